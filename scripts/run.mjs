@@ -1,0 +1,93 @@
+// node scripts/run.mjs <task> [arguments]: installs what is missing, then runs the task on Node 24.
+// Plain JavaScript for any Node a machine may have (tried on 18 and 20): it runs before anything is installed.
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const sources = ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source']
+const fovea = [...sources, 'src/cli/main.ts']
+const tests = [...sources, '--test', '--test-reporter=spec', '--test-timeout=600000']
+
+/** A task is its stages in order, each with the arguments of one `node`; what follows `--` on the npm command is `rest`. */
+const tasks = {
+  fovea: (rest) => [{ node: [...fovea, ...rest] }],
+  start: (rest) => [{ node: [...fovea, 'train', 'lenet', '--data', 'mnist', '--epochs', '2', ...rest] }],
+  test: (rest) => [
+    { title: 'format and lint', node: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'] },
+    { title: 'types', node: ['node_modules/typescript/bin/tsc'] },
+    { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
+  ],
+  build: () => [
+    { title: 'clean', node: ['-e', "fs.rmSync('dist', { recursive: true, force: true })"] },
+    { title: 'compile to dist', node: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'] },
+  ],
+}
+
+const [task, ...rest] = process.argv.slice(2)
+if (!Object.hasOwn(tasks, task)) stop(2, `usage: node scripts/run.mjs ${Object.keys(tasks).join('|')} [arguments]`)
+
+let child
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => pass(signal))
+
+if (!installed()) {
+  say('installing what is missing: npm ci')
+  // npm's words go to stderr: stdout is the task's own
+  const code = await run('npm', ['ci', '--include=dev', '--prefer-offline', '--loglevel=error'], ['ignore', 2, 2])
+  if (code !== 0) stop(code, 'npm ci failed: the first run needs the npm registry. Try again when it can be reached.')
+}
+const node = usableNode()
+if (!node)
+  stop(9, `Node 22.18 or newer is needed, this is ${process.version}; the npm package 'node' did not install one`)
+
+for (const { title, node: args } of tasks[task](rest)) {
+  if (title) say(title)
+  const code = await run(node, args, 'inherit')
+  if (code !== 0) stop(code, title && `${title}: failed (exit ${code})`)
+}
+
+/** Whether node_modules holds what package-lock.json says; their dates tell nothing after a checkout or a copy. */
+function installed() {
+  const packages = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages
+  if (!usableNode() || !existsSync(join(root, 'node_modules/.package-lock.json'))) return false
+  const present = packages('node_modules/.package-lock.json')
+  return Object.entries(packages('package-lock.json')).every(
+    ([path, wanted]) => path === '' || (present[path] ? present[path].version === wanted.version : wanted.optional),
+  )
+}
+
+/** The Node of node_modules, or else the one this runs on where it can run the sources. */
+function usableNode() {
+  const pinned = join(root, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (existsSync(pinned)) return pinned
+  return major > 22 || (major === 22 && minor >= 18) ? process.execPath : undefined
+}
+
+/** Runs a command to its end and resolves to its exit code, 128 + n for signal n. */
+function run(command, args, stdio) {
+  const path = [dirname(usableNode() ?? process.execPath), process.env.PATH].join(delimiter)
+  const shell = command === 'npm' && process.platform === 'win32'
+  child = spawn(command, args, { cwd: root, stdio, shell, env: { ...process.env, PATH: path } })
+  return new Promise((resolve) => {
+    child.on('error', (error) => stop(1, error.message))
+    child.on('close', (code, signal) => resolve(signal ? 128 + constants.signals[signal] : code))
+  })
+}
+
+/** A terminal sends Ctrl-C to the child as well; a signal sent to this process alone is handed on. */
+function pass(signal) {
+  if (!child) process.exit(128 + constants.signals[signal])
+  if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+}
+
+function say(line) {
+  console.error(`fovea: ${line}`)
+}
+
+function stop(code, line) {
+  if (line) say(line)
+  process.exit(code)
+}

@@ -1,0 +1,109 @@
+/** What went wrong, in one word; decides the exit code of the command. */
+export type ErrorKind = 'bug' | 'usage' | 'file' | 'limit' | 'numeric' | 'io' | 'capability' | 'cancelled'
+
+/** Every code an error can carry. Codes are stable: scripts may depend on them. */
+export const errorCodes = {
+  E_BUG: 'bug',
+  E_SHAPE: 'usage',
+  E_DTYPE: 'usage',
+  E_OPTION: 'usage',
+  E_GRAPH: 'usage',
+  E_MODEL: 'usage',
+  E_DATA: 'file',
+  E_LABEL: 'file',
+  E_FILE: 'file',
+  E_VERSION: 'file',
+  E_LIMIT: 'limit',
+  E_NONFINITE: 'numeric',
+  E_IO: 'io',
+  E_NETWORK: 'io',
+  E_ENGINE: 'capability',
+  E_CLOSED: 'usage',
+  E_ABORTED: 'cancelled',
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** The exit code of the command for each kind; a signal n ends with 128 + n. */
+export const exitCodes: Readonly<Record<ErrorKind, number>> = {
+  bug: 1,
+  usage: 2,
+  file: 3,
+  limit: 5,
+  numeric: 6,
+  io: 7,
+  capability: 9,
+  cancelled: 130,
+}
+
+/** The parts of an error message, each a phrase without a final stop. */
+export interface Complaint {
+  /** What is wrong: `filters must be a positive integer`. */
+  what: string
+  /** Where: a layer, tensor, flag, or a file with its byte offset. */
+  where?: string
+  expected?: string
+  got?: string
+  /** The way out. */
+  hint?: string
+  cause?: unknown
+}
+
+/** The one error that Fovea throws on purpose: what, where, expected, got, the way out. */
+export class FoveaError extends Error {
+  override readonly name = 'FoveaError'
+  readonly code: ErrorCode
+  readonly kind: ErrorKind
+  readonly complaint: Readonly<Complaint>
+
+  constructor(code: ErrorCode, complaint: Complaint) {
+    super(sentence(complaint), complaint.cause === undefined ? undefined : { cause: complaint.cause })
+    this.code = code
+    this.kind = errorCodes[code]
+    this.complaint = complaint
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.kind]
+  }
+}
+
+function sentence({ what, where, expected, got, hint }: Complaint): string {
+  const facts = [expected && `expected ${expected}`, got && `got ${got}`].filter(Boolean).join(', ')
+  return `${where ? `${where}: ` : ''}${what}${facts ? `: ${facts}` : ''}${hint ? `; ${hint}` : ''}`
+}
+
+/** Runs `action`; a FoveaError without a place gets `where`, one with a place gets it in front. */
+export function locate<T>(where: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    if (!(error instanceof FoveaError)) throw error
+    const inner = error.complaint.where
+    throw new FoveaError(error.code, { ...error.complaint, where: inner ? `${where}: ${inner}` : where })
+  }
+}
+
+/** The known word nearest to `word`, as `did you mean ...?`, or undefined when none is near. */
+export function didYouMean(word: string, known: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '')
+  let best: string | undefined
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(plain(word), plain(candidate))
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+  }
+  return best && `did you mean '${best}'?`
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}

@@ -1,0 +1,221 @@
+/**
+ * Options said once. A table of options gives the TypeScript type, the check, the error, the JSON form, the
+ * command-line flag and the words of the help text and the docs.
+ */
+import { didYouMean, FoveaError } from './errors.ts'
+
+/** One option: how it is checked, said and read from a command line. */
+export interface Option<T, Required extends boolean = boolean> {
+  /** One line for help texts and docs. */
+  readonly says: string
+  /** The accepted values in words: `integer >= 1`. */
+  readonly accepts: string
+  readonly required: Required
+  /** What stands when the user says nothing; undefined when required or when absence itself means something. */
+  readonly default: T | undefined
+  /** The checked value, or undefined when it is not acceptable. */
+  readonly check: (value: unknown) => T | undefined
+  /** The value that a flag's text stands for; the check follows. */
+  readonly parse: (text: string) => unknown
+  /** A switch takes no value on the command line. */
+  readonly isSwitch?: boolean
+}
+
+/** A table of options by name. A type, so that literal tables fit it. */
+export type OptionTable = { readonly [name: string]: Option<unknown> }
+
+type RequiredNames<T extends OptionTable> = {
+  [N in keyof T]: T[N] extends Option<unknown, true> ? N : never
+}[keyof T]
+type ValueOf<O> = O extends Option<infer T> ? T : never
+
+/** What a user may write. */
+export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<T[N]> } & {
+  [N in Exclude<keyof T, RequiredNames<T>>]?: ValueOf<T[N]> | undefined
+}
+
+/** What stands after checking: every default filled in. */
+export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
+
+/** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
+export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new FoveaError('E_OPTION', { what: 'options must be one object', where, got: show(given) })
+  }
+  const names = Object.keys(table)
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(table, name)) continue
+    throw new FoveaError('E_OPTION', {
+      what: `unknown option '${name}'`,
+      where,
+      hint: didYouMean(name, names) ?? `the options are ${names.join(', ') || 'none'}`,
+    })
+  }
+  const settled: Record<string, unknown> = {}
+  for (const name of names)
+    settled[name] = settleOne(table[name], (given as Record<string, unknown>)[name], name, where)
+  return settled as Settled<T>
+}
+
+function settleOne(option: Option<unknown>, value: unknown, name: string, where: string): unknown {
+  if (value === undefined) {
+    if (!option.required) return option.default
+    throw new FoveaError('E_OPTION', { what: `'${name}' is missing`, where, expected: option.accepts })
+  }
+  const checked = option.check(value)
+  if (checked !== undefined) return checked
+  throw new FoveaError('E_OPTION', { what: `'${name}' is wrong`, where, expected: option.accepts, got: show(value) })
+}
+
+/** A short rendering of any value, for messages. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && value.constructor !== Object) {
+    return `a ${value.constructor?.name ?? 'object'}`
+  }
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+interface Range {
+  min?: number
+  max?: number
+  /** The range is open at its ends: `0 < x < 1` rather than `0 <= x <= 1`. */
+  ends?: 'open' | 'right-open'
+}
+interface Says<T> {
+  says: string
+  default?: T
+}
+
+type Maker<T> = {
+  <const O extends { says: string; default: T } & Range>(o: O): Option<T, false>
+  (o: { says: string; optional: true } & Range): Option<T | undefined, false>
+  (o: { says: string } & Range): Option<T, true>
+}
+
+function make<T>(
+  o: Says<T> & { optional?: boolean },
+  accepts: string,
+  check: (value: unknown) => T | undefined,
+  parse: (text: string) => unknown,
+): Option<T> {
+  return { says: o.says, accepts, required: o.default === undefined && !o.optional, default: o.default, check, parse }
+}
+
+function inRange(value: number, { min = -Infinity, max = Infinity, ends }: Range): boolean {
+  const above = ends === 'open' ? value > min : value >= min
+  return above && (ends ? value < max : value <= max)
+}
+
+function rangeWords({ min, max, ends }: Range): string {
+  const low = min === undefined ? '' : ` ${ends === 'open' ? '>' : '>='} ${min}`
+  const high = max === undefined ? '' : ` ${ends ? '<' : '<='} ${max}`
+  return low && high ? `${low} and${high}` : low + high
+}
+
+const parseNumber = (text: string): unknown => (text.trim() === '' ? text : Number(text))
+
+export const integer = ((o: Says<number> & Range) =>
+  make(
+    o,
+    `an integer${rangeWords(o)}`,
+    (v) => (Number.isSafeInteger(v) && inRange(v as number, o) ? (v as number) : undefined),
+    parseNumber,
+  )) as Maker<number>
+
+export const number = ((o: Says<number> & Range) =>
+  make(
+    o,
+    `a number${rangeWords(o)}`,
+    (v) => (typeof v === 'number' && Number.isFinite(v) && inRange(v, o) ? v : undefined),
+    parseNumber,
+  )) as Maker<number>
+
+export const text = ((o: Says<string>) =>
+  make(
+    o,
+    'a text',
+    (v) => (typeof v === 'string' ? v : undefined),
+    (s) => s,
+  )) as Maker<string>
+
+/** A boolean; on the command line a switch, `--name` or `--no-name`. */
+export const flag = (o: { says: string; default: boolean }): Option<boolean, false> => ({
+  ...(make(
+    o,
+    'true or false',
+    (v) => (typeof v === 'boolean' ? v : undefined),
+    (s) => s !== 'false',
+  ) as Option<boolean, false>),
+  isSwitch: true,
+})
+
+/** One of a few words. */
+export function choice<const W extends readonly string[]>(
+  words: W,
+  o: { says: string; default: W[number] },
+): Option<W[number], false>
+export function choice<const W extends readonly string[]>(
+  words: W,
+  o: { says: string; optional: true },
+): Option<W[number] | undefined, false>
+export function choice<const W extends readonly string[]>(words: W, o: { says: string }): Option<W[number], true>
+export function choice(words: readonly string[], o: Says<string> & { optional?: boolean }): Option<string> {
+  return make(
+    o,
+    words.map((w) => `'${w}'`).join(', '),
+    (v) => (words.includes(v as string) ? (v as string) : undefined),
+    (s) => s,
+  )
+}
+
+/** One size, or one per spatial axis: `3`, `[3, 5]`. Kept as written. */
+export type Sizes = number | readonly number[]
+export const sizes = ((o: Says<Sizes> & Range) =>
+  make(
+    o,
+    `an integer${rangeWords(o)}, or one per spatial axis`,
+    (v) => {
+      const list = Array.isArray(v) ? v : [v]
+      const fine = list.length > 0 && list.every((n) => Number.isSafeInteger(n) && inRange(n, o))
+      return fine ? (v as Sizes) : undefined
+    },
+    (s) => (s.includes(',') ? s.split(',').map(Number) : Number(s)),
+  )) as Maker<Sizes>
+
+/** Anything that `check` accepts; `accepts` says it in words. */
+export function custom<T>(o: {
+  says: string
+  accepts: string
+  check: (value: unknown) => T | undefined
+  default: T
+  parse?: (text: string) => unknown
+}): Option<T, false>
+export function custom<T>(o: {
+  says: string
+  accepts: string
+  check: (value: unknown) => T | undefined
+  optional: true
+  parse?: (text: string) => unknown
+}): Option<T | undefined, false>
+export function custom<T>(o: {
+  says: string
+  accepts: string
+  check: (value: unknown) => T | undefined
+  parse?: (text: string) => unknown
+}): Option<T, true>
+export function custom<T>(
+  o: Says<T> & {
+    accepts: string
+    check: (value: unknown) => T | undefined
+    optional?: boolean
+    parse?: (text: string) => unknown
+  },
+): Option<T> {
+  return make(o, o.accepts, o.check, o.parse ?? JSON.parse)
+}
+
+/** `learningRate` as a flag: `learning-rate`. */
+export const flagName = (name: string): string => name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)

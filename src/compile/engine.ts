@@ -1,0 +1,55 @@
+/** The contract of an engine: it lowers steps to stages, keeps tensors, and runs what has been laid out. */
+import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
+import type { MemoryPlan, Touch } from './memory.ts'
+import type { Step, Value } from './step.ts'
+
+/** What comes back from an engine; the reference engine gives its float64. */
+export type Numbers = TypedArray | Float64Array
+
+/** Part of a step, as an engine will run it: what it touches (scratch included), and what the engine knows of it. */
+export interface Stage<Code = unknown> extends Touch {
+  readonly code: Code
+}
+
+/** A program laid out: ready to be loaded. */
+export interface Layout<Code = unknown> {
+  readonly stages: readonly Stage<Code>[]
+  readonly memory: MemoryPlan
+  readonly inputs: Readonly<Record<string, Value>>
+  readonly outputs: Readonly<Record<string, Value>>
+}
+
+/** A tensor that stays on an engine from run to run. Reads and writes are queued in order with the runs. */
+export interface Resident {
+  readonly spec: TensorSpec
+  readonly isClosed: boolean
+  read(): Promise<Numbers>
+  write(values: Numbers): Promise<void>
+  /** Gives the memory back; later calls throw E_CLOSED. */
+  close(): void
+}
+
+/** A loaded program. */
+export interface Executable {
+  /** Kernels compiled, workers up. */
+  readonly ready: Promise<void>
+  /** Queued: runs happen in the order of the calls. */
+  run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
+  close(): void
+}
+
+/** A way to compute. `Code` is the engine's own business. */
+export interface Engine<Code = unknown> {
+  readonly name: string
+  /** Computing threads. */
+  readonly threads: number
+  /** What it runs on, for people: `SIMD with fused multiply-add, 2 threads`. */
+  readonly description: string
+  /** Arena and residents together never exceed this many bytes. */
+  readonly memoryLimit: number
+  lower(step: Step): readonly Stage<Code>[]
+  create(spec: TensorSpec): Resident
+  load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
+  /** Stops the workers; what is waiting ends with E_CLOSED. */
+  close(): Promise<void>
+}

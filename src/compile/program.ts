@@ -1,0 +1,118 @@
+/** A program: a graph planned for one engine over one state. Nothing is allocated once it stands. */
+import { FoveaError } from '../base/errors.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
+import { dtypeOf } from '../graph/dtype.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
+import type { Executable, Numbers, Resident } from './engine.ts'
+import type { Goals } from './fuse.ts'
+import { schedule } from './fuse.ts'
+import type { MemoryPlan } from './memory.ts'
+import { planMemory } from './memory.ts'
+import { simplify } from './simplify.ts'
+import type { State } from './state.ts'
+import type { Step, Value } from './step.ts'
+import { bytesOf, printSteps } from './step.ts'
+
+export interface CompileOptions {
+  /** 'off' keeps every node as it was written, one step each: for comparison. */
+  readonly optimize?: 'on' | 'off'
+}
+
+/** Values by input name. A float32 input may be given in float64: the reference engine keeps it, others round. */
+export type Inputs = Readonly<Record<string, Numbers>>
+
+export class Program {
+  /** Resolves when kernels are compiled and workers are up; `run` may be called before. */
+  readonly ready: Promise<void>
+  readonly steps: readonly Step[]
+  readonly memory: MemoryPlan
+  readonly inputs: Readonly<Record<string, TensorSpec>>
+  readonly outputs: Readonly<Record<string, TensorSpec>>
+  readonly #executable: Executable
+  readonly #residents: ReadonlyMap<string, Resident>
+  #isClosed = false
+
+  constructor(state: State, goals: Goals, { optimize = 'on' }: CompileOptions = {}) {
+    const { engine } = state
+    const plan = schedule(optimize === 'on' ? simplified(goals) : goals, optimize)
+    const stages = plan.steps.flatMap((step) => engine.lower(step))
+    const buffersOf = (values: Readonly<Record<string, Value>>) => Object.values(values).map((x) => x.buffer)
+    this.memory = planMemory(stages, buffersOf(plan.inputs), buffersOf(plan.outputs))
+    this.steps = plan.steps
+    this.inputs = plan.inputs
+    this.outputs = plan.outputs
+    const kept = state.names.reduce((sum, name) => sum + bytesOf(state.resident(name).spec), 0)
+    if (this.memory.peakBytes + kept > engine.memoryLimit) {
+      throw new FoveaError('E_LIMIT', {
+        what: 'the program needs more memory than the engine has',
+        where: engine.name,
+        expected: `at most ${engine.memoryLimit} bytes`,
+        got: `${this.memory.peakBytes} for a run and ${kept} of state`,
+        hint: 'use a smaller batch',
+      })
+    }
+    this.#residents = new Map(
+      Object.entries(plan.variables).map(([name, spec]) => [name, residentFor(state, name, spec)]),
+    )
+    this.#executable = engine.load(
+      { stages, memory: this.memory, inputs: plan.inputs, outputs: plan.outputs },
+      this.#residents,
+    )
+    this.ready = this.#executable.ready
+    this.ready.catch(() => {}) // whoever runs it hears of it
+  }
+
+  /**
+   * Runs once. Runs are queued in the order of the calls, with the state's reads and writes in between. Inputs
+   * are taken during the call: their arrays may be filled again at once.
+   */
+  async run(inputs: Inputs): Promise<Record<string, Numbers>> {
+    const closed = this.#isClosed ? 'the program' : [...this.#residents].find(([, x]) => x.isClosed)?.[0]
+    if (closed) throw new FoveaError('E_CLOSED', { what: `${closed} was closed` })
+    for (const [name, { shape, dtype }] of Object.entries(this.inputs)) {
+      const given = inputs[name]
+      const own = given instanceof Float64Array ? 'float32' : dtypeOf(given)
+      const got = given && `${own ?? typeof given} with ${given.length} values`
+      if (given && own === dtype && given.length === sizeOf(shape)) continue
+      throw new FoveaError('E_SHAPE', {
+        what: `input '${name}' is wrong`,
+        expected: `${dtype} ${shapeText(shape)}`,
+        got: got ?? 'nothing',
+      })
+    }
+    return this.#executable.run(inputs)
+  }
+
+  /** The steps as text, with the memory they need. */
+  print(): string {
+    const { peakBytes, liveBytes } = this.memory
+    return `${printSteps(this.steps)}\narena ${peakBytes} bytes, at least ${liveBytes} are alive at once`
+  }
+
+  close(): void {
+    if (!this.#isClosed) this.#executable.close()
+    this.#isClosed = true
+  }
+}
+
+/** The tensor of the state that a variable stands for. */
+function residentFor(state: State, name: string, wanted: TensorSpec): Resident {
+  const resident = state.resident(name)
+  const [expected, got] = [wanted, resident.spec].map(({ dtype, shape }) => `${dtype} ${shapeText(shape)}`)
+  if (got === expected) return resident
+  throw new FoveaError('E_SHAPE', { what: 'is another kind of tensor in the state', where: name, expected, got })
+}
+
+function simplified({ outputs, updates }: Goals): Goals {
+  const names = Object.keys(outputs)
+  const nodes = simplify([...Object.values(outputs), ...updates.flat()])
+  return {
+    outputs: Object.fromEntries(names.map((name, i) => [name, nodes[i]])),
+    updates: updates.map((_, i) => [nodes[names.length + 2 * i], nodes[names.length + 2 * i + 1]]),
+  }
+}
+
+/** Plans `goals` for the engine of `state`. Shapes, steps and peak bytes are known at once. */
+export function compile(state: State, goals: Partial<Goals>, options?: CompileOptions): Program {
+  return new Program(state, { outputs: {}, updates: [], ...goals }, options)
+}

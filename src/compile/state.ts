@@ -1,0 +1,76 @@
+/** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
+import { FoveaError } from '../base/errors.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
+import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
+import type { Engine, Numbers, Resident } from './engine.ts'
+
+export class State {
+  readonly engine: Engine
+  readonly #residents = new Map<string, Resident>()
+
+  constructor(engine: Engine) {
+    this.engine = engine
+  }
+
+  get names(): string[] {
+    return [...this.#residents.keys()]
+  }
+
+  has(name: string): boolean {
+    return this.#residents.has(name)
+  }
+
+  /** Adds a tensor with its first values. A name that is there keeps its values, and must have the same spec. */
+  async add(name: string, spec: TensorSpec, values: () => Numbers): Promise<void> {
+    const known = this.#residents.get(name)?.spec
+    if (!known) {
+      const first = values()
+      wantValues(name, spec, first)
+      const resident = this.engine.create(spec)
+      this.#residents.set(name, resident)
+      await resident.write(first)
+    } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {
+      throw new FoveaError('E_SHAPE', {
+        what: 'is in the state with another shape',
+        where: name,
+        expected: shapeText(known.shape),
+        got: shapeText(spec.shape),
+      })
+    }
+  }
+
+  async read(name: string): Promise<Numbers> {
+    return this.resident(name).read()
+  }
+
+  async write(name: string, values: Numbers): Promise<void> {
+    const resident = this.resident(name)
+    wantValues(name, resident.spec, values)
+    await resident.write(values)
+  }
+
+  /** Forgets tensors and gives their memory back. */
+  remove(names: Iterable<string>): void {
+    for (const name of names) {
+      this.#residents.get(name)?.close()
+      this.#residents.delete(name)
+    }
+  }
+
+  /** The tensor on the engine. */
+  resident(name: string): Resident {
+    const resident = this.#residents.get(name)
+    if (resident) return resident
+    throw new FoveaError('E_GRAPH', { what: 'is not in the state', where: name, hint: 'add it before programs use it' })
+  }
+
+  close(): void {
+    this.remove(this.names)
+  }
+}
+
+function wantValues(where: string, { shape }: TensorSpec, { length }: Numbers): void {
+  if (length === sizeOf(shape)) return
+  const [expected, got] = [shapeText(shape), `${length} values`]
+  throw new FoveaError('E_SHAPE', { what: 'wrong number of values', where, expected, got })
+}

@@ -1,0 +1,82 @@
+/** Steps: what a program does, in order. A step reads and writes values; values live in buffers. */
+import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
+import { dtypes } from '../graph/dtype.ts'
+import type { AnyOp, Attrs } from '../graph/node.ts'
+import { sizeOf } from '../graph/shape.ts'
+import type { Scalar } from '../ops/scalar.ts'
+import { scalarText } from '../ops/scalar.ts'
+
+/** Where numbers live: in the arena that programs share, or with the state, for good. */
+export interface Buffer {
+  readonly bytes: number
+  readonly home:
+    | { readonly in: 'arena' }
+    | { readonly in: 'state'; readonly name: string }
+    | { readonly in: 'constant'; readonly value: TypedArray }
+}
+
+/** A buffer seen with a shape and a dtype. */
+export interface Value extends TensorSpec {
+  readonly buffer: Buffer
+}
+
+/** An op's kernel, with an elementwise head on its input and a tail on its result where the compiler fused them. */
+export interface KernelStep {
+  readonly kind: 'kernel'
+  readonly op: AnyOp
+  readonly attrs: Attrs
+  /** What the op is applied to. With a head: its arguments, all of the shape of the op's only input, or scalars. */
+  readonly inputs: readonly Value[]
+  readonly head?: { readonly f: Scalar; readonly spec: TensorSpec }
+  /** Argument 0 is the op's own result, argument i the i-th extra: a scalar, a vector along the last axis, or a whole. */
+  readonly tail?: { readonly f: Scalar; readonly extras: readonly Value[] }
+  readonly outputs: readonly [Value]
+}
+
+/** Expressions over the same inputs, computed in one loop over `shape`; output i is expression i. */
+export interface ElementwiseStep {
+  readonly kind: 'elementwise'
+  readonly shape: readonly number[]
+  readonly inputs: readonly Value[]
+  readonly expressions: readonly Scalar[]
+  readonly outputs: readonly Value[]
+}
+
+export type Step = KernelStep | ElementwiseStep
+
+/** Every value that a step reads. */
+export const readsOf = (step: Step): readonly Value[] =>
+  step.kind === 'kernel' && step.tail ? [...step.inputs, ...step.tail.extras] : step.inputs
+
+/** Bytes of a tensor. */
+export const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }): number =>
+  sizeOf(shape) * dtypes[dtype].bytes
+
+/** A new value in a buffer of its own in the arena. */
+export const arenaValue = ({ shape, dtype }: TensorSpec): Value => ({
+  shape,
+  dtype,
+  buffer: { bytes: bytesOf({ shape, dtype }), home: { in: 'arena' } },
+})
+
+/** Steps as text, one a line; buffers are named in the order of their appearance. */
+export function printSteps(steps: readonly Step[]): string {
+  const names = new Map<Buffer, string>()
+  const name = ({ buffer, shape }: Value): string => {
+    if (!names.has(buffer)) names.set(buffer, buffer.home.in === 'state' ? buffer.home.name : `b${names.size}`)
+    return `${names.get(buffer)}[${shape.join(', ')}]`
+  }
+  return steps
+    .map((step) => {
+      const inputs = step.inputs.map(name)
+      if (step.kind === 'elementwise') {
+        const results = step.expressions.map((f) => scalarText(f, inputs))
+        return step.outputs.map((output, i) => `${name(output)} = ${results[i]}`).join('; ')
+      }
+      const { op, head, tail } = step
+      const call = `${op.opName}(${head ? scalarText(head.f, inputs) : inputs.join(', ')})`
+      const extras = tail?.extras.map(name) ?? []
+      return `${name(step.outputs[0])} = ${tail ? scalarText(tail.f, [call, ...extras]) : call}`
+    })
+    .join('\n')
+}

@@ -1,0 +1,117 @@
+/** A dataset over arrays that are there already. */
+import { FoveaError } from '../base/errors.ts'
+import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
+import type { Batch, Dataset, Fields } from './dataset.ts'
+
+/** All samples of one field, one after the other; `shape` is that of one sample, dtype follows from the array. */
+export interface FieldArray {
+  readonly shape: readonly number[]
+  readonly dtype?: DType
+  readonly data: TypedArray
+}
+
+export interface ArraysOfSamples {
+  readonly name: string
+  readonly inputs: Readonly<Record<string, FieldArray>>
+  readonly targets: Readonly<Record<string, FieldArray>>
+  /** When given, every int32 target is a class: an index into these names. */
+  readonly classNames?: readonly string[]
+}
+
+interface Field extends Required<FieldArray> {
+  /** Elements of one sample. */
+  readonly size: number
+}
+type FieldsByName = Readonly<Record<string, Field>>
+
+/** Checks the arrays once and reads from them without copying them first. */
+export function fromArrays({ name, inputs, targets, classNames }: ArraysOfSamples): Dataset {
+  const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
+  const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
+  if (all.length === 0) throw new FoveaError('E_DATA', { what: 'no fields', where: name })
+  const lengths = all.map(([, { data, size }]) => data.length / size)
+  const length = lengths[0]
+  if (lengths.some((other) => other !== length)) {
+    const got = all.map(([field], i) => `${field} ${lengths[i]}`).join(', ')
+    throw new FoveaError('E_DATA', { what: 'fields of unequal numbers of samples', where: name, got })
+  }
+  if (classNames) {
+    for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
+  }
+  return {
+    name,
+    length,
+    inputs: specsOf(fields.inputs),
+    targets: specsOf(fields.targets),
+    ...(classNames && { classNames }),
+    async read(indices, into) {
+      checkIndices(indices, length, name)
+      for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
+    },
+  }
+}
+
+function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName {
+  return Object.fromEntries(
+    Object.entries(arrays).map(([name, { shape, data, dtype }]) => {
+      const own = dtypeOf(data)
+      if (!own || (dtype && dtype !== own)) {
+        const expected = dtype ?? 'float32, int32 or uint8'
+        throw new FoveaError('E_DTYPE', {
+          what: 'wrong array',
+          where: `${where}.${name}`,
+          expected,
+          got: data?.constructor.name,
+        })
+      }
+      const size = sizeOf(shape)
+      if (!(size > 0 && data.length % size === 0)) {
+        const got = `${data.length} elements`
+        throw new FoveaError('E_SHAPE', {
+          what: `not a whole number of samples ${shapeText(shape)}`,
+          where: `${where}.${name}`,
+          got,
+        })
+      }
+      return [name, { shape, dtype: own, data, size }]
+    }),
+  )
+}
+
+const specsOf = (fields: FieldsByName): Fields =>
+  Object.fromEntries(Object.entries(fields).map(([name, { shape, dtype }]) => [name, { shape, dtype }]))
+
+function checkLabels({ dtype, data, size }: Field, classNames: readonly string[], where: string): void {
+  if (dtype !== 'int32') return
+  const wrong = data.findIndex((label) => label < 0 || label >= classNames.length)
+  if (wrong < 0) return
+  throw new FoveaError('E_LABEL', {
+    what: 'a label out of range',
+    where: `${where} of sample ${Math.floor(wrong / size)}`,
+    expected: `0 to ${classNames.length - 1}`,
+    got: `${data[wrong]}`,
+  })
+}
+
+/** Throws unless every index is one of a dataset's samples. */
+export function checkIndices(indices: ArrayLike<number>, length: number, name: string): void {
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]
+    if (Number.isInteger(index) && index >= 0 && index < length) continue
+    throw new FoveaError('E_DATA', {
+      what: 'no such sample',
+      where: name,
+      expected: `0 to ${length - 1}`,
+      got: `${index}`,
+    })
+  }
+}
+
+function copySamples(fields: FieldsByName, indices: ArrayLike<number>, into: Batch['inputs']): void {
+  for (const [name, { data, size }] of Object.entries(fields)) {
+    for (let i = 0; i < indices.length; i++) {
+      into[name].set(data.subarray(indices[i] * size, (indices[i] + 1) * size), i * size)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/** Parts of a dataset: the same samples by other indices, nothing is copied. */
+import { FoveaError } from '../base/errors.ts'
+import type { Dataset } from './dataset.ts'
+import { checkIndices } from './in-memory.ts'
+
+/** The samples at `indices`, in that order; an index may come more than once. */
+export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  checkIndices(indices, dataset.length, dataset.name)
+  const chosen = Uint32Array.from(indices)
+  return {
+    ...dataset,
+    length: chosen.length,
+    async read(wanted, into) {
+      checkIndices(wanted, chosen.length, dataset.name)
+      await dataset.read(
+        Uint32Array.from(wanted, (i) => chosen[i]),
+        into,
+      )
+    },
+  }
+}
+
+/** The first `count` samples, or all when there are fewer. */
+export function take(dataset: Dataset, count: number): Dataset {
+  if (!(Number.isInteger(count) && count > 0)) {
+    throw new FoveaError('E_OPTION', {
+      what: 'wrong count',
+      where: 'take',
+      expected: 'an integer >= 1',
+      got: `${count}`,
+    })
+  }
+  return range(dataset, 0, Math.min(count, dataset.length))
+}
+
+/**
+ * The samples before and within the last `fraction`, in their order, as Keras's validation_split has it:
+ * the cut is at floor(length * (1 - fraction)).
+ */
+export function split(dataset: Dataset, fraction: number): [first: Dataset, last: Dataset] {
+  const cut = Math.floor(dataset.length * (1 - fraction))
+  if (!(fraction > 0 && fraction < 1 && cut > 0)) {
+    throw new FoveaError('E_OPTION', {
+      what: `${dataset.length} samples cannot be split`,
+      where: dataset.name,
+      expected: 'a fraction > 0 and < 1 that leaves a sample on both sides',
+      got: `${fraction}`,
+    })
+  }
+  return [range(dataset, 0, cut), range(dataset, cut, dataset.length)]
+}
+
+const range = (dataset: Dataset, start: number, end: number): Dataset =>
+  subset(
+    dataset,
+    Uint32Array.from({ length: end - start }, (_, i) => start + i),
+  )

@@ -1,0 +1,68 @@
+/** Which engines there are, and the best one here. */
+import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { choice, integer, settle } from '../base/options.ts'
+import type { Engine } from '../compile/engine.ts'
+import { referenceEngine } from './reference/engine.ts'
+import { wasmEngine } from './wasm/engine.ts'
+import { hasSimd } from './wasm/host.ts'
+
+interface EngineRow {
+  readonly says: string
+  /** Why it cannot run here, or undefined when it can. */
+  readonly missing: () => string | undefined
+  readonly open: (threads: number | undefined) => Engine
+}
+
+/** Best first. */
+export const engines = {
+  wasm: {
+    says: 'WebAssembly SIMD generated per program, worker threads; nothing to install',
+    missing: () => (hasSimd() ? undefined : 'this host has no WebAssembly SIMD'),
+    open: (threads) => wasmEngine({ threads }),
+  },
+  reference: {
+    says: 'plain loops in float64: the truth, for teaching and debugging',
+    missing: () => undefined,
+    open: () => referenceEngine(),
+  },
+} as const satisfies Record<string, EngineRow>
+
+export type EngineName = keyof typeof engines
+export const engineNames = Object.keys(engines) as EngineName[]
+
+/** Options that choose an engine; the same for the library and the command. */
+export const engineOptions = {
+  engine: choice(['auto', ...engineNames], { says: 'what computes', default: 'auto' }),
+  threads: integer({
+    says: 'computing threads; all that the machine has when absent',
+    min: 1,
+    max: 64,
+    optional: true,
+  }),
+}
+export type EngineChoice = Options<typeof engineOptions>
+
+/** Opens an engine of one's own; close it when done. */
+export function openEngine(given: EngineChoice = {}): Engine {
+  const { engine, threads } = settle(engineOptions, given, 'engine')
+  const name = engine === 'auto' ? engineNames.find((candidate) => !engines[candidate].missing()) : engine
+  const missing = name ? engines[name].missing() : 'no engine runs here'
+  if (!name || missing)
+    throw new FoveaError('E_ENGINE', { what: 'the engine is not available', where: engine, got: missing ?? '' })
+  return engines[name].open(threads)
+}
+
+const shared = new Map<string, Engine>()
+
+/** The engine that all models share for the same choice; started at first use, its workers never keep the process alive. */
+export function sharedEngine(given: EngineChoice = {}): Engine {
+  const { engine, threads } = settle(engineOptions, given, 'engine')
+  const key = `${engine} ${threads}`
+  let known = shared.get(key)
+  if (!known) {
+    known = openEngine(given)
+    shared.set(key, known)
+  }
+  return known
+}

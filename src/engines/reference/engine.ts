@@ -1,0 +1,152 @@
+/** The reference engine: one thread, float64, everything as it is written. For teaching, debugging and judging the others. */
+import { FoveaError } from '../../base/errors.ts'
+import type { Engine, Executable, Layout, Numbers, Resident, Stage } from '../../compile/engine.ts'
+import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
+import { readsOf } from '../../compile/step.ts'
+import type { DType, TensorSpec } from '../../graph/dtype.ts'
+import { dtypes } from '../../graph/dtype.ts'
+import type { Attrs } from '../../graph/node.ts'
+import { broadcastStrides, sizeOf, stridesOf } from '../../graph/shape.ts'
+import type { KernelName } from '../../ops/index.ts'
+import type { Scalar } from '../../ops/scalar.ts'
+import { evaluate } from '../../ops/scalar.ts'
+import type { Tensor } from './kernels.ts'
+import { kernels } from './kernels.ts'
+
+/** Numbers as the surface sees them: float32 stays float64 here, the others are what they are. */
+const surface = (data: Float64Array, dtype: DType): Numbers =>
+  dtype === 'float32' ? data.slice() : dtypes[dtype].array.from(data)
+
+interface ReferenceResident extends Resident {
+  readonly data: Float64Array
+}
+
+export function referenceEngine(): Engine<Step> {
+  return {
+    name: 'reference',
+    threads: 1,
+    description: 'plain loops in float64, one thread',
+    memoryLimit: 2 ** 31,
+    lower: (step): Stage<Step>[] => [
+      {
+        reads: readsOf(step).map((x) => x.buffer),
+        writes: step.outputs.map((x) => x.buffer),
+        code: step,
+      },
+    ],
+    create: createResident,
+    load: (layout, residents) => load(layout, residents as ReadonlyMap<string, ReferenceResident>),
+    close: async () => {},
+  }
+}
+
+function createResident(spec: TensorSpec): ReferenceResident {
+  const data = new Float64Array(sizeOf(spec.shape))
+  let isClosed = false
+  const check = (): void => {
+    if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the tensor was closed' })
+  }
+  return {
+    spec,
+    data,
+    get isClosed() {
+      return isClosed
+    },
+    async read() {
+      check()
+      return surface(data, spec.dtype)
+    },
+    async write(values) {
+      check()
+      data.set(values)
+    },
+    close() {
+      isClosed = true
+    },
+  }
+}
+
+function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResident>): Executable {
+  const arena = new Map<Buffer, Float64Array>()
+  const dataOf = ({ buffer, shape }: Value): Float64Array => {
+    const { home } = buffer
+    if (home.in === 'state') return (residents.get(home.name) as ReferenceResident).data
+    let data = arena.get(buffer)
+    if (!data) {
+      data = home.in === 'constant' ? Float64Array.from(home.value) : new Float64Array(sizeOf(shape))
+      arena.set(buffer, data)
+    }
+    return data
+  }
+  const tensorOf = (value: Value): Tensor => ({ shape: value.shape, data: dataOf(value) })
+  return {
+    ready: Promise.resolve(),
+    async run(inputs) {
+      for (const [name, value] of Object.entries(layout.inputs)) dataOf(value).set(inputs[name])
+      for (const { code } of layout.stages) {
+        if (code.kind === 'elementwise') runElementwise(code, tensorOf)
+        else runKernel(code, tensorOf)
+      }
+      return Object.fromEntries(
+        Object.entries(layout.outputs).map(([name, value]) => [name, surface(dataOf(value), value.dtype)]),
+      )
+    },
+    close: () => arena.clear(),
+  }
+}
+
+/** Evaluates expressions over inputs broadcast to `shape`; everything is read before anything is written. */
+function evaluateAll(
+  expressions: readonly Scalar[],
+  inputs: readonly Tensor[],
+  shape: readonly number[],
+): Float64Array[] {
+  const results = expressions.map(() => new Float64Array(sizeOf(shape)))
+  const own = stridesOf(shape)
+  const strides = inputs.map((x) => broadcastStrides(x.shape, shape))
+  const values = inputs.map(() => 0)
+  for (let flat = 0; flat < sizeOf(shape); flat++) {
+    inputs.forEach((x, i) => {
+      let at = 0
+      for (let axis = 0; axis < shape.length; axis++)
+        at += (Math.floor(flat / own[axis]) % shape[axis]) * strides[i][axis]
+      values[i] = x.data[at]
+    })
+    expressions.forEach((f, i) => {
+      results[i][flat] = evaluate(f, values)
+    })
+  }
+  return results
+}
+
+function runElementwise(
+  { shape, inputs, expressions, outputs }: ElementwiseStep,
+  tensorOf: (value: Value) => Tensor,
+): void {
+  const results = evaluateAll(expressions, inputs.map(tensorOf), shape)
+  for (const [i, output] of outputs.entries()) tensorOf(output).data.set(results[i])
+}
+
+function runKernel(
+  { op, attrs, inputs, head, tail, outputs: [output] }: KernelStep,
+  tensorOf: (value: Value) => Tensor,
+): void {
+  let operands = inputs.map(tensorOf)
+  if (head) operands = [{ shape: head.spec.shape, data: evaluateAll([head.f], operands, head.spec.shape)[0] }]
+  const y = tensorOf(output)
+  const kernel = kernels[op.opName as KernelName] as (
+    x: readonly Tensor[],
+    y: Float64Array,
+    attrs: Attrs,
+    spec: TensorSpec,
+  ) => void
+  kernel(operands, y.data, attrs, output)
+  if (tail)
+    y.data.set(
+      evaluateAll(
+        [tail.f],
+        [{ shape: output.shape, data: y.data.slice() }, ...tail.extras.map(tensorOf)],
+        output.shape,
+      )[0],
+    )
+}

@@ -1,0 +1,222 @@
+/** The wasm engine: a module generated per program, worker threads over one shared memory. Nothing to install. */
+import { hardwareThreads, sharesMemory } from '#platform'
+import { FoveaError } from '../../base/errors.ts'
+import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
+import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
+import { bytesOf } from '../../compile/step.ts'
+import type { TensorSpec, TypedArray } from '../../graph/dtype.ts'
+import { dtypes } from '../../graph/dtype.ts'
+import type { KernelName } from '../../ops/index.ts'
+import { assemble } from './assembler.ts'
+import { Heap } from './heap.ts'
+import { hasFusedMultiplyAdd, hasSimd } from './host.ts'
+import type { Kernel, WasmCode, WasmStage } from './kernel.ts'
+import type { Lowering } from './kernels/context.ts'
+import { elementwiseStage } from './kernels/elementwise.ts'
+import { kernels } from './kernels/index.ts'
+import { mathFunctions } from './math.ts'
+import type { Launch, Place } from './protocol.ts'
+import { Threads } from './threads.ts'
+
+/** What 32-bit addresses reach, less the last page. */
+const MEMORY_LIMIT = 2 ** 32 - 65536
+/** The first bytes stay empty, so that an address of 0 is never right. */
+const HEAP_START = 1024
+/** Kernels may read a vector beyond the end of a tensor. */
+const SLACK = 64
+
+export interface WasmOptions {
+  /** Computing threads; all the machine has when absent. One where memory cannot be shared. */
+  threads?: number | undefined
+}
+
+interface WasmResident extends Resident {
+  readonly address: number
+}
+
+/** Starts an engine; its workers come up while the first program is planned. */
+export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): Engine<WasmCode> {
+  if (!hasSimd()) throw new FoveaError('E_ENGINE', { what: 'this host has no WebAssembly SIMD', where: 'wasm' })
+  const shared = sharesMemory()
+  const fused = hasFusedMultiplyAdd()
+  const memory = shared ? new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true }) : undefined
+  const workers = new Threads(Math.max(1, threads), memory)
+  const heap = new Heap(HEAP_START, MEMORY_LIMIT)
+  const arena = new Arena(heap)
+  let programs = 0
+
+  const allocate = (bytes: number): number => {
+    const address = heap.allocate(bytes + SLACK)
+    workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
+    return address
+  }
+  const write = async (at: number, values: TypedArray): Promise<void> => {
+    const bytes = bytesIn(values)
+    await workers.ask({ type: 'write', at, bytes }, [bytes.buffer])
+  }
+  /** Memory of residents that were dropped without being closed. */
+  const dropped = new FinalizationRegistry<{ address: number; bytes: number }>(({ address, bytes }) =>
+    heap.release(address, bytes),
+  )
+
+  const create = (spec: TensorSpec): WasmResident => {
+    const bytes = bytesOf(spec)
+    const address = allocate(bytes)
+    const token = {}
+    let isClosed = false
+    const check = (): void => {
+      if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the tensor was closed' })
+    }
+    const resident: WasmResident = {
+      spec,
+      address,
+      get isClosed() {
+        return isClosed
+      },
+      async read() {
+        check()
+        const [result] = await workers.ask({ type: 'read', at: address, bytes })
+        return numbersIn(result, spec)
+      },
+      async write(values) {
+        check()
+        await write(address, dtypes[spec.dtype].array.from(values))
+      },
+      close() {
+        if (isClosed) return
+        isClosed = true
+        dropped.unregister(token)
+        heap.release(address, bytes + SLACK)
+      },
+    }
+    dropped.register(resident, { address, bytes: bytes + SLACK }, token)
+    return resident
+  }
+
+  const load = (layout: Layout<WasmCode>, residents: ReadonlyMap<string, Resident>): Executable => {
+    const program = programs++
+    const constants = new Map<Buffer, number>()
+    const placeOf = (buffer: Buffer): Place => {
+      const { home } = buffer
+      if (home.in === 'arena') return { in: 'arena', at: layout.memory.offsets.get(buffer) ?? 0 }
+      if (home.in === 'state') return { in: 'memory', at: (residents.get(home.name) as WasmResident).address }
+      let at = constants.get(buffer)
+      if (at === undefined) {
+        at = allocate(buffer.bytes)
+        constants.set(buffer, at)
+        write(at, home.value).catch(() => {}) // a dead engine says so at the run
+      }
+      return { in: 'memory', at }
+    }
+    const { functions, launches } = generate(layout.stages, placeOf, fused)
+    const claim = arena.claim(layout.memory.peakBytes + SLACK)
+    workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
+    const counters = launches.length * 4
+    const tickets = new Int32Array(shared ? new SharedArrayBuffer(counters) : new ArrayBuffer(counters))
+    const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, tickets })
+    const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
+    const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
+    return {
+      ready,
+      async run(given) {
+        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
+        const results = await workers.ask(
+          {
+            type: 'run',
+            program,
+            arena: arena.address,
+            inputs: inward,
+            outputs: outputs.map(({ place, spec }) => ({ place, bytes: bytesOf(spec) })),
+          },
+          inward.map(({ bytes }) => bytes.buffer),
+        )
+        return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
+      },
+      close() {
+        workers.tell({ type: 'unload', program })
+        for (const [{ bytes }, at] of constants) heap.release(at, bytes + SLACK)
+        constants.clear()
+        claim.release()
+      },
+    }
+  }
+
+  return {
+    name: 'wasm',
+    threads: workers.count,
+    description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
+    memoryLimit: MEMORY_LIMIT,
+    lower,
+    create,
+    load,
+    close: () => workers.close(),
+  }
+}
+
+function lower(step: Step): readonly WasmStage[] {
+  if (step.kind === 'elementwise') return [elementwiseStage(step)]
+  const { op, attrs, inputs, head, tail, outputs }: KernelStep = step
+  const lowering: Lowering<unknown> = { attrs, inputs, head, tail, output: outputs[0] }
+  return (kernels[op.opName as KernelName] as (step: Lowering<unknown>) => readonly WasmStage[])(lowering)
+}
+
+/** Each kernel once, and every stage as a call of one. */
+function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Place, fused: boolean) {
+  const known = new Map<string, { name: string; kernel: Kernel }>()
+  const launches = stages.map(({ code: { kernel, pointers, units, grain } }): Launch => {
+    let entry = known.get(kernel.key)
+    if (!entry) {
+      entry = { name: `k${known.size}`, kernel }
+      known.set(kernel.key, entry)
+    }
+    return { name: entry.name, pointers: pointers.map(placeOf), units, grain }
+  })
+  const functions = [...known.values()].map(({ name, kernel }) => kernel.generate(name, fused))
+  return { functions: [...functions, ...mathFunctions(fused)], launches }
+}
+
+/** A copy of the bytes of an array, to be given away. */
+function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
+  if (values instanceof Float64Array) return new Uint8Array(Float32Array.from(values).buffer)
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
+}
+
+const numbersIn = (bytes: Uint8Array, { dtype }: TensorSpec): Numbers =>
+  new dtypes[dtype].array(bytes.buffer as ArrayBuffer, 0, bytes.length / dtypes[dtype].bytes)
+
+/** The scratch memory that all programs of an engine share: as large as the largest of them. */
+class Arena {
+  address = 0
+  #bytes = 0
+  readonly #heap: Heap
+  readonly #claims = new Set<{ bytes: number }>()
+
+  constructor(heap: Heap) {
+    this.#heap = heap
+  }
+
+  claim(bytes: number): { release: () => void } {
+    if (bytes > this.#bytes) this.#resize(bytes)
+    const claim = { bytes }
+    this.#claims.add(claim)
+    return { release: () => this.#release(claim) }
+  }
+
+  #release(claim: { bytes: number }): void {
+    this.#claims.delete(claim)
+    const largest = Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes))
+    if (largest < this.#bytes / 2) this.#resize(largest)
+  }
+
+  #resize(bytes: number): void {
+    const [old, oldBytes] = [this.address, this.#bytes]
+    if (oldBytes > 0) this.#heap.release(old, oldBytes)
+    try {
+      this.address = bytes > 0 ? this.#heap.allocate(bytes) : 0
+      this.#bytes = bytes
+    } catch (error) {
+      this.address = oldBytes > 0 ? this.#heap.allocate(oldBytes) : 0 // the smaller programs go on
+      throw error
+    }
+  }
+}

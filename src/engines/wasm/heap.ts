@@ -1,0 +1,58 @@
+/** Addresses in one growing memory: first fit over free ranges, neighbours joined again. Numbers alone, no bytes. */
+import { FoveaError } from '../../base/errors.ts'
+
+interface Range {
+  address: number
+  bytes: number
+}
+
+const ALIGNMENT = 64
+const rounded = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT)
+
+export class Heap {
+  /** One past the highest address in use: the memory must reach this far. */
+  top: number
+  readonly #limit: number
+  readonly #free: Range[] = []
+
+  constructor(start: number, limit: number) {
+    this.top = start
+    this.#limit = limit
+  }
+
+  allocate(bytes: number): number {
+    const wanted = rounded(bytes)
+    const index = this.#free.findIndex((range) => range.bytes >= wanted)
+    if (index >= 0) {
+      const range = this.#free[index]
+      const { address } = range
+      range.address += wanted
+      range.bytes -= wanted
+      if (range.bytes === 0) this.#free.splice(index, 1)
+      return address
+    }
+    if (this.top + wanted > this.#limit) {
+      throw new FoveaError('E_LIMIT', {
+        what: 'the memory of the wasm engine is used up',
+        expected: `at most ${this.#limit} bytes`,
+        got: `${this.top + wanted}`,
+        hint: 'use a smaller batch, or close models that are no longer needed',
+      })
+    }
+    this.top += wanted
+    return this.top - wanted
+  }
+
+  release(address: number, bytes: number): void {
+    let at = this.#free.findIndex((range) => range.address > address)
+    if (at < 0) at = this.#free.length
+    this.#free.splice(at, 0, { address, bytes: rounded(bytes) })
+    for (const i of [at, at - 1]) {
+      const [low, high] = [this.#free[i], this.#free[i + 1]]
+      if (low && high && low.address + low.bytes === high.address) {
+        low.bytes += high.bytes
+        this.#free.splice(i + 1, 1)
+      }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** Softmax and its logarithm, a row per unit. */
+import type { Code } from '../assembler.ts'
+import { f32x4, i32, v128 } from '../instructions.ts'
+import { defineKernel } from '../kernel.ts'
+import { acrossLanes, maskLanes, overRun, storeFloats } from '../vectors.ts'
+import type { Lower } from './context.ts'
+
+const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'logSoftmax' }>(
+  'softmax',
+  ({ size, of }) =>
+    (f, [x, y], begin, end) => {
+      const unit = f.local('i32')
+      const from = f.local('i32')
+      const to = f.local('i32')
+      const [most, total, value] = [f.local('v128'), f.local('v128'), f.local('v128')]
+      const read = (at: Code, offset: number): Code => v128.load(i32.add(from.get, at), offset)
+      const power = (at: Code, offset: number): Code => [f32x4.sub(read(at, offset), most.get), { call: 'exp' }]
+      const write = (result: (at: Code, offset: number) => Code): Code =>
+        overRun(f, size, (at, offset, lanes) => [
+          value.set(result(at, offset)),
+          storeFloats(i32.add(to.get, at), value, lanes, offset),
+        ])
+      const row = [
+        most.set(f32x4.const(-Infinity)),
+        overRun(f, size, (at, offset, lanes) =>
+          most.set(f32x4.max(most.get, maskLanes(read(at, offset), lanes, -Infinity))),
+        ),
+        most.set(acrossLanes(f, most.get, f32x4.max)),
+        total.set(f32x4.const(0)),
+        overRun(f, size, (at, offset, lanes) =>
+          total.set(f32x4.add(total.get, maskLanes(power(at, offset), lanes, 0))),
+        ),
+        total.set(acrossLanes(f, total.get, f32x4.add)),
+        of === 'softmax'
+          ? write((at, offset) => f32x4.div(power(at, offset), total.get))
+          : [
+              total.set([total.get, { call: 'log' }]),
+              write((at, offset) => f32x4.sub(f32x4.sub(read(at, offset), most.get), total.get)),
+            ],
+      ]
+      return f.loop(unit, begin.get, end.get, 1, [
+        from.set(i32.add(x.get, i32.mul(unit.get, size * 4))),
+        to.set(i32.add(y.get, i32.mul(unit.get, size * 4))),
+        row,
+      ])
+    },
+)
+
+const over =
+  (of: 'softmax' | 'logSoftmax'): Lower<Record<never, never>> =>
+  ({ inputs: [x], output }) => {
+    const size = x.shape[x.shape.length - 1]
+    const units = x.shape.reduce((n, d) => n * d, 1) / size
+    return [kernel({ size, of }, { reads: [x.buffer], writes: [output.buffer], units, work: size * 16 })]
+  }
+
+export const softmax = over('softmax')
+export const logSoftmax = over('logSoftmax')

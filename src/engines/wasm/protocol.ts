@@ -1,0 +1,66 @@
+/** What the engine and its workers say to each other. Worker 0 alone reads and writes; the others only compute. */
+
+/** A place in memory: an address, or an offset in the arena, whose address each run says. */
+export interface Place {
+  readonly in: 'arena' | 'memory'
+  readonly at: number
+}
+
+/** One stage of a program: a function of its module, called for ranges of its units. */
+export interface Launch {
+  readonly name: string
+  readonly pointers: readonly Place[]
+  readonly units: number
+  readonly grain: number
+}
+
+/** Bytes going to a place of memory before a run, or taken from one after it. */
+export interface Inward {
+  readonly place: Place
+  readonly bytes: Uint8Array
+}
+export interface Outward {
+  readonly place: Place
+  readonly bytes: number
+}
+
+export type ToWorker =
+  | {
+      readonly type: 'start'
+      readonly index: number
+      readonly threads: number
+      /** Shared by all; a lone worker makes its own. */
+      readonly memory: WebAssembly.Memory | undefined
+      readonly barrier: Int32Array
+    }
+  | {
+      readonly type: 'load'
+      readonly program: number
+      /** Compiled by the workers, so that what follows in the queue finds it there; V8 compiles equal bytes once. */
+      readonly code: Uint8Array<ArrayBuffer>
+      readonly launches: readonly Launch[]
+      /** One counter per launch: the next part that nobody has taken. */
+      readonly tickets: Int32Array
+    }
+  | { readonly type: 'unload'; readonly program: number }
+  /** The memory must reach at least this far. */
+  | { readonly type: 'reach'; readonly bytes: number }
+  | {
+      readonly type: 'run'
+      readonly id: number
+      readonly program: number
+      readonly arena: number
+      /** For worker 0. */
+      readonly inputs: readonly Inward[]
+      readonly outputs: readonly Outward[]
+    }
+  | { readonly type: 'write'; readonly id: number; readonly at: number; readonly bytes: Uint8Array }
+  | { readonly type: 'read'; readonly id: number; readonly at: number; readonly bytes: number }
+
+export type FromWorker =
+  | { readonly type: 'loaded'; readonly program: number }
+  | { readonly type: 'done'; readonly id: number; readonly results: readonly Uint8Array[] }
+  | { readonly type: 'failed'; readonly message: string; readonly isMemory: boolean }
+
+/** Words of the barrier that all workers share. */
+export const barrierWords = { arrived: 0, generation: 1, failed: 2, count: 16 } as const

@@ -1,0 +1,76 @@
+/** Reading and writing runs of floats, four at a time, the last ones lane by lane. */
+import type { DType } from '../../graph/dtype.ts'
+import type { Code } from './assembler.ts'
+import type { FunctionWriter, Local } from './function.ts'
+import { f32x4, i32, i32x4, v128 } from './instructions.ts'
+
+/** Four neighbours of any dtype as floats; may read up to 12 bytes beyond. */
+export function loadFloats(dtype: DType, address: Code, offset = 0): Code {
+  if (dtype === 'float32') return v128.load(address, offset)
+  if (dtype === 'int32') return f32x4.fromInt(v128.load(address, offset))
+  return f32x4.fromInt(i32x4.fromBytes(v128.load32Zero(address, offset)))
+}
+
+/** One number of any dtype in all four lanes. */
+export function loadSplat(dtype: DType, address: Code, offset = 0): Code {
+  if (dtype === 'float32') return v128.loadSplat(address, offset)
+  if (dtype === 'int32') return f32x4.fromInt(v128.loadSplat(address, offset))
+  return f32x4.fromInt(i32x4.splat(i32.load8(address, offset)))
+}
+
+/** Stores the first `lanes` floats of a local, and not a byte more. */
+export function storeFloats(address: Code, value: Local, lanes: number, offset = 0): Code {
+  if (lanes >= 4) return v128.store(address, value.get, offset)
+  const pair = lanes >= 2 ? v128.store64Lane(address, value.get, 0, offset) : []
+  const single = lanes % 2 === 1 ? v128.store32Lane(address, value.get, lanes - 1, offset + (lanes - 1) * 4) : []
+  return [pair, single]
+}
+
+/**
+ * `count` floats in vectors: `body(offset, lanes)` with the byte offset from the start of the run. Short runs are
+ * written out, long ones loop over `at`, which `body` gets as code to add to its addresses.
+ */
+export function overRun(
+  f: FunctionWriter,
+  count: number,
+  body: (at: Code, offset: number, lanes: number) => Code,
+): Code {
+  const whole = Math.floor(count / 4)
+  const rest = count % 4
+  if (whole <= 4) {
+    const parts = Array.from({ length: whole }, (_, i) => body(i32.const(0), i * 16, 4))
+    return [parts, rest > 0 ? body(i32.const(0), whole * 16, rest) : []]
+  }
+  const at = f.local('i32')
+  const loop = f.loop(at, i32.const(0), i32.const(whole * 16), 16, body(at.get, 0, 4))
+  return [loop, rest > 0 ? body(i32.const(whole * 16), 0, rest) : []]
+}
+
+/** Sets a run of `count` floats to one value. */
+export function fillRun(f: FunctionWriter, address: Code, count: number, value = 0): Code {
+  const [set, filler] = f.let('v128', f32x4.const(value))
+  return [set, overRun(f, count, (at, offset, lanes) => storeFloats(i32.add(address, at), filler, lanes, offset))]
+}
+
+/** Copies a run of `count` floats. */
+export function copyRun(f: FunctionWriter, to: Code, from: Code, count: number): Code {
+  const held = f.local('v128')
+  return overRun(f, count, (at, offset, lanes) => [
+    held.set(v128.load(i32.add(from, at), offset)),
+    storeFloats(i32.add(to, at), held, lanes, offset),
+  ])
+}
+
+/** Lanes from `count` on are replaced by `value`: what a reduction must not see beyond the end of a row. */
+export function maskLanes(vector: Code, count: number, value: number): Code {
+  if (count >= 4) return vector
+  const mask = i32x4.lanes([0, 1, 2, 3].map((lane) => (lane < count ? -1 : 0)))
+  return v128.select(mask, vector, f32x4.const(value))
+}
+
+/** Combines the four lanes by `combine` as ((0,2), (1,3)) and leaves the result in every lane. */
+export function acrossLanes(f: FunctionWriter, vector: Code, combine: (a: Code, b: Code) => Code): Code {
+  const [setV, v] = f.let('v128', vector)
+  const [setH, h] = f.let('v128', combine(v.get, v128.shuffle(v.get, v.get, [2, 3, 0, 1])))
+  return [setV, setH, combine(h.get, v128.shuffle(h.get, h.get, [1, 0, 3, 2]))]
+}

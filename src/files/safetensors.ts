@@ -1,0 +1,232 @@
+/**
+ * safetensors (https://github.com/huggingface/safetensors#format): the header's length as 64 little-endian bits, the
+ * header in JSON, the elements. The reader holds to every rule of the format; the writer gives the reference's bytes.
+ */
+import { ByteReader } from '../base/bytes.ts'
+import { FoveaError, locate } from '../base/errors.ts'
+import { show } from '../base/options.ts'
+import { countOf, type Tensor } from './tensor.ts'
+
+export interface Safetensors {
+  readonly metadata: Readonly<Record<string, string>>
+  readonly tensors: Readonly<Record<string, Tensor>>
+}
+
+const maxHeader = 100_000_000
+const metadataName = '__metadata__'
+
+interface FileType {
+  readonly bits: number
+  /** Elements as the surface knows them, from bytes that start at a multiple of eight; absent: known, but refused. */
+  readonly read?: (elements: ArrayBuffer) => Pick<Tensor, 'dtype' | 'data'>
+}
+
+const float32 = (data: Float32Array): Pick<Tensor, 'dtype' | 'data'> => ({ dtype: 'float32', data })
+const int32 = (data: Int32Array): Pick<Tensor, 'dtype' | 'data'> => ({ dtype: 'int32', data })
+const uint8 = (data: Uint8Array): Pick<Tensor, 'dtype' | 'data'> => ({ dtype: 'uint8', data })
+
+/**
+ * Every dtype of the format. F16 and BF16 widen exactly, F64 is rounded to float32, integers become int32 or, where
+ * one does not fit, an error. Typed arrays read the file's little-endian order, as every host of ours has it.
+ */
+const fileTypes: Readonly<Record<string, FileType>> = {
+  BOOL: { bits: 8, read: (b) => uint8(new Uint8Array(b)) },
+  F4: { bits: 4 },
+  F6_E2M3: { bits: 6 },
+  F6_E3M2: { bits: 6 },
+  U8: { bits: 8, read: (b) => uint8(new Uint8Array(b)) },
+  I8: { bits: 8, read: (b) => int32(Int32Array.from(new Int8Array(b))) },
+  F8_E5M2: { bits: 8 },
+  F8_E4M3: { bits: 8 },
+  F8_E8M0: { bits: 8 },
+  I16: { bits: 16, read: (b) => int32(Int32Array.from(new Int16Array(b))) },
+  U16: { bits: 16, read: (b) => int32(Int32Array.from(new Uint16Array(b))) },
+  F16: { bits: 16, read: (b) => float32(Float32Array.from(new Uint16Array(b), fromHalf)) },
+  BF16: {
+    bits: 16,
+    read: (b) => float32(new Float32Array(Uint32Array.from(new Uint16Array(b), (x) => x << 16).buffer)),
+  },
+  I32: { bits: 32, read: (b) => int32(new Int32Array(b)) },
+  U32: { bits: 32, read: (b) => int32(Int32Array.from(new Uint32Array(b), inInt32)) },
+  F32: { bits: 32, read: (b) => float32(new Float32Array(b)) },
+  C64: { bits: 64 },
+  F64: { bits: 64, read: (b) => float32(Float32Array.from(new Float64Array(b))) },
+  I64: { bits: 64, read: (b) => int32(Int32Array.from(Array.from(new BigInt64Array(b), inInt32))) },
+  U64: { bits: 64, read: (b) => int32(Int32Array.from(Array.from(new BigUint64Array(b), inInt32))) },
+}
+
+function inInt32(value: number | bigint): number {
+  if (value >= -(2 ** 31) && value < 2 ** 31) return Number(value)
+  throw new FoveaError('E_FILE', { what: 'an integer beyond int32', got: `${value}`, hint: 'save the tensor as F32' })
+}
+
+/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 31) return fraction ? NaN : sign * Infinity
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25)
+}
+
+/** Reads a file whole; the result shares no memory with `bytes`. Records have no prototype: any name is just a name. */
+export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const reader = new ByteReader(bytes, file)
+  const { [metadataName]: metadata = {}, ...entries } = readHeader(reader)
+  const dataStart = reader.offset
+  const tensors: Record<string, Tensor> = Object.create(null)
+  const places = Object.entries(entries).map(([name, entry]) => placeOf(name, entry, reader))
+  let end = 0
+  for (const place of places.sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (place.start !== end) {
+      const what = `tensor '${place.name}' leaves a hole or overlaps another`
+      throw reader.error(what, { expected: `data from ${end}`, got: `${place.start}` }, dataStart + place.start)
+    }
+    end = place.end
+    reader.need(end - place.start, `tensor '${place.name}'`)
+    tensors[place.name] = elementsOf(place, reader)
+  }
+  reader.end()
+  return { metadata: readMetadata(metadata, reader), tensors }
+}
+
+function readHeader(reader: ByteReader): Record<string, unknown> {
+  const length = reader.u64le('the length of the header')
+  if (length > maxHeader) {
+    throw reader.error('the header is too long', { expected: `at most ${maxHeader} bytes`, got: `${length}` }, 0)
+  }
+  const json = reader.text(length, 'the header')
+  if (!json.startsWith('{') || !/\} *$/.test(json)) {
+    throw reader.error('not a safetensors file', { expected: "a header from '{' to '}', padded with spaces" }, 8)
+  }
+  try {
+    const header = Object.assign(Object.create(null), JSON.parse(json))
+    refuseRepeatedKeys(json, reader)
+    return header
+  } catch (error) {
+    if (error instanceof FoveaError) throw error
+    throw reader.error('the header is not JSON', { got: (error as Error).message }, 8)
+  }
+}
+
+/** `JSON.parse` keeps the last of two equal keys without a word, so the keys of the (valid) text are walked once more. */
+function refuseRepeatedKeys(json: string, reader: ByteReader): void {
+  const open: Set<string>[] = []
+  let [start, end] = [0, 0] // of the last string; before a colon it is a key
+  for (let at = 0; at < json.length; at++) {
+    if (json[at] === '{') open.push(new Set())
+    else if (json[at] === '}') open.pop()
+    else if (json[at] === '"') {
+      start = at
+      while (json[++at] !== '"') if (json[at] === '\\') at++
+      end = at + 1
+    } else if (json[at] === ':') {
+      const keys = open[open.length - 1]
+      const key = JSON.parse(json.slice(start, end))
+      if (keys.has(key)) {
+        const offset = 8 + new TextEncoder().encode(json.slice(0, start)).length
+        throw reader.error(`the header says '${key}' twice`, {}, offset)
+      }
+      keys.add(key)
+    }
+  }
+}
+
+function readMetadata(metadata: unknown, reader: ByteReader): Record<string, string> {
+  if (isObject(metadata) && Object.values(metadata).every((value) => typeof value === 'string')) {
+    return Object.assign(Object.create(null), metadata)
+  }
+  throw reader.error(`${metadataName} is wrong`, { expected: 'texts by name', got: show(metadata) }, 8)
+}
+
+interface Place {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly start: number
+  readonly end: number
+}
+
+/** Where a tensor says it lies, everything checked that can be without its neighbours. */
+function placeOf(name: string, entry: unknown, reader: ByteReader): Place {
+  const wrong = (what: string, expected: string, got: unknown): FoveaError =>
+    reader.error(`tensor '${name}': ${what}`, { expected, got: show(got) }, 8)
+  if (!isObject(entry) || Object.keys(entry).sort().join() !== 'data_offsets,dtype,shape') {
+    throw wrong('wrong fields', 'dtype, shape, data_offsets', isObject(entry) ? Object.keys(entry) : entry)
+  }
+  const { dtype, shape, data_offsets: offsets } = entry
+  if (typeof dtype !== 'string' || !Object.hasOwn(fileTypes, dtype)) {
+    throw wrong('unknown dtype', Object.keys(fileTypes).join(', '), dtype)
+  }
+  if (!isSizes(shape)) throw wrong('wrong shape', 'integers >= 0', shape)
+  if (!isSizes(offsets) || offsets.length !== 2) throw wrong('wrong data_offsets', 'two integers >= 0', offsets)
+  const [start, end] = offsets
+  const bytes = (countOf(shape) * fileTypes[dtype].bits) / 8
+  if (!Number.isSafeInteger(bytes)) throw wrong('wrong shape', 'a whole number of bytes below 2^53', shape)
+  if (end - start !== bytes) {
+    throw wrong('wrong data_offsets', `${bytes} bytes for ${dtype} [${shape.join(', ')}]`, offsets)
+  }
+  return { name, dtype, shape, start, end }
+}
+
+/** The elements of a tensor that starts where the reader stands. */
+function elementsOf({ name, dtype, shape, start, end }: Place, reader: ByteReader): Tensor {
+  const { read } = fileTypes[dtype]
+  if (!read) {
+    throw reader.error(`tensor '${name}' is ${dtype}, which Fovea does not compute with`, { hint: 'save it as F32' })
+  }
+  const where = `${reader.file} at byte ${reader.offset}: tensor '${name}'`
+  const elements = new Uint8Array(reader.take(end - start, `tensor '${name}'`)).buffer // a copy: aligned, and the caller's own
+  return { shape, ...locate(where, () => read(elements)) }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
+
+/** The dtypes written, in the reference's order: the widest elements first, so that all of them lie aligned. */
+const writtenTypes = { float32: 'F32', int32: 'I32', uint8: 'U8' } as const
+const rank = (tensor: Tensor): number => Object.keys(writtenTypes).indexOf(tensor.dtype)
+
+/** Writes a file: the same tensors and metadata give the same bytes, whatever the order of their names. */
+export function writeSafetensors({
+  metadata = {},
+  tensors,
+}: Partial<Safetensors> & Pick<Safetensors, 'tensors'>): Uint8Array {
+  const order = Object.entries(tensors).sort(([a, s], [b, t]) => rank(s) - rank(t) || compare(a, b))
+  const texts = Object.entries(metadata).sort(([a], [b]) => compare(a, b))
+  const header: string[] = []
+  if (texts.length > 0) {
+    const members = texts.map(([key, text]) => member(key, JSON.stringify(text)))
+    header.push(member(metadataName, object(members)))
+  }
+  let size = 0
+  for (const [name, { shape, dtype, data }] of order) {
+    if (name === metadataName || !isSizes(shape) || countOf(shape) !== data.length) {
+      const what =
+        name === metadataName ? 'this name is taken by the format' : `shape [${shape.join(', ')}] does not fit`
+      throw new FoveaError('E_SHAPE', { what, where: `tensor '${name}'`, got: `${data.length} elements` })
+    }
+    const offsets = [size, (size += data.byteLength)]
+    header.push(member(name, JSON.stringify({ dtype: writtenTypes[dtype], shape, data_offsets: offsets })))
+  }
+  const json = new TextEncoder().encode(object(header))
+  const dataStart = 8 + Math.ceil(json.length / 8) * 8
+  const bytes = new Uint8Array(dataStart + size).fill(0x20, 0, dataStart)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(dataStart - 8), true)
+  bytes.set(json, 8)
+  let offset = dataStart
+  for (const [, { data }] of order) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset)
+    offset += data.byteLength
+  }
+  return bytes
+}
+
+/** A JSON object written by hand, because JSON.stringify would put names such as '0' first. */
+const object = (members: readonly string[]): string => `{${members.join()}}`
+const member = (name: string, value: string): string => `${JSON.stringify(name)}:${value}`
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

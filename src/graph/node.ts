@@ -1,0 +1,195 @@
+/** Nodes: a graph is made by calling ops on nodes; nothing is computed, nothing is registered. */
+import { FoveaError, locate } from '../base/errors.ts'
+import type { DType, TensorSpec, TypedArray } from './dtype.ts'
+import { dtypeOf } from './dtype.ts'
+import type { Shape } from './shape.ts'
+import { shapeText, sizeOf } from './shape.ts'
+
+/** Plain data that parametrises an op: sizes, paddings, names. */
+export type Attrs = Readonly<Record<string, unknown>>
+
+/** One value of the graph: an op applied to nodes. Its shape and dtype are known at once. */
+export interface Node extends TensorSpec {
+  readonly op: AnyOp
+  readonly inputs: readonly Node[]
+  readonly attrs: Attrs
+}
+
+type Repeat<T, N extends number, Acc extends T[] = []> = number extends N
+  ? T[]
+  : Acc['length'] extends N
+    ? Acc
+    : Repeat<T, N, [...Acc, T]>
+
+/** Inputs of a sample: shapes filled by the tests with a ladder of floats, or a spec for other kinds of input. */
+export type SampleInput = Shape | { readonly shape: Shape; readonly dtype: DType; readonly below: number }
+
+/** One way to call an op, from which the shared suite makes its tests, forward and backward. */
+export interface Sample<A> {
+  readonly shapes: readonly SampleInput[]
+  readonly attrs: A
+}
+
+/** All that is known of an op, in one place. */
+export interface OpRow<N extends number, A> {
+  /** Shape and dtype of the result; throws E_SHAPE or E_DTYPE. */
+  readonly infer: (inputs: Repeat<TensorSpec, N>, attrs: A) => TensorSpec
+  /** The gradient for each input (undefined: none flows there). Without a rule the op is not differentiable. */
+  readonly gradient?: (dy: Node, y: Node, inputs: Repeat<Node, N>, attrs: A) => readonly (Node | undefined)[]
+  /** An equal node that is cheaper, where there is one. */
+  readonly simplify?: (inputs: Repeat<Node, N>, attrs: A, spec: TensorSpec) => Node | undefined
+  /**
+   * What the compiler may do with it: `leaf` is never computed; `view` shares its input's buffer; `elementwise` carries
+   * a scalar expression; `kernel` is an engine's loop.
+   */
+  readonly kind?: 'leaf' | 'view' | 'elementwise' | 'kernel'
+  /** An elementwise head can be computed where the kernel reads its input, or a tail where it writes its result. */
+  readonly fuses?: { readonly head?: true; readonly tail?: true }
+  /** Says only what broadcasting says anyway: an elementwise user may read the input instead. */
+  readonly repeats?: true
+  readonly samples: readonly Sample<NoInfer<A>>[]
+}
+
+type NoAttrs = Record<never, never>
+
+/** An op: call it on nodes (and attributes, where it has any). */
+export interface Op<N extends number, A = NoAttrs> {
+  (...args: [...Repeat<Node, N>, ...(NoAttrs extends A ? [attrs?: A] : [attrs: A])]): Node
+  readonly opName: string
+  readonly arity: N
+  readonly row: OpRow<N, A>
+}
+
+/** Any op, its types forgotten: what shared code sees. */
+export interface AnyOp {
+  readonly opName: string
+  readonly row: OpRow<number, Attrs>
+}
+
+/** Attributes of an op's type. */
+export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: never, attrs: infer A) => TensorSpec } }
+  ? A
+  : never
+
+/** Makes a node of any op; checks shapes at once. */
+export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}): Node {
+  const spec = locate(op.opName, () => op.row.infer(inputs as Node[], attrs))
+  return { op, inputs, attrs, shape: spec.shape, dtype: spec.dtype }
+}
+
+/** Defines an op from its row. */
+export function defineOp<const N extends number, A = NoAttrs>(opName: string, arity: N, row: OpRow<N, A>): Op<N, A> {
+  const op = (...args: unknown[]): Node => {
+    const inputs = args.slice(0, arity) as Node[]
+    return makeNode(op as unknown as AnyOp, inputs, (args[arity] ?? {}) as Attrs)
+  }
+  return Object.assign(op, { opName, arity, row }) as unknown as Op<N, A>
+}
+
+/** Is `node` an application of `op`? */
+export const isA = (node: Node, op: { readonly opName: string }): boolean => node.op === (op as unknown)
+
+/** Throws E_DTYPE unless every input has one of the dtypes. */
+export function wantDType(inputs: readonly TensorSpec[], ...wanted: readonly DType[]): void {
+  for (const { dtype } of inputs) {
+    if (wanted.includes(dtype)) continue
+    const hint = dtype === 'uint8' ? 'scale bytes first, as in mul(x, 1 / 255)' : undefined
+    throw new FoveaError('E_DTYPE', { what: `wants ${wanted.join(' or ')}`, got: dtype, ...(hint && { hint }) })
+  }
+}
+
+export interface LeafAttrs extends Attrs {
+  readonly name: string
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
+const leaf = (opName: string) =>
+  defineOp<0, LeafAttrs>(opName, 0, {
+    kind: 'leaf',
+    infer: (_, { shape, dtype }) => {
+      if (!shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
+        throw new FoveaError('E_SHAPE', { what: 'sizes must be integers >= 1', got: shapeText(shape) })
+      }
+      return { shape, dtype }
+    },
+    samples: [],
+  })
+
+/** Fed at every run. */
+export const inputOp = leaf('input')
+/** Lives in a State, read and updated by programs. */
+export const variableOp = leaf('variable')
+
+/** A placeholder: given at every run by name. */
+export function input(name: string, shape: Shape, dtype: DType = 'float32'): Node {
+  return inputOp({ name, shape, dtype })
+}
+
+/** A named tensor of a State. */
+export function variable(name: string, shape: Shape, dtype: DType = 'float32'): Node {
+  return variableOp({ name, shape, dtype })
+}
+
+export interface ConstantAttrs extends Attrs {
+  readonly value: number | TypedArray
+  readonly shape: Shape
+}
+
+export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
+  kind: 'leaf',
+  infer: (_, { value, shape }) => {
+    if (typeof value === 'number') return { shape: [], dtype: 'float32' }
+    if (value.length !== sizeOf(shape)) {
+      throw new FoveaError('E_SHAPE', {
+        what: 'values do not fill the shape',
+        expected: shapeText(shape),
+        got: `${value.length} values`,
+      })
+    }
+    return { shape, dtype: dtypeOf(value) ?? 'float32' }
+  },
+  samples: [],
+})
+
+/** A value that never changes: a number, or an array with its shape. */
+export function constant(
+  value: number | TypedArray,
+  shape: Shape = typeof value === 'number' ? [] : [value.length],
+): Node {
+  return constantOp({ value, shape })
+}
+
+/** The number that a scalar constant holds. */
+export function scalarOf(node: Node): number | undefined {
+  return isA(node, constantOp) && typeof node.attrs.value === 'number' ? node.attrs.value : undefined
+}
+
+/** The name of an input or variable. */
+export const nameOf = (node: Node): string => String(node.attrs.name)
+
+/** All nodes that `roots` need, inputs before their users, in a fixed order. */
+export function topological(roots: readonly Node[]): Node[] {
+  const order: Node[] = []
+  const seen = new Set<Node>()
+  const stack: { node: Node; next: number }[] = []
+  for (const root of roots) {
+    if (seen.has(root)) continue
+    seen.add(root)
+    stack.push({ node: root, next: 0 })
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]
+      if (top.next < top.node.inputs.length) {
+        const child = top.node.inputs[top.next++]
+        if (!seen.has(child)) {
+          seen.add(child)
+          stack.push({ node: child, next: 0 })
+        }
+      } else {
+        order.push(top.node)
+        stack.pop()
+      }
+    }
+  }
+  return order
+}

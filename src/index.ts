@@ -1,0 +1,33 @@
+/** Fovea's public face: a table of contents. */
+
+export { decodeImage } from '#platform'
+export type { ErrorCode } from './base/errors.ts'
+// errors
+export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
+export type { Engine } from './compile/engine.ts'
+export type { Program } from './compile/program.ts'
+export { compile } from './compile/program.ts'
+export { State } from './compile/state.ts'
+export type { Batch, Dataset } from './data/dataset.ts'
+// data
+export { datasets } from './data/datasets/index.ts'
+export { fromArrays } from './data/in-memory.ts'
+export type { Preprocessing } from './data/preprocessing.ts'
+export { preprocess } from './data/preprocessing.ts'
+export { split, subset, take } from './data/subset.ts'
+export { engines, openEngine } from './engines/index.ts'
+export type { Node } from './graph/node.ts'
+// the graph underneath: ops, gradients, programs over a state
+export { constant, input as placeholder, variable } from './graph/node.ts'
+export type { Callback, EpochRecord, History, Logs, Progress, TrainingInfo } from './model/history.ts'
+export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Samples } from './model/model.ts'
+// models
+export { loadModel, Model, model, modelFrom, sequential } from './model/model.ts'
+export type { Ranked } from './model/prediction.ts'
+export { Prediction } from './model/prediction.ts'
+export type { Layer, Tensor } from './nn/layer.ts'
+export { defineLayer, input } from './nn/layer.ts'
+export { layers } from './nn/layers/index.ts'
+export { gradients } from './ops/gradient.ts'
+export { ops } from './ops/public.ts'
+export { zoo } from './zoo/index.ts'

@@ -1,0 +1,224 @@
+/** The model file: one safetensors file, the weights as tensors, all else as JSON in its metadata. No code, a closed list of layers. */
+import { FoveaError, locate } from '../base/errors.ts'
+import { settle, show } from '../base/options.ts'
+import type { Numbers } from '../compile/engine.ts'
+import type { Preprocessing } from '../data/preprocessing.ts'
+import { preprocessingOptions } from '../data/preprocessing.ts'
+import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
+import { sameShape, shapeText } from '../graph/shape.ts'
+import type { LayerMaker, Tensor } from '../nn/layer.ts'
+import { input } from '../nn/layer.ts'
+import type { LayerType } from '../nn/layers/index.ts'
+import { layers } from '../nn/layers/index.ts'
+import type { Head } from '../nn/losses.ts'
+import { heads } from '../nn/losses.ts'
+import type { Network } from './network.ts'
+import { networkWeights, wire } from './network.ts'
+
+/** Raised when an older Fovea could not read the file any more. */
+export const FORMAT_VERSION = 1
+
+/** A model as it is saved. */
+export interface SavedModel {
+  readonly network: Network
+  readonly kind: 'sequential' | 'functional'
+  readonly weights: Readonly<Record<string, Numbers>>
+  readonly heads: Readonly<Record<string, Head>>
+  readonly inputTypes: Readonly<Record<string, 'uint8' | 'float32'>>
+  readonly classNames?: readonly string[] | undefined
+  readonly preprocessing?: Preprocessing | undefined
+}
+
+interface CallJson {
+  input?: string
+  shape?: number[]
+  layer?: string
+  inputs?: number[]
+}
+/** The architecture as JSON; calls refer to earlier calls by number, a layer named twice is shared. */
+interface NetworkJson {
+  name: string
+  kind: 'sequential' | 'functional'
+  layers: Record<string, { type: string; options: Record<string, unknown> }>
+  calls: CallJson[]
+  outputs: Record<string, number>
+}
+
+export function networkToJson(
+  { name, layers: named, calls, outputs }: Network,
+  kind: NetworkJson['kind'],
+): NetworkJson {
+  return {
+    name,
+    kind,
+    layers: Object.fromEntries(named.map((l) => [l.name, { type: l.layer.type, options: { ...l.layer.options } }])),
+    calls: calls.map(({ of, inputs, shape }) =>
+      of.kind === 'input' ? { input: of.name, shape: [...shape] } : { layer: of.layer.name, inputs: [...inputs] },
+    ),
+    outputs: { ...outputs },
+  }
+}
+
+const record = (value: unknown, what: string): Record<string, unknown> => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new FoveaError('E_FILE', { what: `${what} must be an object`, got: show(value) })
+}
+
+/** Wires a network from JSON that may be a stranger's. */
+export function networkFromJson(json: unknown): Network {
+  const { name, layers: given, calls, outputs } = record(json, 'the architecture')
+  const made = new Map(
+    Object.entries(record(given, 'layers')).map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer)]),
+  )
+  if (!Array.isArray(calls)) throw new FoveaError('E_FILE', { what: 'calls must be a list', got: show(calls) })
+  const tensors: Tensor[] = []
+  const inputs: Record<string, Tensor> = {}
+  const earlier = (index: unknown): Tensor => {
+    const tensor = tensors[index as number]
+    if (Number.isInteger(index) && tensor) return tensor
+    throw new FoveaError('E_FILE', {
+      what: 'a call refers to none before it',
+      where: `call ${tensors.length}`,
+      got: show(index),
+    })
+  }
+  for (const call of calls as CallJson[]) {
+    const { input: inputName, shape, layer, inputs: from } = record(call, 'a call') as CallJson
+    if (typeof inputName === 'string' && Array.isArray(shape)) {
+      tensors.push(input(shape, { name: inputName }))
+      inputs[inputName] = tensors[tensors.length - 1]
+    } else {
+      const known = made.get(String(layer))
+      if (!known || !Array.isArray(from))
+        throw new FoveaError('E_FILE', {
+          what: 'a call of no known layer',
+          where: `call ${tensors.length}`,
+          got: show(call),
+        })
+      tensors.push(known(from.map(earlier)))
+    }
+  }
+  const answered = Object.entries(record(outputs, 'outputs')).map(
+    ([output, index]) => [output, earlier(index)] as const,
+  )
+  return wire(typeof name === 'string' ? name : 'model', inputs, Object.fromEntries(answered))
+}
+
+function layerFromJson(name: string, json: unknown) {
+  const { type, options } = record(json, `layer ${name}`)
+  if (typeof type !== 'string' || !Object.hasOwn(layers, type)) {
+    throw new FoveaError('E_FILE', {
+      what: 'an unknown kind of layer',
+      where: name,
+      expected: Object.keys(layers).join(', '),
+      got: show(type),
+    })
+  }
+  const make = layers[type as LayerType] as LayerMaker<Record<string, never>>
+  return make({ ...record(options, `options of ${name}`), name } as never)
+}
+
+export function modelToBytes(model: SavedModel): Uint8Array {
+  const { network, kind, weights, heads: outputHeads, inputTypes, classNames, preprocessing } = model
+  const specs = networkWeights(network)
+  const tensors = Object.fromEntries(
+    Object.entries(specs).map(([name, { shape }]) => [
+      name,
+      { shape: [...shape], dtype: 'float32' as const, data: Float32Array.from(weights[name]) },
+    ]),
+  )
+  const metadata = {
+    format: 'fovea',
+    formatVersion: String(FORMAT_VERSION),
+    architecture: JSON.stringify(networkToJson(network, kind)),
+    heads: JSON.stringify(outputHeads),
+    inputTypes: JSON.stringify(inputTypes),
+    ...(classNames && { classNames: JSON.stringify(classNames) }),
+    ...(preprocessing && { preprocessing: JSON.stringify(preprocessing) }),
+  }
+  return writeSafetensors({ metadata, tensors })
+}
+
+/** Reads a model file; anything that does not fit is refused with the file's name. */
+export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
+  const { metadata, tensors } = readSafetensors(bytes, file)
+  return locate(file, () => {
+    const { format, formatVersion } = metadata
+    if (format !== 'fovea') {
+      throw new FoveaError('E_FILE', {
+        what: "is safetensors, but not a model of Fovea's: its metadata says so nowhere",
+        expected: 'format: fovea',
+        got: show(format),
+      })
+    }
+    const version = Number(formatVersion)
+    if (!(Number.isInteger(version) && version >= 1))
+      throw new FoveaError('E_FILE', { what: 'formatVersion is not a number', got: show(formatVersion) })
+    if (version > FORMAT_VERSION) {
+      throw new FoveaError('E_VERSION', {
+        what: 'was written by a newer Fovea',
+        expected: `format ${FORMAT_VERSION} or older`,
+        got: `${version}`,
+        hint: 'update Fovea',
+      })
+    }
+    const json = (key: string): unknown => parsed(metadata[key], key)
+    const architecture = record(json('architecture'), 'architecture')
+    const network = locate('architecture', () => networkFromJson(architecture))
+    const weights: Record<string, Numbers> = {}
+    for (const [name, { shape }] of Object.entries(networkWeights(network))) {
+      const tensor = tensors[name]
+      if (!tensor)
+        throw new FoveaError('E_FILE', { what: 'a tensor is missing', where: name, expected: shapeText(shape) })
+      if (tensor.dtype !== 'float32' || !sameShape(tensor.shape, shape)) {
+        throw new FoveaError('E_FILE', {
+          what: 'a tensor does not fit its layer',
+          where: name,
+          expected: `float32 ${shapeText(shape)}`,
+          got: `${tensor.dtype} ${shapeText(tensor.shape)}`,
+        })
+      }
+      weights[name] = tensor.data
+    }
+    const unknown = Object.keys(tensors).find((name) => !(name in weights))
+    if (unknown !== undefined) throw new FoveaError('E_FILE', { what: 'a tensor belongs to no layer', where: unknown })
+    return {
+      network,
+      kind: architecture['kind'] === 'functional' ? 'functional' : 'sequential',
+      weights,
+      heads: words(json('heads'), 'heads', Object.keys(heads)) as Record<string, Head>,
+      inputTypes: words(json('inputTypes'), 'inputTypes', ['uint8', 'float32']) as Record<string, 'uint8' | 'float32'>,
+      classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
+      preprocessing:
+        metadata['preprocessing'] === undefined
+          ? undefined
+          : settle(preprocessingOptions, json('preprocessing'), 'preprocessing'),
+    }
+  })
+}
+
+function parsed(text: string | undefined, key: string): unknown {
+  if (text === undefined) throw new FoveaError('E_FILE', { what: `the metadata has no ${key}` })
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new FoveaError('E_FILE', { what: `${key} in the metadata is not JSON`, cause })
+  }
+}
+
+function words(value: unknown, what: string, known: readonly string[]): Record<string, string> {
+  for (const word of Object.values(record(value, what))) {
+    if (!known.includes(word as string))
+      throw new FoveaError('E_FILE', {
+        what: `${what} holds an unknown word`,
+        expected: known.join(', '),
+        got: show(word),
+      })
+  }
+  return value as Record<string, string>
+}
+
+function names(value: unknown): string[] {
+  if (Array.isArray(value) && value.every((n) => typeof n === 'string')) return value
+  throw new FoveaError('E_FILE', { what: 'classNames must be a list of texts', got: show(value) })
+}

@@ -1,0 +1,122 @@
+/** The three graphs of a model: a training step, an evaluation, a prediction. Inputs of programs are named `kind/name`. */
+import type { Goals } from '../compile/fuse.ts'
+import type { Fields } from '../data/dataset.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
+import type { Node } from '../graph/node.ts'
+import { input, nameOf, variable } from '../graph/node.ts'
+import type { Head } from '../nn/losses.ts'
+import { heads, logitsOf } from '../nn/losses.ts'
+import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
+import { gradients } from '../ops/gradient.ts'
+import { sum } from '../ops/reduction.ts'
+import type { Network } from './network.ts'
+import { forward, networkVariables, networkWeights } from './network.ts'
+import type { Objective } from './objective.ts'
+import { measures } from './objective.ts'
+
+/** A batch of `size` samples of a dataset with these fields. */
+export interface BatchSpec {
+  readonly size: number
+  readonly inputs: Fields
+  readonly targets: Fields
+}
+
+const batched = (kind: string, field: string, spec: TensorSpec, size: number): Node =>
+  input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
+
+/** Bytes enter as pixels of 0 to 1; other numbers as they are. */
+function scaled(node: Node): Node {
+  if (node.dtype === 'uint8') return mul(toFloat(node), 1 / 255)
+  return node.dtype === 'int32' ? toFloat(node) : node
+}
+
+function outputsOf(
+  network: Network,
+  variables: Readonly<Record<string, Node>>,
+  inputs: Readonly<Record<string, string>>,
+  batch: Pick<BatchSpec, 'size' | 'inputs'>,
+  mode: 'train' | 'infer',
+) {
+  const nodes = Object.entries(inputs).map(([name, field]) => [
+    name,
+    scaled(batched('input', field, batch.inputs[field], batch.size)),
+  ])
+  return forward(network, variables, Object.fromEntries(nodes), { mode, key: input('key', [4], 'int32') })
+}
+
+function measured(
+  network: Network,
+  variables: Readonly<Record<string, Node>>,
+  objective: Objective,
+  batch: BatchSpec,
+  mode: 'train' | 'infer',
+) {
+  const outputs = outputsOf(network, variables, objective.inputs, batch, mode)
+  const targets = objective.goals.map(({ target }) => [
+    target,
+    batched('target', target, batch.targets[target], batch.size),
+  ])
+  return measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+}
+
+/** Weighted sums of loss and metrics. */
+export function evaluationGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
+  return { outputs: measured(network, networkVariables(network), objective, batch, 'infer') }
+}
+
+/** The state's name of an optimizer slot. */
+const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
+
+/** The state that an optimizer keeps for a network. */
+export function slotSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, TensorSpec> {
+  return Object.fromEntries(
+    Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
+      row.slots(options).map((slot) => [slotName(type, slot, weight), { shape, dtype: 'float32' } as const]),
+    ),
+  )
+}
+
+/**
+ * One step: sums of loss and metrics, `finite`, and the next weights. The gradient is that of the mean loss of the
+ * batch. Where anything is not finite, `finite` is 0 and the state stays as it was, to the bit.
+ */
+export function trainingGoals(
+  network: Network,
+  objective: Objective,
+  batch: BatchSpec,
+  optimizer: SettledOptimizer,
+): Goals {
+  const variables = networkVariables(network)
+  const weights = Object.values(variables)
+  const sums = measured(network, variables, objective, batch, 'train')
+  const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
+  // x - x is 0 for a finite x and NaN for any other
+  const probe = slopes.reduce((all, g) => add(all, sum(sub(g, g))), sub(sums.loss, sums.loss))
+  const ok = finite(probe)
+  const updates = weights.flatMap((weight, i) => {
+    const name = nameOf(weight)
+    const { type, row, options } = optimizer
+    const slots = row.slots(options).map((slot) => [slot, variable(slotName(type, slot, name), weight.shape)] as const)
+    const rates = Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])] as const)
+    const next = row.update(weight, slopes[i], Object.fromEntries(slots), Object.fromEntries(rates), options)
+    const pairs = [[weight, next.weight], ...slots.map(([slot, old]) => [old, next[slot] ?? old])] as [Node, Node][]
+    return pairs.map(([old, value]) => [old, select(ok, value, old)] as const)
+  })
+  return { outputs: { ...sums, finite: ok }, updates }
+}
+
+/** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
+export function predictionGoals(
+  network: Network,
+  inputs: Readonly<Record<string, string>>,
+  outputHeads: Readonly<Record<string, Head>>,
+  batch: Pick<BatchSpec, 'size' | 'inputs'>,
+): Partial<Goals> {
+  const outputs = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
+  const answered = Object.entries(outputs).map(([name, node]) => {
+    const head = outputHeads[name] ?? 'linear'
+    return [name, head === 'linear' ? node : heads[head](logitsOf(node))]
+  })
+  return { outputs: Object.fromEntries(answered) }
+}

@@ -1,0 +1,385 @@
+/** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
+import { readFile, writeFile } from '#platform'
+import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { integer, settle, text } from '../base/options.ts'
+import type { Engine, Numbers } from '../compile/engine.ts'
+import type { Dataset } from '../data/dataset.ts'
+import { fromArrays } from '../data/in-memory.ts'
+import type { Preprocessing } from '../data/preprocessing.ts'
+import type { EngineChoice } from '../engines/index.ts'
+import { engineOptions, sharedEngine } from '../engines/index.ts'
+import type { TypedArray } from '../graph/dtype.ts'
+import { dtypeOf } from '../graph/dtype.ts'
+import type { Shape } from '../graph/shape.ts'
+import { sizeOf } from '../graph/shape.ts'
+import type { Layer, Tensor } from '../nn/layer.ts'
+import { input } from '../nn/layer.ts'
+import type { Head } from '../nn/losses.ts'
+import type { Optimizer } from '../nn/optimizers.ts'
+import { settleOptimizer } from '../nn/optimizers.ts'
+import type { SavedModel } from './file.ts'
+import { modelFromBytes, modelToBytes } from './file.ts'
+import { slotSpecs } from './graphs.ts'
+import type { History, Logs } from './history.ts'
+import type { Network } from './network.ts'
+import { Namer, networkWeights, wire } from './network.ts'
+import type { LossChoice } from './objective.ts'
+import { headsOf, objectiveFor } from './objective.ts'
+import { Prediction } from './prediction.ts'
+import { Session } from './session.ts'
+import type { SummaryOptions } from './summary.ts'
+import { summaryText, unbuiltView, viewOf } from './summary.ts'
+import type { FitExtras } from './train.ts'
+import { evaluate, fit, fitOptions, INFERENCE_BATCH, predict } from './train.ts'
+
+const modelTable = {
+  name: text({ says: 'name of the model', optional: true }),
+  seed: integer({ says: 'of the first weights', min: 0, default: 0 }),
+  ...engineOptions,
+}
+export type ModelOptions = Options<typeof modelTable>
+
+const inferenceTable = {
+  batchSize: integer({
+    says: 'samples per run; changes the speed, never the answer',
+    min: 1,
+    default: INFERENCE_BATCH,
+  }),
+  ...engineOptions,
+}
+export type InferenceOptions = Options<typeof inferenceTable>
+
+const fitTable = { ...fitOptions, ...engineOptions }
+export type ModelFitOptions = Options<typeof fitTable> & FitExtras
+
+/** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
+export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
+
+interface Recipe {
+  readonly kind: 'sequential' | 'functional'
+  readonly name: string
+  readonly seed: number
+  readonly engine: EngineChoice
+  /** The network, or layers that wait for an input shape. */
+  readonly from: Network | readonly Layer[]
+}
+
+export class Model {
+  readonly name: string
+  readonly kind: 'sequential' | 'functional'
+  readonly seed: number
+  /** One name per class; comes with the data that the model learned from. */
+  classNames: readonly string[] | undefined
+  /** What makes an input of a picture; comes with the data too. */
+  preprocessing: Preprocessing | undefined
+  #from: Recipe['from']
+  #engine: EngineChoice
+  #session: Promise<Session> | undefined
+  #given: Readonly<Record<string, Numbers>> = {}
+  #heads: Readonly<Record<string, Head>> = {}
+  #inputTypes: Readonly<Record<string, 'uint8' | 'float32'>> = {}
+  #optimizerParams: number | undefined
+
+  constructor({ kind, name, seed, engine, from }: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
+    this.kind = kind
+    this.name = name
+    this.seed = seed
+    this.#engine = engine
+    this.#from = from
+    if (!saved) return
+    this.#given = saved.weights
+    this.#heads = saved.heads
+    this.#inputTypes = saved.inputTypes
+    this.classNames = saved.classNames
+    this.preprocessing = saved.preprocessing
+  }
+
+  /** The wired layers. A sequential model without an input shape has none until it sees data. */
+  get network(): Network {
+    if ('calls' in this.#from) return this.#from
+    throw new FoveaError('E_MODEL', {
+      what: 'has no input shape yet',
+      where: this.name,
+      hint: 'give inputShape, or fit it first',
+    })
+  }
+
+  /** Sizes of one sample per input. */
+  get inputs(): Readonly<Record<string, Shape>> {
+    return this.network.inputs
+  }
+
+  /** Number of parameters. */
+  get parameterCount(): number {
+    return Object.values(networkWeights(this.network)).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  }
+
+  /** The table of layers, output shapes and parameters, as Keras prints it. */
+  summary(options?: SummaryOptions): string {
+    const view =
+      'calls' in this.#from
+        ? viewOf(this.#from, {
+            kind: this.kind,
+            ...(this.#optimizerParams !== undefined && { optimizerParams: this.#optimizerParams }),
+          })
+        : unbuiltView(this.name, this.#from)
+    return summaryText(view, options)
+  }
+
+  /** Wires a sequential model for inputs of this shape. Does nothing where that has been done. */
+  build(inputShape: Shape): this {
+    if (!('calls' in this.#from)) this.#from = chain(this.name, this.#from, inputShape)
+    return this
+  }
+
+  /**
+   * Trains. The loss follows from the targets unless it is given: class indices or one-hot rows mean cross-entropy over
+   * logits, through a final softmax if there is one.
+   * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
+   */
+  async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
+    const { validationData, callbacks, signal, ...plain } = options
+    const { engine, threads, ...settings } = settle(fitTable, plain, 'fit')
+    const only = Object.values(data.inputs)
+    if (only.length === 1) this.build(only[0].shape)
+    const objective = objectiveFor(this.network, data, settings.loss)
+    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    this.#heads = headsOf(objective)
+    this.#inputTypes = Object.fromEntries(
+      Object.entries(objective.inputs).map(([name, field]) => [
+        name,
+        data.inputs[field].dtype === 'uint8' ? 'uint8' : 'float32',
+      ]),
+    )
+    this.classNames = data.classNames ?? this.classNames
+    this.preprocessing = data.preprocessing ?? this.preprocessing
+    this.#optimizerParams = optimizerParams(this.network, settings.optimizer)
+    const extras = {
+      ...(validationData && { validationData }),
+      ...(callbacks && { callbacks }),
+      ...(signal && { signal }),
+    }
+    return fit(session, data, settings, extras)
+  }
+
+  /** Means of loss and metrics: `{ accuracy, loss }`. */
+  async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
+    const { loss, ...plain } = options
+    const { batchSize, engine, threads } = settle(inferenceTable, plain, 'evaluate')
+    const only = Object.values(data.inputs)
+    if (only.length === 1) this.build(only[0].shape)
+    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    return evaluate(session, data, loss, batchSize)
+  }
+
+  /** Answers for samples: probabilities for a classifier. Bytes are taken as pixels, 0 to 255. */
+  async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
+    const { batchSize, engine, threads } = settle(inferenceTable, options, 'predict')
+    const data = isDataset(samples) ? samples : this.#asDataset(samples)
+    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    const answers = await predict(session, data, this.#heads, batchSize)
+    const { calls, outputs } = this.network
+    const shaped = Object.entries(answers).map(([name, values]) => [
+      name,
+      { shape: [data.length, ...calls[outputs[name]].shape], data: values },
+    ])
+    return new Prediction(Object.fromEntries(shaped), this.classNames)
+  }
+
+  #asDataset(samples: Exclude<Samples, Dataset>): Dataset {
+    const names = Object.keys(this.inputs)
+    const arrays = dtypeOf(samples)
+      ? { [names[0]]: samples as TypedArray }
+      : (samples as Readonly<Record<string, TypedArray>>)
+    const missing = names.find((name) => !arrays[name])
+    if (missing !== undefined)
+      throw new FoveaError('E_DATA', {
+        what: `no samples for input '${missing}'`,
+        where: this.name,
+        expected: names.join(', '),
+      })
+    const fields = names.map((name) => [name, { shape: this.inputs[name], data: arrays[name] }])
+    return fromArrays({ name: 'samples', inputs: Object.fromEntries(fields), targets: {} })
+  }
+
+  /** All weights by name, `conv2d/kernel` and so on. */
+  async weights(): Promise<Record<string, Numbers>> {
+    const { state } = await this.#on({})
+    const names = Object.keys(networkWeights(this.network))
+    const values = await Promise.all(names.map((name) => state.read(name)))
+    return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+  }
+
+  /** Overwrites weights by name. */
+  async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
+    const { state } = await this.#on({})
+    const known = networkWeights(this.network)
+    for (const name of Object.keys(values)) {
+      if (!known[name])
+        throw new FoveaError('E_MODEL', {
+          what: `has no weight '${name}'`,
+          where: this.name,
+          expected: Object.keys(known).join(', '),
+        })
+    }
+    await Promise.all(Object.entries(values).map(([name, numbers]) => state.write(name, numbers)))
+  }
+
+  /** The model as the bytes of a file: architecture, weights, class names, preprocessing. */
+  async toBytes(): Promise<Uint8Array> {
+    return modelToBytes({
+      network: this.network,
+      kind: this.kind,
+      weights: await this.weights(),
+      heads: this.#heads,
+      inputTypes: this.#inputTypes,
+      classNames: this.classNames,
+      preprocessing: this.preprocessing,
+    })
+  }
+
+  /** Writes the model to one safetensors file, whole or not at all. */
+  async save(path: string): Promise<void> {
+    await writeFile(path, await this.toBytes())
+  }
+
+  /** The engine that holds the weights now. */
+  async engine(): Promise<Engine> {
+    return (await this.#on({})).state.engine
+  }
+
+  /** Gives the model's memory on its engine back. A dropped model is collected too, some time later. */
+  async close(): Promise<void> {
+    const session = await this.#session
+    session?.close()
+    this.#session = undefined
+  }
+
+  /** The session on the engine asked for, or where the model is; the state moves when it must. */
+  async #on({ engine, threads }: EngineChoice): Promise<Session> {
+    const wanted =
+      engine === undefined && threads === undefined
+        ? this.#engine
+        : { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
+    const target = sharedEngine(wanted)
+    const current = await this.#session
+    if (current && current.state.engine === target) return current
+    this.#engine = wanted
+    this.#session = move(current, this.network, target, this.seed, this.#given)
+    return this.#session
+  }
+}
+
+async function move(
+  from: Session | undefined,
+  network: Network,
+  engine: Engine,
+  seed: number,
+  given: Readonly<Record<string, Numbers>>,
+): Promise<Session> {
+  const values = from ? await from.values() : given
+  const session = await Session.open(network, engine, seed, values)
+  if (!from) return session
+  session.steps = from.steps
+  for (const [name, numbers] of Object.entries(values)) {
+    const { spec } = from.state.resident(name)
+    await session.state.add(name, spec, () => numbers)
+  }
+  from.close()
+  return session
+}
+
+const isDataset = (samples: Samples): samples is Dataset => typeof (samples as Dataset).read === 'function'
+
+/** Keras counts the step and the learning rate too. */
+function optimizerParams(network: Network, optimizer: Optimizer): number {
+  const slots = Object.values(slotSpecs(network, settleOptimizer(optimizer)))
+  return slots.reduce((sum, { shape }) => sum + sizeOf(shape), 2)
+}
+
+function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {
+  const start = input(inputShape, { name: 'input_layer' })
+  const end = layers.reduce((tensor, layer) => layer(tensor), start)
+  return wire(name, { input_layer: start }, { output: end })
+}
+
+const sequentialTable = {
+  ...modelTable,
+  name: text({ says: 'name of the model', default: 'sequential' }),
+}
+
+/** A stack of layers. Without `inputShape` (sizes of one sample) it is wired when it first sees data. */
+export function sequential(layers: readonly Layer[]): Model
+export function sequential(
+  options: Options<typeof sequentialTable> & { inputShape?: Shape },
+  layers: readonly Layer[],
+): Model
+export function sequential(
+  first: (Options<typeof sequentialTable> & { inputShape?: Shape }) | readonly Layer[],
+  second?: readonly Layer[],
+): Model {
+  const [given, layers] = second
+    ? [first as Options<typeof sequentialTable> & { inputShape?: Shape }, second]
+    : [{}, first as readonly Layer[]]
+  if (
+    !Array.isArray(layers) ||
+    layers.length === 0 ||
+    !layers.every((layer) => typeof layer === 'function' && 'row' in layer)
+  ) {
+    throw new FoveaError('E_MODEL', {
+      what: 'wants a list of layers',
+      where: 'sequential',
+      hint: 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])',
+    })
+  }
+  const { inputShape, ...options } = given
+  const { name, seed, engine, threads } = settle(sequentialTable, options, 'sequential')
+  const model = new Model({ kind: 'sequential', name, seed, engine: { engine, threads }, from: layers })
+  return inputShape ? model.build(inputShape) : model
+}
+
+type Ends = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>
+
+/** A network of any form, from inputs to outputs; a list or a record where there are several. */
+export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): Model {
+  const { name = 'functional', seed, engine, threads } = settle(modelTable, options, 'model')
+  const namer = new Namer()
+  const named = entries(
+    inputs,
+    (tensor) => (tensor.source.kind === 'input' && tensor.source.name) || namer.make('InputLayer'),
+  )
+  const answers = entries(outputs, (_, i) => (isTensor(outputs) ? 'output' : `output_${i}`))
+  return new Model({ kind: 'functional', name, seed, engine: { engine, threads }, from: wire(name, named, answers) })
+}
+
+const isTensor = (ends: Ends): ends is Tensor => 'source' in ends && 'shape' in ends
+
+function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string): Record<string, Tensor> {
+  if (isTensor(ends)) return { [nameOf(ends, 0)]: ends }
+  return Array.isArray(ends)
+    ? Object.fromEntries(ends.map((tensor, i) => [nameOf(tensor, i), tensor]))
+    : { ...(ends as Record<string, Tensor>) }
+}
+
+/** A model from the bytes of a file; `file` names it in complaints. */
+export function modelFrom(bytes: Uint8Array, file = 'model', options: EngineChoice = {}): Model {
+  const saved = modelFromBytes(bytes, file)
+  return new Model(
+    {
+      kind: saved.kind,
+      name: saved.network.name,
+      seed: 0,
+      engine: settle(engineOptions, options, 'loadModel'),
+      from: saved.network,
+    },
+    saved,
+  )
+}
+
+/** Reads a model that `save` wrote. Throws E_FILE or E_VERSION when the file is not one. */
+export async function loadModel(path: string, options: EngineChoice = {}): Promise<Model> {
+  const bytes = await readFile(path)
+  if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
+  return modelFrom(bytes, path, options)
+}

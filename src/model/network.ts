@@ -1,0 +1,198 @@
+/** A network: named layers, wired. Pure data and graphs; it holds no numbers. */
+import { FoveaError, locate } from '../base/errors.ts'
+import type { Node } from '../graph/node.ts'
+import { variable } from '../graph/node.ts'
+import type { Shape } from '../graph/shape.ts'
+import { shapeText } from '../graph/shape.ts'
+import type { ForwardContext, Layer, Tensor, WeightSpec } from '../nn/layer.ts'
+import { weightsOf } from '../nn/layer.ts'
+
+/** A layer with its name in the network, and where it is used. */
+export interface NamedLayer {
+  readonly name: string
+  readonly layer: Layer
+  /** Shapes of one sample that its first use takes. */
+  readonly inputShapes: readonly Shape[]
+  readonly weights: Readonly<Record<string, WeightSpec>>
+}
+
+/** One use of a layer, or an input; `inputs` are numbers of earlier calls. */
+export interface Call {
+  readonly of:
+    | { readonly kind: 'input'; readonly name: string }
+    | { readonly kind: 'layer'; readonly layer: NamedLayer }
+  readonly inputs: readonly number[]
+  readonly shape: Shape
+}
+
+export interface Network {
+  readonly name: string
+  /** In the order in which they are first used. */
+  readonly layers: readonly NamedLayer[]
+  readonly calls: readonly Call[]
+  readonly inputs: Readonly<Record<string, Shape>>
+  readonly outputs: Readonly<Record<string, number>>
+}
+
+/** Keras's snake case of a class name: MaxPooling2D -> max_pooling2d. */
+export const snakeCase = (className: string): string =>
+  className
+    .replaceAll(/(.)([A-Z][a-z]+)/g, '$1_$2')
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+
+/** Names as Keras gives them: the class in snake case, then _1, _2. */
+export class Namer {
+  readonly #taken = new Set<string>()
+  readonly #counts = new Map<string, number>()
+
+  claim(name: string): string {
+    if (this.#taken.has(name)) throw new FoveaError('E_MODEL', { what: `two layers are called '${name}'` })
+    this.#taken.add(name)
+    return name
+  }
+
+  make(className: string): string {
+    const stem = snakeCase(className)
+    for (;;) {
+      const count = this.#counts.get(stem) ?? 0
+      this.#counts.set(stem, count + 1)
+      const name = count === 0 ? stem : `${stem}_${count}`
+      if (!this.#taken.has(name)) return this.claim(name)
+    }
+  }
+}
+
+/** Collects what leads from the inputs to the outputs, and names it. */
+export function wire(
+  name: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  outputs: Readonly<Record<string, Tensor>>,
+): Network {
+  const places = new Map<Tensor, number>()
+  const calls: Call[] = []
+  const known = new Map<Layer, NamedLayer>()
+  const namer = new Namer()
+  for (const [inputName, tensor] of Object.entries(inputs)) {
+    if (tensor.source.kind !== 'input') {
+      throw new FoveaError('E_MODEL', { what: 'an input of a model must come from input(...)', where: inputName })
+    }
+    places.set(
+      tensor,
+      calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape }) - 1,
+    )
+  }
+  const order = ordered(Object.values(outputs))
+  for (const { source } of order) {
+    const given = source.kind === 'layer' ? source.layer.givenName : undefined
+    if (source.kind === 'layer' && given && !known.has(source.layer))
+      known.set(source.layer, named(source.layer, namer.claim(given), source.inputs))
+  }
+  const layers: NamedLayer[] = []
+  for (const tensor of order) {
+    const { source } = tensor
+    if (source.kind === 'input') {
+      if (places.has(tensor)) continue
+      throw new FoveaError('E_MODEL', {
+        what: 'an output depends on an input that the model does not name',
+        where: source.name ?? 'input',
+      })
+    }
+    const layer = known.get(source.layer) ?? named(source.layer, namer.make(source.layer.row.className), source.inputs)
+    known.set(source.layer, layer)
+    checkShared(layer, source.inputs)
+    if (!layers.includes(layer)) layers.push(layer)
+    const from = source.inputs.map((x) => places.get(x) as number)
+    places.set(tensor, calls.push({ of: { kind: 'layer', layer }, inputs: from, shape: tensor.shape }) - 1)
+  }
+  return {
+    name,
+    layers,
+    calls,
+    inputs: Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, tensor.shape])),
+    outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
+  }
+}
+
+function named(layer: Layer, name: string, inputs: readonly Tensor[]): NamedLayer {
+  const inputShapes = inputs.map((x) => x.shape)
+  return { name, layer, inputShapes, weights: locate(name, () => weightsOf(layer, inputShapes)) }
+}
+
+/** A layer that is used again must have the same weights there. */
+function checkShared({ name, layer, weights }: NamedLayer, inputs: readonly Tensor[]): void {
+  const here = weightsOf(
+    layer,
+    inputs.map((x) => x.shape),
+  )
+  for (const [weight, { shape }] of Object.entries(weights)) {
+    if (shapeText(here[weight].shape) === shapeText(shape)) continue
+    throw new FoveaError('E_SHAPE', {
+      what: `a shared layer would need another ${weight}`,
+      where: name,
+      expected: shapeText(shape),
+      got: shapeText(here[weight].shape),
+    })
+  }
+}
+
+/** Tensors that `outputs` need, each after what it is made from. */
+function ordered(outputs: readonly Tensor[]): Tensor[] {
+  const order: Tensor[] = []
+  const seen = new Set<Tensor>()
+  const stack = outputs.map((tensor) => ({ tensor, next: 0 })).reverse()
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1]
+    const before = top.tensor.source.kind === 'layer' ? top.tensor.source.inputs : []
+    if (top.next === 0 && seen.has(top.tensor)) stack.pop()
+    else if (top.next < before.length) {
+      seen.add(top.tensor)
+      const child = before[top.next++]
+      if (!seen.has(child)) stack.push({ tensor: child, next: 0 })
+    } else {
+      seen.add(top.tensor)
+      if (!order.includes(top.tensor)) order.push(top.tensor)
+      stack.pop()
+    }
+  }
+  return order
+}
+
+/** The state's name of a weight. */
+export const weightName = (layer: string, weight: string): string => `${layer}/${weight}`
+
+/** Every weight of a network by its name in the state, in the order of the layers. */
+export function networkWeights({ layers }: Network): Record<string, WeightSpec> {
+  return Object.fromEntries(
+    layers.flatMap(({ name, weights }) =>
+      Object.entries(weights).map(([weight, spec]) => [weightName(name, weight), spec]),
+    ),
+  )
+}
+
+/** Every weight as a variable, by its name in the state. */
+export const networkVariables = (network: Network): Record<string, Node> =>
+  Object.fromEntries(Object.entries(networkWeights(network)).map(([name, { shape }]) => [name, variable(name, shape)]))
+
+/** The forward graph: a node [n, ...shape] per output. */
+export function forward(
+  network: Network,
+  variables: Readonly<Record<string, Node>>,
+  inputs: Readonly<Record<string, Node>>,
+  context: Omit<ForwardContext, 'index'>,
+): Record<string, Node> {
+  const values: Node[] = []
+  for (const { of, inputs: from } of network.calls) {
+    if (of.kind === 'input') values.push(inputs[of.name])
+    else {
+      const { name, layer, weights } = of.layer
+      const given = from.map((i) => values[i]) as [Node, ...Node[]]
+      const own = Object.keys(weights).map((weight) => [weight, variables[weightName(name, weight)]])
+      const index = network.layers.indexOf(of.layer)
+      values.push(
+        locate(name, () => layer.row.forward(given, Object.fromEntries(own), layer.options, { ...context, index })),
+      )
+    }
+  }
+  return Object.fromEntries(Object.entries(network.outputs).map(([name, call]) => [name, values[call]]))
+}

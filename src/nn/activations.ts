@@ -1,0 +1,23 @@
+/** Activations by Keras's names. */
+
+import { choice } from '../base/options.ts'
+import type { Node } from '../graph/node.ts'
+import { exp, relu, selu, sigmoid, tanh } from '../ops/elementwise.ts'
+import { logSoftmax, softmax } from '../ops/normalization.ts'
+
+export const activations = {
+  linear: (x: Node): Node => x,
+  relu,
+  sigmoid,
+  tanh,
+  selu,
+  exponential: exp,
+  softmax,
+  logSoftmax,
+} as const satisfies Record<string, (x: Node) => Node>
+
+export type ActivationName = keyof typeof activations
+export const activationNames = Object.keys(activations) as ActivationName[]
+
+/** The option `activation` of a layer. */
+export const activationOption = choice(activationNames, { says: 'function applied to the result', default: 'linear' })

@@ -1,0 +1,146 @@
+/** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
+import { FoveaError, locate } from '../base/errors.ts'
+import type { Options, OptionTable, Settled } from '../base/options.ts'
+import { settle, text } from '../base/options.ts'
+import type { Node } from '../graph/node.ts'
+import { input as inputNode } from '../graph/node.ts'
+import type { Shape } from '../graph/shape.ts'
+import { sizeOf } from '../graph/shape.ts'
+import type { Initializer } from './initializers.ts'
+
+/** A tensor that a layer owns. */
+export interface WeightSpec {
+  readonly shape: Shape
+  readonly initializer: Initializer
+}
+
+/** What a forward graph may need to know. */
+export interface ForwardContext {
+  readonly mode: 'train' | 'infer'
+  /** The random key of the step (see ops/sampling.ts). */
+  readonly key: Node
+  /** This layer's number in its model: its own random streams. */
+  readonly index: number
+}
+
+/** All that is known of a kind of layer, in one place. Shapes in `weights` are those of one sample. */
+export interface LayerRow<T extends OptionTable, W extends string> {
+  /** Keras's class name, which summaries print. */
+  readonly className: string
+  readonly says: string
+  readonly options: T
+  /** A merging layer takes several tensors. */
+  readonly inputs?: 'one' | 'several'
+  readonly weights?: (
+    options: Settled<T>,
+    shape: Shape,
+    shapes: readonly Shape[],
+  ) => Readonly<Partial<Record<W, WeightSpec>>>
+  /** From nodes [n, ...shape] to a node; its shape is the layer's output shape. */
+  readonly forward: (
+    inputs: readonly [Node, ...Node[]],
+    weights: Readonly<Record<W, Node>>,
+    options: Settled<T>,
+    context: ForwardContext,
+  ) => Node
+}
+
+export type AnyLayerRow = LayerRow<OptionTable, string>
+
+/** Where a tensor comes from. */
+export type Source =
+  | { readonly kind: 'input'; readonly name: string | undefined }
+  | { readonly kind: 'layer'; readonly layer: Layer; readonly inputs: readonly Tensor[] }
+
+/** A value of the network that is being wired: the shape of one sample, without the batch axis. */
+export interface Tensor {
+  readonly shape: Shape
+  readonly source: Source
+}
+
+/** A layer: call it on a tensor (a merging layer on several) to put it to use. */
+export interface Layer {
+  (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor
+  /** Its word in model files. */
+  readonly type: string
+  readonly row: AnyLayerRow
+  /** All options, defaults filled in. */
+  readonly options: Settled<OptionTable>
+  /** The user's name for it; models name the others. */
+  readonly givenName: string | undefined
+}
+
+/** Options of a layer, with its name. */
+export type LayerOptions<T extends OptionTable> = Options<T> & { name?: string }
+export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Options<T>
+  ? (options?: LayerOptions<T>) => Layer
+  : (options: LayerOptions<T>) => Layer) & {
+  readonly row: AnyLayerRow
+}
+
+const nameTable = { name: text({ says: 'name of the layer, unique in its model', optional: true }) }
+
+/** Defines a kind of layer; the result makes layers from options. */
+export function defineLayer<const T extends OptionTable, W extends string = never>(
+  type: string,
+  row: LayerRow<T, W>,
+): LayerMaker<T> {
+  const make = (given: object = {}): Layer => {
+    const { name, ...options } = settle({ ...row.options, ...nameTable }, given, type) as Settled<T> & { name?: string }
+    const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
+      connect(layer as Layer, inputs.flat() as Tensor[])
+    return Object.assign(layer, { type, row: row as unknown as AnyLayerRow, options, givenName: name }) as Layer
+  }
+  return Object.assign(make, { row }) as unknown as LayerMaker<T>
+}
+
+function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
+  const several = layer.row.inputs === 'several'
+  if (several ? inputs.length < 2 : inputs.length !== 1) {
+    throw new FoveaError('E_MODEL', {
+      what: 'is called on the wrong number of tensors',
+      where: layer.givenName ?? layer.type,
+      expected: several ? 'two or more' : 'one',
+      got: `${inputs.length}`,
+    })
+  }
+  return {
+    shape: outputShape(
+      layer,
+      inputs.map((x) => x.shape),
+      layer.givenName ?? layer.type,
+    ),
+    source: { kind: 'layer', layer, inputs },
+  }
+}
+
+/** Where values enter: the shape of one sample. A model names its inputs; one alone is called `input`. */
+export function input(shape: Shape, { name }: { name?: string } = {}): Tensor {
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'wants the sizes of one sample, integers >= 1',
+      where: name ?? 'input',
+      got: JSON.stringify(shape),
+    })
+  }
+  return { shape, source: { kind: 'input', name } }
+}
+
+/** The weights that a layer has for inputs of these shapes. */
+export function weightsOf(layer: Layer, shapes: readonly Shape[]): Readonly<Record<string, WeightSpec>> {
+  return (layer.row.weights?.(layer.options, shapes[0], shapes) ?? {}) as Readonly<Record<string, WeightSpec>>
+}
+
+/** The shape of one sample that a layer gives: that of its forward graph for a batch of one. */
+export function outputShape(layer: Layer, shapes: readonly Shape[], where: string): Shape {
+  return locate(where, () => {
+    const inputs = shapes.map((shape, i) => inputNode(`x${i}`, [1, ...shape])) as [Node, ...Node[]]
+    const weights = Object.entries(weightsOf(layer, shapes)).map(([name, { shape }]) => [name, inputNode(name, shape)])
+    const context = { mode: 'infer', key: inputNode('key', [4], 'int32'), index: 0 } as const
+    return layer.row.forward(inputs, Object.fromEntries(weights), layer.options, context).shape.slice(1)
+  })
+}
+
+/** Parameters of a set of weights. */
+export const countOf = (weights: Readonly<Record<string, WeightSpec>>): number =>
+  Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0)

@@ -1,0 +1,11 @@
+import { choice } from '../../base/options.ts'
+import { activationNames, activations } from '../activations.ts'
+import { defineLayer } from '../layer.ts'
+
+/** A function of every value (softmax: of the last axis). */
+export const activation = defineLayer('activation', {
+  className: 'Activation',
+  says: 'A function of every value.',
+  options: { activation: choice(activationNames, { says: 'the function' }) },
+  forward: ([x], _, options) => activations[options.activation](x),
+})

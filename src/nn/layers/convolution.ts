@@ -1,0 +1,77 @@
+import { FoveaError } from '../../base/errors.ts'
+import type { Sizes } from '../../base/options.ts'
+import { choice, flag, integer, sizes } from '../../base/options.ts'
+import { convolution } from '../../ops/convolution.ts'
+import { add } from '../../ops/elementwise.ts'
+import { activationOption, activations } from '../activations.ts'
+import { initializerOption } from '../initializers.ts'
+import { defineLayer } from '../layer.ts'
+
+/** One entry per spatial axis. */
+export function perAxis(value: Sizes, rank: number, name: string): number[] {
+  if (typeof value === 'number') return Array(rank).fill(value)
+  if (value.length === rank) return [...value]
+  throw new FoveaError('E_OPTION', {
+    what: `'${name}' must have one entry per spatial axis`,
+    expected: `${rank} entries`,
+    got: `${value.length}`,
+  })
+}
+
+/** 2-D convolution (cross-correlation: the kernel is not flipped) of [height, width, channels]. */
+export const conv2d = defineLayer('conv2d', {
+  className: 'Conv2D',
+  says: 'Convolution over images.',
+  options: {
+    filters: integer({ says: 'number of output channels', min: 1 }),
+    kernelSize: sizes({ says: 'height and width of the window', min: 1 }),
+    strides: sizes({ says: 'steps of the window', min: 1, default: 1 }),
+    padding: choice(['valid', 'same'], {
+      says: 'border: none, or so that output = ceil(input / stride)',
+      default: 'valid',
+    }),
+    dilationRate: sizes({ says: 'distance between neighbours in the window', min: 1, default: 1 }),
+    groups: integer({
+      says: 'channels are split into this many groups, each with its own filters',
+      min: 1,
+      default: 1,
+    }),
+    activation: activationOption,
+    useBias: flag({ says: 'add one number per filter', default: true }),
+    kernelInitializer: initializerOption(
+      'first values of the kernel [height, width, channels / groups, filters]',
+      'glorotUniform',
+    ),
+    biasInitializer: initializerOption('first values of the bias [filters]', 'zeros'),
+  },
+  weights: ({ filters, kernelSize, groups, useBias, kernelInitializer, biasInitializer }, shape) => ({
+    kernel: {
+      shape: [...perAxis(kernelSize, 2, 'kernelSize'), (shape[2] ?? 1) / groups, filters],
+      initializer: kernelInitializer,
+    },
+    ...(useBias && { bias: { shape: [filters], initializer: biasInitializer } }),
+  }),
+  forward: ([x], { kernel, bias }, { strides, padding, dilationRate, groups, activation }) => {
+    if (x.shape.length !== 4) {
+      throw new FoveaError('E_SHAPE', {
+        what: 'wants images [height, width, channels]',
+        got: `[${x.shape.slice(1).join(', ')}]`,
+        hint: 'reshape the input, as in reshape({ targetShape: [28, 28, 1] })',
+      })
+    }
+    if (x.shape[3] % groups !== 0) {
+      throw new FoveaError('E_OPTION', {
+        what: "'groups' must divide the channels",
+        got: `${groups} groups, ${x.shape[3]} channels`,
+      })
+    }
+    const attrs = {
+      strides: perAxis(strides, 2, 'strides'),
+      dilation: perAxis(dilationRate, 2, 'dilationRate'),
+      padding,
+      groups,
+    }
+    const y = convolution(x, kernel, attrs)
+    return activations[activation](bias ? add(y, bias) : y)
+  },
+})

@@ -1,0 +1,43 @@
+import type { Sizes } from '../../base/options.ts'
+import { choice, sizes } from '../../base/options.ts'
+import type { Node, Op } from '../../graph/node.ts'
+import { nhwc } from '../../graph/shape.ts'
+import type { PoolAttrs } from '../../ops/pooling.ts'
+import { averagePool, maxPool } from '../../ops/pooling.ts'
+import { defineLayer } from '../layer.ts'
+import { perAxis } from './convolution.ts'
+
+const windowOptions = {
+  strides: sizes({ says: 'steps of the window; the window itself when absent', min: 1, optional: true }),
+  padding: choice(['valid', 'same'], {
+    says: 'border: none, or so that output = ceil(input / stride)',
+    default: 'valid',
+  }),
+}
+
+interface PoolOptions {
+  poolSize: Sizes
+  strides: Sizes | undefined
+  padding: 'valid' | 'same'
+}
+
+function pool(op: Op<1, PoolAttrs>, x: Node, { poolSize, strides = poolSize, padding }: PoolOptions): Node {
+  nhwc(x.shape)
+  return op(x, { window: perAxis(poolSize, 2, 'poolSize'), strides: perAxis(strides, 2, 'strides'), padding })
+}
+
+/** The largest value of every window, channel by channel. */
+export const maxPooling2d = defineLayer('maxPooling2d', {
+  className: 'MaxPooling2D',
+  says: 'Largest value of every window.',
+  options: { poolSize: sizes({ says: 'height and width of the window', min: 1, default: 2 }), ...windowOptions },
+  forward: ([x], _, options) => pool(maxPool, x, options),
+})
+
+/** The mean of every window, channel by channel; a border never counts. */
+export const averagePooling2d = defineLayer('averagePooling2d', {
+  className: 'AveragePooling2D',
+  says: 'Mean of every window; a border never counts.',
+  options: { poolSize: sizes({ says: 'height and width of the window', min: 1, default: 2 }), ...windowOptions },
+  forward: ([x], _, options) => pool(averagePool, x, options),
+})

@@ -1,0 +1,30 @@
+import { custom } from '../../base/options.ts'
+import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
+import { defineLayer } from '../layer.ts'
+
+/** All values of a sample in one row, height by width by channels. */
+export const flatten = defineLayer('flatten', {
+  className: 'Flatten',
+  says: 'All values of a sample in one row.',
+  options: {},
+  forward: ([x]) => reshapeNode(x, { shape: [x.shape[0], -1] }),
+})
+
+const isShape = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) &&
+  value.every((n) => Number.isSafeInteger(n) && (n > 0 || n === -1)) &&
+  value.filter((n) => n === -1).length <= 1
+
+/** The same values under another shape. */
+export const reshape = defineLayer('reshape', {
+  className: 'Reshape',
+  says: 'The same values under another shape.',
+  options: {
+    targetShape: custom({
+      says: 'sizes of one sample; one of them may be -1',
+      accepts: 'a list of integers >= 1, one of which may be -1',
+      check: (value) => (isShape(value) ? value : undefined),
+    }),
+  },
+  forward: ([x], _, { targetShape }) => reshapeNode(x, { shape: [x.shape[0], ...targetShape] }),
+})

@@ -1,0 +1,142 @@
+/**
+ * Convolution as the field means it: cross-correlation, the kernel is never flipped. Activations are
+ * [n, ...spatial, channels], kernels [...window, channels / groups, filters], rank 1 to 3.
+ */
+import { FoveaError } from '../base/errors.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
+import type { Op } from '../graph/node.ts'
+import { defineOp, wantDType } from '../graph/node.ts'
+import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
+import { sameShape, shapeText, slide } from '../graph/shape.ts'
+
+export interface ConvolutionAttrs {
+  /** One entry per spatial axis. */
+  readonly strides: readonly number[]
+  readonly dilation: readonly number[]
+  readonly padding: Padding
+  readonly groups: number
+}
+
+/** What a convolution does along every spatial axis, from the shapes of its input and kernel; checked. */
+export function convolutionAxes(x: Shape, kernel: Shape, attrs: ConvolutionAttrs): AxisWindow[] {
+  const rank = x.length - 2
+  if (rank < 1 || rank > 3 || kernel.length !== x.length) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'wants [n, ...spatial, channels] and [...window, channels / groups, filters] with 1 to 3 spatial axes',
+      got: `${shapeText(x)} and ${shapeText(kernel)}`,
+    })
+  }
+  const [channels, perGroup, filters] = [x[rank + 1], kernel[rank], kernel[rank + 1]]
+  const { groups } = attrs
+  if (perGroup * groups !== channels || filters % groups !== 0) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'channels and filters must be multiples of groups, and the kernel must hold channels / groups',
+      expected: `${channels / groups} channels in the kernel`,
+      got: `${channels} channels, kernel ${shapeText(kernel)}, ${groups} groups`,
+    })
+  }
+  return slide(x.slice(1, -1), { ...attrs, window: kernel.slice(0, rank) })
+}
+
+/** The shape of a convolution's output. */
+const outputShape = (x: Shape, kernel: Shape, attrs: ConvolutionAttrs): Shape => [
+  x[0],
+  ...convolutionAxes(x, kernel, attrs).map((axis) => axis.output),
+  kernel[kernel.length - 1],
+]
+
+function wantOutput(dy: TensorSpec, x: Shape, kernel: Shape, attrs: ConvolutionAttrs): void {
+  wantDType([dy], 'float32')
+  const expected = outputShape(x, kernel, attrs)
+  if (sameShape(dy.shape, expected)) return
+  throw new FoveaError('E_SHAPE', {
+    what: 'dy has another shape than the output',
+    expected: shapeText(expected),
+    got: shapeText(dy.shape),
+  })
+}
+
+const plain = { strides: [1, 1], dilation: [1, 1], padding: 'valid', groups: 1 } as const
+/** Settings of x, kernel and attributes that the samples of all three ops are made of. */
+const settings: { x: Shape; kernel: Shape; attrs: ConvolutionAttrs }[] = [
+  { x: [2, 6, 5, 3], kernel: [3, 3, 3, 4], attrs: plain },
+  { x: [2, 7, 6, 2], kernel: [3, 2, 2, 5], attrs: { ...plain, padding: 'same' } },
+  { x: [1, 8, 7, 4], kernel: [3, 3, 4, 8], attrs: { ...plain, strides: [2, 3], padding: 'same' } },
+  { x: [1, 9, 8, 2], kernel: [2, 3, 2, 3], attrs: { ...plain, dilation: [2, 2], padding: 'same' } },
+  {
+    x: [2, 5, 5, 4],
+    kernel: [3, 3, 2, 6],
+    attrs: {
+      ...plain,
+      groups: 2,
+      padding: [
+        [1, 0],
+        [0, 2],
+      ],
+    },
+  },
+  { x: [1, 6, 6, 3], kernel: [3, 3, 1, 3], attrs: { ...plain, groups: 3, strides: [2, 2], padding: 'same' } },
+  { x: [2, 5, 4, 6], kernel: [1, 1, 6, 9], attrs: plain },
+  { x: [3, 12, 14, 1], kernel: [5, 5, 1, 20], attrs: { ...plain, padding: 'same' } },
+  { x: [2, 11, 3], kernel: [4, 3, 5], attrs: { strides: [2], dilation: [1], padding: 'same', groups: 1 } },
+  {
+    x: [1, 4, 5, 6, 2],
+    kernel: [2, 3, 3, 2, 4],
+    attrs: { strides: [1, 2, 1], dilation: [1, 1, 1], padding: 'same', groups: 1 },
+  },
+]
+
+/** y[n, o, f] = sum over window positions k and channels c of x[n, o * stride + k * dilation - before, c] kernel[k, c, f]. */
+export const convolution: Op<2, ConvolutionAttrs> = defineOp('convolution', 2, {
+  infer: ([x, kernel], attrs) => {
+    wantDType([x, kernel], 'float32')
+    return { shape: outputShape(x.shape, kernel.shape, attrs), dtype: 'float32' }
+  },
+  gradient: (dy, _, [x, kernel], attrs) => [
+    convolutionInputGradient(dy, kernel, { ...attrs, inputShape: x.shape }),
+    convolutionKernelGradient(x, dy, { ...attrs, kernelShape: kernel.shape }),
+  ],
+  fuses: { tail: true },
+  samples: settings.map(({ x, kernel, attrs }) => ({ shapes: [x, kernel], attrs })),
+})
+
+/** From dy and the kernel, the gradient for the input (a transposed convolution). */
+export const convolutionInputGradient: Op<2, ConvolutionAttrs & { readonly inputShape: Shape }> = defineOp(
+  'convolutionInputGradient',
+  2,
+  {
+    infer: ([dy, kernel], attrs) => {
+      wantOutput(dy, attrs.inputShape, kernel.shape, attrs)
+      return { shape: attrs.inputShape, dtype: 'float32' }
+    },
+    gradient: (g, _, [dy, kernel], { inputShape: _inputShape, ...attrs }) => [
+      convolution(g, kernel, attrs),
+      convolutionKernelGradient(g, dy, { ...attrs, kernelShape: kernel.shape }),
+    ],
+    fuses: { tail: true },
+    samples: settings.map(({ x, kernel, attrs }) => ({
+      shapes: [outputShape(x, kernel, attrs), kernel],
+      attrs: { ...attrs, inputShape: x },
+    })),
+  },
+)
+
+/** From the input and dy, the gradient for the kernel. */
+export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kernelShape: Shape }> = defineOp(
+  'convolutionKernelGradient',
+  2,
+  {
+    infer: ([x, dy], attrs) => {
+      wantOutput(dy, x.shape, attrs.kernelShape, attrs)
+      return { shape: attrs.kernelShape, dtype: 'float32' }
+    },
+    gradient: (g, _, [x, dy], { kernelShape: _kernelShape, ...attrs }) => [
+      convolutionInputGradient(dy, g, { ...attrs, inputShape: x.shape }),
+      convolution(x, g, attrs),
+    ],
+    samples: settings.map(({ x, kernel, attrs }) => ({
+      shapes: [x, outputShape(x, kernel, attrs)],
+      attrs: { ...attrs, kernelShape: kernel },
+    })),
+  },
+)

@@ -1,0 +1,153 @@
+/** Elementwise ops: one row each, the function of one element and its derivative. No engine has a kernel for any of them. */
+import type { Node, Op, OpRow } from '../graph/node.ts'
+import { constant, defineOp, makeNode } from '../graph/node.ts'
+import { broadcastShapes, sameShape } from '../graph/shape.ts'
+import { sumTo } from './broadcasting.ts'
+import type { Scalar, ScalarLike } from './scalar.ts'
+import { argument, argumentsOf, derivative, s, scalar, scalarText, step, substitute } from './scalar.ts'
+
+/**
+ * A row: `f` of one element, and `df`, the derivative for each argument, in terms of the arguments and the result `y`.
+ * A derivative that reads only `y` lets the compiler forget the arguments (relu, sigmoid, tanh, selu, exp).
+ */
+type Unary = {
+  f: (x: Scalar) => ScalarLike
+  df: (x: Scalar, y: Scalar) => ScalarLike
+  domain?: readonly [number, number]
+}
+type Binary = {
+  f: (a: Scalar, b: Scalar) => ScalarLike
+  df: (a: Scalar, b: Scalar, y: Scalar) => readonly [ScalarLike, ScalarLike]
+  domain?: readonly [number, number]
+}
+
+const flat = () => [0, 0] as const
+const logistic = (x: ScalarLike) => s.div(1, s.add(1, s.exp(s.neg(x))))
+
+/** scale and scale * alpha of Klambauer et al., "Self-normalizing neural networks" (2017). */
+const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 }
+
+const unaryRows = {
+  /** The same number as float32: how bytes and class indices enter the arithmetic. */
+  toFloat: { f: (x) => x, df: () => 1 },
+  neg: { f: (x) => s.neg(x), df: () => -1 },
+  abs: { f: (x) => s.abs(x), df: (x) => s.sub(step(x), step(s.neg(x))) },
+  sqrt: { f: (x) => s.sqrt(x), df: (_, y) => s.div(0.5, y), domain: [0.1, 3] },
+  exp: { f: (x) => s.exp(x), df: (_, y) => y },
+  log: { f: (x) => s.log(x), df: (x) => s.div(1, x), domain: [0.1, 3] },
+  relu: { f: (x) => s.max(x, 0), df: (_, y) => step(y) },
+  sigmoid: { f: logistic, df: (_, y) => s.mul(y, s.sub(1, y)) },
+  tanh: { f: (x) => s.tanh(x), df: (_, y) => s.sub(1, s.mul(y, y)) },
+  selu: {
+    f: (x) =>
+      s.select(s.less(0, x), s.mul(SELU.scale, x), s.mul(SELU.scale * SELU.alpha, s.sub(s.exp(s.min(x, 0)), 1))),
+    df: (_, y) => s.select(s.less(0, y), SELU.scale, s.add(y, SELU.scale * SELU.alpha)),
+  },
+  /** 1 where x is a finite number, else 0. */
+  finite: { f: (x) => s.less(s.abs(x), Infinity), df: () => 0 },
+} satisfies Record<string, Unary>
+
+const binaryRows = {
+  add: { f: (a, b) => s.add(a, b), df: () => [1, 1] },
+  sub: { f: (a, b) => s.sub(a, b), df: () => [1, -1] },
+  mul: { f: (a, b) => s.mul(a, b), df: (a, b) => [b, a] },
+  div: { f: (a, b) => s.div(a, b), df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))], domain: [0.5, 3] },
+  /** The larger one; at a tie the gradient goes to `a`. */
+  maximum: { f: (a, b) => s.max(a, b), df: (a, b) => [s.lessEqual(b, a), s.less(a, b)] },
+  minimum: { f: (a, b) => s.min(a, b), df: (a, b) => [s.lessEqual(a, b), s.less(b, a)] },
+  less: { f: (a, b) => s.less(a, b), df: flat },
+  lessEqual: { f: (a, b) => s.lessEqual(a, b), df: flat },
+  greater: { f: (a, b) => s.less(b, a), df: flat },
+  greaterEqual: { f: (a, b) => s.lessEqual(b, a), df: flat },
+  equal: { f: (a, b) => s.equal(a, b), df: flat },
+} satisfies Record<string, Binary>
+
+export interface ElementwiseAttrs {
+  /** The word under which it is printed. */
+  readonly label: string
+  /** The result for one element; argument i is input i, broadcast. */
+  readonly f: Scalar
+  /** The derivative for each input; argument i is input i, the one after the last is the result. */
+  readonly df: readonly Scalar[]
+}
+
+/**
+ * A scalar expression over inputs that broadcast. Inputs may be of any dtype and are read as float32 (integers
+ * beyond 2^24 are rounded); the result is float32.
+ */
+export const elementwise: Op<number, ElementwiseAttrs> = defineOp(
+  'elementwise',
+  NaN as number,
+  {
+    kind: 'elementwise',
+    infer: (inputs) => ({ shape: broadcastShapes(inputs.map((x) => x.shape)), dtype: 'float32' }),
+    gradient: (dy, y, inputs, { label, df }) =>
+      inputs.map((x, i) => {
+        const slope = df[i]
+        if (slope.kind === 'constant' && slope.value === 0) return undefined
+        const read = argumentsOf(slope)
+        const operands = [dy, ...read.map((index) => (index < inputs.length ? inputs[index] : y))]
+        const renamed: Scalar[] = []
+        read.forEach((index, k) => {
+          renamed[index] = argument(k + 1)
+        })
+        const product = s.mul(argument(0), substitute(slope, renamed))
+        return sumTo(expression(`${label}'`, operands, product), x.shape)
+      }),
+    simplify: ([x], { f }, spec) =>
+      f.kind === 'argument' && x.dtype === 'float32' && sameShape(x.shape, spec.shape) ? x : undefined,
+    samples: [],
+  } as OpRow<number, ElementwiseAttrs>,
+)
+
+/** A node from an expression of one's own; `df` is derived from it unless a shorter one is given. */
+export function expression(label: string, inputs: readonly Node[], f: Scalar, df?: readonly Scalar[]): Node {
+  return makeNode(elementwise as never, inputs, { label, f, df: df ?? inputs.map((_, i) => derivative(f, i)) })
+}
+
+/** The expression of an elementwise node, in words. */
+export const elementwiseText = (node: Node, names: readonly string[]): string =>
+  scalarText((node.attrs as unknown as ElementwiseAttrs).f, names)
+
+/** A node, or a number that stands for a constant. */
+export type Operand = Node | number
+const node = (x: Operand): Node => (typeof x === 'number' ? constant(x) : x)
+
+type UnaryOps = { readonly [K in keyof typeof unaryRows]: (x: Operand) => Node }
+type BinaryOps = { readonly [K in keyof typeof binaryRows]: (a: Operand, b: Operand) => Node }
+
+const unaryOps = Object.fromEntries(
+  Object.entries(unaryRows).map(([label, { f, df }]: [string, Unary]) => {
+    const [x, y] = [argument(0), argument(1)]
+    const attrs = { label, f: scalar(f(x)), df: [scalar(df(x, y))] }
+    return [label, (a: Operand) => makeNode(elementwise as never, [node(a)], attrs)]
+  }),
+) as UnaryOps
+
+const binaryOps = Object.fromEntries(
+  Object.entries(binaryRows).map(([label, { f, df }]: [string, Binary]) => {
+    const [a, b, y] = [argument(0), argument(1), argument(2)]
+    const attrs = { label, f: scalar(f(a, b)), df: df(a, b, y).map(scalar) }
+    return [label, (x: Operand, z: Operand) => makeNode(elementwise as never, [node(x), node(z)], attrs)]
+  }),
+) as BinaryOps
+
+/** Every elementwise op by name. */
+export const elementwiseOps = { ...unaryOps, ...binaryOps }
+export const { toFloat, neg, abs, sqrt, exp, log, relu, sigmoid, tanh, selu, finite } = elementwiseOps
+export const { add, sub, mul, div, maximum, minimum } = elementwiseOps
+export const { less, lessEqual, greater, greaterEqual, equal } = elementwiseOps
+
+/** `a` where `condition` is not 0, else `b`; the gradient goes where the value came from. */
+export function select(condition: Operand, a: Operand, b: Operand): Node {
+  const chosen = argument(0)
+  const f = s.select(chosen, argument(1), argument(2))
+  const df = [scalar(0), s.select(chosen, 1, 0), s.select(chosen, 0, 1)]
+  return makeNode(elementwise as never, [node(condition), node(a), node(b)], { label: 'select', f, df })
+}
+
+/** The interval from which the tests draw inputs, [-3, 3] unless a row says otherwise. */
+export function domainOf(name: keyof typeof elementwiseOps): readonly [number, number] {
+  const rows: Record<string, object & { domain?: unknown }> = { ...unaryRows, ...binaryRows }
+  return (rows[name].domain as readonly [number, number] | undefined) ?? [-3, 3]
+}

@@ -1,0 +1,89 @@
+import { FoveaError } from '../base/errors.ts'
+import type { Op } from '../graph/node.ts'
+import { defineOp, wantDType } from '../graph/node.ts'
+import { shapeText } from '../graph/shape.ts'
+
+export interface MatmulAttrs {
+  readonly transposeA?: boolean
+  readonly transposeB?: boolean
+}
+
+/** [m, k] x [k, n] -> [m, n]; either factor may be given transposed. */
+export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
+  infer: ([a, b], { transposeA = false, transposeB = false }) => {
+    wantDType([a, b], 'float32')
+    if (a.shape.length !== 2 || b.shape.length !== 2) {
+      throw new FoveaError('E_SHAPE', {
+        what: 'wants two matrices',
+        got: `${shapeText(a.shape)} and ${shapeText(b.shape)}`,
+        hint: 'put flatten() before a dense layer',
+      })
+    }
+    const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape
+    const [l, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape
+    if (k !== l) {
+      throw new FoveaError('E_SHAPE', { what: 'inner sizes differ', expected: `[${k}, ...]`, got: `[${l}, ...]` })
+    }
+    return { shape: [m, n], dtype: 'float32' }
+  },
+  gradient: (dy, _, [a, b], { transposeA = false, transposeB = false }) => [
+    transposeA
+      ? matmul(b, dy, { transposeA: transposeB, transposeB: true })
+      : matmul(dy, b, { transposeB: !transposeB }),
+    transposeB
+      ? matmul(dy, a, { transposeA: true, transposeB: transposeA })
+      : matmul(a, dy, { transposeA: !transposeA }),
+  ],
+  fuses: { tail: true },
+  samples: [
+    {
+      shapes: [
+        [3, 5],
+        [5, 2],
+      ],
+      attrs: {},
+    },
+    {
+      shapes: [
+        [5, 3],
+        [5, 4],
+      ],
+      attrs: { transposeA: true },
+    },
+    {
+      shapes: [
+        [3, 7],
+        [6, 7],
+      ],
+      attrs: { transposeB: true },
+    },
+    {
+      shapes: [
+        [4, 3],
+        [2, 4],
+      ],
+      attrs: { transposeA: true, transposeB: true },
+    },
+    {
+      shapes: [
+        [1, 9],
+        [9, 17],
+      ],
+      attrs: {},
+    },
+    {
+      shapes: [
+        [33, 40],
+        [40, 50],
+      ],
+      attrs: {},
+    },
+    {
+      shapes: [
+        [70, 33],
+        [70, 13],
+      ],
+      attrs: { transposeA: true },
+    },
+  ],
+})

@@ -1,0 +1,101 @@
+/** Pooling over sliding windows of [n, ...spatial, channels], rank 1 to 3. Padding never takes part. */
+import { FoveaError } from '../base/errors.ts'
+import type { Op } from '../graph/node.ts'
+import { defineOp, wantDType } from '../graph/node.ts'
+import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
+import { shapeText, slide } from '../graph/shape.ts'
+
+export interface PoolAttrs {
+  /** One entry per spatial axis. */
+  readonly window: readonly number[]
+  readonly strides: readonly number[]
+  readonly padding: Padding
+}
+
+/** What a pooling window does along every spatial axis; checked. */
+export function poolAxes(x: Shape, { window, strides, padding }: PoolAttrs): AxisWindow[] {
+  if (x.length < 3 || x.length > 5) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'wants [n, ...spatial, channels] with 1 to 3 spatial axes',
+      got: shapeText(x),
+    })
+  }
+  const axes = slide(x.slice(1, -1), { window, strides, padding, dilation: window.map(() => 1) })
+  for (const axis of axes) {
+    if (axis.before < axis.window && axis.after < axis.window) continue
+    throw new FoveaError('E_SHAPE', { what: 'padding must be smaller than the window' })
+  }
+  return axes
+}
+
+const pooled = (x: Shape, attrs: PoolAttrs): Shape => [
+  x[0],
+  ...poolAxes(x, attrs).map((axis) => axis.output),
+  x[x.length - 1],
+]
+
+const settings: { x: Shape; attrs: PoolAttrs }[] = [
+  { x: [2, 5, 6, 3], attrs: { window: [3, 2], strides: [2, 1], padding: 'valid' } },
+  { x: [2, 7, 6, 5], attrs: { window: [3, 3], strides: [2, 2], padding: 'same' } },
+  { x: [1, 8, 8, 20], attrs: { window: [2, 2], strides: [2, 2], padding: 'valid' } },
+  { x: [2, 7, 5, 4], attrs: { window: [2, 2], strides: [2, 2], padding: 'valid' } },
+  { x: [1, 6, 6, 8], attrs: { window: [3, 3], strides: [1, 1], padding: 'same' } },
+  {
+    x: [1, 7, 7, 2],
+    attrs: {
+      window: [2, 2],
+      strides: [3, 3],
+      padding: [
+        [0, 1],
+        [1, 0],
+      ],
+    },
+  },
+  { x: [2, 9, 3], attrs: { window: [2], strides: [2], padding: 'same' } },
+  { x: [1, 4, 5, 6, 2], attrs: { window: [2, 2, 3], strides: [2, 2, 2], padding: 'same' } },
+]
+
+/** The largest value of every window; NaN passes. */
+export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
+  infer: ([x], attrs) => {
+    wantDType([x], 'float32')
+    return { shape: pooled(x.shape, attrs), dtype: 'float32' }
+  },
+  gradient: (dy, y, [x], attrs) => [maxPoolGradient(x, y, dy, attrs)],
+  samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
+})
+
+/** dy goes to the first maximum of its window, in row-major order. */
+export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, {
+  infer: ([x, y, dy]) => {
+    wantDType([x, y, dy], 'float32')
+    return { shape: x.shape, dtype: 'float32' }
+  },
+  fuses: { tail: true },
+  samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
+})
+
+/** The mean of every window, over the elements that lie inside the input. */
+export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
+  infer: ([x], attrs) => {
+    wantDType([x], 'float32')
+    return { shape: pooled(x.shape, attrs), dtype: 'float32' }
+  },
+  gradient: (dy, _, [x], attrs) => [averagePoolGradient(dy, { ...attrs, inputShape: x.shape })],
+  samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
+})
+
+/** dy spread evenly over the elements of its window that lie inside the input. */
+export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape }> = defineOp(
+  'averagePoolGradient',
+  1,
+  {
+    infer: ([dy], { inputShape }) => {
+      wantDType([dy], 'float32')
+      return { shape: inputShape, dtype: 'float32' }
+    },
+    gradient: (g, _, __, { inputShape: _inputShape, ...attrs }) => [averagePool(g, attrs)],
+    fuses: { tail: true },
+    samples: settings.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
+  },
+)

@@ -1,0 +1,63 @@
+/** Reductions. The primitives take one run of neighbouring axes, [from, to), and drop it; the functions take any axes. */
+import type { Node, Op } from '../graph/node.ts'
+import { constant, defineOp, wantDType } from '../graph/node.ts'
+import { axisOf, sizeOf } from '../graph/shape.ts'
+import type { AxisRun } from './broadcasting.ts'
+import { dropped, reshape, runSamples, runsOf, spread, sumRun } from './broadcasting.ts'
+import { div, equal, mul } from './elementwise.ts'
+
+/** Largest value over a run of axes; NaN passes. The gradient is shared equally between ties. */
+export const maxRun: Op<1, AxisRun> = defineOp('max', 1, {
+  infer: ([x], run) => {
+    wantDType([x], 'float32')
+    return { shape: dropped(x, run), dtype: 'float32' }
+  },
+  gradient: (dy, y, [x], run) => {
+    const hits = equal(x, spread(y, x, run))
+    return [mul(hits, spread(div(dy, sumRun(hits, run)), x, run))]
+  },
+  samples: [...runSamples],
+})
+
+/** Place of the first largest value along a run of axes, row-major within it. */
+export const argmaxRun: Op<1, AxisRun> = defineOp('argmax', 1, {
+  infer: ([x], run) => {
+    wantDType([x], 'float32')
+    return { shape: dropped(x, run), dtype: 'int32' }
+  },
+  gradient: () => [undefined],
+  samples: [...runSamples],
+})
+
+export interface ReduceOptions {
+  /** Axes to reduce, negative ones from the end; all of them when absent. */
+  axes?: readonly number[]
+  /** Keep reduced axes with size 1. */
+  keepDims?: boolean
+}
+
+function reduce(
+  op: Op<1, AxisRun>,
+  x: Node,
+  { axes = x.shape.map((_, i) => i), keepDims = false }: ReduceOptions,
+): Node {
+  const rank = x.shape.length
+  const marked = x.shape.map(() => false)
+  for (const axis of axes) marked[axisOf(axis, rank)] = true
+  const result = runsOf(marked).reduce((sofar, run) => op(sofar, run), x)
+  return keepDims ? reshape(result, { shape: x.shape.map((n, axis) => (marked[axis] ? 1 : n)) }) : result
+}
+
+export const sum = (x: Node, options: ReduceOptions = {}): Node => reduce(sumRun, x, options)
+export const max = (x: Node, options: ReduceOptions = {}): Node => reduce(maxRun, x, options)
+
+export function mean(x: Node, options: ReduceOptions = {}): Node {
+  const total = sum(x, options)
+  return mul(total, constant(sizeOf(total.shape) / sizeOf(x.shape)))
+}
+
+/** Index of the first largest value along one axis (default: the last), as int32. */
+export function argmax(x: Node, axis = -1): Node {
+  const from = axisOf(axis, x.shape.length)
+  return argmaxRun(x, { from, to: from + 1 })
+}

@@ -1,0 +1,98 @@
+/** What a browser provides. It has no files: reading finds nothing, writing says what to do instead. */
+import { FoveaError } from '../base/errors.ts'
+import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
+import type { Helper, Port, WorkerMaker } from './worker.ts'
+
+export { sha256 } from './digest.ts'
+export type { Picture } from './picture.ts'
+export type { Helper, Port } from './worker.ts'
+
+export async function readFile(_path: string, _options: { limit?: number } = {}): Promise<Uint8Array | undefined> {
+  return undefined
+}
+
+export async function writeFile(path: string, _bytes: Uint8Array): Promise<void> {
+  throw new FoveaError('E_IO', {
+    what: 'a browser has no files to write',
+    where: path,
+    hint: 'take the bytes instead, and offer them as a download or keep them in IndexedDB',
+  })
+}
+
+export async function listFolder(_path: string): Promise<{ files: string[]; folders: string[] } | undefined> {
+  return undefined
+}
+
+export function cacheFolder(): string | undefined {
+  return undefined
+}
+
+export function dataFolders(dataDir?: string): string[] {
+  return dataDir === undefined ? [] : [dataDir]
+}
+
+/** As in Node; `createImageBitmap` turns the picture upright by itself. */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<Picture> {
+  checkFormat(bytes, name)
+  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>])).catch((error) => {
+    throw damaged(name, error)
+  })
+  try {
+    const { width, height } = bitmap
+    checkSize(width, height, name)
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+    if (!context) throw new FoveaError('E_ENGINE', { what: 'this browser gives no canvas to decode on', where: name })
+    context.fillStyle = 'white'
+    context.fillRect(0, 0, width, height)
+    context.drawImage(bitmap, 0, 0)
+    const { data } = context.getImageData(0, 0, width, height)
+    const pixels = new Uint8Array(width * height * 3)
+    for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+      pixels[to] = data[from]
+      pixels[to + 1] = data[from + 1]
+      pixels[to + 2] = data[from + 2]
+    }
+    return { width, height, channels: 3, pixels }
+  } finally {
+    bitmap.close()
+  }
+}
+
+export const hardwareThreads = (): number => navigator.hardwareConcurrency
+
+/** The browser's own worker; bundlers know `new Worker(new URL(...))` by its look. */
+export const Worker: WorkerMaker = class implements Helper {
+  readonly #worker: globalThis.Worker
+
+  constructor(url: URL, options: { type: 'module'; name?: string }) {
+    this.#worker = new globalThis.Worker(url, options)
+  }
+
+  postMessage(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, [...transfer])
+  }
+
+  listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void {
+    this.#worker.addEventListener('message', (event) => onMessage(event.data))
+    this.#worker.addEventListener('error', (event) => onEnd(event.message || 'its script did not load'))
+    this.#worker.addEventListener('messageerror', () => onEnd('a message could not be read'))
+  }
+
+  hold(): void {}
+
+  release(): void {}
+
+  terminate(): void {
+    this.#worker.terminate()
+  }
+}
+
+export function parentPort(): Port {
+  return {
+    postMessage: (message, transfer = []) => globalThis.postMessage(message, { transfer: [...transfer] }),
+    listen: (onMessage) => globalThis.addEventListener('message', (event) => onMessage(event.data)),
+  }
+}
+
+/** Only a page that is cross-origin isolated may share memory between threads. */
+export const sharesMemory = (): boolean => globalThis.crossOriginIsolated === true

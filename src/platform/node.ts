@@ -1,0 +1,170 @@
+/** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform.test.ts holds it to that. */
+import { randomUUID } from 'node:crypto'
+import * as fs from 'node:fs/promises'
+import { availableParallelism, homedir } from 'node:os'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as threads from 'node:worker_threads'
+import { FoveaError } from '../base/errors.ts'
+import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
+import type { Helper, Port, WorkerMaker } from './worker.ts'
+
+export { sha256 } from './digest.ts'
+export type { Picture } from './picture.ts'
+export type { Helper, Port } from './worker.ts'
+
+/** The bytes of a file, or undefined when there is none; more than `limit` bytes are refused unread. */
+export function readFile(path: string, { limit = Infinity }: { limit?: number } = {}): Promise<Uint8Array | undefined> {
+  return ifPresent(path, 'read', async () => {
+    const { size } = await fs.stat(path)
+    if (size > limit) {
+      throw new FoveaError('E_LIMIT', {
+        what: 'the file is too large',
+        where: path,
+        expected: `at most ${limit} bytes`,
+        got: `${size}`,
+      })
+    }
+    const { buffer, byteOffset, byteLength } = await fs.readFile(path)
+    return new Uint8Array(buffer, byteOffset, byteLength)
+  })
+}
+
+/** Writes a file whole or not at all, even when the machine stops half-way; makes its folder. */
+export async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
+  const draft = join(dirname(path), `.${randomUUID()}.tmp`)
+  try {
+    await fs.mkdir(dirname(path), { recursive: true })
+    await fs.writeFile(draft, bytes, { flag: 'wx', flush: true })
+    await fs.rename(draft, path)
+  } catch (error) {
+    await fs.rm(draft, { force: true }).catch(() => undefined) // the first error is the one to tell
+    throw failure(path, 'written', error)
+  }
+}
+
+/** The names in a folder, sorted by code units, links followed; undefined when there is no such folder. */
+export function listFolder(path: string): Promise<{ files: string[]; folders: string[] } | undefined> {
+  return ifPresent(path, 'listed', async () => {
+    const entries = await fs.readdir(path, { withFileTypes: true })
+    const files: string[] = []
+    const folders: string[] = []
+    for (const entry of entries) {
+      const target = entry.isSymbolicLink()
+        ? await ifPresent(path, 'listed', () => fs.stat(join(path, entry.name)))
+        : entry
+      if (target?.isFile()) files.push(entry.name)
+      if (target?.isDirectory()) folders.push(entry.name)
+    }
+    return { files: files.sort(), folders: folders.sort() }
+  })
+}
+
+/** Where downloads are kept: `$XDG_CACHE_HOME/fovea` or `~/.cache/fovea`. Undefined where nothing can be kept. */
+export function cacheFolder(): string | undefined {
+  const home = process.env['XDG_CACHE_HOME'] ?? ''
+  return join(isAbsolute(home) ? home : join(homedir(), '.cache'), 'fovea') // the XDG rules void a relative path
+}
+
+/** The folders to look for data sets in, best first: `dataDir` and nothing else when given, else `$FOVEA_DATA`, the cache. */
+export function dataFolders(dataDir?: string): string[] {
+  const folders = dataDir === undefined ? [process.env['FOVEA_DATA'] || undefined, cacheFolder()] : [dataDir]
+  return folders.filter((folder) => folder !== undefined).map((folder) => resolve(folder))
+}
+
+/** The pixels of a JPEG, PNG, WebP, GIF or AVIF file, upright by its EXIF entry, transparent parts on white. */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<Picture> {
+  checkFormat(bytes, name)
+  const { default: sharp } = await import('sharp').catch((cause) => {
+    const hint = 'install sharp: npm install sharp'
+    throw new FoveaError('E_ENGINE', {
+      what: 'pictures need the package sharp, which does not load',
+      where: name,
+      hint,
+      cause,
+    })
+  })
+  try {
+    const image = sharp(bytes, { failOn: 'error', limitInputPixels: false })
+    const { width, height } = await image.metadata()
+    checkSize(width, height, name)
+    const { data, info } = await image
+      .autoOrient()
+      .toColourspace('srgb')
+      .flatten({ background: 'white' })
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    return { width: info.width, height: info.height, channels: 3, pixels }
+  } catch (error) {
+    throw error instanceof FoveaError ? error : damaged(name, error)
+  }
+}
+
+/** How many threads run at once. */
+export const hardwareThreads = (): number => availableParallelism()
+
+/** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
+export const Worker: WorkerMaker = class implements Helper {
+  readonly #thread: threads.Worker
+
+  constructor(url: URL, { name }: { type: 'module'; name?: string }) {
+    const path = fileURLToPath(url)
+    const file = import.meta.url.endsWith('.ts') ? path.replace(/\.js$/, '.ts') : path
+    this.#thread = new threads.Worker(file, name === undefined ? {} : { name })
+  }
+
+  postMessage(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    this.#thread.postMessage(message, [...transfer])
+  }
+
+  listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void {
+    this.#thread.on('message', onMessage)
+    this.#thread.on('error', (error) => onEnd(error instanceof Error ? error.message : String(error)))
+    this.#thread.on('exit', (code) => onEnd(`it exited with code ${code}`))
+  }
+
+  hold(): void {
+    this.#thread.ref()
+  }
+
+  release(): void {
+    this.#thread.unref()
+  }
+
+  async terminate(): Promise<void> {
+    await this.#thread.terminate()
+  }
+}
+
+/** In a worker: the line to the thread that started it. */
+export function parentPort(): Port {
+  const port = threads.parentPort
+  if (!port) throw new FoveaError('E_BUG', { what: 'this module runs in workers alone' })
+  return {
+    postMessage: (message, transfer = []) => port.postMessage(message, [...transfer]),
+    listen: (onMessage) => {
+      port.on('message', onMessage)
+    },
+  }
+}
+
+/** Threads can share memory here. */
+export const sharesMemory = (): boolean => true
+
+/** The result of `action` on a path, or undefined when nothing is there. */
+async function ifPresent<T>(path: string, done: string, action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw failure(path, done, error)
+  }
+}
+
+function failure(path: string, done: string, cause: unknown): FoveaError {
+  if (cause instanceof FoveaError) return cause
+  return new FoveaError('E_IO', { what: `cannot be ${done}`, where: path, got: codeOf(cause) ?? String(cause), cause })
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code

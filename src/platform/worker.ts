@@ -1,0 +1,21 @@
+/** Workers as both platforms give them. */
+
+/** A worker seen from the thread that started it. */
+export interface Helper {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void
+  /** `onEnd` is called when the worker fails or stops. */
+  listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void
+  /** Keeps the process alive while the worker has something to do; `release` lets it end. */
+  hold(): void
+  release(): void
+  terminate(): void | Promise<void>
+}
+
+/** The starting thread seen from a worker. */
+export interface Port {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void
+  listen(onMessage: (message: unknown) => void): void
+}
+
+/** Makes a worker from a module: `new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })`. */
+export type WorkerMaker = new (url: URL, options: { type: 'module'; name?: string }) => Helper

@@ -1,0 +1,14 @@
+/** Three convolutions without pooling, as the first lecture prints them: 320, 18,496, 36,928, in all 55,744 parameters. */
+
+import type { Model, ModelOptions } from '../model/model.ts'
+import { sequential } from '../model/model.ts'
+import { layers } from '../nn/layers/index.ts'
+
+const { conv2d } = layers
+
+export const firstConvnet = (options: ModelOptions = {}): Model =>
+  sequential({ name: 'firstConvnet', ...options, inputShape: [28, 28, 1] }, [
+    conv2d({ filters: 32, kernelSize: 3, activation: 'relu' }),
+    conv2d({ filters: 64, kernelSize: 3, activation: 'relu' }),
+    conv2d({ filters: 64, kernelSize: 3, activation: 'relu' }),
+  ])

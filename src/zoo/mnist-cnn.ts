@@ -1,0 +1,24 @@
+/** The network of TensorFlow's MNIST tutorial for experts, with its first weights: 3,274,634 parameters. */
+
+import type { Model, ModelOptions } from '../model/model.ts'
+import { sequential } from '../model/model.ts'
+import { layers } from '../nn/layers/index.ts'
+
+const { conv2d, maxPooling2d, flatten, dense, dropout } = layers
+
+const start = {
+  kernelInitializer: { type: 'truncatedNormal', stddev: 0.1 },
+  biasInitializer: { type: 'constant', value: 0.1 },
+} as const
+
+export const mnistCnn = (options: ModelOptions = {}): Model =>
+  sequential({ name: 'mnistCnn', ...options, inputShape: [28, 28, 1] }, [
+    conv2d({ filters: 32, kernelSize: 5, padding: 'same', activation: 'relu', ...start }),
+    maxPooling2d({ padding: 'same' }),
+    conv2d({ filters: 64, kernelSize: 5, padding: 'same', activation: 'relu', ...start }),
+    maxPooling2d({ padding: 'same' }),
+    flatten(),
+    dense({ units: 1024, activation: 'relu', ...start }),
+    dropout({ rate: 0.5 }),
+    dense({ units: 10, ...start }),
+  ])

@@ -1,0 +1,28 @@
+"""
+Writes the golden files beside this script: the truth from outside, by PyTorch 1.13 in float64 and by Keras's rules.
+
+    apt-get install python3-torch
+    /usr/bin/python3 test/golden/generate.py
+"""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+# One code path and one order of sums on every x86-64 machine, said before torch loads; libm's last bit may still differ.
+os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OPENBLAS_NUM_THREADS='1')
+
+import torch
+
+from convolution import convolutions
+from lenet import train
+from losses import losses
+from optimizers import optimizers
+from pooling import pools
+
+if __name__ == '__main__':
+    torch.set_num_threads(1)
+    convolutions()
+    pools()
+    losses()
+    train()
+    optimizers()

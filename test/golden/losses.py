@@ -1,0 +1,107 @@
+"""losses.safetensors: elementwise rows with the derivative; softmax and cross-entropy with the gradient."""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from tensors import check, double, leaf, random, single, write
+
+ELEMENTWISE = {
+    'exp': torch.exp, 'log': torch.log, 'relu': F.relu, 'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'selu': F.selu,
+}
+
+
+def grids(op):
+    """Inputs that float32 holds exactly: an everyday range, and the far ends, where float32 overflows or goes to zero."""
+    if op == 'log':
+        near_one = [1 - 2**-10, 1 + 2**-10, 1 - 2**-20, 1 + 2**-20]
+        everyday = [k / 8 for k in range(1, 49)] + near_one + [2.0**k for k in (-126, -100, -60, -20, -10, 10, 60, 120)]
+        return everyday, [0, 2.0**-140, 2.0**127, math.inf]
+    small = [sign * 2.0**-k for k in (30, 20, 14, 10, 7, 5) for sign in (-1, 1)]
+    large = [sign * k for k in (8, 9.5, 12, 17, 25, 40, 60, 80) for sign in (-1, 1)]
+    far = [sign * k for k in (87, 88.5, 89, 104, 200, 700, 750, 1000, 1e10, math.inf) for sign in (-1, 1)]
+    return sorted([k / 8 for k in range(-48, 49)] + small + large), sorted(far)
+
+
+def elementwise_case(name, op, grid):
+    x = leaf(grid)
+    y = ELEMENTWISE[op](x)
+    y.backward(torch.ones_like(y))
+    tensors = {'x': single(grid), 'y': double(y), 'dydx': double(x.grad)}
+    return {'name': name, 'kind': 'elementwise', 'op': op}, {f'{name}/{key}': value for key, value in tensors.items()}
+
+
+LOGITS = {
+    'plain': 4 * random('logits/plain', [5, 10]),
+    'seven': 4 * random('logits/seven', [6, 7]),
+    'two': 8 * random('logits/two', [3, 2]),
+    'one-row': 4 * random('logits/one-row', [1, 10]),
+    'many': 8 * random('logits/many', [2, 1000]),
+    'extreme': np.array([
+        [80, -80, 0, 1, 80],
+        [-80, -80, -80, -80, 80],
+        [1000, 0, -1000, 999, 500],
+        [-1000, -1000, -1000, -1000, -1000],
+        [1000, 1000, 1000, 1000, 1000],
+        [0, 0, 0, 0, 0],
+        [-1000, -80, -1, -0.5, -2000],
+        [1e-3, 0, -1e-3, 1e-6, -1e-6],
+    ]).astype(np.float32).astype(np.float64),
+}
+LABELS = {
+    'plain': [3, 0, 9, 3, 5], 'seven': [6, 5, 0, 1, 2, 3], 'two': [0, 1, 1], 'one-row': [7], 'many': [999, 0],
+    'extreme': [4, 0, 2, 1, 3, 0, 3, 2],  # right, wrong by 160, wrong by 2000, and ties
+}
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[labels]
+
+
+def soft_targets(name, shape):
+    """Rows of 64ths that sum to one: exact in float32."""
+    weights = np.abs(random(name, shape)) + 0.05
+    parts = np.floor(63 * weights / weights.sum(axis=1, keepdims=True)) / 64
+    parts[:, 0] += 1 - parts.sum(axis=1)
+    return parts
+
+
+def softmax_case(name, op, logits):
+    x = leaf(logits)
+    y = {'softmax': F.softmax, 'logSoftmax': F.log_softmax}[op](x, dim=-1)
+    dy = random(f'{name}/dy', y.shape)
+    y.backward(torch.tensor(dy))
+    tensors = {'x': single(logits), 'dy': single(dy), 'y': double(y), 'dx': double(x.grad)}
+    return {'name': name, 'kind': 'softmax', 'op': op}, {f'{name}/{key}': value for key, value in tensors.items()}
+
+
+def cross_entropy_case(name, logits, target):
+    """The mean over the rows; targets are class indices or, per class, probabilities."""
+    x = leaf(logits)
+    sparse = np.ndim(target) == 1
+    rows = F.cross_entropy(x, torch.tensor(target) if sparse else torch.tensor(np.asarray(target)), reduction='none')
+    rows.mean().backward()
+    tensors = {'logits': single(logits), 'rows': double(rows), 'loss': double(rows.mean()), 'dlogits': double(x.grad)}
+    tensors['labels' if sparse else 'targets'] = np.array(target, np.int32) if sparse else single(target)
+    case = {'name': name, 'kind': 'crossEntropy', 'targets': 'sparse' if sparse else 'probabilities'}
+    return case, {f'{name}/{key}': value for key, value in tensors.items()}
+
+
+def losses():
+    results = []
+    for op in ELEMENTWISE:
+        everyday, extreme = grids(op)
+        results += [elementwise_case(op, op, everyday), elementwise_case(f'{op}-extreme', op, extreme)]
+    for name, logits in LOGITS.items():
+        results += [softmax_case(f'{op}-{name}', op, logits) for op in ('softmax', 'logSoftmax')]
+        results.append(cross_entropy_case(f'crossEntropy-sparse-{name}', logits, LABELS[name]))
+    for name in ('plain', 'seven', 'extreme'):
+        logits = LOGITS[name]
+        results.append(cross_entropy_case(f'crossEntropy-one-hot-{name}', logits, one_hot(LABELS[name], logits.shape[1])))
+        results.append(cross_entropy_case(f'crossEntropy-soft-{name}', logits, soft_targets(f'soft/{name}', logits.shape)))
+    tensors = {key: value for _, more in results for key, value in more.items()}
+    smoothed = 0.9 * one_hot([1], 3) + 0.1 / 3
+    check('label smoothing', F.cross_entropy(torch.log(torch.tensor([[0.1, 0.7, 0.2]]).double()), torch.tensor(smoothed)),
+          0.46330, 5e-6)
+    write('losses', 'Elementwise rows, softmax and cross-entropy with gradients', [case for case, _ in results], tensors)

@@ -1,0 +1,155 @@
+/** The package as strangers get it: packed, installed into an empty project, typed, run in Node and in a browser. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, extname, join, resolve } from 'node:path'
+import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+import { build } from 'vite'
+import { available } from './require.ts'
+
+const { path: executablePath, skip } = available('chromium')
+
+/** The stranger's project: one program, checked by TypeScript, run by Node and bundled for the browser. */
+const program = {
+  'train.ts': `
+    import { fromArrays, layers, sequential } from 'fovea'
+    const { conv2d, maxPooling2d, flatten, dense } = layers
+
+    /** Learns to tell level, upright and slanting stripes. */
+    export async function losses(): Promise<number[]> {
+      const bytes = new Uint8Array(90 * 64)
+      const labels = new Int32Array(90)
+      for (let i = 0; i < 90; i++) {
+        labels[i] = i % 3
+        for (let p = 0; p < 64; p++) {
+          const [x, y] = [p % 8, p >> 3]
+          bytes[i * 64 + p] = ([y, x, x + y][i % 3] + i) % 4 < 2 ? 200 + (i % 50) : i % 70
+        }
+      }
+      const data = fromArrays({
+        name: 'stripes',
+        inputs: { image: { shape: [8, 8, 1], dtype: 'uint8', data: bytes } },
+        targets: { label: { shape: [], dtype: 'int32', data: labels } },
+        classNames: ['level', 'upright', 'slanting'],
+      })
+      const model = sequential({ inputShape: [8, 8, 1], seed: 1 }, [
+        conv2d({ filters: 8, kernelSize: 3, padding: 'same', activation: 'relu' }),
+        maxPooling2d(),
+        flatten(),
+        dense({ units: 3 }),
+      ])
+      const history = await model.fit(data, { epochs: 3, batchSize: 16, optimizer: 'adam', seed: 7 })
+      return history.epochs.map(({ loss }) => loss)
+    }`,
+  'node.ts': `
+    import { losses } from './train.ts'
+    console.log(JSON.stringify(await losses()))`,
+  'browser.ts': `
+    import { losses } from './train.ts'
+    losses().then((found) => { document.title = JSON.stringify(found) })`,
+  'index.html': `<!doctype html><script type="module" src="./browser.ts"></script>`,
+  'package.json': `{ "name": "stranger", "private": true, "type": "module" }`,
+}
+
+const compilerOptions = {
+  target: 'esnext',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  allowImportingTsExtensions: true,
+  noEmit: true,
+  types: [],
+}
+
+const project = mkdtempSync(join(tmpdir(), 'fovea-package-'))
+const installed = join(project, 'node_modules/fovea')
+let inNode: number[]
+
+before(() => {
+  for (const [name, text] of Object.entries(program)) writeFileSync(join(project, name), text)
+  run('npm', ['pack', '--pack-destination', project], { in: '.' })
+  const [tarball] = readdirSync(project).filter((name) => name.endsWith('.tgz'))
+  run('npm', ['install', '--ignore-scripts', '--omit=dev', '--prefer-offline', `./${tarball}`])
+})
+after(() => rmSync(project, { recursive: true, force: true }))
+
+test('holds what is published, and no sources', () => {
+  const names = readdirSync(installed)
+  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'dist', 'package.json'])
+    assert.ok(names.includes(name), name)
+  assert.ok(!names.includes('src') && !names.includes('test'))
+})
+
+for (const [module, moduleResolution] of [
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+])
+  test(`its types satisfy a strict program under ${moduleResolution}`, () => {
+    const config = { compilerOptions: { ...compilerOptions, module, moduleResolution }, include: ['*.ts'] }
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
+    run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', project])
+  })
+
+test('trains in Node', () => {
+  inNode = JSON.parse(run(process.execPath, ['node.ts']))
+  assert.equal(inNode.length, 3)
+  assert.ok(inNode[2] < inNode[0], `the loss does not fall: ${inNode}`)
+})
+
+test('has a command', () => {
+  assert.match(run(join(project, 'node_modules/.bin/fovea'), ['engines']), /wasm/)
+})
+
+test('bundled with vite, trains in Chromium exactly as in Node', { skip }, async (t) => {
+  await build({ root: project, configFile: false, logLevel: 'warn' })
+  const browser = await chromium.launch({ executablePath, args: ['--disable-gpu', '--disable-quic', '--disable-sync'] })
+  t.after(() => browser.close())
+  for (const isolated of [true, false])
+    await t.test(isolated ? 'with shared memory' : 'without shared memory', async () => {
+      await using site = await serve(join(project, 'dist'), isolated)
+      const page = await browser.newPage()
+      const failed = new Promise<never>((_, reject) => page.on('pageerror', reject))
+      await page.goto(site.url)
+      assert.equal(await page.evaluate(() => crossOriginIsolated), isolated)
+      await Promise.race([failed, page.waitForFunction(() => document.title)])
+      assert.deepEqual(JSON.parse(await page.title()), inNode)
+    })
+})
+
+/** Runs a command in the project to its end and returns what it printed; any failure is told with all it said. */
+function run(command: string, args: readonly string[], { in: cwd = project } = {}): string {
+  const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter) // for the shebang of the command
+  const done = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 300_000, env: { ...process.env, PATH } })
+  assert.equal(
+    done.status,
+    0,
+    `${command} ${args.join(' ')}: ${done.error ?? done.signal ?? ''}\n${done.stdout}${done.stderr}`,
+  )
+  return done.stdout
+}
+
+/** Serves a folder; isolated pages may share memory between threads. */
+async function serve(folder: string, isolated: boolean): Promise<AsyncDisposable & { readonly url: string }> {
+  const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
+  const server = createServer(async (request, response) => {
+    const name = request.url === '/' ? '/index.html' : (request.url ?? '')
+    const body = await readFile(join(folder, name)).catch(() => undefined)
+    if (isolated) {
+      response.setHeader('cross-origin-opener-policy', 'same-origin')
+      response.setHeader('cross-origin-embedder-policy', 'require-corp')
+    }
+    response.writeHead(body ? 200 : 404, { 'content-type': types[extname(name)] ?? 'text/plain' }).end(body)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // an address of a string is for pipes only
+  const close = async () => {
+    server.closeAllConnections()
+    await server[Symbol.asyncDispose]()
+  }
+  return { url: `http://127.0.0.1:${port}/`, [Symbol.asyncDispose]: close }
+}
