@@ -135,17 +135,17 @@ test(
     const fetched = stubFetch(t, async (url) =>
       url.startsWith(mirrors[0]) ? offline(url) : respond(await readFile(join(real, basename(url)))),
     )
-    assert.equal((await mnist()).source, mirrors[1])
+    assert.equal((await mnist()).train.source, mirrors[1])
     assert.equal(fetched.callCount(), 5)
     const again = await mnist({ download: false })
-    assert.equal(again.source, join(process.env['XDG_CACHE_HOME']!, 'fovea/mnist'))
-    assert.deepEqual(await readdir(again.source), names.map((name) => `${name}.gz`).sort())
+    assert.equal(again.test.source, join(process.env['XDG_CACHE_HOME']!, 'fovea/mnist'))
+    assert.deepEqual(await readdir(again.test.source!), names.map((name) => `${name}.gz`).sort())
   },
 )
 
 test('mnist: is MNIST', onlyWithMnist, async () => {
-  const { train, test: digits, source } = await mnist({ dataDir: dirname(real) })
-  assert.equal(source, real)
+  const { train, test: digits } = await mnist({ dataDir: dirname(real) })
+  assert.equal(train.source, real)
   assert.deepEqual([train.name, train.length, digits.name, digits.length], ['mnist train', 60000, 'mnist test', 10000])
   assert.deepEqual(train.inputs, { image: { shape: [28, 28, 1], dtype: 'uint8' } })
   assert.deepEqual(train.targets, { label: { shape: [], dtype: 'int32' } })

@@ -216,7 +216,7 @@ function leafValue(node: Node): Value {
     return { shape, dtype, buffer: { bytes: bytesOf(node), home: { in: 'state', name: nameOf(node) } } }
   }
   const { value } = node.attrs as { value: number | TypedArray }
-  const array = typeof value === 'number' ? Float32Array.of(value) : value
+  const array = typeof value === 'number' ? Float64Array.of(value) : value
   return { shape, dtype, buffer: { bytes: bytesOf(node), home: { in: 'constant', value: array } } }
 }
 

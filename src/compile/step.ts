@@ -12,7 +12,7 @@ export interface Buffer {
   readonly home:
     | { readonly in: 'arena' }
     | { readonly in: 'state'; readonly name: string }
-    | { readonly in: 'constant'; readonly value: TypedArray }
+    | { readonly in: 'constant'; readonly value: TypedArray | Float64Array }
 }
 
 /** A buffer seen with a shape and a dtype. */

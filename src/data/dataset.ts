@@ -28,3 +28,9 @@ export interface Dataset {
   /** Writes sample `indices[i]` at place i of every array of `into`. */
   read(indices: ArrayLike<number>, into: Batch): Promise<void>
 }
+
+/** A dataset as it is published: a part to learn from, and a part to be judged by. */
+export interface Parts {
+  readonly train: Dataset
+  readonly test: Dataset
+}

@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
+import type { Preprocessing } from './preprocessing.ts'
 
 /** All samples of one field, one after the other; `shape` is that of one sample, dtype follows from the array. */
 export interface FieldArray {
@@ -17,6 +18,8 @@ export interface ArraysOfSamples {
   readonly targets: Readonly<Record<string, FieldArray>>
   /** When given, every int32 target is a class: an index into these names. */
   readonly classNames?: readonly string[]
+  readonly preprocessing?: Preprocessing
+  readonly source?: string
 }
 
 interface Field extends Required<FieldArray> {
@@ -26,7 +29,7 @@ interface Field extends Required<FieldArray> {
 type FieldsByName = Readonly<Record<string, Field>>
 
 /** Checks the arrays once and reads from them without copying them first. */
-export function fromArrays({ name, inputs, targets, classNames }: ArraysOfSamples): Dataset {
+export function fromArrays({ name, inputs, targets, classNames, ...about }: ArraysOfSamples): Dataset {
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
   if (all.length === 0) throw new FoveaError('E_DATA', { what: 'no fields', where: name })
@@ -40,6 +43,7 @@ export function fromArrays({ name, inputs, targets, classNames }: ArraysOfSample
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
   return {
+    ...about,
     name,
     length,
     inputs: specsOf(fields.inputs),

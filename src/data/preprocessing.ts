@@ -28,6 +28,15 @@ const isSize = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number)
 
 export type Preprocessing = Settled<typeof preprocessingOptions>
 
+/** Pictures for networks that learned from MNIST or its like: light ink on dark ground, 28 x 28. */
+export const digitPictures: Preprocessing = {
+  size: [28, 28],
+  channels: 1,
+  fit: 'stretch',
+  ink: 'light',
+  antialias: true,
+}
+
 /**
  * The pixels of one sample [height, width, channels]. The steps: gray or colour; ink; fit and resize. The rule for ink:
  * the ground is the median gray of the outermost pixels, light from 128 on; a picture on the other ground than the

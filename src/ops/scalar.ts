@@ -141,14 +141,6 @@ export function derivative(expression: Scalar, index: number): Scalar {
   return total
 }
 
-/** The value of an expression in float64. */
-export function evaluate(expression: Scalar, values: ArrayLike<number>): number {
-  if (expression.kind === 'constant') return expression.value
-  if (expression.kind === 'argument') return values[expression.index]
-  const inputs = expression.inputs.map((x) => evaluate(x, values))
-  return (scalarFns[expression.fn] as (...x: number[]) => number)(...inputs)
-}
-
 /** An expression as text, arguments by the names given: `max(add(%1, %2), 0)`. */
 export function scalarText(expression: Scalar, names: readonly string[]): string {
   if (expression.kind === 'constant') return String(Number(expression.value.toPrecision(6)))

@@ -3,10 +3,11 @@
  * everything works before anything is downloaded. Image and label are a function of the seed and the sample's number.
  */
 
-import { FoveaError } from '../../base/errors.ts'
-import { integer, type Options, settle, show } from '../../base/options.ts'
+import { integer, type Options, settle } from '../../base/options.ts'
 import { permutation, stream } from '../../base/random.ts'
-import type { Batch, Dataset } from '../dataset.ts'
+import type { Batch, Dataset, Parts } from '../dataset.ts'
+import { checkIndices } from '../in-memory.ts'
+import { digitPictures } from '../preprocessing.ts'
 import { drawDigit, side } from './digits/draw.ts'
 import { type Skeletons, skeletons } from './digits/strokes.ts'
 
@@ -20,7 +21,7 @@ export const digitsOptions = {
 }
 
 /** Handwritten digits 0 to 9, 28 x 28, white on black, drawn on demand. A longer set begins with the shorter one. */
-export async function digits(options: Options<typeof digitsOptions> = {}): Promise<{ train: Dataset; test: Dataset }> {
+export async function digits(options: Options<typeof digitsOptions> = {}): Promise<Parts> {
   const { samples, testSamples, seed } = settle(digitsOptions, options, 'digits')
   const ways = skeletons()
   return {
@@ -69,11 +70,11 @@ function part(name: string, { ways, seed, first, length }: Part): Dataset {
     inputs: { image: { shape: [side, side, 1], dtype: 'uint8' } },
     targets: { label: { shape: [], dtype: 'int32' } },
     classNames: ways.map((_, digit) => String(digit)),
+    preprocessing: digitPictures,
+    source: `drawn from strokes, seed ${seed}`,
     async read(indices, into) {
-      for (let i = 0; i < indices.length; i++) {
-        checkIndex(indices[i], length, name)
-        write(indices[i], into, i)
-      }
+      checkIndices(indices, length, name)
+      for (let i = 0; i < indices.length; i++) write(indices[i], into, i)
     },
   }
 }
@@ -81,14 +82,4 @@ function part(name: string, { ways, seed, first, length }: Part): Dataset {
 /** Each ten in a row hold every digit once, in an order of their own: balanced whatever the length. */
 function labelOf(seed: number, number: number): number {
   return permutation({ seed, stream: stream('digits', 2), step: Math.floor(number / 10) }, 10)[number % 10]
-}
-
-function checkIndex(index: number, length: number, where: string): void {
-  if (Number.isInteger(index) && index >= 0 && index < length) return
-  throw new FoveaError('E_DATA', {
-    what: 'there is no such sample',
-    where,
-    expected: `an integer from 0 to ${length - 1}`,
-    got: show(index),
-  })
 }

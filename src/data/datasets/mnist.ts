@@ -4,9 +4,10 @@ import { FoveaError } from '../../base/errors.ts'
 import { flag, type Options, settle, text } from '../../base/options.ts'
 import { gunzip, isGzip } from '../../files/gzip.ts'
 import { readIdx } from '../../files/idx.ts'
-import type { Dataset } from '../dataset.ts'
+import type { Dataset, Parts } from '../dataset.ts'
 import { download } from '../download.ts'
 import { fromArrays } from '../in-memory.ts'
+import { digitPictures } from '../preprocessing.ts'
 
 export const mnistOptions = {
   dataDir: text({ says: 'the folder that holds the four files; no other is searched', optional: true }),
@@ -43,12 +44,10 @@ interface Source {
 }
 
 /**
- * The two parts of MNIST, and the folder or mirror they came from. Searched are `dataDir` alone when given, else
+ * The two parts of MNIST; `source` of each says which folder or mirror they came from. Searched are `dataDir` alone when given, else
  * `$FOVEA_DATA`, the cache folder and then the network, which fills the cache.
  */
-export async function mnist(
-  options: Options<typeof mnistOptions> = {},
-): Promise<{ train: Dataset; test: Dataset; source: string }> {
+export async function mnist(options: Options<typeof mnistOptions> = {}): Promise<Parts> {
   const settled = settle(mnistOptions, options, 'mnist')
   const folders = dataFolders(settled.dataDir)
   const { contents, source } =
@@ -59,11 +58,12 @@ export async function mnist(
       inputs: { image: { shape: [28, 28, 1], data: readIdx(contents[images], images).data } },
       targets: { label: { shape: [], data: Int32Array.from(readIdx(contents[labels], labels).data) } },
       classNames: Array.from({ length: 10 }, (_, digit) => `${digit}`),
+      preprocessing: digitPictures,
+      source,
     })
   return {
     train: digits('train', 'train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     test: digits('test', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
-    source,
   }
 }
 

@@ -6,10 +6,10 @@ import { readsOf } from '../../compile/step.ts'
 import type { DType, TensorSpec } from '../../graph/dtype.ts'
 import { dtypes } from '../../graph/dtype.ts'
 import type { Attrs } from '../../graph/node.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../../graph/shape.ts'
+import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { KernelName } from '../../ops/index.ts'
-import type { Scalar } from '../../ops/scalar.ts'
-import { evaluate } from '../../ops/scalar.ts'
+import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+import { scalarFns } from '../../ops/scalar.ts'
 import type { Tensor } from './kernels.ts'
 import { kernels } from './kernels.ts'
 
@@ -22,6 +22,10 @@ interface ReferenceResident extends Resident {
 }
 
 export function referenceEngine(): Engine<Step> {
+  let isClosed = false
+  const check = (): void => {
+    if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the engine was closed' })
+  }
   return {
     name: 'reference',
     threads: 1,
@@ -34,16 +38,19 @@ export function referenceEngine(): Engine<Step> {
         code: step,
       },
     ],
-    create: createResident,
-    load: (layout, residents) => load(layout, residents as ReadonlyMap<string, ReferenceResident>),
-    close: async () => {},
+    create: (spec) => createResident(spec, check),
+    load: (layout, residents) => load(layout, residents as ReadonlyMap<string, ReferenceResident>, check),
+    close: async () => {
+      isClosed = true
+    },
   }
 }
 
-function createResident(spec: TensorSpec): ReferenceResident {
+function createResident(spec: TensorSpec, checkEngine: () => void): ReferenceResident {
   const data = new Float64Array(sizeOf(spec.shape))
   let isClosed = false
   const check = (): void => {
+    checkEngine()
     if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the tensor was closed' })
   }
   return {
@@ -66,7 +73,7 @@ function createResident(spec: TensorSpec): ReferenceResident {
   }
 }
 
-function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResident>): Executable {
+function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResident>, check: () => void): Executable {
   const arena = new Map<Buffer, Float64Array>()
   const dataOf = ({ buffer, shape }: Value): Float64Array => {
     const { home } = buffer
@@ -82,6 +89,7 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
   return {
     ready: Promise.resolve(),
     async run(inputs) {
+      check()
       for (const [name, value] of Object.entries(layout.inputs)) dataOf(value).set(inputs[name])
       for (const { code } of layout.stages) {
         if (code.kind === 'elementwise') runElementwise(code, tensorOf)
@@ -95,28 +103,37 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
   }
 }
 
-/** Evaluates expressions over inputs broadcast to `shape`; everything is read before anything is written. */
+/** Evaluates expressions over inputs broadcast to `shape`, a function at a time; what they share is computed once. */
 function evaluateAll(
   expressions: readonly Scalar[],
   inputs: readonly Tensor[],
   shape: readonly number[],
 ): Float64Array[] {
-  const results = expressions.map(() => new Float64Array(sizeOf(shape)))
-  const own = stridesOf(shape)
-  const strides = inputs.map((x) => broadcastStrides(x.shape, shape))
-  const values = inputs.map(() => 0)
-  for (let flat = 0; flat < sizeOf(shape); flat++) {
-    inputs.forEach((x, i) => {
-      let at = 0
-      for (let axis = 0; axis < shape.length; axis++)
-        at += (Math.floor(flat / own[axis]) % shape[axis]) * strides[i][axis]
-      values[i] = x.data[at]
-    })
-    expressions.forEach((f, i) => {
-      results[i][flat] = evaluate(f, values)
-    })
+  const size = sizeOf(shape)
+  const done = new Map<Scalar | number, Float64Array>()
+  const over = (x: Scalar): Float64Array => {
+    if (x.kind === 'constant') return new Float64Array(size).fill(x.value)
+    const key = x.kind === 'argument' ? x.index : x
+    const known = done.get(key)
+    if (known) return known
+    const result = x.kind === 'argument' ? broadcast(inputs[x.index], shape) : applied(x.fn, x.inputs.map(over))
+    done.set(key, result)
+    return result
   }
-  return results
+  return expressions.map(over)
+}
+
+function applied(fn: ScalarFn, operands: readonly Float64Array[]): Float64Array {
+  const [a, b, c] = operands
+  const f = scalarFns[fn] as (a: number, b: number, c: number) => number
+  return a.map((value, i) => f(value, b?.[i], c?.[i]))
+}
+
+function broadcast({ shape: own, data }: Tensor, shape: readonly number[]): Float64Array {
+  if (sameShape(own, shape)) return data.slice() // the result may be written over it
+  const result = new Float64Array(sizeOf(shape))
+  kernels.broadcastTo([{ shape: own, data }], result, { shape }, { shape, dtype: 'float32' })
+  return result
 }
 
 function runElementwise(

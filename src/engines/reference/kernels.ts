@@ -5,6 +5,7 @@ import type { TensorSpec } from '../../graph/dtype.ts'
 import type { AttrsOf } from '../../graph/node.ts'
 import type { AxisWindow, Shape } from '../../graph/shape.ts'
 import { broadcastStrides, sizeOf, stridesOf } from '../../graph/shape.ts'
+import type { ConvolutionAttrs } from '../../ops/convolution.ts'
 import { convolutionAxes } from '../../ops/convolution.ts'
 import type { KernelName, KernelOps } from '../../ops/index.ts'
 import { poolAxes } from '../../ops/pooling.ts'
@@ -52,36 +53,42 @@ function eachInside(
   )
 }
 
-/** Calls `visit(xIndex, kernelIndex, yIndex)` for each product that a convolution sums. */
-function eachProduct(
-  axes: readonly AxisWindow[],
-  { batch, channels, filters, groups }: { batch: number; channels: number; filters: number; groups: number },
-  visit: (x: number, kernel: number, y: number) => void,
-): void {
-  const perGroup = channels / groups
-  const filtersPerGroup = filters / groups
-  const inputSize = sizeOf(axes.map((a) => a.input))
-  const outputs = axes.map((a) => a.output)
-  for (let n = 0; n < batch; n++) {
-    eachIndex(outputs, (output, place) => {
-      eachInside(axes, output, (inWindow, inInput) => {
-        for (let f = 0; f < filters; f++) {
-          const group = Math.floor(f / filtersPerGroup)
-          for (let c = 0; c < perGroup; c++) {
-            visit(
-              (n * inputSize + inInput) * channels + group * perGroup + c,
-              (inWindow * perGroup + c) * filters + f,
-              (n * sizeOf(outputs) + place) * filters + f,
-            )
-          }
-        }
-      })
-    })
-  }
-}
+/** A convolution's sizes: f runs over filters, c over the channels of f's group. */
+class Taps {
+  readonly axes: readonly AxisWindow[]
+  readonly batch: number
+  readonly channels: number
+  readonly filters: number
+  readonly perGroup: number
+  readonly #groups: number
 
-function convolutionSizes(x: Shape, kernel: Shape, groups: number) {
-  return { batch: x[0], channels: x[x.length - 1], filters: kernel[kernel.length - 1], groups }
+  constructor(x: Shape, kernel: Shape, attrs: ConvolutionAttrs) {
+    this.axes = convolutionAxes(x, kernel, attrs)
+    this.batch = x[0]
+    this.channels = x[x.length - 1]
+    this.filters = kernel[kernel.length - 1]
+    this.perGroup = this.channels / attrs.groups
+    this.#groups = attrs.groups
+  }
+
+  /** First channel of the group that filter f belongs to. */
+  start(f: number): number {
+    return Math.floor(f / (this.filters / this.#groups)) * this.perGroup
+  }
+
+  /** Visits every pair of an output place and a place of its window: where their channels begin in x, kernel and y. */
+  each(visit: (x: number, kernel: number, y: number) => void): void {
+    const inputSize = sizeOf(this.axes.map((a) => a.input))
+    const outputs = this.axes.map((a) => a.output)
+    for (let n = 0; n < this.batch; n++) {
+      eachIndex(outputs, (output, place) => {
+        const y = (n * sizeOf(outputs) + place) * this.filters
+        eachInside(this.axes, output, (inWindow, inInput) => {
+          visit((n * inputSize + inInput) * this.channels, inWindow * this.perGroup * this.filters, y)
+        })
+      })
+    }
+  }
 }
 
 /** Calls `visit` for every window of every image and channel: where its result is, and the input places it covers, in order. */
@@ -151,25 +158,37 @@ export const kernels: Kernels = {
 
   convolution([x, kernel], y, attrs) {
     y.fill(0)
-    const axes = convolutionAxes(x.shape, kernel.shape, attrs)
-    eachProduct(axes, convolutionSizes(x.shape, kernel.shape, attrs.groups), (i, k, o) => {
-      y[o] += x.data[i] * kernel.data[k]
+    const taps = new Taps(x.shape, kernel.shape, attrs)
+    const { filters, perGroup } = taps
+    taps.each((i, k, o) => {
+      for (let f = 0; f < filters; f++) {
+        const start = i + taps.start(f)
+        for (let c = 0; c < perGroup; c++) y[o + f] += x.data[start + c] * kernel.data[k + c * filters + f]
+      }
     })
   },
 
   convolutionInputGradient([dy, kernel], dx, attrs) {
     dx.fill(0)
-    const axes = convolutionAxes(attrs.inputShape, kernel.shape, attrs)
-    eachProduct(axes, convolutionSizes(attrs.inputShape, kernel.shape, attrs.groups), (i, k, o) => {
-      dx[i] += dy.data[o] * kernel.data[k]
+    const taps = new Taps(attrs.inputShape, kernel.shape, attrs)
+    const { filters, perGroup } = taps
+    taps.each((i, k, o) => {
+      for (let f = 0; f < filters; f++) {
+        const start = i + taps.start(f)
+        for (let c = 0; c < perGroup; c++) dx[start + c] += dy.data[o + f] * kernel.data[k + c * filters + f]
+      }
     })
   },
 
   convolutionKernelGradient([x, dy], dkernel, attrs) {
     dkernel.fill(0)
-    const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
-    eachProduct(axes, convolutionSizes(x.shape, attrs.kernelShape, attrs.groups), (i, k, o) => {
-      dkernel[k] += x.data[i] * dy.data[o]
+    const taps = new Taps(x.shape, attrs.kernelShape, attrs)
+    const { filters, perGroup } = taps
+    taps.each((i, k, o) => {
+      for (let f = 0; f < filters; f++) {
+        const start = i + taps.start(f)
+        for (let c = 0; c < perGroup; c++) dkernel[k + c * filters + f] += x.data[start + c] * dy.data[o + f]
+      }
     })
   },
 

@@ -4,7 +4,7 @@ import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
-import type { TensorSpec, TypedArray } from '../../graph/dtype.ts'
+import type { TensorSpec } from '../../graph/dtype.ts'
 import { dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
@@ -50,7 +50,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
     return address
   }
-  const write = async (at: number, values: TypedArray): Promise<void> => {
+  const write = async (at: number, values: Numbers): Promise<void> => {
     const bytes = bytesIn(values)
     await workers.ask({ type: 'write', at, bytes }, [bytes.buffer])
   }

@@ -1,6 +1,8 @@
 import { FoveaError } from '../../base/errors.ts'
 import type { Sizes } from '../../base/options.ts'
 import { choice, flag, integer, sizes } from '../../base/options.ts'
+import type { Shape } from '../../graph/shape.ts'
+import { shapeText } from '../../graph/shape.ts'
 import { convolution } from '../../ops/convolution.ts'
 import { add } from '../../ops/elementwise.ts'
 import { activationOption, activations } from '../activations.ts'
@@ -15,6 +17,22 @@ export function perAxis(value: Sizes, rank: number, name: string): number[] {
     what: `'${name}' must have one entry per spatial axis`,
     expected: `${rank} entries`,
     got: `${value.length}`,
+  })
+}
+
+/** Channels that each filter sees; the input is checked on the way. */
+function perGroup(shape: Shape, groups: number): number {
+  if (shape.length !== 3) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'wants images [height, width, channels]',
+      got: shapeText(shape),
+      hint: 'reshape the input, as in reshape({ targetShape: [28, 28, 1] })',
+    })
+  }
+  if (shape[2] % groups === 0) return shape[2] / groups
+  throw new FoveaError('E_OPTION', {
+    what: "'groups' must divide the channels",
+    got: `${groups} groups, ${shape[2]} channels`,
   })
 }
 
@@ -46,25 +64,12 @@ export const conv2d = defineLayer('conv2d', {
   },
   weights: ({ filters, kernelSize, groups, useBias, kernelInitializer, biasInitializer }, shape) => ({
     kernel: {
-      shape: [...perAxis(kernelSize, 2, 'kernelSize'), (shape[2] ?? 1) / groups, filters],
+      shape: [...perAxis(kernelSize, 2, 'kernelSize'), perGroup(shape, groups), filters],
       initializer: kernelInitializer,
     },
     ...(useBias && { bias: { shape: [filters], initializer: biasInitializer } }),
   }),
   forward: ([x], { kernel, bias }, { strides, padding, dilationRate, groups, activation }) => {
-    if (x.shape.length !== 4) {
-      throw new FoveaError('E_SHAPE', {
-        what: 'wants images [height, width, channels]',
-        got: `[${x.shape.slice(1).join(', ')}]`,
-        hint: 'reshape the input, as in reshape({ targetShape: [28, 28, 1] })',
-      })
-    }
-    if (x.shape[3] % groups !== 0) {
-      throw new FoveaError('E_OPTION', {
-        what: "'groups' must divide the channels",
-        got: `${groups} groups, ${x.shape[3]} channels`,
-      })
-    }
     const attrs = {
       strides: perAxis(strides, 2, 'strides'),
       dilation: perAxis(dilationRate, 2, 'dilationRate'),

@@ -1,0 +1,433 @@
+/** Models as a user meets them: wiring, training, judging, asking, saving; and what is refused. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { uniforms } from '../src/base/random.ts'
+import { readSafetensors, writeSafetensors } from '../src/files/safetensors.ts'
+import type { Progress } from '../src/index.ts'
+import {
+  datasets,
+  fromArrays,
+  input,
+  layers,
+  loadModel,
+  model,
+  modelFrom,
+  sequential,
+  take,
+  zoo,
+} from '../src/index.ts'
+import { failure } from './failure.ts'
+
+const { conv2d, maxPooling2d, averagePooling2d, flatten, dense, dropout, activation, reshape, concatenate, add } =
+  layers
+const folder = await mkdtemp(join(tmpdir(), 'fovea-model-'))
+after(() => rm(folder, { recursive: true }))
+
+const { train, test: judged } = await datasets.digits({ samples: 330, testSamples: 70 })
+const small = (options = {}) =>
+  sequential({ inputShape: [28, 28, 1], seed: 1, threads: 2, ...options }, [
+    conv2d({ filters: 8, kernelSize: 5, strides: 2, activation: 'relu' }),
+    maxPooling2d(),
+    flatten(),
+    dropout({ rate: 0.25 }),
+    dense({ units: 10, activation: 'softmax' }),
+  ])
+const settings = { epochs: 2, batchSize: 64, seed: 5 } as const
+
+test('counts of the known networks', () => {
+  assert.equal(zoo.lenet().parameterCount, 1_256_080)
+  assert.equal(zoo.mnistCnn().parameterCount, 3_274_634)
+  const first = zoo.firstConvnet()
+  assert.equal(first.parameterCount, 55_744)
+  for (const count of ['320', '18,496', '36,928', '55,744']) assert.ok(first.summary().includes(count))
+})
+
+test('fit learns, reports each epoch and batch, and trains on the smaller last batch', async () => {
+  const net = small()
+  const seen: Progress[] = []
+  const history = await net.fit(train, {
+    ...settings,
+    epochs: 12,
+    learningRate: 0.004,
+    validationSplit: 0.2,
+    callbacks: [{ onBatchEnd: (progress) => void seen.push(progress) }],
+  })
+  assert.equal(history.ended, 'finished')
+  assert.equal(history.epochs.length, 12)
+  assert.deepEqual(Object.keys(history.history).sort(), ['accuracy', 'loss', 'val_accuracy', 'val_loss'])
+  assert.equal(history.steps, 12 * Math.ceil((330 * 0.8) / 64))
+  assert.equal(seen.length, history.steps)
+  assert.equal(seen[4].batches, 5)
+  assert.ok(history.history['loss'][11] < 0.5 * history.history['loss'][0], 'the loss falls')
+  assert.ok((await net.evaluate(judged))['accuracy'] > 0.5)
+})
+
+test('same seed: the same weights for 1, 2 and 4 threads; another seed: others', async () => {
+  const bytes = async (threads: number, seed = 5): Promise<Uint8Array> => {
+    const net = small({ threads })
+    await net.fit(train, { ...settings, seed })
+    return net.toBytes()
+  }
+  const [one, two, four, other] = [await bytes(1), await bytes(2), await bytes(4), await bytes(2, 6)]
+  assert.deepEqual(one, two)
+  assert.deepEqual(one, four)
+  assert.notDeepEqual(one, other)
+})
+
+test('wasm and reference agree over whole epochs, dropout and shuffling included', async () => {
+  const losses = async (engine: 'wasm' | 'reference') =>
+    (await small().fit(take(train, 100), { ...settings, engine, batchSize: 32 })).history['loss']
+  const [wasm, reference] = [await losses('wasm'), await losses('reference')]
+  for (const [i, loss] of wasm.entries()) assert.ok(Math.abs(loss - reference[i]) < 1e-4, `${loss} and ${reference[i]}`)
+})
+
+test('fit goes on where it stopped, and a model moves between engines with its optimizer', async () => {
+  const once = small()
+  const twice = small()
+  const still = { ...settings, shuffle: false }
+  await once.fit(train, still)
+  await twice.fit(train, { ...still, epochs: 1 })
+  await twice.weights()
+  await twice.fit(train, { ...still, epochs: 1 })
+  assert.deepEqual(await twice.weights(), await once.weights())
+  const before = await once.evaluate(judged)
+  const moved = await once.evaluate(judged, { engine: 'reference' })
+  assert.equal((await once.engine()).name, 'reference')
+  assert.ok(Math.abs(before['loss'] - moved['loss']) < 1e-5)
+})
+
+test('evaluation does not depend on the batch size, and a padded last batch counts for nothing', async () => {
+  const net = small()
+  await net.fit(train, { ...settings, epochs: 1 })
+  const [whole, ...others] = [
+    await net.evaluate(judged, { batchSize: 70 }),
+    await net.evaluate(judged, { batchSize: 32 }),
+    await net.evaluate(judged, { batchSize: 1 }),
+  ]
+  for (const other of others) {
+    assert.equal(other['accuracy'], whole['accuracy'])
+    assert.ok(Math.abs(other['loss'] - whole['loss']) < 1e-5)
+  }
+})
+
+test('predict gives probabilities, the same for bytes and scaled floats, softmax applied once', async () => {
+  const withSoftmax = small()
+  await withSoftmax.fit(train, settings)
+  const pixels = new Uint8Array(3 * 784)
+  await judged.read([0, 1, 2], { inputs: { image: pixels }, targets: { label: new Int32Array(3) } })
+  const fromBytes = await withSoftmax.predict(pixels)
+  const fromFloats = await withSoftmax.predict(Float32Array.from(pixels, (x) => x / 255))
+  assert.deepEqual(fromBytes.shape, [3, 10])
+  for (const [i, value] of fromBytes.data.entries()) assert.ok(Math.abs(value - fromFloats.data[i]) < 1e-6)
+  const sums = [0, 1, 2].map((row) => fromBytes.data.subarray(row * 10, row * 10 + 10).reduce((a, b) => a + b, 0))
+  for (const total of sums) assert.ok(Math.abs(total - 1) < 1e-5)
+  const [best, second] = fromBytes.top(2, 1)
+  assert.equal(best.index, fromBytes.classes[1])
+  assert.equal(best.className, String(best.index))
+  assert.ok(best.probability >= second.probability)
+
+  const logits = sequential({ inputShape: [28, 28, 1], seed: 1 }, [
+    conv2d({ filters: 8, kernelSize: 5, strides: 2, activation: 'relu' }),
+    maxPooling2d(),
+    flatten(),
+    dropout({ rate: 0.25 }),
+    dense({ units: 10 }),
+  ])
+  await logits.fit(train, settings)
+  assert.deepEqual((await logits.predict(pixels)).data, fromBytes.data)
+})
+
+test('one-hot targets train as class indices do', async () => {
+  const images = new Uint8Array(100 * 784)
+  const labels = new Int32Array(100)
+  await train.read(
+    Uint32Array.from({ length: 100 }, (_, i) => i),
+    { inputs: { image: images }, targets: { label: labels } },
+  )
+  const rows = new Float32Array(1000)
+  labels.forEach((label, i) => {
+    rows[i * 10 + label] = 1
+  })
+  const image = { shape: [28, 28, 1], data: images }
+  const sparse = await small().fit(
+    fromArrays({ name: 'sparse', inputs: { image }, targets: { y: { shape: [], data: labels } } }),
+    settings,
+  )
+  const oneHot = await small().fit(
+    fromArrays({ name: 'one-hot', inputs: { image }, targets: { y: { shape: [10], data: rows } } }),
+    settings,
+  )
+  assert.deepEqual(oneHot.history, sparse.history)
+})
+
+/** Two views of one number pattern, told apart by two heads. */
+function twoHeads() {
+  const n = 96
+  const draw = uniforms({ seed: 3, stream: 0 }, n * 32)
+  const side = Int32Array.from({ length: n }, (_, i) => i % 2)
+  const third = Int32Array.from({ length: n }, (_, i) => i % 3)
+  const left = Float32Array.from({ length: n * 16 }, (_, i) => draw[i] + side[Math.floor(i / 16)])
+  const right = Float32Array.from({ length: n * 16 }, (_, i) => draw[n * 16 + i] * (1 + third[Math.floor(i / 16)]))
+  return fromArrays({
+    name: 'pairs',
+    inputs: { left: { shape: [4, 4, 1], data: left }, right: { shape: [4, 4, 1], data: right } },
+    targets: { side: { shape: [], data: side }, third: { shape: [], data: third } },
+  })
+}
+
+test('a functional model: named inputs and outputs, a shared layer, branches that meet', async () => {
+  const [left, right] = [input([4, 4, 1], { name: 'left' }), input([4, 4, 1], { name: 'right' })]
+  const eye = conv2d({ filters: 6, kernelSize: 3, padding: 'same', activation: 'tanh', name: 'eye' })
+  const both = concatenate()(eye(left), averagePooling2d({ poolSize: 3, strides: 1, padding: 'same' })(eye(right)))
+  const mixed = add()(conv2d({ filters: 12, kernelSize: 1 })(both), both)
+  const features = activation({ activation: 'selu' })(dense({ units: 16 })(flatten()(mixed)))
+  const net = model(
+    { left, right },
+    { side: dense({ units: 2, name: 'a' })(features), third: dense({ units: 3 })(features) },
+    { seed: 4 },
+  )
+  assert.equal(Object.keys(await net.weights()).filter((name) => name.startsWith('eye/')).length, 2)
+  const history = await net.fit(twoHeads(), { epochs: 12, batchSize: 32, learningRate: 0.01 })
+  assert.deepEqual(Object.keys(history.history).sort(), [
+    'loss',
+    'side_accuracy',
+    'side_loss',
+    'third_accuracy',
+    'third_loss',
+  ])
+  assert.ok(history.history['side_accuracy'][11] > 0.95)
+  const summed = history.history['side_loss'][3] + history.history['third_loss'][3]
+  assert.ok(Math.abs(history.history['loss'][3] - summed) < 1e-5)
+  const again = modelFrom(await net.toBytes())
+  assert.deepEqual(await again.evaluate(twoHeads()), await net.evaluate(twoHeads()))
+  assert.equal(again.summary(), modelFrom(await again.toBytes()).summary())
+  assert.ok(net.summary().includes('Connected to'))
+})
+
+test('a sequential model without an input shape is wired when it sees data', async () => {
+  const net = sequential([reshape({ targetShape: [784] }), dense({ units: 10 })])
+  assert.ok(net.summary().includes('0 (unbuilt)'))
+  assert.throws(() => net.network, failure('E_MODEL', 'inputShape'))
+  await net.fit(train, settings)
+  assert.ok(net.summary().includes('7,850'))
+})
+
+test('save and load: the same answers, class names, preprocessing; the file is plain safetensors', async () => {
+  const path = join(folder, 'model.safetensors')
+  const net = small()
+  await net.fit(train, settings)
+  await net.save(path)
+  const loaded = await loadModel(path)
+  assert.deepEqual(await loaded.evaluate(judged), await net.evaluate(judged))
+  assert.deepEqual(loaded.classNames, net.classNames)
+  assert.deepEqual(loaded.preprocessing, net.preprocessing)
+  assert.deepEqual(await loaded.toBytes(), await readFile(path).then((bytes) => new Uint8Array(bytes)))
+  const { metadata, tensors } = readSafetensors(await readFile(path), path)
+  assert.equal(metadata['formatVersion'], '1')
+  assert.deepEqual(tensors['conv2d/kernel'].shape, [5, 5, 1, 8])
+})
+
+/** Each row damages a good file; the complaint must name the file and what is wrong. */
+const damages: [
+  name: string,
+  code: 'E_FILE' | 'E_VERSION' | 'E_OPTION' | 'E_SHAPE' | 'E_MODEL',
+  words: string[],
+  change: (
+    metadata: Record<string, string>,
+    tensors: Record<string, { shape: number[]; dtype: 'float32'; data: Float32Array }>,
+  ) => void,
+][] = [
+  ['of another program', 'E_FILE', ['not a model'], (m) => delete m['format']],
+  ['from the future', 'E_VERSION', ['newer', 'update'], (m) => Object.assign(m, { formatVersion: '2' })],
+  ['without a version', 'E_FILE', ['formatVersion'], (m) => delete m['formatVersion']],
+  ['with broken JSON', 'E_FILE', ['architecture'], (m) => Object.assign(m, { architecture: '{' })],
+  [
+    'with an unknown layer',
+    'E_FILE',
+    ['unknown kind of layer', 'conv9d'],
+    (m) => Object.assign(m, { architecture: m['architecture'].replace('"type":"conv2d"', '"type":"conv9d"') }),
+  ],
+  [
+    'with a layer of Object.prototype',
+    'E_FILE',
+    ['unknown kind of layer'],
+    (m) => Object.assign(m, { architecture: m['architecture'].replace('"type":"conv2d"', '"type":"constructor"') }),
+  ],
+  [
+    'with an unknown option',
+    'E_OPTION',
+    ["did you mean 'filters'"],
+    (m) => Object.assign(m, { architecture: m['architecture'].replace('"filters"', '"filter"') }),
+  ],
+  [
+    'with a call of itself',
+    'E_FILE',
+    ['none before it'],
+    (m) => Object.assign(m, { architecture: m['architecture'].replace('"inputs":[0]', '"inputs":[7]') }),
+  ],
+  ['with a missing tensor', 'E_FILE', ['dense/bias', 'missing'], (_, t) => delete t['dense/bias']],
+  [
+    'with one tensor too many',
+    'E_FILE',
+    ['extra', 'no layer'],
+    (_, t) => Object.assign(t, { extra: { shape: [1], dtype: 'float32', data: Float32Array.of(1) } }),
+  ],
+  [
+    'with a tensor of another shape',
+    'E_FILE',
+    ['dense/bias', '[10]'],
+    (_, t) => Object.assign(t, { 'dense/bias': { shape: [2, 5], dtype: 'float32', data: new Float32Array(10) } }),
+  ],
+  ['with an unknown head', 'E_FILE', ['heads'], (m) => Object.assign(m, { heads: '{"output":"exec"}' })],
+  ['with class names that are no texts', 'E_FILE', ['classNames'], (m) => Object.assign(m, { classNames: '[1]' })],
+  [
+    'with unknown preprocessing',
+    'E_OPTION',
+    ['preprocessing'],
+    (m) => Object.assign(m, { preprocessing: '{"code":"x"}' }),
+  ],
+]
+const good = await (async () => {
+  const net = small()
+  await net.fit(train, { ...settings, epochs: 1 })
+  return net.toBytes()
+})()
+for (const [name, code, words, change] of damages) {
+  test(`a model file ${name} is refused`, async () => {
+    const { metadata, tensors } = readSafetensors(good, 'good')
+    const entries = Object.entries(tensors).map(
+      ([key, { shape, data }]) => [key, { shape: [...shape], dtype: 'float32', data: data as Float32Array }] as const,
+    )
+    const changed = {
+      metadata: { ...metadata },
+      tensors: Object.fromEntries(entries) as Record<string, { shape: number[]; dtype: 'float32'; data: Float32Array }>,
+    }
+    change(changed.metadata, changed.tensors)
+    const path = join(folder, 'bad.safetensors')
+    await writeFile(path, writeSafetensors(changed))
+    await assert.rejects(loadModel(path), failure(code, path, ...words))
+  })
+}
+
+/** What is wrong, and the words that must lead out of it. */
+const mistakes: [name: string, code: Parameters<typeof failure>[0], words: string[], action: () => unknown][] = [
+  [
+    'a misspelt option',
+    'E_OPTION',
+    ["'kernelsize'", "did you mean 'kernelSize'?"],
+    () => conv2d({ filters: 1, kernelsize: 3 } as never),
+  ],
+  ['a missing option', 'E_OPTION', ["'filters' is missing"], () => conv2d({ kernelSize: 3 } as never)],
+  [
+    'a wrong value',
+    'E_OPTION',
+    ["'padding'", "'valid', 'same'", "'full'"],
+    () => conv2d({ filters: 1, kernelSize: 3, padding: 'full' as never }),
+  ],
+  ['positional arguments', 'E_OPTION', ['one object'], () => (conv2d as (...x: unknown[]) => unknown)(64, 3, 3)],
+  [
+    'dense on images',
+    'E_SHAPE',
+    ['dense', 'put flatten() before it'],
+    () => sequential({ inputShape: [8, 8, 1] }, [dense({ units: 2 })]),
+  ],
+  [
+    'an image too small',
+    'E_SHAPE',
+    ['window', '[2, 2]'],
+    () => sequential({ inputShape: [2, 2, 1] }, [conv2d({ filters: 1, kernelSize: 3 })]),
+  ],
+  [
+    'groups that do not divide',
+    'E_OPTION',
+    ['groups'],
+    () => sequential({ inputShape: [8, 8, 3] }, [conv2d({ filters: 4, kernelSize: 3, groups: 2 })]),
+  ],
+  [
+    'two layers of one name',
+    'E_MODEL',
+    ['a'],
+    () => sequential({ inputShape: [4] }, [dense({ units: 2, name: 'a' }), dense({ units: 2, name: 'a' })]),
+  ],
+  ['no layers', 'E_MODEL', ['list of layers'], () => sequential([])],
+  [
+    'an input that is not named',
+    'E_MODEL',
+    ['does not name'],
+    () => model(input([2]), add()(dense({ units: 2 })(input([2])), input([2]))),
+  ],
+  ['add of unequal shapes', 'E_SHAPE', ['[4]', '[3]'], () => add()(input([4]), input([3]))],
+  ['add of one', 'E_MODEL', ['two or more'], () => add()(input([4]))],
+  ['an epoch too few', 'E_OPTION', ["'epochs'", 'integer >= 1'], () => small().fit(train, { epochs: 0 })],
+  ['an unknown optimizer', 'E_OPTION', ['adam'], () => small().fit(train, { optimizer: 'adm' as never })],
+  [
+    "an optimizer's wrong option",
+    'E_OPTION',
+    ['beta1'],
+    () => small().fit(train, { optimizer: { type: 'adam', beta_1: 0.5 } as never }),
+  ],
+  [
+    'images of another size',
+    'E_SHAPE',
+    ['[28, 28, 1]', '[16, 16, 1]'],
+    () => small({ inputShape: [16, 16, 1] }).fit(train),
+  ],
+  [
+    'labels beyond the outputs',
+    'E_LABEL',
+    ['sample', '0 to 2'],
+    () => sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 3 })]).fit(train),
+  ],
+  [
+    'a loss that does not fit',
+    'E_DATA',
+    ['categoricalCrossentropy', '[10]'],
+    () => small().fit(train, { loss: 'categoricalCrossentropy' }),
+  ],
+  ['an unknown engine', 'E_OPTION', ['engine'], () => small().fit(train, { engine: 'cuda' as never })],
+  ['samples that fill no image', 'E_SHAPE', ['[28, 28, 1]'], () => small().predict(new Uint8Array(100))],
+  ['weights of no layer', 'E_MODEL', ['conv2d/kernel'], () => small().setWeights({ nothing: new Float32Array(1) })],
+  ['a file that is not there', 'E_IO', ['nowhere'], () => loadModel(join(folder, 'nowhere'))],
+]
+for (const [name, code, words, action] of mistakes) {
+  test(`refused with a way out: ${name}`, async () => {
+    await assert.rejects(async () => action(), failure(code, ...words))
+  })
+}
+
+test('a loss that is not finite stops training, names the batch, and leaves the weights', async () => {
+  const net = small()
+  const start = await net.weights()
+  await assert.rejects(
+    net.fit(train, { ...settings, optimizer: { type: 'sgd', learningRate: 1e38 } }),
+    failure('E_NONFINITE', 'epoch 1, batch', 'lower the learning rate'),
+  )
+  const values = Object.values(await net.weights())
+  assert.ok(values.every((weight) => weight.every((x) => Number.isFinite(x))))
+  assert.equal(Object.keys(start).length, values.length)
+})
+
+test('an abort signal ends training after the step at hand; the model stays usable', async () => {
+  const net = small()
+  const stop = new AbortController()
+  const history = await net.fit(train, {
+    ...settings,
+    epochs: 50,
+    signal: stop.signal,
+    callbacks: [{ onBatchEnd: ({ step }) => void (step === 8 && stop.abort()) }],
+  })
+  assert.equal(history.ended, 'aborted')
+  assert.ok(history.steps >= 8 && history.steps <= 11, `${history.steps}`)
+  assert.ok((await net.evaluate(judged))['loss'] > 0)
+})
+
+test('steps bound the training; a predict during a fit is queued', async () => {
+  const net = small()
+  const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7 })
+  const answers = await net.predict(new Uint8Array(784))
+  assert.deepEqual(answers.shape, [1, 10])
+  assert.equal((await fitting).steps, 7)
+})
