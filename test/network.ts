@@ -1,5 +1,5 @@
 /** A small LeNet by ops alone, with its training step: what tests of plans, threads and memory run. */
-import type { Goals } from '../src/compile/fuse.ts'
+import type { Goals } from '../src/compile/goals.ts'
 import type { State } from '../src/compile/state.ts'
 import type { Node } from '../src/graph/node.ts'
 import { input, nameOf, variable } from '../src/graph/node.ts'

@@ -1,7 +1,7 @@
 /** Deterministic inputs for graphs, one way to run them, and how results are compared. */
 import assert from 'node:assert/strict'
 import type { Engine, Numbers } from '../src/compile/engine.ts'
-import type { Goals } from '../src/compile/fuse.ts'
+import type { Goals } from '../src/compile/goals.ts'
 import type { CompileOptions } from '../src/compile/program.ts'
 import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'

@@ -1,5 +1,5 @@
 /** The three graphs of a model: a training step, an evaluation, a prediction. Inputs of programs are named `kind/name`. */
-import type { Goals } from '../compile/fuse.ts'
+import type { Goals } from '../compile/goals.ts'
 import type { Fields } from '../data/dataset.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'

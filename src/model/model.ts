@@ -40,7 +40,8 @@ const modelTable = {
 }
 export type ModelOptions = Options<typeof modelTable>
 
-const inferenceTable = {
+/** Options of `evaluate` and `predict`; the same for the library and the command. */
+export const inferenceOptions = {
   batchSize: integer({
     says: 'samples per run; changes the speed, never the answer',
     min: 1,
@@ -48,7 +49,7 @@ const inferenceTable = {
   }),
   ...engineOptions,
 }
-export type InferenceOptions = Options<typeof inferenceTable>
+export type InferenceOptions = Options<typeof inferenceOptions>
 
 const fitTable = { ...fitOptions, ...engineOptions }
 export type ModelFitOptions = Options<typeof fitTable> & FitExtras
@@ -166,7 +167,7 @@ export class Model {
   /** Means of loss and metrics: `{ accuracy, loss }`. */
   async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
     const { loss, ...plain } = options
-    const { batchSize, engine, threads } = settle(inferenceTable, plain, 'evaluate')
+    const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
@@ -175,7 +176,7 @@ export class Model {
 
   /** Answers for samples: probabilities for a classifier. Bytes are taken as pixels, 0 to 255. */
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
-    const { batchSize, engine, threads } = settle(inferenceTable, options, 'predict')
+    const { batchSize, engine, threads } = settle(inferenceOptions, options, 'predict')
     const data = isDataset(samples) ? samples : this.#asDataset(samples)
     const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
     const answers = await predict(session, data, this.#heads, batchSize)

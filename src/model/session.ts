@@ -1,7 +1,7 @@
 /** A network on an engine: its weights in a State, its programs cached by shape. */
 import { stream } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
-import type { Goals } from '../compile/fuse.ts'
+import type { Goals } from '../compile/goals.ts'
 import type { Program } from '../compile/program.ts'
 import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'

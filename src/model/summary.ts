@@ -32,7 +32,7 @@ export interface SummaryView {
   readonly optimizerParams?: number
 }
 
-const summaryTable = {
+export const summaryOptions = {
   style: choice(['keras3', 'keras2'], { says: 'the way of Keras 3, or of Keras 2.11', default: 'keras3' }),
   columns: integer({ says: 'width of the terminal', min: 1, default: 80 }),
   lineLength: integer({
@@ -43,11 +43,11 @@ const summaryTable = {
   showTrainable: flag({ says: 'a column that tells which layers learn', default: false }),
 }
 
-export type SummaryOptions = Options<typeof summaryTable>
+export type SummaryOptions = Options<typeof summaryOptions>
 
 /** Lines without a newline at the end. */
 export function summaryText(view: SummaryView, options: SummaryOptions = {}): string {
-  const { style, ...rest } = settle(summaryTable, options, 'summary')
+  const { style, ...rest } = settle(summaryOptions, options, 'summary')
   return (style === 'keras3' ? keras3 : keras2)(view, rest).join('\n')
 }
 

@@ -33,7 +33,7 @@ export const fitOptions = {
     accepts: `${optimizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
     check: (v) => (isOptimizer(v) ? v : undefined),
     default: 'adam',
-    parse: (s) => s,
+    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
   }),
   learningRate: number({ says: "size of a step; the optimizer's own when absent", min: 0, optional: true }),
   loss: custom<LossChoice | undefined>({
@@ -44,7 +44,7 @@ export const fitOptions = {
         ? (v as LossChoice)
         : undefined,
     optional: true,
-    parse: (s) => s,
+    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
   }),
   validationSplit: number({
     says: 'last share of the samples, taken before shuffling, that is kept for validation',

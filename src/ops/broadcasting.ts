@@ -10,7 +10,7 @@ import { broadcastShapes, sameShape, shapeText, sizeOf } from '../graph/shape.ts
 export const reshapeOp: Op<1, { readonly shape: Shape }> = defineOp('reshape', 1, {
   kind: 'view',
   infer: ([x], { shape }) => {
-    if (sizeOf(shape) !== sizeOf(x.shape)) {
+    if (sizeOf(shape) !== sizeOf(x.shape) || !shape.every((n) => Number.isInteger(n) && n > 0)) {
       throw new FoveaError('E_SHAPE', {
         what: 'the number of elements differs',
         expected: `${sizeOf(x.shape)} elements ${shapeText(x.shape)}`,

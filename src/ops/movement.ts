@@ -97,7 +97,8 @@ const concatOp: Op<number, Axis> = defineOp('concat', NaN as number, {
   infer: (inputs, { axis }) => {
     const [first] = inputs
     for (const { shape, dtype } of inputs) {
-      if (dtype === first.dtype && sameShape(shape.with(axis, 0), first.shape.with(axis, 0))) continue
+      const isAlike = shape.length === first.shape.length && dtype === first.dtype
+      if (isAlike && sameShape(shape.with(axis, 0), first.shape.with(axis, 0))) continue
       throw new FoveaError('E_SHAPE', {
         what: `inputs may differ along axis ${axis} alone`,
         got: inputs.map((x) => `${x.dtype} ${shapeText(x.shape)}`).join(' and '),

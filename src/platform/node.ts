@@ -104,6 +104,15 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pict
 /** How many threads run at once. */
 export const hardwareThreads = (): number => availableParallelism()
 
+/** Workers inherit node's flags, and die of the `--input-type` that `node -e` may be given: then the conditions alone. */
+function workerFlags(): { execArgv?: string[] } {
+  const flags = process.execArgv
+  if (!flags.some((flag) => flag.startsWith('--input-type'))) return {}
+  const isOne = (flag = '') => /^(--conditions|-C)\b/.test(flag)
+  const isOpen = (flag = '') => isOne(flag) && !flag.includes('=')
+  return { execArgv: flags.filter((flag, i) => isOne(flag) || isOpen(flags[i - 1])) }
+}
+
 /** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
 export const Worker: WorkerMaker = class implements Helper {
   readonly #thread: threads.Worker
@@ -111,7 +120,7 @@ export const Worker: WorkerMaker = class implements Helper {
   constructor(url: URL, { name }: { type: 'module'; name?: string }) {
     const path = fileURLToPath(url)
     const file = import.meta.url.endsWith('.ts') ? path.replace(/\.js$/, '.ts') : path
-    this.#thread = new threads.Worker(file, name === undefined ? {} : { name })
+    this.#thread = new threads.Worker(file, { ...(name !== undefined && { name }), ...workerFlags() })
   }
 
   postMessage(message: unknown, transfer: readonly ArrayBuffer[] = []): void {

@@ -11,8 +11,10 @@ import type { WasmStage } from '../kernel.ts'
 import type { Lower, Lowering } from './context.ts'
 import { scratch, tailBuffers, tailShape, tailStages } from './context.ts'
 import { bordered } from './movement.ts'
-import type { Nest, Rows } from './products.ts'
-import { outerProducts, pack, panelFloats, rowProducts } from './products.ts'
+import { outerProducts } from './outer-products.ts'
+import { pack, panelFloats } from './pack.ts'
+import { rowProducts } from './row-products.ts'
+import type { Nest, Rows } from './tiles.ts'
 
 interface Geometry {
   readonly batch: number

@@ -5,7 +5,9 @@ import type { WasmStage } from '../kernel.ts'
 import type { Lower } from './context.ts'
 import { scratch, tailBuffers, tailShape, tailStages } from './context.ts'
 import { rearranged } from './movement.ts'
-import { outerProducts, pack, panelFloats, rowProducts } from './products.ts'
+import { outerProducts } from './outer-products.ts'
+import { pack, panelFloats } from './pack.ts'
+import { rowProducts } from './row-products.ts'
 
 const transposed = (x: Value): { stage: WasmStage; value: Value } => {
   const [rows, columns] = x.shape

@@ -1,0 +1,46 @@
+/** Lists what can compute on this machine. */
+import { flag } from '../../base/options.ts'
+import { type EngineName, engineNames, openEngine, engines as rows } from '../../engines/index.ts'
+import { aligned } from '../columns.ts'
+import { defineCommand } from '../command.ts'
+
+/** An engine as this machine has it. */
+interface EngineFacts {
+  readonly name: EngineName
+  readonly says: string
+  readonly available: boolean
+  /** Why it is not available. */
+  readonly missing?: string
+  readonly description?: string
+  readonly threads?: number
+  /** The one that `--engine auto` takes. */
+  readonly auto: boolean
+}
+
+export const engines = defineCommand({
+  says: 'List the engines: which can compute here, and which one is taken',
+  arguments: [],
+  options: { json: flag({ says: 'print one JSON object per engine', default: false }) },
+  examples: ['fovea engines'],
+  async run({ options }, terminal) {
+    const auto = engineNames.find((name) => rows[name].missing() === undefined)
+    const facts = await Promise.all(engineNames.map((name) => factsOf(name, name === auto)))
+    const lines = options.json ? facts.map((engine) => JSON.stringify(engine)) : aligned(facts.map(rowOf))
+    for (const line of lines) terminal.print(line)
+    return 0
+  },
+})
+
+async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
+  const { says, missing: reason } = rows[name]
+  const missing = reason()
+  if (missing !== undefined) return { name, says, available: false, missing, auto }
+  const engine = openEngine({ engine: name })
+  const { description, threads } = engine
+  await engine.close()
+  return { name, says, available: true, description, threads, auto }
+}
+
+function rowOf({ name, says, missing, description, auto }: EngineFacts): string[] {
+  return [name, missing ?? description ?? '', auto ? 'taken by auto' : missing ? 'not available' : 'available', says]
+}

@@ -1,0 +1,28 @@
+/** Judges a trained model on the test part of a dataset. */
+import { flag } from '../../base/options.ts'
+import { engineOptions } from '../../engines/index.ts'
+import { inferenceOptions } from '../../model/model.ts'
+import { chosen, defineCommand } from '../command.ts'
+import { dataOptions, loadData, refuseForeign } from '../data.ts'
+import { modelArgument, openTrained } from '../network.ts'
+import { metricText } from '../number-text.ts'
+
+export const evaluate = defineCommand({
+  says: 'Judge a trained model on the test part of a data set',
+  arguments: [modelArgument],
+  options: {
+    ...dataOptions,
+    ...inferenceOptions,
+    json: flag({ says: 'print one JSON object', default: false }),
+  },
+  examples: ['fovea evaluate model.safetensors --data mnist'],
+  async run({ arguments: [path], options, given }, terminal) {
+    refuseForeign(given, [options.data], 'evaluate')
+    const model = await openTrained(path, chosen(engineOptions, options))
+    const { test } = await loadData(options.data, options)
+    const logs = await model.evaluate(test, { batchSize: options.batchSize })
+    if (options.json) terminal.print(JSON.stringify(logs))
+    else for (const [name, value] of Object.entries(logs)) terminal.print(`${name} ${metricText(value)}`)
+    return 0
+  },
+})

@@ -1,0 +1,9 @@
+/** THE table of commands. */
+import type { Command } from '../command.ts'
+import { engines } from './engines.ts'
+import { evaluate } from './evaluate.ts'
+import { predict } from './predict.ts'
+import { summary } from './summary.ts'
+import { train } from './train.ts'
+
+export const commands: Readonly<Record<string, Command>> = { train, evaluate, predict, summary, engines }

@@ -1,0 +1,66 @@
+/** Asks a trained model what is in pictures. */
+import { decodeImage, readFile } from '#platform'
+import { FoveaError } from '../../base/errors.ts'
+import { flag, integer } from '../../base/options.ts'
+import { preprocess } from '../../data/preprocessing.ts'
+import { engineOptions } from '../../engines/index.ts'
+import type { Model } from '../../model/model.ts'
+import type { Ranked } from '../../model/prediction.ts'
+import { aligned } from '../columns.ts'
+import { chosen, defineCommand } from '../command.ts'
+import { modelArgument, openTrained } from '../network.ts'
+
+/** Larger files are refused unread: 64 MiB. */
+const FILE_LIMIT = 64 * 2 ** 20
+
+export const predict = defineCommand({
+  says: 'Say what is in pictures: the most probable classes of each',
+  arguments: [modelArgument, { name: 'picture', says: 'PNG or JPEG files', takes: 'many' }],
+  options: {
+    top: integer({ says: 'classes per picture', min: 1, default: 3 }),
+    ...engineOptions,
+    json: flag({ says: 'print one JSON object per picture', default: false }),
+  },
+  examples: ['fovea predict model.safetensors digit.png'],
+  async run({ arguments: [path, ...pictures], options }, terminal) {
+    const model = await openTrained(path, chosen(engineOptions, options))
+    const width = Math.max(...pictures.map((picture) => picture.length))
+    let exitCode = 0
+    for (const picture of pictures) {
+      try {
+        const top = await classesOf(model, picture, options.top)
+        for (const line of options.json ? [JSON.stringify({ file: picture, top })] : tableOf(picture, width, top))
+          terminal.print(line)
+      } catch (error) {
+        if (!(error instanceof FoveaError) || error.kind === 'usage') throw error // the next picture would fail alike
+        terminal.note(error.message)
+        exitCode ||= error.exitCode
+      }
+    }
+    return exitCode
+  },
+})
+
+async function classesOf(model: Model, path: string, count: number): Promise<Ranked[]> {
+  const { preprocessing, name } = model
+  if (!preprocessing)
+    throw new FoveaError('E_MODEL', {
+      what: 'does not know what to make of pictures: it learned from data that had none',
+      where: name,
+    })
+  const bytes = await readFile(path, { limit: FILE_LIMIT })
+  if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
+  const pixels = preprocess(await decodeImage(bytes, path), preprocessing)
+  return (await model.predict(pixels)).top(count)
+}
+
+/** The file's name stands in the first row only. */
+function tableOf(path: string, width: number, top: readonly Ranked[]): string[] {
+  return aligned(
+    top.map(({ className, probability }, i) => [
+      (i === 0 ? path : '').padEnd(width),
+      className,
+      probability.toFixed(4),
+    ]),
+  )
+}

@@ -1,0 +1,89 @@
+/** How training goes, for people: a bar that moves where someone watches, plain lines elsewhere. */
+import type { Callback, EpochRecord, Progress } from '../model/history.ts'
+import { wrapped } from './columns.ts'
+import { durationText, metricTexts, rateText } from './number-text.ts'
+import type { Terminal } from './terminal.ts'
+
+const BAR_LENGTH = 20
+/** A bar that says less than this is left out. */
+const SHORTEST_BAR = 4
+/** Milliseconds between two drawings at least. */
+const REDRAW = 50
+
+/** The bar of Keras 3: `234/469 ━━━━━━━━━━──────── 9s 5120 images/s - accuracy: 0.9123 - loss: 0.3012`. */
+export function progressBar(terminal: Terminal): Callback {
+  let epochs = 0
+  let latest: Progress | undefined
+  let drawnAt = -Infinity
+  return {
+    onTrainBegin(info) {
+      epochs = info.epochs
+    },
+    onEpochBegin: (epoch) => terminal.print(epochTitle(epoch, epochs)),
+    onBatchEnd(progress) {
+      latest = progress
+      if (performance.now() - drawnAt < REDRAW) return
+      terminal.draw(liveLine(progress, terminal))
+      drawnAt = performance.now()
+    },
+    onEpochEnd(record) {
+      if (!latest) return
+      const blank = ' '.repeat(BAR_LENGTH) // escape codes would count as characters
+      const facts = `${durationText(record.seconds)} ${rateText(latest.imagesPerSecond)}`
+      const parts = [`${counted(latest)} ${blank} ${facts}`, ...metricTexts(logsOf(record))]
+      const [first, ...rest] = wrapped(parts, { width: terminal.columns, glue: ' - ' })
+      terminal.print(first.replace(blank, bar(latest, BAR_LENGTH, terminal)))
+      for (const line of rest) terminal.print(' '.repeat(counted(latest).length + 1) + line)
+    },
+  }
+}
+
+/** A line every `every` steps, and one per epoch. */
+export function plainLines(terminal: Terminal, every: number): Callback {
+  let epochs = 0
+  let latest: Progress | undefined
+  const line = (progress: Progress, parts: readonly string[]): void =>
+    terminal.print([counted(progress), ...parts].join(' - '))
+  return {
+    onTrainBegin(info) {
+      epochs = info.epochs
+    },
+    onEpochBegin: (epoch) => terminal.print(epochTitle(epoch, epochs)),
+    onBatchEnd(progress) {
+      latest = progress
+      const { step, batch, batches, secondsLeft, imagesPerSecond, logs } = progress
+      if (step % every !== 0 || batch === batches) return // the epoch's own line follows the last batch
+      line(progress, [`${durationText(secondsLeft)} left`, rateText(imagesPerSecond), ...metricTexts(logs)])
+    },
+    onEpochEnd(record) {
+      if (!latest) return
+      line(latest, [durationText(record.seconds), rateText(latest.imagesPerSecond), ...metricTexts(logsOf(record))])
+    },
+  }
+}
+
+const epochTitle = (epoch: number, epochs: number): string => `Epoch ${epoch}/${epochs}`
+
+const counted = ({ batch, batches }: Progress): string => `${String(batch).padStart(String(batches).length)}/${batches}`
+
+function logsOf({ epoch: _, seconds: __, ...logs }: EpochRecord): Readonly<Record<string, number>> {
+  return logs
+}
+
+/** One line that never wraps: the bar gives way first, then the end of the line. */
+function liveLine(progress: Progress, terminal: Terminal): string {
+  const count = counted(progress)
+  const facts = [
+    `${durationText(progress.secondsLeft)} ${rateText(progress.imagesPerSecond)}`,
+    ...metricTexts(progress.logs),
+  ].join(' - ')
+  const room = terminal.columns - count.length - facts.length - 2
+  const length = Math.min(BAR_LENGTH, room)
+  if (length >= SHORTEST_BAR) return `${terminal.paint('bold', count)} ${bar(progress, length, terminal)} ${facts}`
+  return `${count} ${facts}`.slice(0, terminal.columns)
+}
+
+function bar({ batch, batches }: Progress, length: number, { paint, hasStyles }: Terminal): string {
+  const done = Math.floor((length * batch) / batches)
+  return paint('green', '━'.repeat(done)) + paint('dim', (hasStyles ? '━' : '─').repeat(length - done))
+}

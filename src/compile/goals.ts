@@ -1,0 +1,26 @@
+/** What a program is made from. */
+import { FoveaError } from '../base/errors.ts'
+import type { Node } from '../graph/node.ts'
+import { isA, nameOf, variableOp } from '../graph/node.ts'
+import { shapeText } from '../graph/shape.ts'
+
+/** Named results, and variables with the nodes that become their next values. Every update sees the old values. */
+export interface Goals {
+  readonly outputs: Readonly<Record<string, Node>>
+  readonly updates: readonly (readonly [variable: Node, next: Node])[]
+}
+
+/** The variables that updates name: each once, and of the same shape and dtype as its next value. */
+export function checkUpdates(updates: Goals['updates']): void {
+  const seen = new Set<string>()
+  for (const [target, next] of updates) {
+    if (!isA(target, variableOp))
+      throw new FoveaError('E_GRAPH', { what: 'only a variable can be updated', got: target.op.opName })
+    const where = nameOf(target)
+    if (seen.has(where)) throw new FoveaError('E_GRAPH', { what: 'is updated twice', where })
+    seen.add(where)
+    const [expected, got] = [target, next].map(({ dtype, shape }) => `${dtype} ${shapeText(shape)}`)
+    if (got !== expected)
+      throw new FoveaError('E_SHAPE', { what: 'is updated by another kind of tensor', where, expected, got })
+  }
+}

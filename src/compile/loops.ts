@@ -1,0 +1,73 @@
+/** Elementwise steps over the same elements become one loop. */
+import { sameShape, sizeOf } from '../graph/shape.ts'
+import type { Scalar } from '../ops/scalar.ts'
+import { argument, substitute } from '../ops/scalar.ts'
+import type { Buffer, ElementwiseStep, Step, Value } from './step.ts'
+import { readsOf } from './step.ts'
+
+const sameValue = (a: Value, b: Value): boolean =>
+  a.buffer === b.buffer && a.dtype === b.dtype && sameShape(a.shape, b.shape)
+
+/** Merges an elementwise step into an earlier one over the same elements when they share an operand or follow each other. */
+export function mergeLoops(steps: readonly Step[]): Step[] {
+  const result: Step[] = []
+  const born = new Map<Buffer, number>()
+  for (const step of steps) {
+    const host = step.kind === 'elementwise' ? findHost(step, result, born) : -1
+    if (step.kind === 'elementwise' && host >= 0) {
+      result[host] = joined(result[host] as ElementwiseStep, step)
+      for (const { buffer } of step.outputs) born.set(buffer, host)
+    } else {
+      for (const { buffer } of step.outputs) born.set(buffer, result.length)
+      result.push(step)
+    }
+  }
+  return result
+}
+
+/** The place of the latest step that `step` may join: all it reads is there before, or made by that very loop. */
+function findHost(step: ElementwiseStep, earlier: readonly Step[], born: Map<Buffer, number>): number {
+  const ready = Math.max(-1, ...step.inputs.map((x) => born.get(x.buffer) ?? -1))
+  for (let i = earlier.length - 1; i >= Math.max(ready, 0); i--) {
+    const host = earlier[i]
+    if (host.kind !== 'elementwise' || !sameShape(host.shape, step.shape)) continue
+    if (host.inputs.length + step.inputs.length > 12) continue
+    const madeHere = step.inputs.filter((x) => host.outputs.some((y) => y.buffer === x.buffer))
+    const aligned = madeHere.every((x) => host.outputs.some((y) => sameValue(x, y)))
+    const related =
+      madeHere.length > 0 || step.inputs.some((x) => sizeOf(x.shape) > 1 && host.inputs.some((y) => sameValue(x, y)))
+    if (aligned && related && (ready < i || madeHere.length > 0)) return i
+  }
+  return -1
+}
+
+function joined(host: ElementwiseStep, guest: ElementwiseStep): ElementwiseStep {
+  const inputs = [...host.inputs]
+  const places = guest.inputs.map((x) => {
+    const made = host.outputs.findIndex((y) => sameValue(x, y))
+    if (made >= 0) return host.expressions[made]
+    let at = inputs.findIndex((y) => sameValue(x, y))
+    if (at < 0) at = inputs.push(x) - 1
+    return argument(at)
+  })
+  const memo = new Map<Scalar, Scalar>()
+  const expressions = guest.expressions.map((f) => substitute(f, places, memo))
+  return {
+    ...host,
+    inputs,
+    expressions: [...host.expressions, ...expressions],
+    outputs: [...host.outputs, ...guest.outputs],
+  }
+}
+
+/** The same values in another buffer; an elementwise loop would turn integers into floats. */
+/** Drops what a loop writes and nobody reads any more. */
+export function withoutUnread(steps: readonly Step[], wanted: ReadonlySet<Buffer>): Step[] {
+  const read = new Set(steps.flatMap((step) => readsOf(step).map((x) => x.buffer)))
+  return steps.map((step) => {
+    if (step.kind === 'kernel') return step
+    const kept = step.outputs.flatMap(({ buffer }, i) => (read.has(buffer) || wanted.has(buffer) ? [i] : []))
+    if (kept.length === step.outputs.length) return step
+    return { ...step, expressions: kept.map((i) => step.expressions[i]), outputs: kept.map((i) => step.outputs[i]) }
+  })
+}

@@ -1,0 +1,99 @@
+/** From nodes to steps in their order, and where results go. */
+import { FoveaError } from '../base/errors.ts'
+import type { TypedArray } from '../graph/dtype.ts'
+import type { Node } from '../graph/node.ts'
+import { inputOp, isA, nameOf, topological, variableOp } from '../graph/node.ts'
+import { fuse, kindOf, unfused } from './fuse.ts'
+import type { Goals } from './goals.ts'
+import { checkUpdates } from './goals.ts'
+import { mergeLoops, withoutUnread } from './loops.ts'
+import type { KernelStep, Step, Value } from './step.ts'
+import { arenaValue, bytesOf } from './step.ts'
+import { copy, settleUpdates } from './updates.ts'
+
+export interface Schedule {
+  readonly steps: readonly Step[]
+  readonly inputs: Readonly<Record<string, Value>>
+  readonly outputs: Readonly<Record<string, Value>>
+  readonly variables: Readonly<Record<string, Value>>
+}
+
+/** Plans the steps of a program. `fusing: 'off'` keeps a step per node, for comparison. */
+export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on'): Schedule {
+  checkUpdates(updates)
+  const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
+  const order = topological([...roots, ...updates.map(([variable]) => variable)])
+  const { plans, absorbed } = fusing === 'on' ? fuse(order, new Set(roots)) : unfused(order)
+
+  const values = new Map<Node, Value>()
+  const inputs: Record<string, Value> = {}
+  const variables: Record<string, Value> = {}
+  const steps: Step[] = []
+  const valueFor = (node: Node): Value => {
+    const value = values.get(node)
+    if (!value) throw new FoveaError('E_BUG', { what: `no value for ${node.op.opName} when it is needed` })
+    return value
+  }
+  const kernelStep = (kernel: Node, output: Value, tail?: KernelStep['tail']): KernelStep => {
+    const [x] = kernel.inputs
+    const head = x && absorbed.has(x) ? plans.get(x) : undefined
+    return {
+      kind: 'kernel',
+      op: kernel.op,
+      attrs: kernel.attrs,
+      inputs: (head?.inputs ?? kernel.inputs).map(valueFor),
+      ...(head && { head: { f: head.f, spec: { shape: x.shape, dtype: x.dtype } } }),
+      ...(tail && { tail }),
+      outputs: [output],
+    }
+  }
+  const computed = (node: Node, output: Value): Step => {
+    const plan = plans.get(node)
+    if (!plan) return kernelStep(node, output)
+    const operands = plan.inputs.map(valueFor)
+    if (plan.kernel) return kernelStep(plan.kernel, output, { f: plan.f, extras: operands })
+    return { kind: 'elementwise', shape: node.shape, inputs: operands, expressions: [plan.f], outputs: [output] }
+  }
+
+  for (const node of order) {
+    if (absorbed.has(node)) continue
+    const kind = kindOf(node)
+    if (kind === 'leaf') {
+      const value = leafValue(node)
+      values.set(node, value)
+      if (isA(node, variableOp)) variables[nameOf(node)] = value
+      if (isA(node, inputOp)) inputs[nameOf(node)] = value
+    } else if (kind === 'view') {
+      values.set(node, { shape: node.shape, dtype: node.dtype, buffer: valueFor(node.inputs[0]).buffer })
+    } else {
+      const output = arenaValue(node)
+      steps.push(computed(node, output))
+      values.set(node, output)
+    }
+  }
+
+  const wanted = new Set(roots.map((node) => valueFor(node).buffer))
+  const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps), wanted) : steps
+  const copies: Step[] = []
+  const given = new Set(Object.values(inputs).map(({ buffer }) => buffer))
+  /** A result stands in a buffer of its own: inputs, variables and constants are copied. */
+  const resultFor = (node: Node): Value => {
+    const value = valueFor(node)
+    const own = value.buffer.home.in === 'arena' && !given.has(value.buffer)
+    return own ? value : copy(value, arenaValue(value), copies)
+  }
+  const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node)]))
+  const targets = updates.map(([variable, next]) => ({ to: valueFor(variable), from: valueFor(next) }))
+  return { ...settleUpdates([...merged, ...copies], targets, results), inputs, variables }
+}
+
+function leafValue(node: Node): Value {
+  const { shape, dtype } = node
+  if (isA(node, inputOp)) return arenaValue(node)
+  if (isA(node, variableOp)) {
+    return { shape, dtype, buffer: { bytes: bytesOf(node), home: { in: 'state', name: nameOf(node) } } }
+  }
+  const { value } = node.attrs as { value: number | TypedArray }
+  const array = typeof value === 'number' ? Float64Array.of(value) : value
+  return { shape, dtype, buffer: { bytes: bytesOf(node), home: { in: 'constant', value: array } } }
+}

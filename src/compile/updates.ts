@@ -1,0 +1,62 @@
+/** Where the next values of variables are written: over the old ones where that is safe, else by a copy at the end. */
+import type { AnyOp } from '../graph/node.ts'
+import { sameShape } from '../graph/shape.ts'
+import { broadcastTo } from '../ops/broadcasting.ts'
+import { argument } from '../ops/scalar.ts'
+import type { Buffer, Step, Value } from './step.ts'
+import { arenaValue, readsOf } from './step.ts'
+
+/** Adds a step that copies `from` to `to`; returns `to`. */
+export function copy(from: Value, to: Value, steps: Step[]): Value {
+  const { shape } = from
+  if (from.dtype === 'float32')
+    steps.push({ kind: 'elementwise', shape, inputs: [from], expressions: [argument(0)], outputs: [to] })
+  else
+    steps.push({ kind: 'kernel', op: broadcastTo as unknown as AnyOp, attrs: { shape }, inputs: [from], outputs: [to] })
+  return to
+}
+
+/**
+ * Lets new values of variables overwrite the old ones. A step writes straight into the variable when nobody reads the
+ * old value later, and it reads it itself, if at all, element by element; otherwise a copy at the end does it.
+ */
+export function settleUpdates(
+  steps: readonly Step[],
+  targets: readonly { to: Value; from: Value }[],
+  outputs: Readonly<Record<string, Value>>,
+): { steps: Step[]; outputs: Record<string, Value> } {
+  const moved = new Map<Buffer, Buffer>()
+  const early: Step[] = []
+  const late: Step[] = []
+  for (const { to, from } of targets) {
+    if (from.buffer === to.buffer) continue
+    const maker = steps.findIndex((step) => step.outputs.some((x) => x.buffer === from.buffer))
+    const direct = maker >= 0 && !moved.has(from.buffer) && overwritable(steps, maker, to)
+    if (direct) moved.set(from.buffer, to.buffer)
+    else copy(maker >= 0 ? from : copy(from, arenaValue(from), early), to, late)
+  }
+  const settle = (value: Value): Value => {
+    const buffer = moved.get(value.buffer)
+    return buffer ? { ...value, buffer } : value
+  }
+  const settleStep = (step: Step): Step => {
+    const inputs = step.inputs.map(settle)
+    if (step.kind === 'elementwise') return { ...step, inputs, outputs: step.outputs.map(settle) }
+    const tail = step.tail && { ...step.tail, extras: step.tail.extras.map(settle) }
+    return { ...step, inputs, ...(tail && { tail }), outputs: [settle(step.outputs[0])] }
+  }
+  const settled = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, settle(value)]))
+  return { steps: [...early, ...steps, ...late].map(settleStep), outputs: settled }
+}
+
+function overwritable(steps: readonly Step[], maker: number, to: Value): boolean {
+  const readers = steps.flatMap((step, i) => (readsBuffer(step, to.buffer) ? [i] : []))
+  if (readers.some((i) => i > maker)) return false
+  const step = steps[maker]
+  if (!readers.includes(maker)) return true
+  return (
+    step.kind === 'elementwise' && step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
+  )
+}
+
+const readsBuffer = (step: Step, buffer: Buffer): boolean => readsOf(step).some((x) => x.buffer === buffer)

@@ -1,0 +1,142 @@
+/** Weights laid out in panels, as `rowProducts` reads them: two vectors of columns side by side, k after k. */
+import type { Buffer } from '../../../compile/step.ts'
+import type { Code } from '../assembler.ts'
+import { i32, v128 } from '../instructions.ts'
+import type { WasmStage } from '../kernel.ts'
+import { defineKernel, evenly } from '../kernel.ts'
+import { FLOAT, TILE_VECTORS, VECTOR } from './tiles.ts'
+
+interface PackShape {
+  readonly columns: { readonly groups: number; readonly count: number; readonly groupStride: number }
+  /** Depth k counts through blocks and within them; `blockStride` may be negative (flipped windows). */
+  readonly blocks: { readonly count: number; readonly start: number; readonly stride: number; readonly length: number }
+  /** Floats from one k to the next within a block, and from one column to the next; one of them is 1. */
+  readonly depthStride: number
+  readonly columnStride: number
+}
+
+/** Floats that the panels of all groups take. */
+export const panelFloats = (groups: number, columns: number, depth: number): number =>
+  groups * Math.ceil(columns / 4) * 4 * depth
+
+/** One vector of columns of one group per unit; panels are runs of TILE_VECTORS vectors, interleaved by k. */
+const packKernel = defineKernel<PackShape>(
+  'pack',
+  ({ columns, blocks, depthStride, columnStride }) =>
+    (f, [source, panels], begin, end) => {
+      const vectors = Math.ceil(columns.count / 4)
+      const cut = evenly(vectors, TILE_VECTORS)
+      const depth = blocks.count * blocks.length
+      const unit = f.local('i32')
+      const vector = f.local('i32')
+      const panel = f.local('i32')
+      const from = f.local('i32')
+      const to = f.local('i32')
+      const wide = f.local('i32') // bytes from one k to the next in the panel
+      const groupBase = f.local('i32')
+
+      // which panel the vector falls in, and its place there
+      const smaller = Math.max(cut.size - 1, 1)
+      const inLarge = i32.lessUnsigned(vector.get, i32.const(cut.large * cut.size))
+      const findPanel = f.if(
+        inLarge,
+        [panel.set(i32.mul(i32.div(vector.get, cut.size), cut.size)), wide.set(i32.const(cut.size * VECTOR))],
+        [
+          panel.set(
+            i32.add(
+              i32.mul(i32.div(i32.sub(vector.get, i32.const(cut.large * cut.size)), smaller), smaller),
+              cut.large * cut.size,
+            ),
+          ),
+          wide.set(i32.const(smaller * VECTOR)),
+        ],
+      )
+      const target = i32.add(
+        i32.add(panels.get, groupBase.get),
+        i32.add(i32.mul(panel.get, depth * VECTOR), i32.mul(i32.sub(vector.get, panel.get), VECTOR)),
+      )
+      const alongColumns = (): Code => {
+        const held = f.local('v128')
+        return f.times(blocks.length, () => [
+          held.set(v128.load(from.get)),
+          v128.store(to.get, held.get),
+          from.set(i32.add(from.get, depthStride * FLOAT)),
+          to.set(i32.add(to.get, wide.get)),
+        ])
+      }
+      /** Columns lie far apart: four depths of four columns are turned at a time. */
+      const acrossColumns = (): Code => {
+        const lines = [0, 1, 2, 3].map(() => f.local('v128'))
+        const starts = [0, 1, 2, 3].map(() => f.local('i32'))
+        const last = columns.count - 1
+        const setStarts = starts.map((start, j) => {
+          const own = f.local('i32')
+          return [
+            own.set(i32.add(i32.mul(vector.get, 4), j)),
+            start.set(
+              i32.add(
+                from.get,
+                i32.mul(i32.sub(i32.min(own.get, i32.const(last)), i32.mul(vector.get, 4)), columnStride * FLOAT),
+              ),
+            ),
+          ]
+        })
+        const turned = (n: number): Code => {
+          const [l0, l1, l2, l3] = lines.map((l) => l.get)
+          const pairs = [0, 1, 2, 3].map(() => f.local('v128'))
+          const [p0, p1, p2, p3] = pairs
+          const results = [
+            v128.shuffle(p0.get, p2.get, [0, 1, 4, 5]),
+            v128.shuffle(p0.get, p2.get, [2, 3, 6, 7]),
+            v128.shuffle(p1.get, p3.get, [0, 1, 4, 5]),
+            v128.shuffle(p1.get, p3.get, [2, 3, 6, 7]),
+          ]
+          return [
+            lines.map((line, j) => line.set(v128.load(starts[j].get))),
+            p0.set(v128.shuffle(l0, l1, [0, 4, 1, 5])),
+            p1.set(v128.shuffle(l0, l1, [2, 6, 3, 7])),
+            p2.set(v128.shuffle(l2, l3, [0, 4, 1, 5])),
+            p3.set(v128.shuffle(l2, l3, [2, 6, 3, 7])),
+            results.slice(0, n).map((value) => [v128.store(to.get, value), to.set(i32.add(to.get, wide.get))]),
+            starts.map((start) => start.set(i32.add(start.get, n * FLOAT))),
+          ]
+        }
+        const whole = Math.floor(blocks.length / 4)
+        const rest = blocks.length % 4
+        return [setStarts, f.times(whole, () => turned(4)), rest > 0 ? turned(rest) : []]
+      }
+      const blockIndex = f.local('i32')
+      const start = (block: Code): Code =>
+        i32.add(
+          i32.add(i32.mul(block, blocks.stride * FLOAT), blocks.start * FLOAT),
+          i32.mul(vector.get, 4 * columnStride * FLOAT),
+        )
+      const oneBlock = [
+        from.set(i32.add(i32.add(source.get, groupOffset()), start(blockIndex.get))),
+        columnStride === 1 ? alongColumns() : acrossColumns(),
+      ]
+      function groupOffset(): Code {
+        return columns.groups === 1 ? i32.const(0) : i32.mul(i32.div(unit.get, vectors), columns.groupStride * FLOAT)
+      }
+      return f.loop(unit, begin.get, end.get, 1, [
+        vector.set(columns.groups === 1 ? unit.get : i32.rem(unit.get, vectors)),
+        groupBase.set(
+          columns.groups === 1 ? i32.const(0) : i32.mul(i32.div(unit.get, vectors), vectors * depth * VECTOR),
+        ),
+        findPanel,
+        to.set(target),
+        f.loop(blockIndex, i32.const(0), i32.const(blocks.count), 1, oneBlock),
+      ])
+    },
+)
+
+/** Lays a matrix out in panels for `rowProducts`. */
+export function pack(shape: PackShape, source: Buffer, panels: Buffer): WasmStage {
+  const depth = shape.blocks.count * shape.blocks.length
+  return packKernel(shape, {
+    reads: [source],
+    writes: [panels],
+    units: shape.columns.groups * Math.ceil(shape.columns.count / 4),
+    work: depth * 4,
+  })
+}

@@ -1,0 +1,99 @@
+/**
+ * What the two product loops share. Matmul and convolution are both sums of products over "rows", places in memory from
+ * which runs of floats are read as they lie (no unfolding of patches):
+ *
+ *   rowProducts:   y[row, column] = sum over k of x[row + place(k)] * panel[k, column], weights packed in panels
+ *   outerProducts: w[k, column] = sum over rows of x[row + place(k)] * y[row, column]
+ *
+ * Register tiles of up to 6 rows by 2 vectors: 12 sums, 2 vectors and 1 splat fit the 15 registers that V8 has to give.
+ */
+import type { Code } from '../assembler.ts'
+import type { FunctionWriter, Local } from '../function.ts'
+import { f32x4, i32 } from '../instructions.ts'
+
+export const FLOAT = 4
+export const VECTOR = 16
+export const TILE_ROWS = 6
+export const TILE_VECTORS = 2
+
+/** Nested steps through memory: `count` times `stride` floats, the outermost first. */
+export type Nest = readonly { readonly count: number; readonly stride: number }[]
+
+export const turns = (nest: Nest): number => nest.reduce((product, { count }) => product * count, 1)
+
+/** Where rows start, and what is read from each. Everything in floats. */
+export interface Rows {
+  /** Row (o, p) starts at the place of o in `outer` plus p * `stride`; p in 0 .. `width` - 1. */
+  readonly outer: Nest
+  readonly width: number
+  readonly stride: number
+  /** From each row: runs of `run` floats at the places of this nest. k counts through them. */
+  readonly runs: Nest
+  readonly run: number
+}
+
+export interface Columns {
+  readonly groups: number
+  /** Columns per group. */
+  readonly count: number
+  /** Floats from a group's rows to the next group's. */
+  readonly groupStride: number
+}
+
+/** Bytes of the place that flat index `index` has in a nest. */
+export function placeOf(index: Code, nest: Nest): Code {
+  let rest = index
+  let place: Code = i32.const(0)
+  for (let i = nest.length - 1; i >= 0; i--) {
+    const { count, stride } = nest[i]
+    if (stride > 0) place = i32.add(place, i32.mul(i > 0 ? i32.rem(rest, count) : rest, stride * FLOAT))
+    rest = i32.div(rest, count)
+  }
+  return place
+}
+
+/** `body` for every turn of a nest, with `address` moved along. */
+export function overNest(f: FunctionWriter, nest: Nest, address: Local, body: Code): Code {
+  return nest.reduceRight<Code>((inner, { count, stride }) => {
+    const step = address.set(i32.add(address.get, stride * FLOAT))
+    const back = address.set(i32.add(address.get, -count * stride * FLOAT))
+    return count === 1 ? inner : [f.times(count, () => [inner, step]), back]
+  }, body)
+}
+
+export const grid = (f: FunctionWriter, rows: number, vectors: number): Local[][] =>
+  Array.from({ length: rows }, () => Array.from({ length: vectors }, () => f.local('v128')))
+
+export const zeroed = (sums: Local[][]): Code => sums.flat().map((sum) => sum.set(f32x4.const(0)))
+
+/** Splits `count` turns into a loop of `unroll` at a time and the rest written out; `body(i)` is turn i of a group. */
+export function unrolled(
+  f: FunctionWriter,
+  count: number,
+  unroll: number,
+  body: (i: number) => Code,
+  advance: (turns: number) => Code,
+): Code {
+  const group = count <= 2 * unroll ? count : unroll
+  const full = Math.floor(count / group)
+  const rest = count % group
+  const written = (n: number): Code => [Array.from({ length: n }, (_, i) => body(i)), n > 0 ? advance(n) : []]
+  return [full === 1 ? written(group) : f.times(full, () => written(group)), written(rest)]
+}
+
+/** Two cases that differ by one in size, chosen at run time; only what occurs is written. */
+export function eitherSize(
+  f: FunctionWriter,
+  cut: { count: number; size: number; large: number },
+  index: Code,
+  body: (size: number) => Code,
+): Code {
+  if (cut.large === cut.count) return body(cut.size)
+  return f.if(i32.lessUnsigned(index, i32.const(cut.large)), body(cut.size), body(cut.size - 1))
+}
+
+/** Index of the first of part `index` in an even cut. */
+export const startOf = (index: Local, { size, large, count }: { count: number; size: number; large: number }): Code =>
+  large === count
+    ? i32.mul(index.get, size)
+    : [i32.add(i32.mul(index.get, size - 1), i32.min(index.get, i32.const(large)))]
