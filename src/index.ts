@@ -19,10 +19,11 @@ export { engines, openEngine } from './engines/index.ts'
 export type { Node } from './graph/node.ts'
 // the graph underneath: ops, gradients, programs over a state
 export { constant, input as placeholder, variable } from './graph/node.ts'
+// models
+export { loadModel, model, modelFrom, sequential } from './model/build.ts'
 export type { Callback, EpochRecord, History, Logs, Progress, TrainingInfo } from './model/history.ts'
 export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Samples } from './model/model.ts'
-// models
-export { loadModel, Model, model, modelFrom, sequential } from './model/model.ts'
+export { Model } from './model/model.ts'
 export type { Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { Layer, Tensor } from './nn/layer.ts'

@@ -1,23 +1,24 @@
-/** fit, evaluate, predict: batches go through the programs of a session, at most two steps ahead of what is known. */
+/** fit: batches go through the training programs of a session, at most two steps ahead of what is known. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
 import { custom, flag, integer, number } from '../base/options.ts'
 import { permutation, split64, stream } from '../base/random.ts'
-import type { Numbers } from '../compile/engine.ts'
 import type { Program } from '../compile/program.ts'
 import { allocateBatch } from '../data/batch.ts'
-import type { Batch, Dataset, Fields } from '../data/dataset.ts'
+import type { Dataset } from '../data/dataset.ts'
 import { split } from '../data/subset.ts'
-import { sizeOf } from '../graph/shape.ts'
-import type { Head, LossName } from '../nn/losses.ts'
+import type { LossName } from '../nn/losses.ts'
 import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, SettledOptimizer } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
-import { evaluationGoals, predictionGoals, slotSpecs, trainingGoals } from './graphs.ts'
-import type { Callback, EpochRecord, History, Logs, Progress } from './history.ts'
+import type { NumbersByName } from './feed.ts'
+import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { slotSpecs, trainingGoals } from './graphs.ts'
+import type { Callback, EpochRecord, History, Progress } from './history.ts'
 import { historyOf } from './history.ts'
-import type { LossChoice, Objective } from './objective.ts'
-import { objectiveFor, pairInputs } from './objective.ts'
+import { evaluate } from './infer.ts'
+import type { LossChoice } from './objective.ts'
+import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
 
 const isOptimizer = (value: unknown): value is Optimizer => settleOptimizer(value as Optimizer) !== undefined
@@ -66,49 +67,6 @@ export interface FitExtras {
   readonly signal?: AbortSignal
 }
 export type FitOptions = Options<typeof fitOptions> & FitExtras
-
-/** Batches that a session may be ahead. */
-const IN_FLIGHT = 2
-/** Samples per run where the answer does not depend on it. */
-export const INFERENCE_BATCH = 128
-
-type NumbersByName = Record<string, Numbers>
-
-/** Inputs of a program from a batch, by `kind/name`. */
-function fed({ inputs, targets }: Batch, program: Program): NumbersByName {
-  const all = { ...named('input', inputs), ...named('target', targets) }
-  return Object.fromEntries(Object.entries(all).filter(([name]) => name in program.inputs))
-}
-const named = (kind: string, fields: Readonly<Record<string, Numbers>>): NumbersByName =>
-  Object.fromEntries(Object.entries(fields).map(([name, values]) => [`${kind}/${name}`, values]))
-
-const fieldsKey = (fields: Fields): string =>
-  Object.entries(fields)
-    .map(([name, { dtype }]) => `${name}:${dtype}`)
-    .join()
-
-/** Sums of logs over samples. */
-class Tally {
-  samples = 0
-  readonly #sums: Record<string, number> = {}
-
-  add(sums: Readonly<Record<string, Numbers>>, samples: number): void {
-    this.samples += samples
-    for (const [name, [value]] of Object.entries(sums)) this.#sums[name] = (this.#sums[name] ?? 0) + value
-  }
-
-  get means(): Logs {
-    return Object.fromEntries(
-      Object.entries(this.#sums)
-        .sort()
-        .map(([name, sum]) => [name, sum / this.samples]),
-    )
-  }
-}
-
-/** Only the inputs that a program reads; the others were simplified away. */
-const onlyKnown = (program: Program, values: NumbersByName): NumbersByName =>
-  Object.fromEntries(Object.entries(values).filter(([name]) => name in program.inputs))
 
 /** Trains. Data, order and masks are functions of the seed; the last, smaller batch is trained on too. */
 export async function fit(
@@ -242,91 +200,4 @@ function nonFinite(epoch: number, batch: number, { options }: SettledOptimizer):
     where: `epoch ${epoch}, batch ${batch}`,
     hint: `lower the learning rate (now ${options['learningRate']}), or look for bad values in the data`,
   })
-}
-
-/** A class index out of range would count as no class at all: it is refused. */
-function checkLabels(
-  { targets }: Batch,
-  { goals }: Objective,
-  { network }: Session,
-  indices: ArrayLike<number>,
-  where: string,
-): void {
-  for (const { output, target } of goals) {
-    const labels = targets[target]
-    if (!(labels instanceof Int32Array)) continue
-    const [classes] = network.calls[network.outputs[output]].shape
-    const wrong = labels.findIndex((label) => label < 0 || label >= classes)
-    if (wrong < 0) continue
-    throw new FoveaError('E_LABEL', {
-      what: 'a label is not one of the classes',
-      where: `${where}: ${target} of sample ${indices[wrong]}`,
-      expected: `0 to ${classes - 1}`,
-      got: `${labels[wrong]}`,
-    })
-  }
-}
-
-/** Means of loss and metrics over a dataset. */
-export async function evaluate(
-  session: Session,
-  data: Dataset,
-  loss?: LossChoice,
-  batchSize = INFERENCE_BATCH,
-): Promise<Logs> {
-  const objective = objectiveFor(session.network, data, loss)
-  const size = Math.min(batchSize, data.length)
-  const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
-  const program = await session.program(key, () => evaluationGoals(session.network, objective, { ...data, size }))
-  const tally = new Tally()
-  await inBatches(data, size, async (arrays, indices) => {
-    checkLabels(arrays, objective, session, indices, data.name)
-    const weights = new Float32Array(size).fill(1, 0, indices.length)
-    tally.add(await program.run({ ...fed(arrays, program), ...onlyKnown(program, { weights }) }), indices.length)
-  })
-  return tally.means
-}
-
-/** Answers for every sample, by output; each a run of rows. */
-export async function predict(
-  session: Session,
-  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'>,
-  heads: Readonly<Record<string, Head>>,
-  batchSize = INFERENCE_BATCH,
-): Promise<Record<string, Float32Array>> {
-  const inputs = pairInputs(session.network, data.inputs, data.name)
-  const size = Math.min(batchSize, data.length)
-  const key = `predict ${size} ${fieldsKey(data.inputs)} ${JSON.stringify(heads)}`
-  const program = await session.program(key, () => predictionGoals(session.network, inputs, heads, { ...data, size }))
-  const results: Record<string, Float32Array> = {}
-  const widths = Object.fromEntries(
-    Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
-  )
-  for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
-  await inBatches({ targets: {}, ...data }, size, async (arrays, indices) => {
-    const answers = await program.run(fed(arrays, program))
-    for (const [name, values] of Object.entries(answers)) {
-      results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
-    }
-  })
-  return results
-}
-
-/** Reads all samples in order; the last batch is padded with zeros. */
-async function inBatches(
-  data: Pick<Dataset, 'inputs' | 'targets' | 'length' | 'read'>,
-  size: number,
-  use: (batch: Batch, indices: Uint32Array) => Promise<void>,
-): Promise<void> {
-  const pending: Promise<void>[] = []
-  for (let start = 0; start < data.length; start += size) {
-    const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
-    const arrays = allocateBatch(data, size)
-    await data.read(indices, arrays)
-    const done = use(arrays, indices)
-    done.catch(() => {}) // it is waited for below
-    pending.push(done)
-    if (pending.length >= IN_FLIGHT) await pending.shift()
-  }
-  await Promise.all(pending)
 }

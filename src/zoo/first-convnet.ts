@@ -1,7 +1,7 @@
 /** Three convolutions without pooling, as the first lecture prints them: 320, 18,496, 36,928, in all 55,744 parameters. */
 
+import { sequential } from '../model/build.ts'
 import type { Model, ModelOptions } from '../model/model.ts'
-import { sequential } from '../model/model.ts'
 import { layers } from '../nn/layers/index.ts'
 
 const { conv2d } = layers

@@ -1,7 +1,7 @@
 /** LeNet as the lectures draw it (after LeCun et al. 1998): 1,256,080 parameters. */
 
+import { sequential } from '../model/build.ts'
 import type { Model, ModelOptions } from '../model/model.ts'
-import { sequential } from '../model/model.ts'
 import { layers } from '../nn/layers/index.ts'
 
 const { conv2d, maxPooling2d, flatten, dense } = layers

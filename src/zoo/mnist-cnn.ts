@@ -1,7 +1,7 @@
 /** The network of TensorFlow's MNIST tutorial for experts, with its first weights: 3,274,634 parameters. */
 
+import { sequential } from '../model/build.ts'
 import type { Model, ModelOptions } from '../model/model.ts'
-import { sequential } from '../model/model.ts'
 import { layers } from '../nn/layers/index.ts'
 
 const { conv2d, maxPooling2d, flatten, dense, dropout } = layers

@@ -1,0 +1,78 @@
+/** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
+import { allocateBatch } from '../data/batch.ts'
+import type { Batch, Dataset } from '../data/dataset.ts'
+import { sizeOf } from '../graph/shape.ts'
+import type { Head } from '../nn/losses.ts'
+import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { evaluationGoals, predictionGoals } from './graphs.ts'
+import type { Logs } from './history.ts'
+import type { LossChoice } from './objective.ts'
+import { objectiveFor, pairInputs } from './objective.ts'
+import type { Session } from './session.ts'
+
+/** Samples per run where the answer does not depend on it. */
+export const INFERENCE_BATCH = 128
+
+/** Means of loss and metrics over a dataset. */
+export async function evaluate(
+  session: Session,
+  data: Dataset,
+  loss?: LossChoice,
+  batchSize = INFERENCE_BATCH,
+): Promise<Logs> {
+  const objective = objectiveFor(session.network, data, loss)
+  const size = Math.min(batchSize, data.length)
+  const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
+  const program = await session.program(key, () => evaluationGoals(session.network, objective, { ...data, size }))
+  const tally = new Tally()
+  await inBatches(data, size, async (arrays, indices) => {
+    checkLabels(arrays, objective, session, indices, data.name)
+    const weights = new Float32Array(size).fill(1, 0, indices.length)
+    tally.add(await program.run({ ...fed(arrays, program), ...onlyKnown(program, { weights }) }), indices.length)
+  })
+  return tally.means
+}
+
+/** Answers for every sample, by output; each a run of rows. */
+export async function predict(
+  session: Session,
+  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'>,
+  heads: Readonly<Record<string, Head>>,
+  batchSize = INFERENCE_BATCH,
+): Promise<Record<string, Float32Array>> {
+  const inputs = pairInputs(session.network, data.inputs, data.name)
+  const size = Math.min(batchSize, data.length)
+  const key = `predict ${size} ${fieldsKey(data.inputs)} ${JSON.stringify(heads)}`
+  const program = await session.program(key, () => predictionGoals(session.network, inputs, heads, { ...data, size }))
+  const results: Record<string, Float32Array> = {}
+  const widths = Object.fromEntries(
+    Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
+  )
+  for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
+  await inBatches({ targets: {}, ...data }, size, async (arrays, indices) => {
+    const answers = await program.run(fed(arrays, program))
+    for (const [name, values] of Object.entries(answers)) {
+      results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
+    }
+  })
+  return results
+}
+
+/** Reads all samples in order; the last batch is padded with zeros. */
+async function inBatches(
+  data: Pick<Dataset, 'inputs' | 'targets' | 'length' | 'read'>,
+  size: number,
+  use: (batch: Batch, indices: Uint32Array) => Promise<void>,
+): Promise<void> {
+  const pending: Promise<void>[] = []
+  for (let start = 0; start < data.length; start += size) {
+    const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
+    const arrays = allocateBatch(data, size)
+    await data.read(indices, arrays)
+    const done = use(arrays, indices)
+    done.catch(() => {}) // it is waited for below
+    pending.push(done)
+    if (pending.length >= IN_FLIGHT) await pending.shift()
+  }
+  await Promise.all(pending)
+}
