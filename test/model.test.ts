@@ -424,10 +424,19 @@ test('an abort signal ends training after the step at hand; the model stays usab
   assert.ok((await net.evaluate(judged))['loss'] > 0)
 })
 
-test('steps bound the training; a predict during a fit is queued', async () => {
+test('steps bound the training; a predict during a fit is queued, a second fit or a move is refused', async () => {
   const net = small()
   const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7 })
   const answers = await net.predict(new Uint8Array(784))
   assert.deepEqual(answers.shape, [1, 10])
+  await assert.rejects(net.fit(train, settings), failure('E_MODEL', 'while it is being trained'))
+  await assert.rejects(net.evaluate(judged, { engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
   assert.equal((await fitting).steps, 7)
+})
+
+test('a closed model says so', async () => {
+  const net = small()
+  await net.fit(train, settings)
+  await net.close()
+  await assert.rejects(net.evaluate(judged), failure('E_CLOSED', 'closed'))
 })

@@ -16,6 +16,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly says: string
   readonly arguments: readonly Argument[]
   readonly options: T
+  /** Options that the help shows together, by title; the tables say which ones. */
+  readonly groups?: Readonly<Record<string, OptionTable>>
   readonly examples: readonly string[]
   /** Resolves to the exit code. */
   run(call: Call<T>, terminal: Terminal): Promise<number>
@@ -65,8 +67,9 @@ export function readCall<T extends OptionTable>(
     const [flag, value] = entryOf(flags, token, name)
     given[flag] = value
   }
+  refuseFewer(command.arguments, found, name)
   const settled = settle(flags, given, name)
-  checkCount(command.arguments, found, name)
+  refuseMore(command.arguments, found, name) // after the unknown flags: their values look like arguments
   return {
     words: [name, ...words],
     arguments: found,
@@ -111,11 +114,13 @@ function parsed(option: Option<unknown>, text: string): unknown {
   }
 }
 
-function checkCount(wanted: readonly Argument[], found: readonly string[], where: string): void {
-  const hint = `fovea ${where} --help says more`
+function refuseFewer(wanted: readonly Argument[], found: readonly string[], where: string): void {
   const missing = wanted[found.length]
-  if (missing) throw new FoveaError('E_OPTION', { what: `<${missing.name}> is missing`, where, hint })
-  const isOpen = wanted.at(-1)?.takes === 'many'
-  if (isOpen || found.length <= wanted.length) return
-  throw new FoveaError('E_OPTION', { what: `one argument too many, '${found[wanted.length]}'`, where, hint })
+  if (missing)
+    throw new FoveaError('E_OPTION', { what: `<${missing.name}> is missing`, where, hint: `see fovea ${where} --help` })
+}
+
+function refuseMore(wanted: readonly Argument[], found: readonly string[], where: string): void {
+  if (wanted.at(-1)?.takes === 'many' || found.length <= wanted.length) return
+  throw new FoveaError('E_OPTION', { what: 'one argument too many', where, got: `'${found[wanted.length]}'` })
 }

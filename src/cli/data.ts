@@ -6,11 +6,16 @@ import { type DatasetName, datasetOptions, datasets } from '../data/datasets/ind
 
 export const datasetNames = Object.keys(datasets) as DatasetName[]
 
+/** Commands with a seed of their own draw with that one. */
+const { seed: drawingSeed, ...drawing } = datasetOptions.digits
+
+export { drawingSeed }
+
 /** Which dataset, and the options of all of them: those of another one than the chosen are refused. */
 export const dataOptions = {
   data: choice(datasetNames, { says: 'the data set' }),
   ...datasetOptions.mnist,
-  ...datasetOptions.digits,
+  ...drawing,
 }
 
 /** Reads the dataset `name`; `options` may hold those of others too. */

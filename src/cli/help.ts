@@ -1,5 +1,5 @@
 /** Help texts, made from the tables of the commands. */
-import { flagName, type Option, type OptionTable, show } from '../base/options.ts'
+import { flagName, type Option, show, text } from '../base/options.ts'
 import { definitions } from './columns.ts'
 import type { Argument, Command } from './command.ts'
 
@@ -32,24 +32,37 @@ export function commandHelp(name: string, command: Command, columns: number): st
   return page(says, columns, {
     usage: [`${usage.join(' ')} [options]`],
     arguments: wanted.map((argument) => [shown(argument), argument.says] as const),
-    options: optionRows(options),
+    ...optionSections(command),
     examples,
   })
 }
 
 const shown = ({ name, takes }: Argument): string => (takes === 'many' ? `<${name}...>` : `<${name}>`)
 
-function optionRows(options: OptionTable): (readonly [string, string])[] {
-  return Object.entries(options).map(([name, option]) => {
-    const flag = flagName(option.isSwitch && option.default === true ? `[no-]${name}` : name)
-    return [`--${flag}`, `${option.says} (${factsOf(option)})`]
+/** The options group by group, in the order of the groups; those of none at the end. */
+function optionSections({ options, groups = {} }: Command): Record<string, Rows> {
+  const rest = new Map(Object.entries(options))
+  const sections = Object.entries(groups).map(([title, table]) => {
+    const names = Object.keys(table).filter((name) => rest.delete(name))
+    return [title, names.map((name) => optionRow(name, options[name]))]
   })
+  const last = [...rest].map(([name, option]) => optionRow(name, option))
+  return { ...Object.fromEntries(sections), options: last }
 }
 
-function factsOf({ isSwitch, accepts, required, default: value }: Option<unknown>): string {
-  if (isSwitch) return value === true ? 'on' : 'off'
-  if (required) return `${accepts}; required`
-  return value === undefined ? accepts : `${accepts}; default ${show(value)}`
+function optionRow(name: string, option: Option<unknown>): readonly [string, string] {
+  const flag = flagName(option.isSwitch && option.default === true ? `[no-]${name}` : name)
+  const facts = factsOf(option)
+  return [`--${flag}`, facts.length > 0 ? `${option.says} (${facts.join('; ')})` : option.says]
+}
+
+const anyText = text({ says: '' }).accepts
+
+function factsOf({ isSwitch, accepts, required, default: value }: Option<unknown>): string[] {
+  if (isSwitch) return value === true ? ['on'] : []
+  const facts = accepts === anyText ? [] : [accepts]
+  if (required) return [...facts, 'required']
+  return value === undefined ? facts : [...facts, `default ${show(value)}`]
 }
 
 type Rows = readonly (readonly [word: string, says: string])[]

@@ -24,10 +24,3 @@ export const rateText = (perSecond: number): string =>
 
 /** `1,256,080`. */
 export const countText = (count: number): string => count.toLocaleString('en')
-
-/** `12.3 MiB`. */
-export function bytesText(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB']
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
-  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(1)} ${units[power]}`
-}

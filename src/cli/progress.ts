@@ -28,11 +28,11 @@ export function progressBar(terminal: Terminal): Callback {
     },
     onEpochEnd(record) {
       if (!latest) return
-      const blank = ' '.repeat(BAR_LENGTH) // escape codes would count as characters
+      const plain = '━'.repeat(BAR_LENGTH) // escape codes would count as characters
       const facts = `${durationText(record.seconds)} ${rateText(latest.imagesPerSecond)}`
-      const parts = [`${counted(latest)} ${blank} ${facts}`, ...metricTexts(logsOf(record))]
+      const parts = [`${counted(latest)} ${plain} ${facts}`, ...metricTexts(logsOf(record))]
       const [first, ...rest] = wrapped(parts, { width: terminal.columns, glue: ' - ' })
-      terminal.print(first.replace(blank, bar(latest, BAR_LENGTH, terminal)))
+      terminal.print(first.replace(plain, bar(latest, BAR_LENGTH, terminal)))
       for (const line of rest) terminal.print(' '.repeat(counted(latest).length + 1) + line)
     },
   }

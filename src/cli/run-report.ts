@@ -1,7 +1,8 @@
 /** What is told of a training run: to people as text, to programs as JSON, one object a line. */
 import type { Callback, Logs } from '../model/history.ts'
 import type { Model } from '../model/model.ts'
-import { bytesText, countText, metricText } from './number-text.ts'
+import { sizeText } from '../model/summary.ts'
+import { countText, metricText } from './number-text.ts'
 import { plainLines, progressBar } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -52,7 +53,7 @@ function headings(terminal: Terminal): RunReport {
     },
     onTrainBegin({ engine, arenaBytes, samples, validationSamples }) {
       terminal.print(`engine ${engine}`)
-      terminal.print(`memory ${bytesText(arenaBytes)} for a step, weights and optimizer apart`)
+      terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
       if (validationSamples > 0)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
       terminal.print('')

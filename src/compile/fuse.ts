@@ -7,7 +7,7 @@ import type { Shape } from '../graph/shape.ts'
 import { sameShape, sizeOf } from '../graph/shape.ts'
 import type { ElementwiseAttrs } from '../ops/elementwise.ts'
 import type { Scalar } from '../ops/scalar.ts'
-import { argument, substitute } from '../ops/scalar.ts'
+import { argument, longest, substitute, weightOf } from '../ops/scalar.ts'
 
 /** An elementwise node as it will be computed: an expression over `inputs`, or the tail of `kernel` (argument 0). */
 export interface Plan {
@@ -79,13 +79,14 @@ function inlined(node: Node, planOf: (x: Node) => Plan | undefined, absorbed: Se
     if (!inputs.includes(x)) inputs.push(x)
     return argument(inputs.indexOf(x))
   }
+  const own = expressionOf(node)
   const replacements = node.inputs.map((x) => {
     const plan = planOf(x)
-    if (!plan) return place(x)
+    if (!plan || weightOf(plan.f) * weightOf(own) > longest) return place(x)
     absorbed.add(x)
     return substitute(plan.f, plan.inputs.map(place))
   })
-  return { f: substitute(expressionOf(node), replacements), inputs }
+  return { f: substitute(own, replacements), inputs }
 }
 
 /** May the plan of `node` be the tail of kernel x? Its other operands must be scalars, vectors along the last axis, or whole. */

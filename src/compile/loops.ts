@@ -1,7 +1,7 @@
 /** Elementwise steps over the same elements become one loop. */
 import { sameShape, sizeOf } from '../graph/shape.ts'
 import type { Scalar } from '../ops/scalar.ts'
-import { argument, substitute } from '../ops/scalar.ts'
+import { argument, longest, substitute, weightOf } from '../ops/scalar.ts'
 import type { Buffer, ElementwiseStep, Step, Value } from './step.ts'
 import { readsOf } from './step.ts'
 
@@ -36,6 +36,8 @@ function findHost(step: ElementwiseStep, earlier: readonly Step[], born: Map<Buf
     const aligned = madeHere.every((x) => host.outputs.some((y) => sameValue(x, y)))
     const related =
       madeHere.length > 0 || step.inputs.some((x) => sizeOf(x.shape) > 1 && host.inputs.some((y) => sameValue(x, y)))
+    const heaviest = Math.max(...host.expressions.map(weightOf))
+    if (madeHere.length > 0 && step.expressions.some((f) => weightOf(f) * heaviest > longest)) continue
     if (aligned && related && (ready < i || madeHere.length > 0)) return i
   }
   return -1
@@ -60,7 +62,6 @@ function joined(host: ElementwiseStep, guest: ElementwiseStep): ElementwiseStep 
   }
 }
 
-/** The same values in another buffer; an elementwise loop would turn integers into floats. */
 /** Drops what a loop writes and nobody reads any more. */
 export function withoutUnread(steps: readonly Step[], wanted: ReadonlySet<Buffer>): Step[] {
   const read = new Set(steps.flatMap((step) => readsOf(step).map((x) => x.buffer)))

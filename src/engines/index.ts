@@ -33,7 +33,7 @@ export const engineNames = Object.keys(engines) as EngineName[]
 
 /** Options that choose an engine; the same for the library and the command. */
 export const engineOptions = {
-  engine: choice(['auto', ...engineNames], { says: 'what computes', default: 'auto' }),
+  engine: choice(['auto', ...engineNames], { says: 'what computes; auto: the best one here', optional: true }),
   threads: integer({
     says: 'computing threads; all that the machine has when absent',
     min: 1,
@@ -45,7 +45,7 @@ export type EngineChoice = Options<typeof engineOptions>
 
 /** Opens an engine of one's own; close it when done. */
 export function openEngine(given: EngineChoice = {}): Engine {
-  const { engine, threads } = settle(engineOptions, given, 'engine')
+  const { engine = 'auto', threads } = settle(engineOptions, given, 'engine')
   const name = engine === 'auto' ? engineNames.find((candidate) => !engines[candidate].missing()) : engine
   const missing = name ? engines[name].missing() : 'no engine runs here'
   if (!name || missing)
@@ -57,7 +57,7 @@ const shared = new Map<string, Engine>()
 
 /** The engine that all models share for the same choice; started at first use, its workers never keep the process alive. */
 export function sharedEngine(given: EngineChoice = {}): Engine {
-  const { engine, threads } = settle(engineOptions, given, 'engine')
+  const { engine = 'auto', threads } = settle(engineOptions, given, 'engine')
   const key = `${engine} ${threads}`
   let known = shared.get(key)
   if (!known) {

@@ -47,6 +47,8 @@ export interface OpRow<N extends number, A> {
   readonly fuses?: { readonly head?: true; readonly tail?: true }
   /** Says only what broadcasting says anyway: an elementwise user may read the input instead. */
   readonly repeats?: true
+  /** The call in words, where the op's name and attributes say it badly. */
+  readonly text?: (inputNames: readonly string[], attrs: A) => string
   readonly samples: readonly Sample<NoInfer<A>>[]
 }
 

@@ -77,7 +77,11 @@ export class Model {
   preprocessing: Preprocessing | undefined
   #from: Recipe['from']
   #engine: EngineChoice
-  #session: Promise<Session> | undefined
+  #session: Session | undefined
+  /** Settles when the last call that looked for the session has it. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #isTraining = false
+  #isClosed = false
   #given: Readonly<Record<string, Numbers>> = {}
   #heads: Readonly<Record<string, Head>> = {}
   #inputTypes: Readonly<Record<string, 'uint8' | 'float32'>> = {}
@@ -146,7 +150,7 @@ export class Model {
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, settings.loss)
-    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    const session = await this.#on({ engine, threads })
     this.#heads = headsOf(objective)
     this.#inputTypes = Object.fromEntries(
       Object.entries(objective.inputs).map(([name, field]) => [
@@ -162,7 +166,13 @@ export class Model {
       ...(callbacks && { callbacks }),
       ...(signal && { signal }),
     }
-    return fit(session, data, settings, extras)
+    if (this.#isTraining) throw this.#busy('cannot be trained')
+    this.#isTraining = true
+    try {
+      return await fit(session, data, settings, extras)
+    } finally {
+      this.#isTraining = false
+    }
   }
 
   /** Means of loss and metrics: `{ accuracy, loss }`. */
@@ -171,7 +181,7 @@ export class Model {
     const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
-    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    const session = await this.#on({ engine, threads })
     return evaluate(session, data, loss, batchSize)
   }
 
@@ -179,7 +189,7 @@ export class Model {
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
     const { batchSize, engine, threads } = settle(inferenceOptions, options, 'predict')
     const data = isDataset(samples) ? samples : this.#asDataset(samples)
-    const session = await this.#on({ engine: options.engine === undefined ? undefined : engine, threads })
+    const session = await this.#on({ engine, threads })
     const answers = await predict(session, data, this.#heads, batchSize)
     const { calls, outputs } = this.network
     const shaped = Object.entries(answers).map(([name, values]) => [
@@ -251,25 +261,41 @@ export class Model {
     return (await this.#on({})).state.engine
   }
 
-  /** Gives the model's memory on its engine back. A dropped model is collected too, some time later. */
+  /** Gives the model's memory on its engine back; the model cannot be used any more. Dropping it does the same, later. */
   async close(): Promise<void> {
-    const session = await this.#session
-    session?.close()
-    this.#session = undefined
+    await this.#turn
+    this.#isClosed = true
+    this.#session?.close()
   }
 
-  /** The session on the engine asked for, or where the model is; the state moves when it must. */
-  async #on({ engine, threads }: EngineChoice): Promise<Session> {
-    const wanted =
-      engine === undefined && threads === undefined
-        ? this.#engine
-        : { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
+  /** The session on the engine asked for, or where the model is; the state moves when it must. One call after the other. */
+  #on(choice: EngineChoice): Promise<Session> {
+    const session = this.#turn.then(() => this.#settle(choice))
+    this.#turn = session.catch(() => {})
+    return session
+  }
+
+  async #settle({ engine, threads }: EngineChoice): Promise<Session> {
+    if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: this.name })
+    const isAsked = engine !== undefined || threads !== undefined
+    const wanted = isAsked
+      ? { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
+      : this.#engine
     const target = sharedEngine(wanted)
-    const current = await this.#session
-    if (current && current.state.engine === target) return current
+    const current = this.#session
+    if (current?.state.engine === target) return current
+    if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
+    this.#session = await move(current, this.network, target, this.seed, this.#given)
     this.#engine = wanted
-    this.#session = move(current, this.network, target, this.seed, this.#given)
     return this.#session
+  }
+
+  #busy(what: string): FoveaError {
+    return new FoveaError('E_MODEL', {
+      what: `${what} while it is being trained`,
+      where: this.name,
+      hint: 'await fit first',
+    })
   }
 }
 

@@ -213,20 +213,14 @@ function depthOrder({ calls, outputs }: Network): { depths: number[]; order: Own
   return { depths, order }
 }
 
-/** Keras counts these as built before they see a shape; all others, Flatten too, print `0 (unbuilt)`. */
-const builtAtOnce = new Set([
-  ...['MaxPooling2D', 'AveragePooling2D', 'GlobalMaxPooling2D', 'GlobalAveragePooling2D', 'Reshape'],
-  ...['Activation', 'ReLU', 'LeakyReLU', 'Softmax', 'Dropout', 'SpatialDropout2D', 'GaussianNoise'],
-])
-
 /** What is printed of a sequential model that waits for an input shape. */
 export function unbuiltView(name: string, layers: readonly Layer[]): SummaryView {
   const namer = new Namer()
   const once = [...new Set(layers)]
   const names = new Map(once.flatMap((layer) => (layer.givenName ? [[layer, namer.claim(layer.givenName)]] : [])))
   const rows = once.map((layer): SummaryRow => {
-    const { className } = layer.row
-    const params = builtAtOnce.has(className) ? 0 : undefined
+    const { className, countsUnbuilt } = layer.row
+    const params = countsUnbuilt ? 0 : undefined
     const own = names.get(layer) ?? namer.make(className)
     return { name: own, className, shape: undefined, params, trainableParams: 0, frozen: false, connectedTo: [] }
   })

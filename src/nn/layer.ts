@@ -29,6 +29,8 @@ export interface LayerRow<T extends OptionTable, W extends string> {
   readonly className: string
   readonly says: string
   readonly options: T
+  /** Keras counts its (no) parameters before it has seen a shape: summaries of unbuilt models print 0. */
+  readonly countsUnbuilt?: true
   /** A merging layer takes several tensors. */
   readonly inputs?: 'one' | 'several'
   readonly weights?: (

@@ -105,10 +105,6 @@ export function expression(label: string, inputs: readonly Node[], f: Scalar, df
   return makeNode(elementwise as never, inputs, { label, f, df: df ?? inputs.map((_, i) => derivative(f, i)) })
 }
 
-/** The expression of an elementwise node, in words. */
-export const elementwiseText = (node: Node, names: readonly string[]): string =>
-  scalarText((node.attrs as unknown as ElementwiseAttrs).f, names)
-
 /** A node, or a number that stands for a constant. */
 export type Operand = Node | number
 const node = (x: Operand): Node => (typeof x === 'number' ? constant(x) : x)

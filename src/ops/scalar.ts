@@ -106,6 +106,21 @@ export function argumentsOf(expression: Scalar): number[] {
   return [...found].sort((a, b) => a - b)
 }
 
+const weights = new WeakMap<Scalar, number>()
+
+/** How long an expression is when it is written out, shared parts as often as they occur. */
+export function weightOf(expression: Scalar): number {
+  if (expression.kind !== 'apply') return 1
+  const known = weights.get(expression)
+  if (known !== undefined) return known
+  const weight = expression.inputs.reduce((sum, x) => sum + weightOf(x), 1)
+  weights.set(expression, weight)
+  return weight
+}
+
+/** Longer expressions are not made by fusing: what is squared again and again doubles each time it is written out. */
+export const longest = 2000
+
 /** The derivative of each function for each of its inputs; comparisons and floor are flat. */
 const slopes: { readonly [F in ScalarFn]: (x: readonly Scalar[], y: Scalar) => readonly ScalarLike[] } = {
   neg: () => [-1],

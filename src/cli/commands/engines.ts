@@ -41,6 +41,7 @@ async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
   return { name, says, available: true, description, threads, auto }
 }
 
-function rowOf({ name, says, missing, description, auto }: EngineFacts): string[] {
-  return [name, missing ?? description ?? '', auto ? 'taken by auto' : missing ? 'not available' : 'available', says]
+function rowOf({ name, missing, description, auto }: EngineFacts): string[] {
+  if (missing !== undefined) return [name, 'not here', missing]
+  return [name, auto ? 'taken by auto' : 'available', description ?? '']
 }

@@ -3,7 +3,7 @@ import { flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import { inferenceOptions } from '../../model/model.ts'
 import { chosen, defineCommand } from '../command.ts'
-import { dataOptions, loadData, refuseForeign } from '../data.ts'
+import { dataOptions, drawingSeed, loadData, refuseForeign } from '../data.ts'
 import { modelArgument, openTrained } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
@@ -12,6 +12,7 @@ export const evaluate = defineCommand({
   arguments: [modelArgument],
   options: {
     ...dataOptions,
+    seed: drawingSeed,
     ...inferenceOptions,
     json: flag({ says: 'print one JSON object', default: false }),
   },

@@ -1,4 +1,5 @@
 /** Prints the layers of a network. */
+import { integer } from '../../base/options.ts'
 import { summaryOptions } from '../../model/summary.ts'
 import { defineCommand } from '../command.ts'
 import { networkArgument, openNetwork } from '../network.ts'
@@ -6,11 +7,14 @@ import { networkArgument, openNetwork } from '../network.ts'
 export const summary = defineCommand({
   says: 'Print the layers of a network, their shapes and parameters',
   arguments: [networkArgument],
-  options: summaryOptions,
+  options: {
+    ...summaryOptions,
+    columns: integer({ says: "width to fit into; the terminal's when absent", min: 1, optional: true }),
+  },
   examples: ['fovea summary lenet'],
-  async run({ arguments: [name], options, given }, terminal) {
+  async run({ arguments: [name], options }, terminal) {
     const model = await openNetwork(name)
-    terminal.print(model.summary(given.has('columns') ? options : { ...options, columns: terminal.columns }))
+    terminal.print(model.summary({ ...options, columns: options.columns ?? terminal.columns }))
     return 0
   },
 })

@@ -16,22 +16,30 @@ import { historyReport, jsonReport, textReports } from '../run-report.ts'
 import type { Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 
-const trainOptions = {
-  ...dataOptions,
-  fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
-  ...fitOptions,
-  batchSize: { ...fitOptions.batchSize, default: 128 },
-  seed: { ...fitOptions.seed, says: 'of all that is random: weights, order, dropout, drawn digits' },
-  ...engineOptions,
-  out: text({ says: 'folder of the run; runs/<network>-<date>-<time> when absent', optional: true }),
-  logEvery: integer({ says: 'steps from one line of the history to the next', min: 1, default: 50 }),
-  json: flag({ says: 'print events as JSON, one object a line', default: false }),
+const groups = {
+  data: {
+    ...dataOptions,
+    fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
+  },
+  training: {
+    ...fitOptions,
+    batchSize: { ...fitOptions.batchSize, default: 128 },
+    seed: { ...fitOptions.seed, says: 'of all that is random: weights, order, dropout, drawn digits' },
+  },
+  engine: engineOptions,
+  output: {
+    out: text({ says: 'folder of the run; runs/<network>-<date>-<time> when absent', optional: true }),
+    logEvery: integer({ says: 'steps from one line of the history to the next', min: 1, default: 50 }),
+    json: flag({ says: 'print events as JSON, one object a line', default: false }),
+  },
 }
+const trainOptions = { ...groups.data, ...groups.training, ...groups.engine, ...groups.output }
 
 export const train = defineCommand({
   says: 'Train a network and keep the run: its configuration, its history and the model',
   arguments: [networkArgument],
   options: trainOptions,
+  groups,
   examples: [
     'fovea train lenet --data mnist --epochs 2',
     'fovea train lenet --data digits --validation-split 0.2 --learning-rate 3e-4',

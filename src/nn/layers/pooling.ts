@@ -29,6 +29,7 @@ function pool(op: Op<1, PoolAttrs>, x: Node, { poolSize, strides = poolSize, pad
 /** The largest value of every window, channel by channel. */
 export const maxPooling2d = defineLayer('maxPooling2d', {
   className: 'MaxPooling2D',
+  countsUnbuilt: true,
   says: 'Largest value of every window.',
   options: { poolSize: sizes({ says: 'height and width of the window', min: 1, default: 2 }), ...windowOptions },
   forward: ([x], _, options) => pool(maxPool, x, options),
@@ -37,6 +38,7 @@ export const maxPooling2d = defineLayer('maxPooling2d', {
 /** The mean of every window, channel by channel; a border never counts. */
 export const averagePooling2d = defineLayer('averagePooling2d', {
   className: 'AveragePooling2D',
+  countsUnbuilt: true,
   says: 'Mean of every window; a border never counts.',
   options: { poolSize: sizes({ says: 'height and width of the window', min: 1, default: 2 }), ...windowOptions },
   forward: ([x], _, options) => pool(averagePool, x, options),

@@ -18,6 +18,7 @@ const isShape = (value: unknown): value is readonly number[] =>
 /** The same values under another shape. */
 export const reshape = defineLayer('reshape', {
   className: 'Reshape',
+  countsUnbuilt: true,
   says: 'The same values under another shape.',
   options: {
     targetShape: custom({

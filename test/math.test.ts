@@ -1,0 +1,176 @@
+/** Errors of the wasm engine's functions in units in the last place, against Math.* in float64. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { assemble } from '../src/engines/wasm/assembler.ts'
+import { render } from '../src/engines/wasm/expression.ts'
+import { FunctionWriter } from '../src/engines/wasm/function.ts'
+import { hasFusedMultiplyAdd } from '../src/engines/wasm/host.ts'
+import { i32, v128 } from '../src/engines/wasm/instructions.ts'
+import { mathFunctions } from '../src/engines/wasm/math.ts'
+import type { Node } from '../src/graph/node.ts'
+import { input } from '../src/graph/node.ts'
+import type { ElementwiseAttrs } from '../src/ops/elementwise.ts'
+import { exp, log, sigmoid, sqrt, tanh } from '../src/ops/elementwise.ts'
+import type { Scalar } from '../src/ops/scalar.ts'
+
+const BLOCK = 2 ** 16
+const SMALLEST_NORMAL = 2 ** -126
+const LARGEST = (2 - 2 ** -23) * 2 ** 127
+
+const argument = input('x', [1])
+const expressionOf = (op: (x: Node) => Node): Scalar => (op(argument).attrs as unknown as ElementwiseAttrs).f
+
+/** A function of blocks of floats: `x` is replaced by its results. */
+function functionOf(of: Scalar | { readonly call: string }, fused: boolean): (x: Float32Array) => void {
+  const f = new FunctionWriter(fused)
+  const at = f.local('i32')
+  const result = f.local('v128')
+  const read = v128.load(at.get)
+  const { code, results } =
+    'call' in of ? { code: result.set([read, of]), results: [result] } : render(f, [of], () => read)
+  const body = f.loop(at, i32.const(0), i32.const(BLOCK * 4), 16, [code, v128.store(at.get, results[0].get)])
+  const module = assemble([f.finish('run', body, { exported: true }), ...mathFunctions(fused)], { shared: false })
+  const memory = new WebAssembly.Memory({ initial: (BLOCK * 4) / 65536 })
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } })
+  const floats = new Float32Array(memory.buffer)
+  return (x) => {
+    floats.set(x)
+    ;(exports['run'] as () => void)()
+    x.set(floats)
+  }
+}
+
+/** The distance between floats around `truth`; below the smallest normal number they lie evenly. */
+function unit(truth: number): number {
+  const size = Math.abs(truth)
+  if (size < 2 * SMALLEST_NORMAL) return 2 ** -149
+  return 2 ** (Math.floor(Math.log2(size)) - 23)
+}
+
+interface Row {
+  readonly name: string
+  readonly of: Scalar | { readonly call: string }
+  readonly truth: (x: number) => number
+  /** Where it is looked at closely, beside every 2039th float there is. */
+  readonly close: readonly (readonly [number, number])[]
+  /** Only these inputs count. */
+  readonly within?: readonly [number, number]
+  /** Measured, rounded up: ulps where the result is a normal number, and multiples of 2^-149 where it is smaller. */
+  readonly worst: number
+  readonly worstSubnormal: number
+}
+
+const positive = [[1e-45, 1e-38], [0.4, 2.5], [0.99, 1.01], [1e-3, 100], [1, 3e38]] as const // biome-ignore format: pairs
+const everywhere = [[-104, 89], [-20, 20], [-1, 1], [-0.01, 0.01], [-1e-5, 1e-5], [0.5, 0.75]] as const // biome-ignore format: pairs
+
+/** x is a float, so x / (1 + x) here is right to the last bit of float32. */
+const logistic = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))
+
+const rows: readonly Row[] = [
+  { name: 'exp', of: expressionOf(exp), truth: Math.exp, close: everywhere, worst: 1, worstSubnormal: 1 },
+  { name: 'log', of: expressionOf(log), truth: Math.log, close: positive, worst: 1, worstSubnormal: 0 },
+  { name: 'tanh', of: expressionOf(tanh), truth: Math.tanh, close: everywhere, worst: 1.5, worstSubnormal: 1 },
+  { name: 'sqrt', of: expressionOf(sqrt), truth: Math.sqrt, close: positive, worst: 0.5, worstSubnormal: 0 },
+  // below -88.7 exp(-x) is infinite and the result 0, though 2^-126 is not reached before -87.3 nor 2^-149 before -103
+  {
+    name: 'sigmoid',
+    of: expressionOf(sigmoid),
+    truth: logistic,
+    close: everywhere,
+    worst: 2.5,
+    worstSubnormal: 2 ** 21,
+  },
+  {
+    name: 'sine of a turn',
+    of: { call: 'sineOfTurn' },
+    truth: (x) => Math.sin(2 * Math.PI * x),
+    close: [[-0.25, 0.25], [-0.01, 0.01]], // biome-ignore format: pairs
+    within: [-0.25, 0.25],
+    worst: 2,
+    worstSubnormal: 8,
+  },
+]
+
+/** Every 2039th float, by its bits: all exponents, both signs, subnormal numbers, infinities and NaN. */
+function* spread(): Generator<Float32Array> {
+  for (let first = 0; first < 2 ** 32; first += 2039 * BLOCK) {
+    yield new Float32Array(Uint32Array.from({ length: BLOCK }, (_, i) => first + i * 2039).buffer)
+  }
+}
+const grid = ([low, high]: readonly [number, number]): Float32Array =>
+  Float32Array.from({ length: BLOCK }, (_, i) => low + ((high - low) * i) / (BLOCK - 1))
+
+for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
+  suite(`math, ${fused ? 'fused multiply-add' : 'two roundings'}`, () => {
+    for (const { name, of, truth, close, within: [from, to] = [-Infinity, Infinity], worst, worstSubnormal } of rows) {
+      test(`${name}: at most ${worst} ulp`, (t) => {
+        const run = functionOf(of, fused)
+        const most = { normal: 0, at: 0, subnormal: 0, below: 0 }
+        for (const x of [...close.map(grid), ...spread()]) {
+          const y = x.slice()
+          run(y)
+          for (let i = 0; i < BLOCK; i++) {
+            if (x[i] < from || x[i] > to) continue
+            const wanted = truth(x[i])
+            if (Object.is(y[i], wanted) || (Number.isNaN(wanted) && Number.isNaN(y[i]))) continue
+            const error = Math.abs(y[i] - wanted) / unit(wanted)
+            // what rounds to infinity may be infinite
+            if (Math.abs(wanted) > LARGEST && Math.abs(y[i]) >= LARGEST && y[i] * wanted > 0) continue
+            if (!(error < Infinity)) assert.fail(`${name}(${x[i]}) is ${y[i]}, not ${wanted}`)
+            if (Math.abs(wanted) < SMALLEST_NORMAL) {
+              if (error > most.subnormal) Object.assign(most, { subnormal: error, below: x[i] })
+            } else if (error > most.normal) Object.assign(most, { normal: error, at: x[i] })
+          }
+        }
+        t.diagnostic(
+          `${name}: ${most.normal.toFixed(3)} ulp at ${most.at}; subnormal results ${most.subnormal.toFixed(2)} at ${most.below}`,
+        )
+        assert.ok(most.normal <= worst, `${most.normal} ulp at ${most.at}`)
+        assert.ok(most.subnormal <= worstSubnormal, `${most.subnormal} at ${most.below}`)
+      })
+    }
+
+    test('the ends of the line, to the bit', () => {
+      const smallest = 2 ** -149
+      const table: readonly [op: (x: Node) => Node, x: number, y: number][] = [
+        [exp, 0, 1],
+        [exp, -0, 1],
+        [exp, Infinity, Infinity],
+        [exp, -Infinity, 0],
+        [exp, NaN, NaN],
+        [exp, 89, Infinity],
+        [exp, -104, 0],
+        [exp, smallest, 1],
+        [log, 1, 0],
+        [log, 0, -Infinity],
+        [log, -0, -Infinity],
+        [log, Infinity, Infinity],
+        [log, -Infinity, NaN],
+        [log, -1, NaN],
+        [log, NaN, NaN],
+        [log, smallest, Math.fround(Math.log(smallest))],
+        [tanh, 0, 0],
+        [tanh, -0, -0],
+        [tanh, smallest, smallest],
+        [tanh, -smallest, -smallest],
+        [tanh, Infinity, 1],
+        [tanh, -Infinity, -1],
+        [tanh, NaN, NaN],
+        [sqrt, 0, 0],
+        [sqrt, -0, -0],
+        [sqrt, Infinity, Infinity],
+        [sqrt, -1, NaN],
+        [sqrt, NaN, NaN],
+        [sigmoid, 0, 0.5],
+        [sigmoid, Infinity, 1],
+        [sigmoid, -Infinity, 0],
+        [sigmoid, NaN, NaN],
+      ]
+      for (const [op, x, y] of table) {
+        const block = new Float32Array(BLOCK).fill(x)
+        functionOf(expressionOf(op), fused)(block)
+        assert.ok(Object.is(block[0], y), `${op(argument).attrs.label}(${x}) is ${block[0]}, not ${y}`)
+      }
+    })
+  })
+}
