@@ -14,7 +14,9 @@ const tests = [...sources, '--test', '--test-reporter=spec', '--test-timeout=600
 /** A task is its stages in order, each with the arguments of one `node`; what follows `--` on the npm command is `rest`. */
 const tasks = {
   fovea: (rest) => [{ node: [...fovea, ...rest] }],
-  start: (rest) => [{ node: [...fovea, 'train', 'lenet', '--data', 'mnist', '--epochs', '2', ...rest] }],
+  start: (rest) => [
+    { node: [...fovea, ...'train lenet --data mnist --fallback digits --epochs 2'.split(' '), ...rest] },
+  ],
   test: (rest) => [
     { title: 'format and lint', node: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'] },
     { title: 'types', node: ['node_modules/typescript/bin/tsc'] },

@@ -14,7 +14,7 @@ import { Session } from '../src/model/session.ts'
 import type { Optimizer } from '../src/nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../src/nn/optimizers.ts'
 import { zoo } from '../src/zoo/index.ts'
-import { readGolden } from './golden/read.ts'
+import { golden as readGolden } from './golden.ts'
 
 interface Parameter {
   readonly name: string
@@ -31,6 +31,7 @@ interface LenetCase {
 }
 
 const golden = readGolden<LenetCase>('lenet')
+const truth = (name: string): Float64Array => Float64Array.from(golden.tensor(name).data)
 const { steps, batch, imageSeed, parameters, options } = golden.cases[0]
 const network = zoo.lenet().network
 /** Ours by theirs: both in the order of the layers. */
@@ -136,13 +137,13 @@ async function train(engine: Engine) {
 
 test('the golden images and weights are drawn here as there', () => {
   const { pixels, labels } = drawImages()
-  assert.deepEqual(Array.from(labels), Array.from(golden.get('labels')))
+  assert.deepEqual(Array.from(labels), Array.from(truth('labels')))
   const sums = Array.from(labels, (_, i) => pixels.subarray(i * 784, (i + 1) * 784).reduce((a, b) => a + b, 0))
-  assert.deepEqual(sums, Array.from(golden.get('pixelSums')))
+  assert.deepEqual(sums, Array.from(truth('pixelSums')))
   for (const parameter of parameters) {
     assert.deepEqual(
       Array.from(firstWeights(parameter).subarray(0, 8)),
-      Array.from(golden.get(`initial/${parameter.name}/head`)).slice(0, 8),
+      Array.from(truth(`initial/${parameter.name}/head`)).slice(0, 8),
     )
   }
 })
@@ -156,12 +157,12 @@ test('reference: ten steps of LeNet agree with torch.float64 to 1e-9', async () 
       `${what}: off by ${distance(got, Array.from(wanted)) / scale}`,
     )
   }
-  close(losses, golden.get('losses'), 'losses')
-  assert.deepEqual(accuracies, Array.from(golden.get('accuracies')))
+  close(losses, truth('losses'), 'losses')
+  assert.deepEqual(accuracies, Array.from(truth('accuracies')))
   parameters.forEach((parameter, i) => {
-    close(sampled(gradients[i], parameter), golden.get(`gradient/${parameter.name}`), `gradient of ${parameter.name}`)
-    close(sampled(last[i], parameter), golden.get(`weight/${parameter.name}`), parameter.name)
-    close(summaryOf(last[i]), golden.get(`weight/${parameter.name}/summary`), `summary of ${parameter.name}`)
+    close(sampled(gradients[i], parameter), truth(`gradient/${parameter.name}`), `gradient of ${parameter.name}`)
+    close(sampled(last[i], parameter), truth(`weight/${parameter.name}`), parameter.name)
+    close(summaryOf(last[i]), truth(`weight/${parameter.name}/summary`), `summary of ${parameter.name}`)
   })
 })
 
@@ -169,18 +170,16 @@ test('wasm: gradients within 1e-5, losses within 1e-4, 97 % of the weights withi
   const engine = openEngine({ engine: 'wasm', threads: 2 })
   const { gradients, losses, accuracies, last } = await train(engine)
   await engine.close()
-  golden.get('losses').forEach((wanted, i) => {
+  truth('losses').forEach((wanted, i) => {
     assert.ok(Math.abs(losses[i] - wanted) < 1e-4, `loss ${i + 1}: ${losses[i]} instead of ${wanted}`)
   })
-  assert.deepEqual(accuracies, Array.from(golden.get('accuracies')))
+  assert.deepEqual(accuracies, Array.from(truth('accuracies')))
   let [within, all, worst] = [0, 0, 0]
   parameters.forEach((parameter, i) => {
-    const wanted = Array.from(golden.get(`gradient/${parameter.name}`))
+    const wanted = Array.from(truth(`gradient/${parameter.name}`))
     const off = distance(sampled(gradients[i], parameter), wanted) / norm(wanted)
     assert.ok(off < 1e-5, `gradient of ${parameter.name}: off by ${off}`)
-    const differences = sampled(last[i], parameter).map((x, k) =>
-      Math.abs(x - golden.get(`weight/${parameter.name}`)[k]),
-    )
+    const differences = sampled(last[i], parameter).map((x, k) => Math.abs(x - truth(`weight/${parameter.name}`)[k]))
     within += differences.filter((d) => d <= 1e-5).length
     all += differences.length
     worst = Math.max(worst, ...differences)
@@ -195,6 +194,7 @@ interface OptimizerCase {
   readonly options: Record<string, number | boolean>
 }
 const rules = readGolden<OptimizerCase>('optimizers')
+const rule = (name: string): Float64Array => Float64Array.from(rules.tensor(name).data)
 
 for (const { name, optimizer, options: given } of rules.cases) {
   if (!(optimizerNames as readonly string[]).includes(optimizer)) continue
@@ -217,7 +217,7 @@ for (const { name, optimizer, options: given } of rules.cases) {
         settled.options,
       )
       const state = new State(engine)
-      await state.add('w', w, () => rules.get(`${name}/w0`))
+      await state.add('w', w, () => rule(`${name}/w0`))
       for (const [slot, node] of slots) await state.add(slot, node, () => new Float32Array(2))
       const program = compile(state, {
         updates: [[w, next.weight], ...slots.map(([slot, node]) => [node, next[slot] ?? node] as const)],
@@ -228,10 +228,9 @@ for (const { name, optimizer, options: given } of rules.cases) {
           Float64Array.of(x),
         ])
         const known = Object.fromEntries(values.filter(([rate]) => (rate as string) in program.inputs))
-        await program.run({ gradient: rules.get(`${name}/gradients`).slice(step * 2, step * 2 + 2), ...known })
+        await program.run({ gradient: rule(`${name}/gradients`).slice(step * 2, step * 2 + 2), ...known })
         const got = await state.read('w')
-        rules
-          .get(`${name}/w`)
+        rule(`${name}/w`)
           .slice(step * 2, step * 2 + 2)
           .forEach((wanted, i) => {
             assert.ok(

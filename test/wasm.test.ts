@@ -142,6 +142,12 @@ suite('wasm: lifetime', () => {
     ['idle workers keep no process alive', 'console.log((await run()).y[2])', '6\n'],
     ['a run that nobody awaits is finished', 'run().then(({ y }) => console.log(y[0]))', '2\n'],
     ['close with a run in flight', "run().catch((e) => console.log(e.code)); await engine.close()", 'E_CLOSED\n'], // biome-ignore format: a row
+    ['close, and nothing else', "await engine.close(); console.log('closed')", 'closed\n'],
+    [
+      'close when all is done',
+      "await run(); await engine.close(); await engine.close(); console.log('closed')",
+      'closed\n',
+    ],
     ['nothing was ever asked', '', ''],
   ]
   for (const [title, script, says] of ends) {

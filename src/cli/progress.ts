@@ -7,6 +7,8 @@ import type { Terminal } from './terminal.ts'
 const BAR_LENGTH = 20
 /** A bar that says less than this is left out. */
 const SHORTEST_BAR = 4
+/** What a terminal writes when it is pressed; it would wrap a full line. */
+const CTRL_C = '^C'
 /** Milliseconds between two drawings at least. */
 const REDRAW = 50
 
@@ -77,7 +79,7 @@ function liveLine(progress: Progress, terminal: Terminal): string {
     `${durationText(progress.secondsLeft)} ${rateText(progress.imagesPerSecond)}`,
     ...metricTexts(progress.logs),
   ].join(' - ')
-  const room = terminal.columns - count.length - facts.length - 2
+  const room = terminal.columns - CTRL_C.length - count.length - facts.length - 2
   const length = Math.min(BAR_LENGTH, room)
   if (length >= SHORTEST_BAR) return `${terminal.paint('bold', count)} ${bar(progress, length, terminal)} ${facts}`
   return `${count} ${facts}`.slice(0, terminal.columns)

@@ -62,8 +62,9 @@ function headings(terminal: Terminal): RunReport {
       terminal.print('')
       for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
     },
-    onEnd({ out }) {
-      terminal.print(`saved in ${out}`)
+    onEnd({ ended, steps, model }) {
+      if (ended === 'aborted') terminal.print(`stopped after ${countText(steps)} steps`)
+      terminal.print(`saved ${model}`)
     },
   }
 }

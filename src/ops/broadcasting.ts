@@ -93,6 +93,7 @@ export const sumRun: Op<1, AxisRun> = defineOp('sum', 1, {
 
 /** Undoes a broadcast: sums over the axes along which `shape` was repeated. */
 export function sumTo(x: Node, shape: Shape): Node {
+  if (sameShape(x.shape, shape)) return x
   const lead = x.shape.length - shape.length
   const repeated = x.shape.map((n, axis) => axis < lead || (shape[axis - lead] === 1 && n !== 1))
   return reshapeOp(sumOver(x, repeated), { shape })

@@ -94,6 +94,7 @@ export const elementwise: Op<number, ElementwiseAttrs> = defineOp(
         const product = s.mul(argument(0), substitute(slope, renamed))
         return sumTo(expression(`${label}'`, operands, product), x.shape)
       }),
+    text: (names, { f }) => scalarText(f, names),
     simplify: ([x], { f }, spec) =>
       f.kind === 'argument' && x.dtype === 'float32' && sameShape(x.shape, spec.shape) ? x : undefined,
     samples: [],

@@ -103,7 +103,9 @@ async function fitUntilStopped(
   { options }: Call<typeof trainOptions>,
   { model, parts, folder, reports, terminal }: Run,
 ): Promise<{ history: History; exitCode: number }> {
-  const interruption = catchSignals(() => terminal.note('stopping; press Ctrl-C again to leave without saving'))
+  const interruption = catchSignals(() =>
+    terminal.note('stopping after this step; Ctrl-C again leaves at once, without saving'),
+  )
   try {
     const history = await model.fit(parts.train, {
       ...chosen(fitOptions, options),

@@ -76,6 +76,7 @@ export class Threads {
 
   async close(): Promise<void> {
     this.#end(new FoveaError('E_CLOSED', { what: 'the engine was closed' }))
+    this.#hold() // else a process with nothing else to do is gone before its workers are
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
