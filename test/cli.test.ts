@@ -5,15 +5,15 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
 import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
+import { commands } from '../src/cli/commands/index.ts'
+import { progressBar } from '../src/cli/progress.ts'
 import { allocateBatch } from '../src/data/batch.ts'
 import { digits } from '../src/data/datasets/digits.ts'
 import { loadModel } from '../src/model/build.ts'
 import type { Progress } from '../src/model/history.ts'
-import { progressBar } from '../src/cli/progress.ts'
-import { commands } from '../src/cli/commands/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-cli-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -100,7 +100,15 @@ test('train: the run folder', async () => {
   const history = jsonLines(readFileSync(join(trained, 'history.jsonl'), 'utf8'))
   const events = history.map(({ event, step = '' }) => `${event} ${step}`.trim())
   assert.deepEqual(events, ['step 2', 'step 4', 'step 6', 'epoch', 'step 8', 'step 10', 'step 12', 'epoch', 'test'])
-  assert.deepEqual(Object.keys(history[3]), ['event', 'epoch', 'accuracy', 'loss', 'val_accuracy', 'val_loss', 'seconds'])
+  assert.deepEqual(Object.keys(history[3]), [
+    'event',
+    'epoch',
+    'accuracy',
+    'loss',
+    'val_accuracy',
+    'val_loss',
+    'seconds',
+  ])
   await (await loadModel(join(trained, 'model.safetensors'))).close()
 })
 
@@ -116,7 +124,9 @@ test('train: a seed decides every byte, the number of threads none', async () =>
 
 test('train --json: events and nothing else', async () => {
   const out = inFolder('json')
-  const events = jsonLines(await fine('train', 'lenet', ...small, '--steps', '3', '--log-every', '1', '--json', '--out', out))
+  const events = jsonLines(
+    await fine('train', 'lenet', ...small, '--steps', '3', '--log-every', '1', '--json', '--out', out),
+  )
   assert.deepEqual(
     events.map(({ event }) => event),
     ['start', 'step', 'step', 'step', 'epoch', 'test', 'end'],
@@ -134,7 +144,10 @@ test('train: other data stand in where the first cannot be had', async () => {
   assert.match(stdout, /^digits train: 256 images.*\ndigits test: 64 images/)
 })
 
-for (const [signal, expected, presses] of [['SIGINT', 130, 2], ['SIGTERM', 143, 1]] as const) // prettier-ignore
+for (const [signal, expected, presses] of [
+  ['SIGINT', 130, 2],
+  ['SIGTERM', 143, 1],
+] as const)
   test(`train: ${signal} ends cleanly with the model saved`, async () => {
     const out = inFolder(signal)
     const child = start(['train', 'lenet', ...small, '--samples', '20000', '--log-every', '1', '--out', out])
@@ -149,3 +162,174 @@ for (const [signal, expected, presses] of [['SIGINT', 130, 2], ['SIGTERM', 143, 
     const last = jsonLines(readFileSync(join(out, 'history.jsonl'), 'utf8')).at(-1)
     assert.equal(last?.['event'], 'epoch') // cut short, and no test after it
   })
+
+test('evaluate: text and JSON say the same', async () => {
+  const words = ['evaluate', trained, '--data', 'digits', '--test-samples', '64', '--seed', '3']
+  const { accuracy, loss, ...others } = JSON.parse(await fine(...words, '--json'))
+  assert.deepEqual(others, {})
+  const again = await fine(...words, '--batch-size', '10')
+  assert.equal(again, `accuracy ${accuracy.toFixed(4)}\nloss ${loss.toFixed(4)}\n`)
+  assert.ok(trainingOutput.includes(`test accuracy ${accuracy.toFixed(4)}\ntest loss ${loss.toFixed(4)}\n`))
+})
+
+describe('predict', () => {
+  const pictures = ['a.png', 'b.jpg'].map(inFolder)
+  before(async () => {
+    const { test: data } = await digits()
+    const batch = allocateBatch(data, pictures.length)
+    await data.read([0, 1], batch)
+    for (const [i, path] of pictures.entries()) {
+      const pixels = batch.inputs['image'].slice(i * 784, (i + 1) * 784)
+      await sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } }).toFile(path)
+    }
+  })
+
+  test('a table, best class first', async () => {
+    const rows = (await fine('predict', trained, ...pictures)).trimEnd().split('\n')
+    assert.equal(rows.length, 6)
+    const probabilities = rows.map((row) => Number(row.slice(row.lastIndexOf(' '))))
+    assert.ok(probabilities[0] >= probabilities[1] && probabilities[1] >= probabilities[2])
+    assert.deepEqual([rows[0].split(' ')[0], rows[3].split(' ')[0]], pictures)
+    assert.equal(new Set(rows.map((row) => row.length)).size, 1)
+  })
+
+  test('--json: a line per picture', async () => {
+    const answers = jsonLines(await fine('predict', trained, ...pictures, '--top', '10', '--json'))
+    assert.deepEqual(
+      answers.map(({ file }) => file),
+      pictures,
+    )
+    const top = answers[0]['top'] as { index: number; className: string; probability: number }[]
+    assert.deepEqual(top.map(({ className }) => className).sort(), Array.from('0123456789'))
+    assert.ok(Math.abs(top.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-5)
+  })
+
+  test('a bad file does not stop the others', async () => {
+    const bad = inFolder('bad.png')
+    writeFileSync(bad, 'no picture')
+    const { code, stdout, stderr } = await fovea(
+      'predict',
+      trained,
+      bad,
+      inFolder('none.png'),
+      pictures[0],
+      '--top',
+      '1',
+    )
+    assert.equal(code, 3)
+    assert.equal(stdout.trimEnd().split('\n').length, 1)
+    assert.match(stderr, /^fovea: .*bad\.png: not a picture .*\nfovea: .*none\.png: there is no such file\n$/)
+  })
+})
+
+test('summary: of a network and of a model file', async () => {
+  const summary = await fine('summary', 'lenet')
+  assert.match(summary, /Total params: 1,256,080 \(4\.79 MB\)/)
+  assert.equal(await fine('summary', join(trained, 'model.safetensors')), summary)
+  const widths = (await fine('summary', 'lenet', '--columns', '60')).split('\n').map((line) => line.length)
+  assert.ok(Math.max(...widths) <= 60)
+  assert.match(await fine('summary', 'lenet', '--style', 'keras2'), /^=+$/m)
+})
+
+test('engines: the first that is available is the one that auto takes', async () => {
+  assert.match(await fine('engines'), /^wasm +taken by auto +.*threads?$/m)
+  const engines = jsonLines(await fine('engines', '--json'))
+  assert.equal(
+    engines.find(({ available }) => available),
+    engines.find(({ auto }) => auto),
+  )
+})
+
+test('help: every option of every command, within 80 columns', async () => {
+  const overview = await fine('--help')
+  for (const [name, { options }] of Object.entries(commands)) {
+    assert.match(overview, new RegExp(`^  ${name} `, 'm'))
+    const help = await fine(name, '--help')
+    for (const option of Object.keys(options)) {
+      const flag = option.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
+      assert.match(help, new RegExp(String.raw`^  --(\[no-\])?${flag} `, 'm'))
+    }
+    for (const line of help.split('\n')) assert.ok(line.length <= 80 || line.startsWith('  fovea'), line)
+  }
+  assert.equal(await fine('help', 'train'), await fine('train', '--help'))
+  assert.match(await fine('--version'), /^\d+\.\d+\.\d+\n$/)
+})
+
+const train = `train lenet ${small.join(' ')}`
+/** Command lines that fail: their exit codes, and what stderr says. */
+const failures: [words: string, code: number, says: RegExp][] = [
+  ['trian', 2, /no command 'trian'; did you mean 'train'/],
+  ['train', 2, /train: <network> is missing/],
+  ['train lenet', 2, /'--data' is missing: expected 'mnist', 'digits'/],
+  ['train lenett --data digits', 2, /'lenett'; did you mean 'lenet'/],
+  ['train lenet lenet --data digits', 2, /one argument too many: got 'lenet'/],
+  ['train lenet --data digits --epcohs 3', 2, /unknown option '--epcohs'; did you mean '--epochs'/],
+  ['train lenet --data digits --epochs', 2, /'--epochs' wants a value: expected an integer >= 1/],
+  ['train lenet --data digits --epochs --steps', 2, /'--epochs' is wrong: .* got '--steps'/],
+  ['train lenet --data digits --threads 0', 2, /'--threads' is wrong: expected an integer >= 1 .* got 0/],
+  ['train lenet --data digits --seed -1', 2, /'--seed' is wrong: expected an integer >= 0, got -1/],
+  ['train lenet --data mnist --samples 9', 2, /'--samples' does nothing here: it belongs to --data digits/],
+  ['train lenet --data digits --no-json=yes', 2, /unknown option '--no-json'/],
+  ['train lenet --data mnist --data-dir FOLDER', 3, /mnist: the four files are not together/],
+  [`${train} --out src`, 2, /src: the folder is not empty/],
+  [`${train} --out package.json/run`, 7, /package.json\/run: cannot be used as a folder: got ENOTDIR/],
+  [`${train} --learning-rate 1e30 --out FOLDER/diverged`, 6, /not a finite number; .* lower the learning rate/],
+  [`${train} --batch-size 200000 --samples 200000 --out FOLDER/huge`, 5, /needs more memory than the engine has/],
+  ['evaluate lenet --data digits', 2, /lenet is a network without training/],
+  ['evaluate missing.safetensors --data digits', 7, /^fovea: missing.safetensors: there is no such file\n$/],
+  ['evaluate package.json --data digits', 3, /^fovea: package.json at byte 0: the length of the header/],
+  ['predict package.json', 2, /predict: <picture> is missing/],
+  ['summary --columns wide lenet', 2, /'--columns' is wrong: expected an integer >= 1, got 'wide'/],
+]
+describe('what goes wrong is said on stderr alone', { concurrency: 2 }, () => {
+  for (const [words, code, says] of failures)
+    test(`fovea ${words}`, async () => {
+      const result = await fovea(...words.replace('FOLDER', folder).split(' '))
+      assert.match(result.stderr, says)
+      assert.doesNotMatch(result.stderr, /\n./) // one line, no stack
+      assert.equal(result.code, code)
+    })
+})
+
+test('a reader that leaves ends the command quietly', async () => {
+  const child = start(['train', 'lenet', ...small, '--log-every', '1', '--out', inFolder('unread')])
+  child.stdout!.once('data', () => child.stdout!.destroy())
+  const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')])
+  assert.deepEqual([code, stderr], [141, ''])
+})
+
+test('the bar: never wider than the terminal, and whole at the end', () => {
+  for (const columns of [60, 80, 120]) {
+    const [drawn, printed]: string[][] = [[], []]
+    const bar = progressBar({
+      isLive: true,
+      hasStyles: false,
+      columns,
+      print: (line) => printed.push(line),
+      draw: (line) => drawn.push(line),
+      note: assert.fail,
+      paint: (_, text) => text,
+    })
+    const logs = { accuracy: 0.98765, loss: 0.00004321 }
+    const progress = {
+      epoch: 1,
+      epochs: 2,
+      batch: 234,
+      batches: 469,
+      step: 234,
+      imagesPerSecond: 5123.4,
+      secondsLeft: 65,
+    }
+    bar.onEpochBegin?.(1)
+    bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress)
+    bar.onEpochEnd?.({ epoch: 1, seconds: 131, ...logs, val_accuracy: 0.5, val_loss: 1 })
+    assert.ok(drawn.every((line) => line.length <= columns))
+    if (columns === 120) {
+      const bars = '━━━━━━━━━──────────'
+      assert.equal(drawn[0], `234/469 ${bars}─ 1:05 5123 images/s - accuracy: 0.9877 - loss: 4.3210e-05`)
+    }
+    assert.ok(printed.slice(1).every((line) => line.length <= columns))
+    assert.match(printed.join('\n'), /2:11 5123 images\/s/)
+    assert.match(printed.at(-1) ?? '', /val_loss: 1\.0000$/)
+  }
+})

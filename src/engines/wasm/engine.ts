@@ -54,15 +54,20 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const bytes = bytesIn(values)
     await workers.ask({ type: 'write', at, bytes }, [bytes.buffer])
   }
-  /** Memory of residents that were dropped without being closed. */
-  const dropped = new FinalizationRegistry<{ address: number; bytes: number }>(({ address, bytes }) =>
-    heap.release(address, bytes),
-  )
+  /** Gives back what residents and programs hold that were dropped without being closed. */
+  const dropped = new FinalizationRegistry<() => void>((release) => release())
+  // made apart from what they release, which they must not keep alive
+  const releaseTensor = (address: number, bytes: number) => () => heap.release(address, bytes + SLACK)
+  const releaseProgram = (program: number, constants: ReadonlyMap<Buffer, number>, claim: Claim) => () => {
+    workers.tell({ type: 'unload', program })
+    for (const [{ bytes }, at] of constants) heap.release(at, bytes + SLACK)
+    claim.release()
+  }
 
   const create = (spec: TensorSpec): WasmResident => {
     const bytes = bytesOf(spec)
     const address = allocate(bytes)
-    const token = {}
+    const release = releaseTensor(address, bytes)
     let isClosed = false
     const check = (): void => {
       if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the tensor was closed' })
@@ -85,11 +90,11 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       close() {
         if (isClosed) return
         isClosed = true
-        dropped.unregister(token)
-        heap.release(address, bytes + SLACK)
+        dropped.unregister(resident)
+        release()
       },
     }
-    dropped.register(resident, { address, bytes: bytes + SLACK }, token)
+    dropped.register(resident, release, resident)
     return resident
   }
 
@@ -116,9 +121,12 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, tickets })
     const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
     const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
-    return {
+    let isOpen = true
+    const release = releaseProgram(program, constants, claim)
+    const executable: Executable = {
       ready,
       async run(given) {
+        if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
         const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
         const results = await workers.ask(
           {
@@ -133,12 +141,14 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
         return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
       },
       close() {
-        workers.tell({ type: 'unload', program })
-        for (const [{ bytes }, at] of constants) heap.release(at, bytes + SLACK)
-        constants.clear()
-        claim.release()
+        if (!isOpen) return
+        isOpen = false
+        dropped.unregister(executable)
+        release()
       },
     }
+    dropped.register(executable, release, executable)
+    return executable
   }
 
   return {
@@ -184,6 +194,11 @@ function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
 const numbersIn = (bytes: Uint8Array, { dtype }: TensorSpec): Numbers =>
   new dtypes[dtype].array(bytes.buffer as ArrayBuffer, 0, bytes.length / dtypes[dtype].bytes)
 
+/** A program's part in the arena. */
+interface Claim {
+  readonly release: () => void
+}
+
 /** The scratch memory that all programs of an engine share: as large as the largest of them. */
 class Arena {
   address = 0
@@ -195,7 +210,7 @@ class Arena {
     this.#heap = heap
   }
 
-  claim(bytes: number): { release: () => void } {
+  claim(bytes: number): Claim {
     if (bytes > this.#bytes) this.#resize(bytes)
     const claim = { bytes }
     this.#claims.add(claim)

@@ -81,6 +81,7 @@ export class Threads {
   }
 
   #receive(message: FromWorker): void {
+    if (this.#ended) return
     if (message.type === 'failed') this.#end(failure(message))
     else if (message.type === 'done') {
       this.#waiting.get(message.id)?.resolve(message.results)
