@@ -298,7 +298,7 @@ test('a reader that leaves ends the command quietly', async () => {
   assert.deepEqual([code, stderr], [141, ''])
 })
 
-test('the bar: never wider than the terminal, and whole at the end', () => {
+test('the bar: never wider than the terminal, and whole at the end', async () => {
   for (const columns of [60, 80, 120]) {
     const [drawn, printed]: string[][] = [[], []]
     const bar = progressBar({
@@ -320,9 +320,9 @@ test('the bar: never wider than the terminal, and whole at the end', () => {
       imagesPerSecond: 5123.4,
       secondsLeft: 65,
     }
-    bar.onEpochBegin?.(1)
-    bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress)
-    bar.onEpochEnd?.({ epoch: 1, seconds: 131, ...logs, val_accuracy: 0.5, val_loss: 1 })
+    await bar.onEpochBegin?.(1)
+    await bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress)
+    await bar.onEpochEnd?.({ epoch: 1, seconds: 131, ...logs, val_accuracy: 0.5, val_loss: 1 })
     assert.ok(drawn.every((line) => line.length <= columns))
     if (columns === 120) {
       const bars = '━━━━━━━━━──────────'

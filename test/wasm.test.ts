@@ -204,7 +204,11 @@ suite('wasm: lifetime', () => {
       collect()
       await new Promise((done) => setTimeout(done, 5))
     }
-    assert.ok(top() <= before + 45 * bytes, `dropped: ${before} grew to ${top()}`)
+    for (let tries = 0; tries < 100 && top() > before + 2 * bytes; tries++) {
+      collect()
+      await new Promise((done) => setTimeout(done, 10)) // finalizers run when the host finds the time
+    }
+    assert.ok(top() <= before + 2 * bytes, `dropped: ${before} grew to ${top()}`)
     await engine.close()
   })
 })

@@ -22,12 +22,15 @@ export function definitions(rows: readonly (readonly [word: string, says: string
 }
 
 /** Parts joined by `glue` into lines of at most `width` characters, where no part is longer itself. */
-export function wrapped(parts: readonly string[], { width, glue }: { width: number; glue: string }): string[] {
+export function wrapped(
+  parts: readonly string[],
+  { width, glue, indent = 0 }: { width: number; glue: string /** Of all lines but the first. */; indent?: number },
+): string[] {
   const lines: string[] = []
   for (const part of parts) {
     const last = lines.length - 1
     if (last >= 0 && lines[last].length + glue.length + part.length <= width) lines[last] += glue + part
-    else lines.push(part)
+    else lines.push(last < 0 ? part : ' '.repeat(indent) + part)
   }
   return lines
 }

@@ -24,23 +24,23 @@ export function progressBar(terminal: Terminal): Callback {
     onEpochBegin: (epoch) => terminal.print(epochTitle(epoch, epochs)),
     onBatchEnd(progress) {
       latest = progress
-      if (performance.now() - drawnAt < REDRAW) return
+      const isLast = progress.batch === progress.batches
+      if (!isLast && performance.now() - drawnAt < REDRAW) return
       terminal.draw(liveLine(progress, terminal))
       drawnAt = performance.now()
     },
     onEpochEnd(record) {
       if (!latest) return
       const plain = '━'.repeat(BAR_LENGTH) // escape codes would count as characters
-      const facts = `${durationText(record.seconds)} ${rateText(latest.imagesPerSecond)}`
-      const parts = [`${counted(latest)} ${plain} ${facts}`, ...metricTexts(logsOf(record))]
-      const [first, ...rest] = wrapped(parts, { width: terminal.columns, glue: ' - ' })
-      terminal.print(first.replace(plain, bar(latest, BAR_LENGTH, terminal)))
-      for (const line of rest) terminal.print(' '.repeat(counted(latest).length + 1) + line)
+      const head = `${counted(latest)} ${plain} ${durationText(record.seconds)} ${rateText(latest.imagesPerSecond)}`
+      const indent = counted(latest).length + 1
+      const lines = wrapped([head, ...metricTexts(logsOf(record))], { width: terminal.columns, glue: ' - ', indent })
+      for (const line of lines) terminal.print(line.replace(plain, bar(latest, BAR_LENGTH, terminal)))
     },
   }
 }
 
-/** A line every `every` steps, and one per epoch. */
+/** A line every `every` steps of an epoch, and one at its end. */
 export function plainLines(terminal: Terminal, every: number): Callback {
   let epochs = 0
   let latest: Progress | undefined
@@ -53,8 +53,8 @@ export function plainLines(terminal: Terminal, every: number): Callback {
     onEpochBegin: (epoch) => terminal.print(epochTitle(epoch, epochs)),
     onBatchEnd(progress) {
       latest = progress
-      const { step, batch, batches, secondsLeft, imagesPerSecond, logs } = progress
-      if (step % every !== 0 || batch === batches) return // the epoch's own line follows the last batch
+      const { batch, batches, secondsLeft, imagesPerSecond, logs } = progress
+      if (batch % every !== 0 || batch === batches) return // the epoch's own line follows the last batch
       line(progress, [`${durationText(secondsLeft)} left`, rateText(imagesPerSecond), ...metricTexts(logs)])
     },
     onEpochEnd(record) {

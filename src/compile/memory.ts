@@ -82,6 +82,7 @@ function lifetimes(touches: readonly Touch[], before: readonly Buffer[], after: 
       const own = spanOf.get(target)
       if (!own || own.first !== time) continue
       const dying = reads
+        .filter((x) => !writes.includes(x))
         .map((x) => spanOf.get(x))
         .find((x) => x && x !== own && x.last === time && x.bytes === own.bytes)
       if (!dying) continue

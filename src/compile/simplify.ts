@@ -21,7 +21,10 @@ export function simplify(roots: readonly Node[]): Node[] {
     const unchanged = inputs.every((x, i) => x === node.inputs[i])
     let next = unchanged ? node : makeNode(node.op, inputs, node.attrs)
     if (isA(next, elementwise)) next = tidy(next)
-    next = next.op.row.simplify?.(next.inputs as Node[], next.attrs, next) ?? next
+    for (let simpler: Node | undefined = next; simpler; ) {
+      next = simpler
+      simpler = next.op.row.simplify?.(next.inputs as Node[], next.attrs, next)
+    }
     const key = `${next.op.opName} ${next.inputs.map(number).join()} ${attrsKey(next, number)}`
     const twin = known.get(key)
     if (!twin) known.set(key, next)

@@ -1,5 +1,6 @@
 /** Nodes: a graph is made by calling ops on nodes; nothing is computed, nothing is registered. */
 import { FoveaError, locate } from '../base/errors.ts'
+import { inOrder } from '../base/order.ts'
 import type { DType, TensorSpec, TypedArray } from './dtype.ts'
 import { dtypeOf } from './dtype.ts'
 import type { Shape } from './shape.ts'
@@ -171,27 +172,4 @@ export function scalarOf(node: Node): number | undefined {
 export const nameOf = (node: Node): string => String(node.attrs.name)
 
 /** All nodes that `roots` need, inputs before their users, in a fixed order. */
-export function topological(roots: readonly Node[]): Node[] {
-  const order: Node[] = []
-  const seen = new Set<Node>()
-  const stack: { node: Node; next: number }[] = []
-  for (const root of roots) {
-    if (seen.has(root)) continue
-    seen.add(root)
-    stack.push({ node: root, next: 0 })
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]
-      if (top.next < top.node.inputs.length) {
-        const child = top.node.inputs[top.next++]
-        if (!seen.has(child)) {
-          seen.add(child)
-          stack.push({ node: child, next: 0 })
-        }
-      } else {
-        order.push(top.node)
-        stack.pop()
-      }
-    }
-  }
-  return order
-}
+export const topological = (roots: readonly Node[]): Node[] => inOrder(roots, (node) => node.inputs)

@@ -310,6 +310,7 @@ async function move(
   const session = await Session.open(network, engine, seed, values)
   if (!from) return session
   session.steps = from.steps
+  session.epochs = from.epochs
   for (const [name, numbers] of Object.entries(values)) {
     const { spec } = from.state.resident(name)
     await session.state.add(name, spec, () => numbers)

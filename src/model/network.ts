@@ -1,5 +1,6 @@
 /** A network: named layers, wired. Pure data and graphs; it holds no numbers. */
 import { FoveaError, locate } from '../base/errors.ts'
+import { inOrder } from '../base/order.ts'
 import type { Node } from '../graph/node.ts'
 import { variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -82,7 +83,7 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape }) - 1,
     )
   }
-  const order = ordered(Object.values(outputs))
+  const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))
@@ -134,28 +135,6 @@ function checkShared({ name, layer, weights }: NamedLayer, inputs: readonly Tens
       got: shapeText(here[weight].shape),
     })
   }
-}
-
-/** Tensors that `outputs` need, each after what it is made from. */
-function ordered(outputs: readonly Tensor[]): Tensor[] {
-  const order: Tensor[] = []
-  const seen = new Set<Tensor>()
-  const stack = outputs.map((tensor) => ({ tensor, next: 0 })).reverse()
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1]
-    const before = top.tensor.source.kind === 'layer' ? top.tensor.source.inputs : []
-    if (top.next === 0 && seen.has(top.tensor)) stack.pop()
-    else if (top.next < before.length) {
-      seen.add(top.tensor)
-      const child = before[top.next++]
-      if (!seen.has(child)) stack.push({ tensor: child, next: 0 })
-    } else {
-      seen.add(top.tensor)
-      if (!order.includes(top.tensor)) order.push(top.tensor)
-      stack.pop()
-    }
-  }
-  return order
 }
 
 /** The state's name of a weight. */

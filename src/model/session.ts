@@ -19,6 +19,8 @@ export class Session {
   readonly state: State
   /** Training steps taken so far; the next one's number counts in bias corrections and random streams. */
   steps = 0
+  /** Epochs begun so far; the next one's number decides the order of its samples. */
+  epochs = 0
   readonly #programs = new Map<string, Program>()
 
   private constructor(network: Network, engine: Engine) {

@@ -14,10 +14,10 @@ import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { NumbersByName } from './feed.ts'
 import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { slotSpecs, trainingGoals } from './graphs.ts'
-import type { Callback, EpochRecord, History, Progress } from './history.ts'
+import type { Callback, EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
-import type { LossChoice } from './objective.ts'
+import type { LossChoice, Objective } from './objective.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
 
@@ -68,92 +68,140 @@ export interface FitExtras {
 }
 export type FitOptions = Options<typeof fitOptions> & FitExtras
 
-/** Trains. Data, order and masks are functions of the seed; the last, smaller batch is trained on too. */
+/** A training that goes on: what its epochs and steps need. */
+interface Training {
+  readonly session: Session
+  readonly data: Dataset
+  readonly objective: Objective
+  readonly optimizer: SettledOptimizer
+  readonly settings: Settled<typeof fitOptions>
+  readonly callbacks: readonly Callback[]
+  readonly batches: number
+  /** No step is taken once this says so. */
+  readonly isOver: () => boolean
+  /** Steps taken by this training. */
+  readonly stepsTaken: () => number
+}
+
+/**
+ * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
+ * trainings of one epoch are one of two. The last, smaller batch is trained on too.
+ */
 export async function fit(
   session: Session,
   data: Dataset,
   settings: Settled<typeof fitOptions>,
   { validationData, callbacks = [], signal }: FitExtras,
 ): Promise<History> {
-  const { epochs, batchSize, shuffle, seed, validationSplit } = settings
-  const [training, held] = validationSplit > 0 ? split(data, validationSplit) : [data, undefined]
+  const { epochs, batchSize, validationSplit } = settings
+  const [part, held] = validationSplit > 0 ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
-  const objective = objectiveFor(session.network, training, settings.loss)
   const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
   await session.addZeros(slotSpecs(session.network, optimizer))
 
-  const batches = Math.ceil(training.length / batchSize)
-  const lastStep = Math.min(settings.steps ?? Infinity, epochs * batches)
-  const program = (size: number): Promise<Program> => {
-    const key = `train ${size} ${fieldsKey(training.inputs)} ${fieldsKey(training.targets)} ${JSON.stringify([objective, optimizer.type, optimizer.options])}`
-    return session.program(key, () => trainingGoals(session.network, objective, { ...training, size }, optimizer))
-  }
-  const first = await program(Math.min(batchSize, training.length))
-  await each(callbacks, (c) =>
-    c.onTrainBegin?.({
-      epochs,
-      batches,
-      samples: training.length,
-      validationSamples: validation?.length ?? 0,
-      engine: `${session.state.engine.name}: ${session.state.engine.description}`,
-      arenaBytes: first.memory.peakBytes,
-    }),
-  )
+  const firstStep = session.steps
+  const stepsTaken = (): number => session.steps - firstStep
+  const isOver = (): boolean => stepsTaken() >= (settings.steps ?? Infinity) || signal?.aborted === true
+  const objective = objectiveFor(session.network, part, settings.loss)
+  const batches = Math.ceil(part.length / batchSize)
+  const training = { session, data: part, objective, optimizer, settings, callbacks, batches, isOver, stepsTaken }
 
+  const { memory } = await programFor(training, Math.min(batchSize, part.length))
+  const { name, description } = session.state.engine
+  const info = {
+    epochs,
+    batches,
+    samples: part.length,
+    validationSamples: validation?.length ?? 0,
+    engine: `${name}: ${description}`,
+    arenaBytes: memory.peakBytes,
+  }
+  await each(callbacks, (c) => c.onTrainBegin?.(info))
   const records: EpochRecord[] = []
-  const isOver = (step: number): boolean => step >= lastStep || signal?.aborted === true
-  let step = session.steps
-  const base = step
-  for (let epoch = 1; epoch <= epochs && !isOver(step - base); epoch++) {
+  for (let epoch = 1; epoch <= epochs && !isOver(); epoch++) {
     await each(callbacks, (c) => c.onEpochBegin?.(epoch))
-    const order = shuffle
-      ? permutation({ seed, stream: stream('shuffle'), step: epoch - 1 }, training.length)
-      : Uint32Array.from({ length: training.length }, (_, i) => i)
-    const tally = new Tally()
     const start = performance.now()
-    const pending: Promise<void>[] = []
-    for (let batch = 0; batch < batches && !isOver(step - base); batch++) {
+    const tally = await trainEpoch(training, epoch)
+    if (tally.samples === 0) break
+    const judged = validation && !signal?.aborted ? await evaluate(session, validation, settings.loss) : {}
+    const validated = Object.entries(judged).map(([log, value]) => [`val_${log}`, value])
+    const seconds = (performance.now() - start) / 1000
+    const record = { epoch, ...tally.means, ...Object.fromEntries(validated), seconds } as EpochRecord
+    records.push(record)
+    await each(callbacks, (c) => c.onEpochEnd?.(record))
+  }
+  const history = historyOf(records, stepsTaken(), signal?.aborted ? 'aborted' : 'finished')
+  await each(callbacks, (c) => c.onTrainEnd?.(history))
+  return history
+}
+
+/** The training program for batches of `size`. */
+function programFor({ session, data, objective, optimizer }: Training, size: number): Promise<Program> {
+  const { type, options } = optimizer
+  const key = `train ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, type, options])}`
+  return session.program(key, () => trainingGoals(session.network, objective, { ...data, size }, optimizer))
+}
+
+/** All batches of an epoch, at most `IN_FLIGHT` steps ahead of what is known; when it fails, nothing is left running. */
+async function trainEpoch(training: Training, epoch: number): Promise<Tally> {
+  const { session, data, settings, batches, isOver } = training
+  const { batchSize, shuffle, seed } = settings
+  const order = shuffle
+    ? permutation({ seed, stream: stream('shuffle'), step: session.epochs }, data.length)
+    : Uint32Array.from({ length: data.length }, (_, i) => i)
+  session.epochs++
+  const tally = new Tally()
+  const start = performance.now()
+  const pending: Promise<void>[] = []
+  try {
+    for (let batch = 0; batch < batches && !isOver(); batch++) {
       const indices = order.subarray(batch * batchSize, (batch + 1) * batchSize)
-      const size = indices.length
-      const arrays = allocateBatch(training, size)
-      const [run] = await Promise.all([program(size), training.read(indices, arrays)])
-      checkLabels(arrays, objective, session, indices, training.name)
-      const inputs = { ...fed(arrays, run), ...onlyKnown(run, stepInputs(seed, step, size, optimizer)) }
-      step++
-      session.steps = step
-      const now = step - base
-      const done = run.run(inputs).then(async ({ finite, ...sums }) => {
-        if (finite[0] !== 1) throw nonFinite(epoch, batch + 1, optimizer)
-        tally.add(sums, size)
-        const progress = progressOf({
-          epoch,
-          epochs,
-          batch: batch + 1,
-          batches,
-          step: now,
-          start,
-          tally,
-          total: training.length,
-        })
-        const own = new Tally()
-        own.add(sums, size)
-        await each(callbacks, (c) => c.onBatchEnd?.({ ...progress, batchLogs: own.means }))
-      })
+      const { sums } = await takeStep(training, indices)
+      const place = { epoch, epochs: settings.epochs, batch: batch + 1, batches, step: training.stepsTaken() }
+      const done = sums.then((values) => report(training, values, { place, tally, start, samples: indices.length }))
       done.catch(() => {}) // it is waited for below
       pending.push(done)
       if (pending.length >= IN_FLIGHT) await pending.shift()
     }
     await Promise.all(pending)
-    if (tally.samples === 0) break
-    const judged = validation && !signal?.aborted ? await evaluate(session, validation, settings.loss) : {}
-    const validated = Object.fromEntries(Object.entries(judged).map(([name, value]) => [`val_${name}`, value]))
-    const record = { epoch, ...tally.means, ...validated, seconds: (performance.now() - start) / 1000 } as EpochRecord
-    records.push(record)
-    await each(callbacks, (c) => c.onEpochEnd?.(record))
+  } finally {
+    await Promise.allSettled(pending)
   }
-  const history = historyOf(records, step - base, signal?.aborted ? 'aborted' : 'finished')
-  await each(callbacks, (c) => c.onTrainEnd?.(history))
-  return history
+  return tally
+}
+
+/** Reads a batch and starts a step on it; its sums come later. */
+async function takeStep(training: Training, indices: Uint32Array): Promise<{ sums: Promise<NumbersByName> }> {
+  const { session, data, objective, optimizer, settings } = training
+  const arrays = allocateBatch(data, indices.length)
+  const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
+  checkLabels(arrays, objective, session, indices, data.name)
+  const step = session.steps++
+  const given = stepInputs(settings.seed, step, indices.length, optimizer)
+  return { sums: program.run({ ...fed(arrays, program), ...onlyKnown(program, given) }) }
+}
+
+interface Reported {
+  readonly place: { epoch: number; epochs: number; batch: number; batches: number; step: number }
+  readonly tally: Tally
+  readonly start: number
+  readonly samples: number
+}
+
+/** Adds a step's sums to those of the epoch and tells the callbacks; throws when the step was not finite. */
+async function report(
+  training: Training,
+  { finite, ...sums }: NumbersByName,
+  { place, tally, start, samples }: Reported,
+): Promise<void> {
+  if (finite[0] !== 1) throw nonFinite(place, training.optimizer)
+  tally.add(sums, samples)
+  const batch = new Tally()
+  batch.add(sums, samples)
+  const imagesPerSecond = tally.samples / Math.max((performance.now() - start) / 1000, 1e-9)
+  const secondsLeft = (training.data.length - tally.samples) / imagesPerSecond
+  const progress = { ...place, imagesPerSecond, secondsLeft, logs: tally.means, batchLogs: batch.means }
+  await each(training.callbacks, (c) => c.onBatchEnd?.(progress))
 }
 
 async function each(
@@ -179,22 +227,7 @@ function stepInputs(seed: number, step: number, size: number, { row, options }: 
   }
 }
 
-function progressOf(state: {
-  epoch: number
-  epochs: number
-  batch: number
-  batches: number
-  step: number
-  start: number
-  tally: Tally
-  total: number
-}): Omit<Progress, 'batchLogs'> {
-  const { start, tally, total, ...counts } = state
-  const imagesPerSecond = tally.samples / Math.max((performance.now() - start) / 1000, 1e-9)
-  return { ...counts, imagesPerSecond, secondsLeft: (total - tally.samples) / imagesPerSecond, logs: tally.means }
-}
-
-function nonFinite(epoch: number, batch: number, { options }: SettledOptimizer): FoveaError {
+function nonFinite({ epoch, batch }: Reported['place'], { options }: SettledOptimizer): FoveaError {
   return new FoveaError('E_NONFINITE', {
     what: 'the loss or a gradient is not a finite number; the weights are those before this step',
     where: `epoch ${epoch}, batch ${batch}`,

@@ -6,7 +6,6 @@ import { preprocess } from '../../data/preprocessing.ts'
 import { engineOptions } from '../../engines/index.ts'
 import type { Model } from '../../model/model.ts'
 import type { Ranked } from '../../model/prediction.ts'
-import { aligned } from '../columns.ts'
 import { chosen, defineCommand } from '../command.ts'
 import { modelArgument, openTrained } from '../network.ts'
 
@@ -24,13 +23,13 @@ export const predict = defineCommand({
   examples: ['fovea predict model.safetensors digit.png'],
   async run({ arguments: [path, ...pictures], options }, terminal) {
     const model = await openTrained(path, chosen(engineOptions, options))
-    const width = Math.max(...pictures.map((picture) => picture.length))
+    const widths = { picture: longest(pictures), className: longest(model.classNames ?? []) }
     let exitCode = 0
     for (const picture of pictures) {
       try {
         const top = await classesOf(model, picture, options.top)
-        for (const line of options.json ? [JSON.stringify({ file: picture, top })] : tableOf(picture, width, top))
-          terminal.print(line)
+        const lines = options.json ? [JSON.stringify({ file: picture, top })] : rowsOf(top, picture, widths)
+        for (const line of lines) terminal.print(line)
       } catch (error) {
         if (!(error instanceof FoveaError) || error.kind === 'usage') throw error // the next picture would fail alike
         terminal.note(error.message)
@@ -54,13 +53,13 @@ async function classesOf(model: Model, path: string, count: number): Promise<Ran
   return (await model.predict(pixels)).top(count)
 }
 
-/** The file's name stands in the first row only. */
-function tableOf(path: string, width: number, top: readonly Ranked[]): string[] {
-  return aligned(
-    top.map(({ className, probability }, i) => [
-      (i === 0 ? path : '').padEnd(width),
-      className,
-      probability.toFixed(4),
-    ]),
+/** A row per class; the picture is named in the first. */
+function rowsOf(top: readonly Ranked[], picture: string, widths: { picture: number; className: number }): string[] {
+  return top.map(({ className, probability }, i) =>
+    [(i === 0 ? picture : '').padEnd(widths.picture), className.padEnd(widths.className), probability.toFixed(4)].join(
+      '  ',
+    ),
   )
 }
+
+const longest = (words: readonly string[]): number => Math.max(0, ...words.map((word) => word.length))

@@ -69,8 +69,6 @@ interface Run {
 
 async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<number> {
   const { model, parts, folder, reports } = run
-  const first = Object.values(parts.train.inputs)[0]
-  model.build(first.shape)
   const facts = {
     network: model.name,
     parameters: model.parameterCount,

@@ -31,16 +31,19 @@ export class Heap {
       if (range.bytes === 0) this.#free.splice(index, 1)
       return address
     }
-    if (this.top + wanted > this.#limit) {
+    const last = this.#free.at(-1)
+    const address = last && last.address + last.bytes === this.top ? last.address : this.top
+    if (address + wanted > this.#limit) {
       throw new FoveaError('E_LIMIT', {
         what: 'the memory of the wasm engine is used up',
         expected: `at most ${this.#limit} bytes`,
-        got: `${this.top + wanted}`,
+        got: `${address + wanted}`,
         hint: 'use a smaller batch, or close models that are no longer needed',
       })
     }
-    this.top += wanted
-    return this.top - wanted
+    if (address < this.top) this.#free.pop()
+    this.top = address + wanted
+    return address
   }
 
   release(address: number, bytes: number): void {
