@@ -78,14 +78,16 @@ function lifetimes(touches: readonly Touch[], before: readonly Buffer[], after: 
 
   touches.forEach(({ reads, writes, inPlace }, time) => {
     if (!inPlace) return
+    const taken = new Set<Span>()
     for (const target of writes) {
       const own = spanOf.get(target)
       if (!own || own.first !== time) continue
       const dying = reads
         .filter((x) => !writes.includes(x))
         .map((x) => spanOf.get(x))
-        .find((x) => x && x !== own && x.last === time && x.bytes === own.bytes)
+        .find((x) => x && !taken.has(x) && x !== own && x.last === time && x.bytes === own.bytes)
       if (!dying) continue
+      taken.add(dying)
       dying.last = own.last
       dying.buffers.push(...own.buffers)
       for (const buffer of own.buffers) spanOf.set(buffer, dying)

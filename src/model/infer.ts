@@ -13,24 +13,29 @@ import type { Session } from './session.ts'
 /** Samples per run where the answer does not depend on it. */
 export const INFERENCE_BATCH = 128
 
-/** Means of loss and metrics over a dataset. */
+export interface EvaluateOptions {
+  readonly loss?: LossChoice | undefined
+  readonly batchSize?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Means of loss and metrics over a dataset; undefined when the signal ended it before all was seen. */
 export async function evaluate(
   session: Session,
   data: Dataset,
-  loss?: LossChoice,
-  batchSize = INFERENCE_BATCH,
-): Promise<Logs> {
+  { loss, batchSize = INFERENCE_BATCH, signal }: EvaluateOptions = {},
+): Promise<Logs | undefined> {
   const objective = objectiveFor(session.network, data, loss)
   const size = Math.min(batchSize, data.length)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
   const program = await session.program(key, () => evaluationGoals(session.network, objective, { ...data, size }))
   const tally = new Tally()
-  await inBatches(data, size, async (arrays, indices) => {
+  await inBatches(data, { size, signal }, async (arrays, indices) => {
     checkLabels(arrays, objective, session, indices, data.name)
     const weights = new Float32Array(size).fill(1, 0, indices.length)
     tally.add(await program.run({ ...fed(arrays, program), ...onlyKnown(program, { weights }) }), indices.length)
   })
-  return tally.means
+  return tally.samples === data.length ? tally.means : undefined
 }
 
 /** Answers for every sample, by output; each a run of rows. */
@@ -49,7 +54,7 @@ export async function predict(
     Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
-  await inBatches({ targets: {}, ...data }, size, async (arrays, indices) => {
+  await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
     const answers = await program.run(fed(arrays, program))
     for (const [name, values] of Object.entries(answers)) {
       results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
@@ -58,14 +63,14 @@ export async function predict(
   return results
 }
 
-/** Reads all samples in order; the last batch is padded with zeros. */
+/** Reads all samples in order, until the signal says no more; the last batch is padded with zeros. */
 async function inBatches(
   data: Pick<Dataset, 'inputs' | 'targets' | 'length' | 'read'>,
-  size: number,
+  { size, signal }: { size: number; signal?: AbortSignal | undefined },
   use: (batch: Batch, indices: Uint32Array) => Promise<void>,
 ): Promise<void> {
   const pending: Promise<void>[] = []
-  for (let start = 0; start < data.length; start += size) {
+  for (let start = 0; start < data.length && !signal?.aborted; start += size) {
     const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
     const arrays = allocateBatch(data, size)
     await data.read(indices, arrays)

@@ -182,7 +182,7 @@ export class Model {
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const session = await this.#on({ engine, threads })
-    return evaluate(session, data, loss, batchSize)
+    return (await evaluate(session, data, { loss, batchSize })) as Logs // nothing ends it early
   }
 
   /** Answers for samples: probabilities for a classifier. Bytes are taken as pixels, 0 to 255. */

@@ -9,7 +9,7 @@ import type { Dataset } from '../data/dataset.ts'
 import { split } from '../data/subset.ts'
 import type { LossName } from '../nn/losses.ts'
 import { lossNames } from '../nn/losses.ts'
-import type { Optimizer, SettledOptimizer } from '../nn/optimizers.ts'
+import type { Optimizer, OptimizerName, SettledOptimizer } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { NumbersByName } from './feed.ts'
 import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
@@ -21,13 +21,21 @@ import type { LossChoice, Objective } from './objective.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
 
-const isOptimizer = (value: unknown): value is Optimizer => settleOptimizer(value as Optimizer) !== undefined
+/** Is this an optimizer that we have? What is wrong with its options is said at once. */
+function isOptimizer(value: unknown): value is Optimizer {
+  const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
+  return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
+}
 const isLoss = (value: unknown): boolean => lossNames.includes(value as LossName)
 
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
-  epochs: integer({ says: 'times that all samples are seen', min: 1, default: 1 }),
-  steps: integer({ says: 'steps after which training ends, whatever the epochs say', min: 1, optional: true }),
+  epochs: integer({
+    says: 'times that all samples are seen; without it as many as the steps take, or 1',
+    min: 1,
+    optional: true,
+  }),
+  steps: integer({ says: 'steps after which training ends, in the middle of an epoch or not', min: 1, optional: true }),
   batchSize: integer({ says: 'samples per step', min: 1, default: 32 }),
   optimizer: custom<Optimizer>({
     says: 'rule of the updates',
@@ -76,6 +84,7 @@ interface Training {
   readonly optimizer: SettledOptimizer
   readonly settings: Settled<typeof fitOptions>
   readonly callbacks: readonly Callback[]
+  readonly epochs: number
   readonly batches: number
   /** No step is taken once this says so. */
   readonly isOver: () => boolean
@@ -93,7 +102,7 @@ export async function fit(
   settings: Settled<typeof fitOptions>,
   { validationData, callbacks = [], signal }: FitExtras,
 ): Promise<History> {
-  const { epochs, batchSize, validationSplit } = settings
+  const { steps, batchSize, validationSplit } = settings
   const [part, held] = validationSplit > 0 ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
   const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
@@ -101,10 +110,22 @@ export async function fit(
 
   const firstStep = session.steps
   const stepsTaken = (): number => session.steps - firstStep
-  const isOver = (): boolean => stepsTaken() >= (settings.steps ?? Infinity) || signal?.aborted === true
+  const isOver = (): boolean => stepsTaken() >= (steps ?? Infinity) || signal?.aborted === true
   const objective = objectiveFor(session.network, part, settings.loss)
   const batches = Math.ceil(part.length / batchSize)
-  const training = { session, data: part, objective, optimizer, settings, callbacks, batches, isOver, stepsTaken }
+  const epochs = settings.epochs ?? (steps === undefined ? 1 : Math.ceil(steps / batches))
+  const training = {
+    session,
+    data: part,
+    objective,
+    optimizer,
+    settings,
+    callbacks,
+    epochs,
+    batches,
+    isOver,
+    stepsTaken,
+  }
 
   const { memory } = await programFor(training, Math.min(batchSize, part.length))
   const { name, description } = session.state.engine
@@ -123,8 +144,8 @@ export async function fit(
     const start = performance.now()
     const tally = await trainEpoch(training, epoch)
     if (tally.samples === 0) break
-    const judged = validation && !signal?.aborted ? await evaluate(session, validation, settings.loss) : {}
-    const validated = Object.entries(judged).map(([log, value]) => [`val_${log}`, value])
+    const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
+    const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
     const seconds = (performance.now() - start) / 1000
     const record = { epoch, ...tally.means, ...Object.fromEntries(validated), seconds } as EpochRecord
     records.push(record)
@@ -157,7 +178,7 @@ async function trainEpoch(training: Training, epoch: number): Promise<Tally> {
     for (let batch = 0; batch < batches && !isOver(); batch++) {
       const indices = order.subarray(batch * batchSize, (batch + 1) * batchSize)
       const { sums } = await takeStep(training, indices)
-      const place = { epoch, epochs: settings.epochs, batch: batch + 1, batches, step: training.stepsTaken() }
+      const place = { epoch, epochs: training.epochs, batch: batch + 1, batches, step: training.stepsTaken() }
       const done = sums.then((values) => report(training, values, { place, tally, start, samples: indices.length }))
       done.catch(() => {}) // it is waited for below
       pending.push(done)
