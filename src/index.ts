@@ -4,10 +4,13 @@ export { decodeImage } from '#platform'
 export type { ErrorCode } from './base/errors.ts'
 // errors
 export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
+/** What options of a layer of one's own are made of: `options.integer({ says, min: 1 })`. */
+export * as options from './base/options.ts'
 export type { Engine } from './compile/engine.ts'
 export type { Program } from './compile/program.ts'
 export { compile } from './compile/program.ts'
 export { State } from './compile/state.ts'
+export { allocateBatch } from './data/batch.ts'
 export type { Batch, Dataset } from './data/dataset.ts'
 // data
 export { datasets } from './data/datasets/index.ts'

@@ -9,8 +9,9 @@ import { State } from '../src/compile/state.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
 import type { DType, TensorSpec } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
-import { constant, input, variable } from '../src/graph/node.ts'
+import { constant, input, makeNode, variable } from '../src/graph/node.ts'
 import type { Padding, Shape } from '../src/graph/shape.ts'
+import { sizeOf } from '../src/graph/shape.ts'
 import { broadcastTo, reshape } from '../src/ops/broadcasting.ts'
 import { convolution } from '../src/ops/convolution.ts'
 import {
@@ -360,6 +361,26 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         if (!result) continue
         const values = Object.fromEntries(specs.map((spec, i) => [`x${i}`, valuesFor(spec, seedOf(title) + i)]))
         test(title, () => agrees({ y: result, ...backward({ y: result, inputs }) }, values, title.split(' ')[0]))
+      }
+    })
+
+    suite('what a row says it fuses', () => {
+      for (const row of sampleCases) {
+        const { fuses } = row.y.op.row
+        const rank = row.y.shape.length
+        if (fuses?.tail) {
+          const [scalar, column, whole] = [[], row.y.shape.slice(-1), row.y.shape].map((shape, i) =>
+            constant(ladder(sizeOf(shape), i + 3, [0.5, 2]), shape),
+          )
+          const tailed = add(mul(relu(sub(row.y, scalar)), rank > 0 ? column : scalar), whole)
+          test(`a tail on ${row.title}`, () => agrees({ y: tailed }, row.values, row.opName))
+        }
+        if (fuses?.head && row.inputs.length === 1) {
+          const { op, attrs } = row.y
+          const [x] = row.inputs
+          const headed = makeNode(op, [mul(sub(x, 0.25), add(x, constant(Float32Array.of(2), [1])))], attrs)
+          test(`a head on ${row.title}`, () => agrees({ y: headed }, row.values, row.opName))
+        }
       }
     })
 

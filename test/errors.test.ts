@@ -46,7 +46,6 @@ test('codes, kinds and exit codes are stable', () => {
     E_IO: 7,
     E_NETWORK: 7,
     E_ENGINE: 9,
-    E_ABORTED: 130,
   }
   assert.deepEqual(Object.keys(errorCodes).sort(), Object.keys(rows).sort())
   for (const [code, exitCode] of Object.entries(rows)) {

@@ -377,7 +377,13 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
     'labels beyond the outputs',
     'E_LABEL',
     ['sample', '0 to 2'],
-    () => sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 3 })]).fit(train),
+    () => {
+      const image = { shape: [4], data: new Float32Array(8) }
+      const label = { shape: [], data: Int32Array.of(1, 3) }
+      return sequential({ inputShape: [4] }, [dense({ units: 3 })]).fit(
+        fromArrays({ name: 'few', inputs: { image }, targets: { label } }),
+      )
+    },
   ],
   [
     'a loss that does not fit',

@@ -7,7 +7,7 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import type { DType, TensorSpec } from '../src/graph/dtype.ts'
 import type { AnyOp, Attrs, Node, Sample, SampleInput } from '../src/graph/node.ts'
-import { constant, input, isA, makeNode, nameOf, variable, variableOp } from '../src/graph/node.ts'
+import { constant, input, makeNode, nameOf, variable } from '../src/graph/node.ts'
 import { sizeOf } from '../src/graph/shape.ts'
 import { domainOf, elementwiseOps, mul } from '../src/ops/elementwise.ts'
 import { ops } from '../src/ops/index.ts'
@@ -125,7 +125,6 @@ export async function stateWith(engine: Engine, values: Readonly<Record<string, 
   return state
 }
 export const vector = (name: string, count: number): Node => variable(name, [count])
-export const isVariable = (node: Node): boolean => isA(node, variableOp)
 
 /** A result against the truth: relative to its size as a whole, and element by element to the size of the elements. */
 export function assertClose(got: Numbers, wanted: Numbers, tolerance: number, what: string): void {

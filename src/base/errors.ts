@@ -1,5 +1,5 @@
 /** What went wrong, in one word; decides the exit code of the command. */
-export type ErrorKind = 'bug' | 'usage' | 'file' | 'limit' | 'numeric' | 'io' | 'capability' | 'cancelled'
+export type ErrorKind = 'bug' | 'usage' | 'file' | 'limit' | 'numeric' | 'io' | 'capability'
 
 /** Every code an error can carry. Codes are stable: scripts may depend on them. */
 export const errorCodes = {
@@ -19,7 +19,6 @@ export const errorCodes = {
   E_NETWORK: 'io',
   E_ENGINE: 'capability',
   E_CLOSED: 'usage',
-  E_ABORTED: 'cancelled',
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorCodes
@@ -33,7 +32,6 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   numeric: 6,
   io: 7,
   capability: 9,
-  cancelled: 130,
 }
 
 /** The parts of an error message, each a phrase without a final stop. */

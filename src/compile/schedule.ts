@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { inputOp, isA, nameOf, topological, variableOp } from '../graph/node.ts'
+import { sameShape, shapeText } from '../graph/shape.ts'
 import { fuse, kindOf, unfused } from './fuse.ts'
 import type { Goals } from './goals.ts'
 import { checkUpdates } from './goals.ts'
@@ -59,10 +60,8 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
     if (absorbed.has(node)) continue
     const kind = kindOf(node)
     if (kind === 'leaf') {
-      const value = leafValue(node)
-      values.set(node, value)
-      if (isA(node, variableOp)) variables[nameOf(node)] = value
-      if (isA(node, inputOp)) inputs[nameOf(node)] = value
+      const table = isA(node, variableOp) ? variables : isA(node, inputOp) ? inputs : undefined
+      values.set(node, table ? shared(table, node) : leafValue(node))
     } else if (kind === 'view') {
       values.set(node, { shape: node.shape, dtype: node.dtype, buffer: valueFor(node.inputs[0]).buffer })
     } else {
@@ -85,6 +84,23 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
   const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node)]))
   const targets = updates.map(([variable, next]) => ({ to: valueFor(variable), from: valueFor(next) }))
   return { ...settleUpdates([...merged, ...copies], targets, results), inputs, variables }
+}
+
+/** The value of a named leaf; nodes of one name are one tensor. */
+function shared(table: Record<string, Value>, node: Node): Value {
+  const name = nameOf(node)
+  const known = Object.hasOwn(table, name) ? table[name] : undefined
+  if (known && (known.dtype !== node.dtype || !sameShape(known.shape, node.shape))) {
+    const [expected, got] = [known, node].map(({ dtype, shape }) => `${dtype} ${shapeText(shape)}`)
+    throw new FoveaError('E_GRAPH', {
+      what: `two kinds of ${node.op.opName} have one name`,
+      where: name,
+      expected,
+      got,
+    })
+  }
+  table[name] = known ?? leafValue(node)
+  return table[name]
 }
 
 function leafValue(node: Node): Value {

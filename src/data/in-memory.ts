@@ -70,7 +70,7 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
         })
       }
       const size = sizeOf(shape)
-      if (!(size > 0 && data.length % size === 0)) {
+      if (!(size > 0 && data.length > 0 && data.length % size === 0)) {
         const got = `${data.length} elements`
         throw new FoveaError('E_SHAPE', {
           what: `not a whole number of samples ${shapeText(shape)}`,

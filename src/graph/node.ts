@@ -76,7 +76,7 @@ export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: ne
 
 /** Makes a node of any op; checks shapes at once. */
 export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}): Node {
-  const spec = locate(op.opName, () => op.row.infer(inputs as Node[], attrs))
+  const spec = locate(String(attrs['label'] ?? op.opName), () => op.row.infer(inputs as Node[], attrs))
   return { op, inputs, attrs, shape: spec.shape, dtype: spec.dtype }
 }
 

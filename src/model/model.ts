@@ -1,12 +1,13 @@
 /** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
-import { writeFile } from '#platform'
+import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { integer, settle, text } from '../base/options.ts'
+import { integer, settle, show, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
-import type { Dataset } from '../data/dataset.ts'
+import type { Dataset, Parts } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
+import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions, sharedEngine } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
@@ -25,7 +26,7 @@ import type { History, Logs } from './history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
 import type { Network } from './network.ts'
 import { networkWeights, wire } from './network.ts'
-import type { LossChoice } from './objective.ts'
+import type { LossChoice, Objective } from './objective.ts'
 import { headsOf, objectiveFor } from './objective.ts'
 import { Prediction } from './prediction.ts'
 import { Session } from './session.ts'
@@ -146,10 +147,13 @@ export class Model {
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
     const { validationData, callbacks, signal, ...plain } = options
+    for (const given of validationData ? [data, validationData] : [data]) checkDataset(given, this.name)
+    for (const callback of callbacks ?? []) checkCallback(callback)
     const { engine, threads, ...settings } = settle(fitTable, plain, 'fit')
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, settings.loss)
+    checkClassNames(data, this.network, objective)
     const session = await this.#on({ engine, threads })
     this.#heads = headsOf(objective)
     this.#inputTypes = Object.fromEntries(
@@ -177,6 +181,7 @@ export class Model {
 
   /** Means of loss and metrics: `{ accuracy, loss }`. */
   async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
+    checkDataset(data, this.name)
     const { loss, ...plain } = options
     const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
     const only = Object.values(data.inputs)
@@ -185,7 +190,10 @@ export class Model {
     return (await evaluate(session, data, { loss, batchSize })) as Logs // nothing ends it early
   }
 
-  /** Answers for samples: probabilities for a classifier. Bytes are taken as pixels, 0 to 255. */
+  /**
+   * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
+   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255.
+   */
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
     const { batchSize, engine, threads } = settle(inferenceOptions, options, 'predict')
     const data = isDataset(samples) ? samples : this.#asDataset(samples)
@@ -199,8 +207,27 @@ export class Model {
     return new Prediction(Object.fromEntries(shaped), this.classNames)
   }
 
+  /**
+   * Answers for one picture, a PNG or JPEG file's bytes (`name` stands for it in complaints), prepared as the data were
+   * that the model learned from. Throws E_FILE when the picture cannot be decoded.
+   */
+  async predictPicture(bytes: Uint8Array, name = 'picture'): Promise<Prediction> {
+    if (!this.preprocessing) {
+      throw new FoveaError('E_MODEL', {
+        what: 'does not know what to make of pictures: it learned from data that had none',
+        where: this.name,
+        hint: 'set model.preprocessing, as in { size: [28, 28], channels: 1, ... }',
+      })
+    }
+    return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
+  }
+
   #asDataset(samples: Exclude<Samples, Dataset>): Dataset {
     const names = Object.keys(this.inputs)
+    if (samples === null || typeof samples !== 'object' || Array.isArray(samples)) {
+      const expected = 'a dataset, a Uint8Array of pixels or a Float32Array, or one per input by name'
+      throw new FoveaError('E_DATA', { what: 'these are no samples', where: this.name, expected, got: show(samples) })
+    }
     const arrays = dtypeOf(samples)
       ? { [names[0]]: samples as TypedArray }
       : (samples as Readonly<Record<string, TypedArray>>)
@@ -319,7 +346,39 @@ async function move(
   return session
 }
 
-const isDataset = (samples: Samples): samples is Dataset => typeof (samples as Dataset).read === 'function'
+const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
+
+function checkDataset(data: unknown, where: string): void {
+  if (isDataset(data) && data.length > 0) return
+  const hint = isDataset((data as Partial<Parts> | undefined)?.train)
+    ? 'did you mean its part .train or .test?'
+    : undefined
+  const got = isDataset(data) ? 'one without samples' : show(data)
+  throw new FoveaError('E_DATA', { what: 'wants a dataset', where, got, ...(hint && { hint }) })
+}
+
+function checkCallback(callback: unknown): void {
+  if (typeof callback === 'object' && callback !== null) return
+  throw new FoveaError('E_OPTION', {
+    what: "'callbacks' holds no callback",
+    where: 'fit',
+    expected: 'objects such as { onEpochEnd(record) { ... } }',
+    got: show(callback),
+  })
+}
+
+/** Names for more or fewer classes than a network tells apart belong to other data. */
+function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
+  if (!classNames || goals.length !== 1) return
+  const [classes] = network.calls[network.outputs[goals[0].output]].shape
+  if (classNames.length === classes) return
+  throw new FoveaError('E_DATA', {
+    what: 'the network has another number of outputs than the data has classes',
+    where: name,
+    expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
+    got: `${classes}`,
+  })
+}
 
 /** Keras counts the step and the learning rate too. */
 function optimizerParams(network: Network, optimizer: Optimizer): number {

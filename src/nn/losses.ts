@@ -60,17 +60,14 @@ export function chooseLoss(
   const chosen = name ?? lossNames.find((candidate) => rows[candidate].fits(target, output))
   if (chosen && rows[chosen].fits(target, output)) return chosen
   const got = `${target.dtype} [${target.shape.join(', ')}] targets, [${output.join(', ')}] outputs`
+  const hint = target.dtype === 'uint8' ? 'class indices are int32, as in Int32Array.from(labels)' : undefined
+  const facts = { where, got, ...(hint && { hint }) }
   if (chosen)
     throw new FoveaError('E_DATA', {
       what: `${chosen} does not fit the targets`,
-      where,
       expected: rows[chosen].wants,
-      got,
+      ...facts,
     })
-  throw new FoveaError('E_DATA', {
-    what: 'no loss fits the targets',
-    where,
-    expected: lossNames.map((l) => rows[l].wants).join('; or '),
-    got,
-  })
+  const expected = lossNames.map((l) => rows[l].wants).join('; or ')
+  throw new FoveaError('E_DATA', { what: 'no loss fits the targets', expected, ...facts })
 }

@@ -1,8 +1,7 @@
 /** Asks a trained model what is in pictures. */
-import { decodeImage, readFile } from '#platform'
+import { readFile } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import { flag, integer } from '../../base/options.ts'
-import { preprocess } from '../../data/preprocessing.ts'
 import { engineOptions } from '../../engines/index.ts'
 import type { Model } from '../../model/model.ts'
 import type { Ranked } from '../../model/prediction.ts'
@@ -41,16 +40,9 @@ export const predict = defineCommand({
 })
 
 async function classesOf(model: Model, path: string, count: number): Promise<Ranked[]> {
-  const { preprocessing, name } = model
-  if (!preprocessing)
-    throw new FoveaError('E_MODEL', {
-      what: 'does not know what to make of pictures: it learned from data that had none',
-      where: name,
-    })
   const bytes = await readFile(path, { limit: FILE_LIMIT })
   if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
-  const pixels = preprocess(await decodeImage(bytes, path), preprocessing)
-  return (await model.predict(pixels)).top(count)
+  return (await model.predictPicture(bytes, path)).top(count)
 }
 
 /** A row per class; the picture is named in the first. */

@@ -17,6 +17,7 @@ export interface WasmFunction {
 
 /** An unsigned integer in LEB128. */
 export function unsigned(value: number): number[] {
+  if (!(Number.isSafeInteger(value) && value >= 0)) throw new RangeError(`${value} is not an unsigned integer`)
   const bytes: number[] = []
   do {
     const low = value % 128

@@ -46,8 +46,17 @@ export function render(
   read: (index: number) => Code,
 ): { readonly code: Code; readonly results: readonly Local[] } {
   const code: Code[] = []
-  const done = new Map<Scalar | number, Local>()
-  const keep = (key: Scalar | number, value: Code): Local => {
+  const done = new Map<string, Local>()
+  const keys = new Map<Scalar, string>()
+  /** Equal for equal expressions, wherever they were made. */
+  const keyOf = (x: Scalar): string => {
+    if (x.kind === 'argument') return `$${x.index}`
+    if (x.kind === 'constant') return `${x.value}`
+    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
+    keys.set(x, key)
+    return key
+  }
+  const keep = (key: string, value: Code): Local => {
     const [set, local] = f.let('v128', value)
     code.push(set)
     done.set(key, local)
@@ -55,7 +64,7 @@ export function render(
   }
   const visit = (x: Scalar): Code => {
     if (x.kind === 'constant') return f32x4.const(x.value)
-    const key = x.kind === 'argument' ? x.index : x
+    const key = keyOf(x)
     const known = done.get(key)
     if (known) return known.get
     if (x.kind === 'argument') return keep(key, read(x.index)).get
@@ -64,10 +73,10 @@ export function render(
       const mask = condition.kind === 'apply' ? masks[condition.fn] : undefined
       if (mask && condition.kind === 'apply') {
         const [left, right] = condition.inputs.map(visit)
-        return keep(x, v128.select(mask(left, right), visit(a), visit(b))).get
+        return keep(key, v128.select(mask(left, right), visit(a), visit(b))).get
       }
     }
-    return keep(x, renderings[x.fn](...x.inputs.map(visit))).get
+    return keep(key, renderings[x.fn](...x.inputs.map(visit))).get
   }
   const results = expressions.map((x) => {
     const value = visit(x)
