@@ -119,6 +119,12 @@ export function normals(draw: Draw, count: number): Float32Array {
   return result
 }
 
+/** One of `normals`: the element of that number. */
+export function normalAt(draw: Draw, element: number): number {
+  const even = element - (element % 2)
+  return normalPair(bitsAt(draw, even), bitsAt(draw, even + 1))[element % 2]
+}
+
 /** A permutation of 0 .. count - 1 (Fisher and Yates), a function of the draw alone. */
 export function permutation(draw: Draw, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)

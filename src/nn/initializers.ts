@@ -2,7 +2,7 @@
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { custom, number, settle } from '../base/options.ts'
 import type { Draw } from '../base/random.ts'
-import { normals, uniforms } from '../base/random.ts'
+import { normalAt, normals, uniforms } from '../base/random.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 
@@ -40,9 +40,8 @@ const CUT_DEVIATION = 0.8796256610342398
 /** Normals; those beyond two standard deviations are drawn again, each from the next step of its own element. */
 function cutNormals(draw: Draw, count: number): Float32Array {
   const result = normals(draw, count)
-  for (let step = (draw.step ?? 0) + 1; result.some((z) => Math.abs(z) > 2); step++) {
-    const again = normals({ ...draw, step }, count)
-    for (let i = 0; i < count; i++) if (Math.abs(result[i]) > 2) result[i] = again[i]
+  for (let i = 0; i < count; i++) {
+    for (let step = (draw.step ?? 0) + 1; Math.abs(result[i]) > 2; step++) result[i] = normalAt({ ...draw, step }, i)
   }
   return result
 }
