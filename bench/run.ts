@@ -8,7 +8,7 @@ import type { Engine, Numbers } from '../src/compile/engine.ts'
 import type { Program } from '../src/compile/program.ts'
 import { openEngine } from '../src/engines/index.ts'
 import { sizeOf } from '../src/graph/shape.ts'
-import { predictionGoals, slotSpecs, trainingGoals } from '../src/model/graphs.ts'
+import { predictionGoals, trainingGoals, trainingSpecs } from '../src/model/graphs.ts'
 import { objectiveFor } from '../src/model/objective.ts'
 import { Session } from '../src/model/session.ts'
 import { settleOptimizer } from '../src/nn/optimizers.ts'
@@ -71,7 +71,7 @@ async function prepare(
   const engine = openEngine({ engine: 'wasm', threads })
   const session = await Session.open(network, engine, 0)
   const batch = { size: batchSize, ...fields }
-  if (mode === 'train') await session.addZeros(slotSpecs(network, optimizer))
+  if (mode === 'train') await session.addZeros(trainingSpecs(network, optimizer))
   const program = await session.program(mode, () =>
     mode === 'train'
       ? trainingGoals(network, objective, batch, optimizer)

@@ -1,17 +1,17 @@
 /** Fovea's public face: a table of contents. */
 
 export { decodeImage } from '#platform'
-export type { ErrorCode } from './base/errors.ts'
+export type { ErrorCode, ErrorKind } from './base/errors.ts'
 // errors
 export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
 /** What options of a layer of one's own are made of: `options.integer({ says, min: 1 })`. */
 export * as options from './base/options.ts'
-export type { Engine } from './compile/engine.ts'
+export type { Engine, Numbers } from './compile/engine.ts'
 export type { Program } from './compile/program.ts'
 export { compile } from './compile/program.ts'
 export { State } from './compile/state.ts'
 export { allocateBatch } from './data/batch.ts'
-export type { Batch, Dataset } from './data/dataset.ts'
+export type { Batch, Dataset, Fields, Parts } from './data/dataset.ts'
 // data
 export { datasets } from './data/datasets/index.ts'
 export { fromArrays } from './data/in-memory.ts'
@@ -19,6 +19,7 @@ export type { Preprocessing } from './data/preprocessing.ts'
 export { preprocess } from './data/preprocessing.ts'
 export { split, subset, take } from './data/subset.ts'
 export { engines, openEngine } from './engines/index.ts'
+export type { DType, TensorSpec, TypedArray } from './graph/dtype.ts'
 export type { Node } from './graph/node.ts'
 // the graph underneath: ops, gradients, programs over a state
 export { constant, input as placeholder, variable } from './graph/node.ts'
@@ -29,9 +30,13 @@ export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Sam
 export { Model } from './model/model.ts'
 export type { Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
-export type { Layer, Tensor } from './nn/layer.ts'
+export type { SummaryOptions } from './model/summary.ts'
+export type { Initializer } from './nn/initializers.ts'
+export type { Layer, LayerRow, Tensor } from './nn/layer.ts'
 export { defineLayer, input } from './nn/layer.ts'
 export { layers } from './nn/layers/index.ts'
+export type { LossName } from './nn/losses.ts'
+export type { Optimizer } from './nn/optimizers.ts'
 export { gradients } from './ops/gradient.ts'
 export { ops } from './ops/public.ts'
 export { zoo } from './zoo/index.ts'

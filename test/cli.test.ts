@@ -322,7 +322,7 @@ test('the bar: never wider than the terminal, and whole at the end', async () =>
     }
     await bar.onEpochBegin?.(1)
     await bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress)
-    await bar.onEpochEnd?.({ epoch: 1, seconds: 131, ...logs, val_accuracy: 0.5, val_loss: 1 })
+    await bar.onEpochEnd?.({ epoch: 1, seconds: 131, samples: 48_000, ...logs, val_accuracy: 0.5, val_loss: 1 })
     assert.ok(drawn.every((line) => line.length <= columns))
     if (columns === 120) {
       const bars = '━━━━━━━━━──────────'

@@ -36,6 +36,7 @@ test('codes, kinds and exit codes are stable', () => {
     E_OPTION: 2,
     E_GRAPH: 2,
     E_MODEL: 2,
+    E_MISMATCH: 2,
     E_CLOSED: 2,
     E_DATA: 3,
     E_LABEL: 3,

@@ -7,7 +7,7 @@ import { State } from '../src/compile/state.ts'
 import { openEngine } from '../src/engines/index.ts'
 import { input, variable } from '../src/graph/node.ts'
 import { sizeOf } from '../src/graph/shape.ts'
-import { slotSpecs, trainingGoals } from '../src/model/graphs.ts'
+import { HALTED, trainingGoals, trainingSpecs } from '../src/model/graphs.ts'
 import { networkWeights } from '../src/model/network.ts'
 import { objectiveFor } from '../src/model/objective.ts'
 import { Session } from '../src/model/session.ts'
@@ -107,6 +107,7 @@ async function train(engine: Engine) {
 
   const copy = await Session.open(network, engine, 0, weights)
   const plain = settleOptimizer({ type: 'sgd', learningRate: 1 })
+  await copy.addZeros(trainingSpecs(network, plain))
   const once = await copy.program('once', () => trainingGoals(network, objective, { size: batch, ...fields }, plain))
   await once.run({ ...fed(0), 'rate/learningRate': Float64Array.of(1) })
   const gradients = await Promise.all(
@@ -114,7 +115,7 @@ async function train(engine: Engine) {
   )
 
   const adam = settleOptimizer({ type: 'adam', ...options })
-  await session.addZeros(slotSpecs(network, adam))
+  await session.addZeros(trainingSpecs(network, adam))
   const program = await session.program('train', () =>
     trainingGoals(network, objective, { size: batch, ...fields }, adam),
   )
@@ -248,7 +249,7 @@ test('a step with a number that is not finite leaves weights and optimizer as th
   const engine = openEngine({ engine: 'wasm', threads: 2 })
   const session = await Session.open(network, engine, 3)
   const adam = settleOptimizer('adam')
-  await session.addZeros(slotSpecs(network, adam))
+  await session.addZeros(trainingSpecs(network, adam))
   const fields = {
     name: 'bad',
     inputs: { x: { shape: [28, 28, 1], dtype: 'float32' } },
@@ -265,6 +266,8 @@ test('a step with a number that is not finite leaves weights and optimizer as th
     'rate/rate': Float32Array.of(0.001),
   })
   assert.equal(result['finite'][0], 0)
-  assert.deepEqual(await session.values(), before)
+  const after = await session.values()
+  assert.equal(after[HALTED][0], 1, 'and so it stays until the next fit')
+  assert.deepEqual({ ...after, [HALTED]: before[HALTED] }, before)
   await engine.close()
 })

@@ -37,6 +37,15 @@ const small = (options = {}) =>
   ])
 const settings = { epochs: 2, batchSize: 64, seed: 5 } as const
 
+const flat = (units: number) => sequential([flatten(), dense({ units })])
+/** A few samples of four floats, told apart by these targets. */
+const floats = (count: number, targets: Int32Array | Uint8Array | Float32Array = new Int32Array(count), value = 1) =>
+  fromArrays({
+    name: 'floats',
+    inputs: { x: { shape: [4], data: new Float32Array(count * 4).fill(value) } },
+    targets: { y: { shape: targets.length > count ? [targets.length / count] : [], data: targets } },
+  })
+
 test('counts of the known networks', () => {
   assert.equal(zoo.lenet().parameterCount, 1_256_080)
   assert.equal(zoo.mnistCnn().parameterCount, 3_274_634)
@@ -256,7 +265,7 @@ const damages: [
   ],
   [
     'with an unknown option',
-    'E_OPTION',
+    'E_FILE',
     ["did you mean 'filters'"],
     (m) => Object.assign(m, { architecture: m['architecture'].replace('"filters"', '"filter"') }),
   ],
@@ -283,7 +292,7 @@ const damages: [
   ['with class names that are no texts', 'E_FILE', ['classNames'], (m) => Object.assign(m, { classNames: '[1]' })],
   [
     'with unknown preprocessing',
-    'E_OPTION',
+    'E_FILE',
     ['preprocessing'],
     (m) => Object.assign(m, { preprocessing: '{"code":"x"}' }),
   ],
@@ -387,13 +396,66 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
   ],
   [
     'a loss that does not fit',
-    'E_DATA',
+    'E_MISMATCH',
     ['categoricalCrossentropy', '[10]'],
     () => small().fit(train, { loss: 'categoricalCrossentropy' }),
   ],
   ['an unknown engine', 'E_OPTION', ['engine'], () => small().fit(train, { engine: 'cuda' as never })],
   ['samples that fill no image', 'E_SHAPE', ['[28, 28, 1]'], () => small().predict(new Uint8Array(100))],
   ['weights of no layer', 'E_MODEL', ['conv2d/kernel'], () => small().setWeights({ nothing: new Float32Array(1) })],
+  ['both parts', 'E_MISMATCH', ['did you mean its part .train'], () => small().fit({ train, test: judged } as never)],
+  ['no dataset', 'E_MISMATCH', ['wants a dataset'], () => small().evaluate(undefined as never)],
+  [
+    'a function as a callback',
+    'E_OPTION',
+    ['onEpochEnd'],
+    () => small().fit(train, { callbacks: [() => {}] as never }),
+  ],
+  ['a misspelt extra', 'E_OPTION', ["did you mean 'callbacks'?"], () => small().fit(train, { callback: [] } as never)],
+  ['more outputs than classes', 'E_MISMATCH', ['10', '12'], () => flat(12).fit(train)],
+  [
+    'other data to validate',
+    'E_SHAPE',
+    ['[28, 28, 1]', '[4]'],
+    () => small().fit(train, { validationData: floats(2) }),
+  ],
+  ['a plain list of samples', 'E_MISMATCH', ['Float32Array.from'], () => small().predict([1, 2] as never)],
+  [
+    'a decoded picture as samples',
+    'E_MISMATCH',
+    ['preprocess'],
+    () => small().predict({ width: 1, data: [] } as never),
+  ],
+  ['no samples at all', 'E_SHAPE', ['0 elements'], () => small().predict(new Uint8Array(0))],
+  ['bytes as labels', 'E_MISMATCH', ['Int32Array.from'], () => flat(3).fit(floats(2, new Uint8Array(2)))],
+  [
+    'rows that are no probabilities',
+    'E_LABEL',
+    ['of sample', 'sum'],
+    () => flat(3).fit(floats(2, new Float32Array(6))),
+  ],
+  ['a loss that is none', 'E_OPTION', ['unknown loss'], () => small().evaluate(train, { loss: 'mse' as never })],
+  [
+    'a loss for no output',
+    'E_OPTION',
+    ['nope'],
+    () => small().fit(train, { loss: { nope: 'categoricalCrossentropy' } }),
+  ],
+  ['a layer on a layer', 'E_MODEL', ['input(...)'], () => flatten()(dense({ units: 3 }) as never)],
+  [
+    'an object of inputs and outputs',
+    'E_MODEL',
+    ['model(x, y)'],
+    () => model({ inputs: input([2]) }, undefined as never),
+  ],
+  [
+    'two inputs of one name',
+    'E_MODEL',
+    ["'a'"],
+    () => model([input([2], { name: 'a' }), input([2], { name: 'a' })], input([2])),
+  ],
+  ['samples joined', 'E_SHAPE', ['samples apart'], () => concatenate({ axis: -4 })(input([2, 2, 1]), input([2, 2, 1]))],
+  ['a slash in a name', 'E_OPTION', ["'name'"], () => dense({ units: 1, name: 'a/b' })],
   ['a file that is not there', 'E_IO', ['nowhere'], () => loadModel(join(folder, 'nowhere'))],
 ]
 for (const [name, code, words, action] of mistakes) {
@@ -443,4 +505,69 @@ test('a closed model says so', async () => {
   await net.fit(train, settings)
   await net.close()
   await assert.rejects(net.evaluate(judged), failure('E_CLOSED', 'closed'))
+})
+
+/** Steps that must be refused: the weights stay as they were, to the bit, also where the next step was under way. */
+const poisons: [name: string, value: number, optimizer: 'adam' | { type: 'sgd'; learningRate: number }][] = [
+  ['a NaN among the inputs', Number.NaN, 'adam'],
+  ["squares that overflow in Adam's state", 1e22, 'adam'],
+  ['a step that overflows the weights', 100, { type: 'sgd', learningRate: 1e38 }],
+]
+const thirds = Int32Array.from({ length: 12 }, (_, i) => i % 3)
+for (const [name, value, optimizer] of poisons) {
+  test(`refused without a trace: ${name}`, async () => {
+    const net = sequential({ inputShape: [4], seed: 2 }, [dense({ units: 3 })])
+    const before = await net.weights()
+    const ends: string[] = []
+    const callbacks = [{ onTrainEnd: ({ ended }: { ended: string }) => void ends.push(ended) }]
+    const fitting = net.fit(floats(12, thirds, value), { batchSize: 3, optimizer, callbacks })
+    await assert.rejects(fitting, failure('E_NONFINITE', 'epoch 1, batch 1'))
+    assert.deepEqual(await net.weights(), before)
+    assert.deepEqual(ends, ['failed'])
+    await net.fit(floats(12, thirds), { batchSize: 3 }) // and training can go on
+    assert.notDeepEqual(await net.weights(), before)
+  })
+}
+
+test('predictions of many sizes at once, also beside a move to another engine', async () => {
+  const net = sequential({ inputShape: [4], seed: 2 }, [dense({ units: 3 })])
+  const one = (await net.predict(new Float32Array(4).fill(0.5))).data
+  const sizes = Array.from({ length: 40 }, (_, i) => i + 1)
+  const all = await Promise.all(
+    sizes.map((n) => net.predict(new Float32Array(4 * n).fill(0.5), n === 20 ? { engine: 'reference' } : {})),
+  )
+  for (const { data } of all) {
+    for (const [i, value] of data.entries()) assert.ok(Math.abs(value - one[i % 3]) < 1e-6)
+  }
+})
+
+test('a softmax is looked through behind a reshape too', async () => {
+  const [plain, hidden] = [[], [flatten()]].map((tail) =>
+    sequential({ inputShape: [4], seed: 2 }, [dense({ units: 3, activation: 'softmax' }), ...tail]),
+  )
+  const options = { batchSize: 4, epochs: 2 } as const
+  assert.deepEqual((await hidden.fit(floats(12), options)).history, (await plain.fit(floats(12), options)).history)
+})
+
+test('data for validation win over a share of the training data', async () => {
+  const net = sequential([dense({ units: 2 })])
+  const { epochs } = await net.fit(floats(20), { validationSplit: 0.5, validationData: floats(8) })
+  assert.equal(epochs[0].samples, 20)
+})
+
+test('an engine that was closed is opened again for the next model', async () => {
+  const choice = { engine: 'wasm', threads: 3 } as const
+  const first = sequential({ inputShape: [4], ...choice }, [dense({ units: 3 })])
+  await (await first.engine()).close()
+  await assert.rejects(first.predict(new Float32Array(4)), failure('E_CLOSED'))
+  const second = sequential({ inputShape: [4], ...choice }, [dense({ units: 3 })])
+  assert.equal((await second.predict(new Float32Array(4))).data.length, 3)
+})
+
+test('a model closed in mid-training says so', async () => {
+  const net = sequential({ inputShape: [4] }, [dense({ units: 3 })])
+  const fitting = net.fit(floats(400), { epochs: 500, batchSize: 4 })
+  await net.predict(new Float32Array(4))
+  await net.close()
+  await assert.rejects(fitting, failure('E_CLOSED'))
 })

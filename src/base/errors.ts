@@ -9,6 +9,7 @@ export const errorCodes = {
   E_OPTION: 'usage',
   E_GRAPH: 'usage',
   E_MODEL: 'usage',
+  E_MISMATCH: 'usage',
   E_DATA: 'file',
   E_LABEL: 'file',
   E_FILE: 'file',

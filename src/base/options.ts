@@ -39,10 +39,16 @@ export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
 export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new FoveaError('E_OPTION', { what: 'options must be one object', where, got: show(given) })
-  }
   const names = Object.keys(table)
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
+    throw new FoveaError('E_OPTION', {
+      what: 'options must be one object',
+      where,
+      got: show(given),
+      ...(hint && { hint }),
+    })
+  }
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(table, name)) continue
     throw new FoveaError('E_OPTION', {
@@ -74,8 +80,17 @@ export function show(value: unknown): string {
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && value.constructor !== Object) {
     return `a ${value.constructor?.name ?? 'object'}`
   }
-  const text = JSON.stringify(value) ?? String(value)
+  const text = jsonText(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+/** JSON, where a value can be said in it. */
+function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'something that is no JSON'
+  }
 }
 
 interface Range {

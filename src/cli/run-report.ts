@@ -1,5 +1,5 @@
 /** What is told of a training run: to people as text, to programs as JSON, one object a line. */
-import type { Callback, Logs } from '../model/history.ts'
+import type { Callback, Logs, History as TrainingHistory } from '../model/history.ts'
 import type { Model } from '../model/model.ts'
 import { sizeText } from '../model/summary.ts'
 import { countText, metricText } from './number-text.ts'
@@ -32,7 +32,7 @@ export interface RunReport extends Callback {
 }
 
 export interface RunEnd {
-  readonly ended: 'finished' | 'aborted'
+  readonly ended: TrainingHistory['ended']
   readonly steps: number
   readonly out: string
   /** The model's file. */

@@ -50,6 +50,8 @@ export interface Engine<Code = unknown> {
   lower(step: Step): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
+  /** False once it was closed, or its workers died. */
+  readonly isOpen: boolean
   /** Stops the workers; what is waiting ends with E_CLOSED. */
   close(): Promise<void>
 }

@@ -2,6 +2,7 @@
  * What is computed together. Elementwise chains become one expression, an elementwise tail moves into the kernel before
  * it, a head into the kernel after it. Every question is to a property of an op's row, never to a name.
  */
+import { inOrder } from '../base/order.ts'
 import type { Node } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sameShape, sizeOf } from '../graph/shape.ts'
@@ -23,6 +24,9 @@ export interface Fusion {
   readonly absorbed: ReadonlySet<Node>
 }
 
+/** Parts of an expression that is computed twice rather than written once: an optimizer's rule has about thirty. */
+const RECOMPUTED = 64
+
 export const kindOf = (node: Node) => node.op.row.kind ?? 'kernel'
 const expressionOf = (node: Node): Scalar => (node.attrs as unknown as ElementwiseAttrs).f
 
@@ -40,22 +44,33 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
   const users = new Map<Node, Set<Node>>()
   for (const node of order) for (const x of node.inputs) users.set(x, (users.get(x) ?? new Set()).add(node))
   const plans = new Map<Node, Plan>()
-  const absorbed = new Set<Node>()
+  const inside = new Set<Node>()
+  const heads = new Set<Node>()
   const isOnlyFor = (x: Node, node: Node): boolean =>
     !kept.has(x) && users.get(x)?.size === 1 && users.get(x)?.has(node) === true
 
+  /** A few loops that compute a short expression each for themselves are cheaper than one that writes it for both. */
+  const isRecomputed = (x: Node, plan: Plan): boolean => {
+    const readers = [...(users.get(x) ?? [])]
+    const elementwise =
+      readers.length <= 3 && readers.every((y) => kindOf(y) === 'elementwise' && sameShape(y.shape, x.shape))
+    return (
+      elementwise && !kept.has(x) && weightOf(plan.f) <= RECOMPUTED && !plan.inputs.some((y) => canTail(y, x, plan))
+    )
+  }
   for (const node of order) {
     if (kindOf(node) !== 'elementwise') continue
-    plans.set(
-      node,
-      inlined(node, (x) => (isOnlyFor(x, node) && sameShape(x.shape, node.shape) ? plans.get(x) : undefined), absorbed),
-    )
+    const planOf = (x: Node): Plan | undefined => {
+      const plan = sameShape(x.shape, node.shape) ? plans.get(x) : undefined
+      return plan && (isOnlyFor(x, node) || isRecomputed(x, plan)) ? plan : undefined
+    }
+    plans.set(node, inlined(node, planOf, inside))
   }
   /** Does nothing but the step of `node` read x, directly or through what was inlined into it? */
   const isInside = (user: Node, node: Node): boolean =>
-    user === node || (absorbed.has(user) && [...(users.get(user) ?? [])].every((next) => isInside(next, node)))
+    user === node || (inside.has(user) && [...(users.get(user) ?? [])].every((next) => isInside(next, node)))
   for (const [node, plan] of plans) {
-    if (absorbed.has(node)) continue
+    if (inside.has(node)) continue
     const kernel = plan.inputs.findLast(
       (x) => canTail(x, node, plan) && !kept.has(x) && [...(users.get(x) ?? [])].every((user) => isInside(user, node)),
     )
@@ -63,13 +78,19 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
     const extras = plan.inputs.filter((x) => x !== kernel)
     const places = plan.inputs.map((x) => argument(x === kernel ? 0 : extras.indexOf(x) + 1))
     plans.set(node, { f: substitute(plan.f, places), inputs: extras, kernel })
-    absorbed.add(kernel)
   }
   for (const node of order) {
     const [x] = node.inputs
-    if (x && canHead(x, plans.get(x), node) && isOnlyFor(x, node)) absorbed.add(x)
+    if (x && canHead(x, plans.get(x), node) && isOnlyFor(x, node)) heads.add(x)
   }
-  return { plans, absorbed }
+  const operandsOf = (node: Node): readonly Node[] => {
+    const plan = plans.get(node)
+    if (plan?.kernel) return [...plan.inputs, ...operandsOf(plan.kernel)]
+    const [x] = node.inputs
+    return plan?.inputs ?? (x && heads.has(x) ? (plans.get(x)?.inputs ?? []) : node.inputs)
+  }
+  const needed = new Set(inOrder([...kept], operandsOf))
+  return { plans, absorbed: new Set(order.filter((node) => !needed.has(node))) }
 }
 
 /** The expression of a node with its producers' put in, where `planOf` gives one. */

@@ -24,7 +24,8 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
   checkUpdates(updates)
   const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
   const order = topological([...roots, ...updates.map(([variable]) => variable)])
-  const { plans, absorbed } = fusing === 'on' ? fuse(order, new Set(roots)) : unfused(order)
+  const { plans, absorbed } =
+    fusing === 'on' ? fuse(order, new Set([...roots, ...updates.map(([variable]) => variable)])) : unfused(order)
 
   const values = new Map<Node, Value>()
   const inputs: Record<string, Value> = {}

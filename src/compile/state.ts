@@ -7,6 +7,7 @@ import type { Engine, Numbers, Resident } from './engine.ts'
 export class State {
   readonly engine: Engine
   readonly #residents = new Map<string, Resident>()
+  #isClosed = false
 
   constructor(engine: Engine) {
     this.engine = engine
@@ -61,10 +62,12 @@ export class State {
   resident(name: string): Resident {
     const resident = this.#residents.get(name)
     if (resident) return resident
+    if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the state was closed', where: name })
     throw new FoveaError('E_GRAPH', { what: 'is not in the state', where: name, hint: 'add it before programs use it' })
   }
 
   close(): void {
+    this.#isClosed = true
     this.remove(this.names)
   }
 }

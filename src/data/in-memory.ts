@@ -1,7 +1,7 @@
 /** A dataset over arrays that are there already. */
 import { FoveaError } from '../base/errors.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
-import { shapeText, sizeOf } from '../graph/shape.ts'
+import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
 import type { Preprocessing } from './preprocessing.ts'
 
@@ -30,6 +30,10 @@ type FieldsByName = Readonly<Record<string, Field>>
 
 /** Checks the arrays once and reads from them without copying them first. */
 export function fromArrays({ name, inputs, targets, classNames, ...about }: ArraysOfSamples): Dataset {
+  if (typeof inputs !== 'object' || typeof targets !== 'object') {
+    const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
+    throw new FoveaError('E_DATA', { what: 'wants inputs and targets', where: name ?? 'fromArrays', expected })
+  }
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
   if (all.length === 0) throw new FoveaError('E_DATA', { what: 'no fields', where: name })
@@ -42,6 +46,7 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
   if (classNames) {
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
+  checkPreprocessing(about.preprocessing, Object.values(inputs), name)
   return {
     ...about,
     name,
@@ -81,6 +86,19 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
       return [name, { shape, dtype: own, data, size }]
     }),
   )
+}
+
+/** What is made of pictures must be what the samples are. */
+function checkPreprocessing(
+  preprocessing: Preprocessing | undefined,
+  inputs: readonly FieldArray[],
+  where: string,
+): void {
+  if (!preprocessing || inputs.length !== 1) return
+  const made = [...preprocessing.size, preprocessing.channels]
+  if (sameShape(made, inputs[0].shape)) return
+  const [expected, got] = [shapeText(inputs[0].shape), shapeText(made)]
+  throw new FoveaError('E_DATA', { what: 'preprocessing makes other samples than these', where, expected, got })
 }
 
 const specsOf = (fields: FieldsByName): Fields =>

@@ -5,7 +5,7 @@ import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale }
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
     says: 'what the network wants: [height, width]',
-    accepts: '[height, width], integers >= 1',
+    accepts: '[height, width], integers from 1 to 16384',
     check: (v) => (Array.isArray(v) && v.length === 2 && v.every(isSize) ? [v[0], v[1]] : undefined),
   }),
   channels: custom<1 | 3>({
@@ -24,7 +24,9 @@ export const preprocessingOptions = {
   antialias: flag({ says: 'average all pixels when a picture shrinks', default: true }),
 }
 
-const isSize = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) > 0
+/** No network looks at larger pictures; a file that says so is wrong. */
+const largest = 16_384
+const isSize = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) > 0 && (n as number) <= largest
 
 export type Preprocessing = Settled<typeof preprocessingOptions>
 

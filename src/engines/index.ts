@@ -1,4 +1,5 @@
 /** Which engines there are, and the best one here. */
+import { hardwareThreads } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, settle } from '../base/options.ts'
@@ -11,7 +12,7 @@ interface EngineRow {
   readonly says: string
   /** Why it cannot run here, or undefined when it can. */
   readonly missing: () => string | undefined
-  readonly open: (threads: number | undefined) => Engine
+  readonly open: (threads: number) => Engine
 }
 
 /** Best first. */
@@ -43,26 +44,33 @@ export const engineOptions = {
 }
 export type EngineChoice = Options<typeof engineOptions>
 
-/** Opens an engine of one's own; close it when done. */
-export function openEngine(given: EngineChoice = {}): Engine {
-  const { engine = 'auto', threads } = settle(engineOptions, given, 'engine')
+/** The engine and threads that a choice stands for here. */
+function resolved(given: EngineChoice): { name: EngineName; threads: number } {
+  const { engine = 'auto', threads = hardwareThreads() } = settle(engineOptions, given, 'engine')
   const name = engine === 'auto' ? engineNames.find((candidate) => !engines[candidate].missing()) : engine
   const missing = name ? engines[name].missing() : 'no engine runs here'
-  if (!name || missing)
-    throw new FoveaError('E_ENGINE', { what: 'the engine is not available', where: engine, got: missing ?? '' })
+  if (name && !missing) return { name, threads }
+  throw new FoveaError('E_ENGINE', { what: 'the engine is not available', where: engine, got: missing ?? '' })
+}
+
+/** Opens an engine of one's own; close it when done. */
+export function openEngine(given: EngineChoice = {}): Engine {
+  const { name, threads } = resolved(given)
   return engines[name].open(threads)
 }
 
 const shared = new Map<string, Engine>()
 
-/** The engine that all models share for the same choice; started at first use, its workers never keep the process alive. */
+/**
+ * The engine that all models share for the same choice. It is started at first use, and again when it was closed or has
+ * died; its workers never keep the process alive.
+ */
 export function sharedEngine(given: EngineChoice = {}): Engine {
-  const { engine = 'auto', threads } = settle(engineOptions, given, 'engine')
-  const key = `${engine} ${threads}`
-  let known = shared.get(key)
-  if (!known) {
-    known = openEngine(given)
-    shared.set(key, known)
-  }
-  return known
+  const { name, threads } = resolved(given)
+  const key = `${name} ${threads}`
+  const known = shared.get(key)
+  if (known?.isOpen) return known
+  const engine = engines[name].open(threads)
+  shared.set(key, engine)
+  return engine
 }

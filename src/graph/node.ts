@@ -77,6 +77,13 @@ export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: ne
 /** Makes a node of any op; checks shapes at once. */
 export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}): Node {
   const spec = locate(String(attrs['label'] ?? op.opName), () => op.row.infer(inputs as Node[], attrs))
+  if (!spec.shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
+    throw new FoveaError('E_SHAPE', {
+      what: 'sizes must be integers >= 1',
+      where: op.opName,
+      got: shapeText(spec.shape),
+    })
+  }
   return { op, inputs, attrs, shape: spec.shape, dtype: spec.dtype }
 }
 
@@ -110,12 +117,7 @@ export interface LeafAttrs extends Attrs {
 const leaf = (opName: string) =>
   defineOp<0, LeafAttrs>(opName, 0, {
     kind: 'leaf',
-    infer: (_, { shape, dtype }) => {
-      if (!shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
-        throw new FoveaError('E_SHAPE', { what: 'sizes must be integers >= 1', got: shapeText(shape) })
-      }
-      return { shape, dtype }
-    },
+    infer: (_, { shape, dtype }) => ({ shape, dtype }),
     samples: [],
   })
 

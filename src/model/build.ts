@@ -2,7 +2,7 @@
 import { readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { settle, text } from '../base/options.ts'
+import { custom, settle } from '../base/options.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -12,37 +12,31 @@ import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
 import { Namer, wire } from './network.ts'
 
-const sequentialTable = {
-  ...modelTable,
-  name: text({ says: 'name of the model', default: 'sequential' }),
-}
+const isShape = (value: unknown): value is Shape =>
+  Array.isArray(value) && value.length > 0 && value.every((n) => Number.isSafeInteger(n) && n > 0)
 
-/** A stack of layers. Without `inputShape` (sizes of one sample) it is wired when it first sees data. */
+const sequentialTable = {
+  inputShape: custom<Shape>({
+    says: 'sizes of one sample; without it the model is wired when it first sees data',
+    accepts: 'a list of integers >= 1, as [height, width, channels]',
+    check: (v) => (isShape(v) ? v : undefined),
+    optional: true,
+  }),
+  ...modelTable,
+}
+export type SequentialOptions = Options<typeof sequentialTable>
+
+/** A stack of layers. */
 export function sequential(layers: readonly Layer[]): Model
-export function sequential(
-  options: Options<typeof sequentialTable> & { inputShape?: Shape },
-  layers: readonly Layer[],
-): Model
-export function sequential(
-  first: (Options<typeof sequentialTable> & { inputShape?: Shape }) | readonly Layer[],
-  second?: readonly Layer[],
-): Model {
-  const [given, layers] = second
-    ? [first as Options<typeof sequentialTable> & { inputShape?: Shape }, second]
-    : [{}, first as readonly Layer[]]
-  if (
-    !Array.isArray(layers) ||
-    layers.length === 0 ||
-    !layers.every((layer) => typeof layer === 'function' && 'row' in layer)
-  ) {
-    throw new FoveaError('E_MODEL', {
-      what: 'wants a list of layers',
-      where: 'sequential',
-      hint: 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])',
-    })
+export function sequential(options: SequentialOptions, layers: readonly Layer[]): Model
+export function sequential(first: SequentialOptions | readonly Layer[], second?: readonly Layer[]): Model {
+  const [given, layers] = second ? [first, second] : [{}, first as readonly Layer[]]
+  const { inputShape, name = 'sequential', seed, engine, threads } = settle(sequentialTable, given, 'sequential')
+  const isLayer = (layer: unknown): boolean => typeof layer === 'function' && 'row' in layer && 'options' in layer
+  if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
+    const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
+    throw new FoveaError('E_MODEL', { what: 'wants a list of layers', where: 'sequential', hint })
   }
-  const { inputShape, ...options } = given
-  const { name, seed, engine, threads } = settle(sequentialTable, options, 'sequential')
   const model = new Model({ kind: 'sequential', name, seed, engine: { engine, threads }, from: layers })
   return inputShape ? model.build(inputShape) : model
 }
@@ -53,6 +47,8 @@ type Ends = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>
 export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): Model {
   const { name = 'functional', seed, engine, threads } = settle(modelTable, options, 'model')
   const namer = new Namer()
+  for (const tensor of listOf(inputs))
+    if (tensor.source.kind === 'input' && tensor.source.name) namer.claim(tensor.source.name)
   const named = entries(
     inputs,
     (tensor) => (tensor.source.kind === 'input' && tensor.source.name) || namer.make('InputLayer'),
@@ -61,13 +57,22 @@ export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): 
   return new Model({ kind: 'functional', name, seed, engine: { engine, threads }, from: wire(name, named, answers) })
 }
 
-const isTensor = (ends: Ends): ends is Tensor => 'source' in ends && 'shape' in ends
+const isTensor = (ends: unknown): ends is Tensor =>
+  typeof ends === 'object' && ends !== null && 'source' in ends && 'shape' in ends
+
+/** The tensors themselves; anything else is refused. */
+function listOf(ends: Ends): readonly Tensor[] {
+  const list: unknown[] = isTensor(ends) ? [ends] : Object.values(ends ?? {})
+  if (list.length > 0 && list.every(isTensor)) return list
+  const hint = 'as in model(x, y) or model({ left, right }, { digit }), each from input(...) or a layer called on one'
+  throw new FoveaError('E_MODEL', { what: 'wants tensors as inputs and outputs', where: 'model', hint })
+}
 
 function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string): Record<string, Tensor> {
-  if (isTensor(ends)) return { [nameOf(ends, 0)]: ends }
-  return Array.isArray(ends)
-    ? Object.fromEntries(ends.map((tensor, i) => [nameOf(tensor, i), tensor]))
-    : { ...(ends as Record<string, Tensor>) }
+  const list = listOf(ends)
+  if (isTensor(ends) || Array.isArray(ends))
+    return Object.fromEntries(list.map((tensor, i) => [nameOf(tensor, i), tensor]))
+  return { ...(ends as Record<string, Tensor>) }
 }
 
 /** A model from the bytes of a file; `file` names it in complaints. */
@@ -88,6 +93,9 @@ export function modelFrom(bytes: Uint8Array, file = 'model', options: EngineChoi
 /** Reads a model that `save` wrote. Throws E_FILE or E_VERSION when the file is not one. */
 export async function loadModel(path: string, options: EngineChoice = {}): Promise<Model> {
   const bytes = await readFile(path)
-  if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
+  if (!bytes) {
+    const hint = 'in a browser: modelFrom(new Uint8Array(await (await fetch(url)).arrayBuffer()))'
+    throw new FoveaError('E_IO', { what: 'there is no such file', where: path, hint })
+  }
   return modelFrom(bytes, path, options)
 }

@@ -3,6 +3,8 @@ import { FoveaError } from '../base/errors.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Program } from '../compile/program.ts'
 import type { Batch, Fields } from '../data/dataset.ts'
+import type { LossRow } from '../nn/losses.ts'
+import { losses } from '../nn/losses.ts'
 import type { Logs } from './history.ts'
 import type { Objective } from './objective.ts'
 import type { Session } from './session.ts'
@@ -48,25 +50,24 @@ export class Tally {
 export const onlyKnown = (program: Program, values: NumbersByName): NumbersByName =>
   Object.fromEntries(Object.entries(values).filter(([name]) => name in program.inputs))
 
-/** A class index out of range would count as no class at all: it is refused. */
-export function checkLabels(
+/** Refuses targets that are none: a class index out of range would count as no class at all. `capacity` samples have room. */
+export function checkTargets(
   { targets }: Batch,
   { goals }: Objective,
   { network }: Session,
-  indices: ArrayLike<number>,
+  { indices, capacity }: { readonly indices: ArrayLike<number>; readonly capacity: number },
   where: string,
 ): void {
-  for (const { output, target } of goals) {
-    const labels = targets[target]
-    if (!(labels instanceof Int32Array)) continue
-    const [classes] = network.calls[network.outputs[output]].shape
-    const wrong = labels.findIndex((label) => label < 0 || label >= classes)
-    if (wrong < 0) continue
-    throw new FoveaError('E_LABEL', {
-      what: 'a label is not one of the classes',
-      where: `${where}: ${target} of sample ${indices[wrong]}`,
-      expected: `0 to ${classes - 1}`,
-      got: `${labels[wrong]}`,
-    })
+  for (const { output, target, loss } of goals) {
+    const values = targets[target]
+    const { shape } = network.calls[network.outputs[output]]
+    const rows: LossRow = losses[loss]
+    const size = values.length / capacity
+    for (let i = 0; i < indices.length; i++) {
+      const complaint = rows.complaint(values.subarray(i * size, (i + 1) * size), shape)
+      if (complaint === undefined) continue
+      const what = `this is no target for ${loss}: ${complaint}`
+      throw new FoveaError('E_LABEL', { what, where: `${where}: ${target} of sample ${indices[i]}` })
+    }
   }
 }

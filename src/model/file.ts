@@ -24,7 +24,6 @@ export interface SavedModel {
   readonly kind: 'sequential' | 'functional'
   readonly weights: Readonly<Record<string, Numbers>>
   readonly heads: Readonly<Record<string, Head>>
-  readonly inputTypes: Readonly<Record<string, 'uint8' | 'float32'>>
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
 }
@@ -72,7 +71,7 @@ export function networkFromJson(json: unknown): Network {
   )
   if (!Array.isArray(calls)) throw new FoveaError('E_FILE', { what: 'calls must be a list', got: show(calls) })
   const tensors: Tensor[] = []
-  const inputs: Record<string, Tensor> = {}
+  const inputs = new Map<string, Tensor>()
   const earlier = (index: unknown): Tensor => {
     const tensor = tensors[index as number]
     if (Number.isInteger(index) && tensor) return tensor
@@ -86,7 +85,7 @@ export function networkFromJson(json: unknown): Network {
     const { input: inputName, shape, layer, inputs: from } = record(call, 'a call') as CallJson
     if (typeof inputName === 'string' && Array.isArray(shape)) {
       tensors.push(input(shape, { name: inputName }))
-      inputs[inputName] = tensors[tensors.length - 1]
+      inputs.set(inputName, tensors[tensors.length - 1])
     } else {
       const known = made.get(String(layer))
       if (!known || !Array.isArray(from))
@@ -101,7 +100,8 @@ export function networkFromJson(json: unknown): Network {
   const answered = Object.entries(record(outputs, 'outputs')).map(
     ([output, index]) => [output, earlier(index)] as const,
   )
-  return wire(typeof name === 'string' ? name : 'model', inputs, Object.fromEntries(answered))
+  if (typeof name !== 'string') throw new FoveaError('E_FILE', { what: 'the name must be a text', got: show(name) })
+  return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
 }
 
 function layerFromJson(name: string, json: unknown) {
@@ -119,7 +119,7 @@ function layerFromJson(name: string, json: unknown) {
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
-  const { network, kind, weights, heads: outputHeads, inputTypes, classNames, preprocessing } = model
+  const { network, kind, weights, heads: outputHeads, classNames, preprocessing } = model
   const specs = networkWeights(network)
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
@@ -132,7 +132,6 @@ export function modelToBytes(model: SavedModel): Uint8Array {
     formatVersion: String(FORMAT_VERSION),
     architecture: JSON.stringify(networkToJson(network, kind)),
     heads: JSON.stringify(outputHeads),
-    inputTypes: JSON.stringify(inputTypes),
     ...(classNames && { classNames: JSON.stringify(classNames) }),
     ...(preprocessing && { preprocessing: JSON.stringify(preprocessing) }),
   }
@@ -142,7 +141,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
 /** Reads a model file; anything that does not fit is refused with the file's name. */
 export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
   const { metadata, tensors } = readSafetensors(bytes, file)
-  return locate(file, () => {
+  return asFileErrors(file, () => {
     const { format, formatVersion } = metadata
     if (format !== 'fovea') {
       throw new FoveaError('E_FILE', {
@@ -151,8 +150,8 @@ export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
         got: show(format),
       })
     }
-    const version = Number(formatVersion)
-    if (!(Number.isInteger(version) && version >= 1))
+    const version = /^[1-9]\d{0,8}$/.test(formatVersion ?? '') ? Number(formatVersion) : 0
+    if (version === 0)
       throw new FoveaError('E_FILE', { what: 'formatVersion is not a number', got: show(formatVersion) })
     if (version > FORMAT_VERSION) {
       throw new FoveaError('E_VERSION', {
@@ -184,16 +183,49 @@ export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
     if (unknown !== undefined) throw new FoveaError('E_FILE', { what: 'a tensor belongs to no layer', where: unknown })
     return {
       network,
-      kind: architecture['kind'] === 'functional' ? 'functional' : 'sequential',
+      kind: kindOf(architecture['kind']),
       weights,
-      heads: words(json('heads'), 'heads', Object.keys(heads)) as Record<string, Head>,
-      inputTypes: words(json('inputTypes'), 'inputTypes', ['uint8', 'float32']) as Record<string, 'uint8' | 'float32'>,
+      heads: words(json('heads'), 'heads', Object.keys(heads), network) as Record<string, Head>,
       classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
-      preprocessing:
-        metadata['preprocessing'] === undefined
-          ? undefined
-          : settle(preprocessingOptions, json('preprocessing'), 'preprocessing'),
+      preprocessing: metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network),
     }
+  })
+}
+
+/** What a stranger's file gets wrong is the file's mistake, whichever check noticed it. */
+function asFileErrors<T>(file: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new FoveaError('E_FILE', { what: 'is nested too deeply', where: file, cause: error })
+    if (!(error instanceof FoveaError)) throw error
+    const { where } = error.complaint
+    const code = error.code === 'E_VERSION' || error.code === 'E_LIMIT' ? error.code : 'E_FILE'
+    throw new FoveaError(code, { ...error.complaint, where: where ? `${file}: ${where}` : file, cause: error })
+  }
+}
+
+function kindOf(value: unknown): NetworkJson['kind'] {
+  if (value === 'sequential' || value === 'functional') return value
+  throw new FoveaError('E_FILE', {
+    what: 'an unknown kind of model',
+    expected: 'sequential, functional',
+    got: show(value),
+  })
+}
+
+/** Preprocessing that makes what the only input takes. */
+function fitting(json: unknown, { inputs }: Network): Preprocessing {
+  const preprocessing = settle(preprocessingOptions, json, 'preprocessing')
+  const made = [...preprocessing.size, preprocessing.channels]
+  const shapes = Object.values(inputs)
+  if (shapes.length === 1 && sameShape(shapes[0], made)) return preprocessing
+  const expected = shapes.map(shapeText).join(' and ')
+  throw new FoveaError('E_FILE', {
+    what: 'the preprocessing does not make what the model takes',
+    expected,
+    got: shapeText(made),
   })
 }
 
@@ -206,7 +238,10 @@ function parsed(text: string | undefined, key: string): unknown {
   }
 }
 
-function words(value: unknown, what: string, known: readonly string[]): Record<string, string> {
+/** A word per output of the network. */
+function words(value: unknown, what: string, known: readonly string[], { outputs }: Network): Record<string, string> {
+  const astray = Object.keys(record(value, what)).find((name) => !Object.hasOwn(outputs, name))
+  if (astray !== undefined) throw new FoveaError('E_FILE', { what: `${what} names no output`, got: show(astray) })
   for (const word of Object.values(record(value, what))) {
     if (!known.includes(word as string))
       throw new FoveaError('E_FILE', {

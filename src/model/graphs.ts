@@ -68,42 +68,47 @@ export function evaluationGoals(network: Network, objective: Objective, batch: B
 /** The state's name of an optimizer slot. */
 const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
 
-/** The state that an optimizer keeps for a network. */
-export function slotSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, TensorSpec> {
-  return Object.fromEntries(
-    Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
-      row.slots(options).map((slot) => [slotName(type, slot, weight), { shape, dtype: 'float32' } as const]),
-    ),
+/** The state that training keeps for a network besides its weights. */
+export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, TensorSpec> {
+  const slots = Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
+    row.slots(options).map((slot) => [slotName(type, slot, weight), { shape, dtype: 'float32' } as const]),
   )
+  return { ...Object.fromEntries(slots), [HALTED]: { shape: [], dtype: 'float32' } }
 }
+
+/** The state's name of the flag that a step was refused: it stays up until the next training begins. */
+export const HALTED = 'training/halted'
 
 /**
  * One step: sums of loss and metrics, `finite`, and the next weights. The gradient is that of the mean loss of the
- * batch. Where anything is not finite, `finite` is 0 and the state stays as it was, to the bit.
+ * batch. Where the loss or anything that would become state is not finite, `finite` is 0 and the state stays as it
+ * was, to the bit; so it is in the steps that were already under way behind it.
  */
 export function trainingGoals(
   network: Network,
   objective: Objective,
   batch: BatchSpec,
-  optimizer: SettledOptimizer,
+  { type, row, options }: SettledOptimizer,
 ): Goals {
   const variables = networkVariables(network)
   const weights = Object.values(variables)
   const sums = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
-  // x - x is 0 for a finite x and NaN for any other
-  const probe = slopes.reduce((all, g) => add(all, sum(sub(g, g))), sub(sums.loss, sums.loss))
-  const ok = finite(probe)
-  const updates = weights.flatMap((weight, i) => {
-    const name = nameOf(weight)
-    const { type, row, options } = optimizer
-    const slots = row.slots(options).map((slot) => [slot, variable(slotName(type, slot, name), weight.shape)] as const)
-    const rates = Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])] as const)
-    const next = row.update(weight, slopes[i], Object.fromEntries(slots), Object.fromEntries(rates), options)
-    const pairs = [[weight, next.weight], ...slots.map(([slot, old]) => [old, next[slot] ?? old])] as [Node, Node][]
-    return pairs.map(([old, value]) => [old, select(ok, value, old)] as const)
+  const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
+  const next = weights.map((weight, i): [Node, Node][] => {
+    const slots = row
+      .slots(options)
+      .map((slot) => [slot, variable(slotName(type, slot, nameOf(weight)), weight.shape)] as const)
+    const updated = row.update(weight, slopes[i], Object.fromEntries(slots), rates, options)
+    return [[weight, updated.weight], ...slots.map(([slot, old]): [Node, Node] => [old, updated[slot] ?? old])]
   })
-  return { outputs: { ...sums, finite: ok }, updates }
+  // x - x is 0 for a finite x and NaN for any other
+  const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
+  const probe = zeros.reduce((a, b) => add(a, b), sub(sums.loss, sums.loss))
+  const halted = variable(HALTED, [])
+  const ok = mul(finite(probe), sub(1, halted))
+  const updates = next.flat().map(([old, value]) => [old, select(ok, value, old)] as const)
+  return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]] }
 }
 
 /** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
@@ -115,7 +120,7 @@ export function predictionGoals(
 ): Partial<Goals> {
   const outputs = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
   const answered = Object.entries(outputs).map(([name, node]) => {
-    const head = outputHeads[name] ?? 'linear'
+    const head = Object.hasOwn(outputHeads, name) ? outputHeads[name] : 'linear'
     return [name, head === 'linear' ? node : heads[head](logitsOf(node))]
   })
   return { outputs: Object.fromEntries(answered) }

@@ -7,6 +7,8 @@ export type EpochRecord = Logs & {
   /** 1 for the first. */
   readonly epoch: number
   readonly seconds: number
+  /** Samples trained on: fewer than the data set has when training ended within the epoch. */
+  readonly samples: number
 }
 
 export interface History {
@@ -15,8 +17,8 @@ export interface History {
   readonly history: Readonly<Record<string, readonly number[]>>
   /** Steps taken in all. */
   readonly steps: number
-  /** Why training ended: all epochs or steps done, or the abort signal. */
-  readonly ended: 'finished' | 'aborted'
+  /** Why training ended: all epochs or steps done, the abort signal, or an error (which `fit` then throws). */
+  readonly ended: 'finished' | 'aborted' | 'failed'
 }
 
 /** How far an epoch is; `logs` are means over the epoch so far. */
@@ -58,7 +60,7 @@ export function historyOf(epochs: readonly EpochRecord[], steps: number, ended: 
   const history: Record<string, number[]> = {}
   for (const record of epochs) {
     for (const [name, value] of Object.entries(record)) {
-      if (name === 'epoch' || name === 'seconds') continue
+      if (name === 'epoch' || name === 'seconds' || name === 'samples') continue
       history[name] = [...(history[name] ?? []), value]
     }
   }

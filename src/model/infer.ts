@@ -3,7 +3,7 @@ import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Head } from '../nn/losses.ts'
-import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { evaluationGoals, predictionGoals } from './graphs.ts'
 import type { Logs } from './history.ts'
 import type { LossChoice } from './objective.ts'
@@ -26,12 +26,12 @@ export async function evaluate(
   { loss, batchSize = INFERENCE_BATCH, signal }: EvaluateOptions = {},
 ): Promise<Logs | undefined> {
   const objective = objectiveFor(session.network, data, loss)
-  const size = Math.min(batchSize, data.length)
+  const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
   const program = await session.program(key, () => evaluationGoals(session.network, objective, { ...data, size }))
   const tally = new Tally()
   await inBatches(data, { size, signal }, async (arrays, indices) => {
-    checkLabels(arrays, objective, session, indices, data.name)
+    checkTargets(arrays, objective, session, { indices, capacity: size }, data.name)
     const weights = new Float32Array(size).fill(1, 0, indices.length)
     tally.add(await program.run({ ...fed(arrays, program), ...onlyKnown(program, { weights }) }), indices.length)
   })
@@ -46,7 +46,7 @@ export async function predict(
   batchSize = INFERENCE_BATCH,
 ): Promise<Record<string, Float32Array>> {
   const inputs = pairInputs(session.network, data.inputs, data.name)
-  const size = Math.min(batchSize, data.length)
+  const size = sizeFor(data.length, batchSize)
   const key = `predict ${size} ${fieldsKey(data.inputs)} ${JSON.stringify(heads)}`
   const program = await session.program(key, () => predictionGoals(session.network, inputs, heads, { ...data, size }))
   const results: Record<string, Float32Array> = {}
@@ -62,6 +62,9 @@ export async function predict(
   })
   return results
 }
+
+/** Samples per run: powers of two for small sets, so that few programs serve them all; the rest is padded. */
+const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(length)))
 
 /** Reads all samples in order, until the signal says no more; the last batch is padded with zeros. */
 async function inBatches(

@@ -21,7 +21,6 @@ import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
-import { slotSpecs } from './graphs.ts'
 import type { History, Logs } from './history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
 import type { Network } from './network.ts'
@@ -32,8 +31,7 @@ import { Prediction } from './prediction.ts'
 import { Session } from './session.ts'
 import type { SummaryOptions } from './summary.ts'
 import { summaryText, unbuiltView, viewOf } from './summary.ts'
-import type { FitExtras } from './train.ts'
-import { fit, fitOptions } from './train.ts'
+import { fit, fitExtras, fitOptions } from './train.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -53,8 +51,8 @@ export const inferenceOptions = {
 }
 export type InferenceOptions = Options<typeof inferenceOptions>
 
-const fitTable = { ...fitOptions, ...engineOptions }
-export type ModelFitOptions = Options<typeof fitTable> & FitExtras
+const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
+export type ModelFitOptions = Options<typeof fitTable>
 
 /** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
 export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
@@ -85,7 +83,6 @@ export class Model {
   #isClosed = false
   #given: Readonly<Record<string, Numbers>> = {}
   #heads: Readonly<Record<string, Head>> = {}
-  #inputTypes: Readonly<Record<string, 'uint8' | 'float32'>> = {}
   #optimizerParams: number | undefined
 
   constructor({ kind, name, seed, engine, from }: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
@@ -97,7 +94,6 @@ export class Model {
     if (!saved) return
     this.#given = saved.weights
     this.#heads = saved.heads
-    this.#inputTypes = saved.inputTypes
     this.classNames = saved.classNames
     this.preprocessing = saved.preprocessing
   }
@@ -146,34 +142,22 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { validationData, callbacks, signal, ...plain } = options
+    const { engine, threads, validationData, callbacks, signal, ...settings } = settle(fitTable, options, 'fit')
     for (const given of validationData ? [data, validationData] : [data]) checkDataset(given, this.name)
-    for (const callback of callbacks ?? []) checkCallback(callback)
-    const { engine, threads, ...settings } = settle(fitTable, plain, 'fit')
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, settings.loss)
-    checkClassNames(data, this.network, objective)
+    for (const given of validationData ? [data, validationData] : [data])
+      checkClassNames(given, this.network, objective)
     const session = await this.#on({ engine, threads })
-    this.#heads = headsOf(objective)
-    this.#inputTypes = Object.fromEntries(
-      Object.entries(objective.inputs).map(([name, field]) => [
-        name,
-        data.inputs[field].dtype === 'uint8' ? 'uint8' : 'float32',
-      ]),
-    )
-    this.classNames = data.classNames ?? this.classNames
-    this.preprocessing = data.preprocessing ?? this.preprocessing
-    this.#optimizerParams = optimizerParams(this.network, settings.optimizer)
-    const extras = {
-      ...(validationData && { validationData }),
-      ...(callbacks && { callbacks }),
-      ...(signal && { signal }),
-    }
     if (this.#isTraining) throw this.#busy('cannot be trained')
     this.#isTraining = true
     try {
-      return await fit(session, data, settings, extras)
+      this.#heads = headsOf(objective)
+      this.classNames = data.classNames ?? this.classNames
+      this.preprocessing = data.preprocessing ?? this.preprocessing
+      this.#optimizerParams = optimizerParams(this.parameterCount, settings.optimizer)
+      return await fit(session, data, settings, { validationData, callbacks, signal })
     } finally {
       this.#isTraining = false
     }
@@ -224,30 +208,29 @@ export class Model {
 
   #asDataset(samples: Exclude<Samples, Dataset>): Dataset {
     const names = Object.keys(this.inputs)
-    if (samples === null || typeof samples !== 'object' || Array.isArray(samples)) {
-      const expected = 'a dataset, a Uint8Array of pixels or a Float32Array, or one per input by name'
-      throw new FoveaError('E_DATA', { what: 'these are no samples', where: this.name, expected, got: show(samples) })
-    }
-    const arrays = dtypeOf(samples)
-      ? { [names[0]]: samples as TypedArray }
-      : (samples as Readonly<Record<string, TypedArray>>)
-    const missing = names.find((name) => !arrays[name])
-    if (missing !== undefined)
-      throw new FoveaError('E_DATA', {
-        what: `no samples for input '${missing}'`,
+    const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
+    const fields = names.map((name) => {
+      const data = asPixels((named as Record<string, unknown>)[name])
+      if (data) return [name, { shape: this.inputs[name], data }]
+      const hint = 'pictures: model.predictPicture(bytes), or preprocess(...) first; lists: Float32Array.from(list)'
+      const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
+      throw new FoveaError('E_MISMATCH', {
+        what: 'these are no samples',
         where: this.name,
-        expected: names.join(', '),
+        expected,
+        got: show(samples),
+        hint,
       })
-    const fields = names.map((name) => [name, { shape: this.inputs[name], data: arrays[name] }])
-    return fromArrays({ name: 'samples', inputs: Object.fromEntries(fields), targets: {} })
+    })
+    return fromArrays({ name: this.name, inputs: Object.fromEntries(fields), targets: {} })
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
-  async weights(): Promise<Record<string, Numbers>> {
+  async weights(): Promise<Record<string, Float32Array>> {
     const { state } = await this.#on({})
     const names = Object.keys(networkWeights(this.network))
     const values = await Promise.all(names.map((name) => state.read(name)))
-    return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+    return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
   }
 
   /** Overwrites weights by name. */
@@ -272,7 +255,6 @@ export class Model {
       kind: this.kind,
       weights: await this.weights(),
       heads: this.#heads,
-      inputTypes: this.#inputTypes,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
     })
@@ -293,6 +275,11 @@ export class Model {
     await this.#turn
     this.#isClosed = true
     this.#session?.close()
+  }
+
+  /** `await using model = ...` closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** The session on the engine asked for, or where the model is; the state moves when it must. One call after the other. */
@@ -342,29 +329,27 @@ async function move(
     const { spec } = from.state.resident(name)
     await session.state.add(name, spec, () => numbers)
   }
-  from.close()
-  return session
+  return session // the old one lives on while calls that began there are under way
+}
+
+/** Typed arrays that a program takes; those of a canvas are bytes as well. */
+function asPixels(values: unknown): TypedArray | undefined {
+  if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
+  return dtypeOf(values) ? (values as TypedArray) : undefined
 }
 
 const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
 
-function checkDataset(data: unknown, where: string): void {
-  if (isDataset(data) && data.length > 0) return
+function checkDataset(data: unknown, where: string): asserts data is Dataset {
+  const { length, inputs, targets } = (data ?? {}) as Partial<Dataset>
+  const isWhole = Number.isSafeInteger(length) && typeof inputs === 'object' && typeof targets === 'object'
+  if (isDataset(data) && isWhole && data.length > 0) return
   const hint = isDataset((data as Partial<Parts> | undefined)?.train)
     ? 'did you mean its part .train or .test?'
     : undefined
-  const got = isDataset(data) ? 'one without samples' : show(data)
-  throw new FoveaError('E_DATA', { what: 'wants a dataset', where, got, ...(hint && { hint }) })
-}
-
-function checkCallback(callback: unknown): void {
-  if (typeof callback === 'object' && callback !== null) return
-  throw new FoveaError('E_OPTION', {
-    what: "'callbacks' holds no callback",
-    where: 'fit',
-    expected: 'objects such as { onEpochEnd(record) { ... } }',
-    got: show(callback),
-  })
+  const got = isDataset(data) ? `length ${length}, inputs ${typeof inputs}, targets ${typeof targets}` : show(data)
+  const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
+  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
 }
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */
@@ -372,7 +357,7 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
   if (!classNames || goals.length !== 1) return
   const [classes] = network.calls[network.outputs[goals[0].output]].shape
   if (classNames.length === classes) return
-  throw new FoveaError('E_DATA', {
+  throw new FoveaError('E_MISMATCH', {
     what: 'the network has another number of outputs than the data has classes',
     where: name,
     expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
@@ -380,10 +365,10 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
   })
 }
 
-/** Keras counts the step and the learning rate too. */
-function optimizerParams(network: Network, optimizer: Optimizer): number {
-  const slots = Object.values(slotSpecs(network, settleOptimizer(optimizer)))
-  return slots.reduce((sum, { shape }) => sum + sizeOf(shape), 2)
+/** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
+function optimizerParams(parameterCount: number, optimizer: Optimizer): number {
+  const { row, options } = settleOptimizer(optimizer)
+  return row.slots(options).length * parameterCount + 2
 }
 
 function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {

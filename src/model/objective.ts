@@ -34,7 +34,7 @@ function pair(wanted: readonly string[], fields: Fields, what: string, where: st
   if (wanted.length === 1 && given.length === 1) return { [wanted[0]]: given[0] }
   const missing = wanted.find((name) => !given.includes(name))
   if (missing === undefined) return Object.fromEntries(wanted.map((name) => [name, name]))
-  throw new FoveaError('E_DATA', {
+  throw new FoveaError('E_MISMATCH', {
     what: `the data has no ${what} '${missing}'`,
     where,
     expected: wanted.join(', '),
@@ -68,6 +68,12 @@ export function objectiveFor(
   loss?: LossChoice,
 ): Objective {
   const inputs = pairInputs(network, data.inputs, data.name)
+  const astray =
+    typeof loss === 'object' ? Object.keys(loss).find((name) => !Object.hasOwn(network.outputs, name)) : undefined
+  if (astray !== undefined) {
+    const expected = Object.keys(network.outputs).join(', ')
+    throw new FoveaError('E_OPTION', { what: "'loss' names no output of the model", expected, got: astray })
+  }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
   const goals = Object.entries(targets).map(([output, target]) => {
     const asked = typeof loss === 'object' ? loss[output] : loss

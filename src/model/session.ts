@@ -11,7 +11,7 @@ import { initialize } from '../nn/initializers.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
 
-/** Programs kept per session; the one unused for longest goes first. */
+/** Programs kept per session; the one unused for longest is let go first, and lives on while somebody runs it. */
 const CACHED_PROGRAMS = 8
 
 export class Session {
@@ -62,9 +62,8 @@ export class Session {
     const program = this.#programs.get(key) ?? compile(this.state, goals())
     this.#programs.delete(key)
     this.#programs.set(key, program) // last in, last out
-    for (const [oldest, unused] of this.#programs) {
+    for (const oldest of this.#programs.keys()) {
       if (this.#programs.size <= CACHED_PROGRAMS) break
-      unused.close()
       this.#programs.delete(oldest)
     }
     await program.ready

@@ -12,8 +12,8 @@ import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, OptimizerName, SettledOptimizer } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { NumbersByName } from './feed.ts'
-import { checkLabels, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
-import { slotSpecs, trainingGoals } from './graphs.ts'
+import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { HALTED, trainingGoals, trainingSpecs } from './graphs.ts'
 import type { Callback, EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
@@ -66,15 +66,30 @@ export const fitOptions = {
   seed: integer({ says: 'of the order and of dropout', min: 0, default: 0 }),
 }
 
-/** What else `fit` takes. */
-export interface FitExtras {
-  /** Judged after every epoch. */
-  readonly validationData?: Dataset
-  readonly callbacks?: readonly Callback[]
-  /** Ends training after the step at hand; the weights are then those of the last step. */
-  readonly signal?: AbortSignal
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+/** What else `fit` takes: things that are no plain data. */
+export const fitExtras = {
+  validationData: custom<Dataset>({
+    says: 'judged after every epoch; wins over validationSplit',
+    accepts: 'a dataset',
+    check: (v) => (isObject(v) ? (v as Dataset) : undefined),
+    optional: true,
+  }),
+  callbacks: custom<readonly Callback[]>({
+    says: 'hear of training',
+    accepts: 'a list of objects such as { onEpochEnd(record) { ... } }',
+    check: (v) => (Array.isArray(v) && v.every(isObject) ? v : undefined),
+    optional: true,
+  }),
+  signal: custom<AbortSignal>({
+    says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
+    accepts: 'an AbortSignal',
+    check: (v) => (v instanceof AbortSignal ? v : undefined),
+    optional: true,
+  }),
 }
-export type FitOptions = Options<typeof fitOptions> & FitExtras
+export type FitExtras = Options<typeof fitExtras>
 
 /** A training that goes on: what its epochs and steps need. */
 interface Training {
@@ -88,6 +103,7 @@ interface Training {
   readonly batches: number
   /** No step is taken once this says so. */
   readonly isOver: () => boolean
+  readonly firstStep: number
   /** Steps taken by this training. */
   readonly stepsTaken: () => number
 }
@@ -103,10 +119,13 @@ export async function fit(
   { validationData, callbacks = [], signal }: FitExtras,
 ): Promise<History> {
   const { steps, batchSize, validationSplit } = settings
-  const [part, held] = validationSplit > 0 ? split(data, validationSplit) : [data, undefined]
+  // as in Keras, data for validation win over a share of the training data
+  const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
+  if (validation) objectiveFor(session.network, validation, settings.loss) // said before an epoch is spent
   const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
-  await session.addZeros(slotSpecs(session.network, optimizer))
+  await session.addZeros(trainingSpecs(session.network, optimizer))
+  await session.state.write(HALTED, Float32Array.of(0))
 
   const firstStep = session.steps
   const stepsTaken = (): number => session.steps - firstStep
@@ -124,6 +143,7 @@ export async function fit(
     epochs,
     batches,
     isOver,
+    firstStep,
     stepsTaken,
   }
 
@@ -139,26 +159,35 @@ export async function fit(
   }
   await each(callbacks, (c) => c.onTrainBegin?.(info))
   const records: EpochRecord[] = []
-  for (let epoch = 1; epoch <= epochs && !isOver(); epoch++) {
-    await each(callbacks, (c) => c.onEpochBegin?.(epoch))
-    const start = performance.now()
-    const tally = await trainEpoch(training, epoch)
-    if (tally.samples === 0) break
-    const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
-    const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
-    const seconds = (performance.now() - start) / 1000
-    const record = { epoch, ...tally.means, ...Object.fromEntries(validated), seconds } as EpochRecord
-    records.push(record)
-    await each(callbacks, (c) => c.onEpochEnd?.(record))
+  const end = async (ended: History['ended']): Promise<History> => {
+    const history = historyOf(records, stepsTaken(), ended)
+    await each(callbacks, (c) => c.onTrainEnd?.(history))
+    return history
   }
-  const history = historyOf(records, stepsTaken(), signal?.aborted ? 'aborted' : 'finished')
-  await each(callbacks, (c) => c.onTrainEnd?.(history))
-  return history
+  try {
+    for (let epoch = 1; epoch <= epochs && !isOver(); epoch++) {
+      await each(callbacks, (c) => c.onEpochBegin?.(epoch))
+      const start = performance.now()
+      const tally = await trainEpoch(training, epoch)
+      if (tally.samples === 0) break
+      const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
+      const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
+      const counts = { samples: tally.samples, seconds: (performance.now() - start) / 1000 }
+      const record = { epoch, ...tally.means, ...Object.fromEntries(validated), ...counts } as EpochRecord
+      records.push(record)
+      await each(callbacks, (c) => c.onEpochEnd?.(record))
+    }
+  } catch (error) {
+    await end('failed')
+    throw error
+  }
+  return end(signal?.aborted ? 'aborted' : 'finished')
 }
 
 /** The training program for batches of `size`. */
 function programFor({ session, data, objective, optimizer }: Training, size: number): Promise<Program> {
-  const { type, options } = optimizer
+  const { type } = optimizer
+  const { learningRate: _, ...options } = optimizer.options // an input of every program, not a part of one
   const key = `train ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, type, options])}`
   return session.program(key, () => trainingGoals(session.network, objective, { ...data, size }, optimizer))
 }
@@ -196,7 +225,7 @@ async function takeStep(training: Training, indices: Uint32Array): Promise<{ sum
   const { session, data, objective, optimizer, settings } = training
   const arrays = allocateBatch(data, indices.length)
   const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
-  checkLabels(arrays, objective, session, indices, data.name)
+  checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
   const step = session.steps++
   const given = stepInputs(settings.seed, step, indices.length, optimizer)
   return { sums: program.run({ ...fed(arrays, program), ...onlyKnown(program, given) }) }
@@ -215,7 +244,11 @@ async function report(
   { finite, ...sums }: NumbersByName,
   { place, tally, start, samples }: Reported,
 ): Promise<void> {
-  if (finite[0] !== 1) throw nonFinite(place, training.optimizer)
+  if (finite[0] !== 1) {
+    const { session, firstStep, optimizer } = training
+    session.steps = Math.min(session.steps, firstStep + place.step - 1) // this step and those behind it did nothing
+    throw nonFinite(place, optimizer)
+  }
   tally.add(sums, samples)
   const batch = new Tally()
   batch.add(sums, samples)

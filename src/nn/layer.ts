@@ -1,7 +1,7 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { settle, text } from '../base/options.ts'
+import { custom, settle, show } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -80,7 +80,14 @@ export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Op
   readonly row: AnyLayerRow
 }
 
-const nameTable = { name: text({ says: 'name of the layer, unique in its model', optional: true }) }
+const nameTable = {
+  name: custom<string>({
+    says: 'name of the layer, unique in its model',
+    accepts: 'a text without /',
+    check: (v) => (typeof v === 'string' && v !== '' && !v.includes('/') ? v : undefined),
+    optional: true,
+  }),
+}
 
 /** Defines a kind of layer; the result makes layers from options. */
 export function defineLayer<const T extends OptionTable, W extends string = never>(
@@ -97,6 +104,17 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
 }
 
 function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
+  const where = layer.givenName ?? layer.type
+  const stranger = inputs.find((x) => typeof x !== 'object' || x === null || !('source' in x))
+  if (stranger !== undefined) {
+    const hint = 'call it on what input(...) or another layer, called in its turn, gives'
+    throw new FoveaError('E_MODEL', {
+      what: 'is called on something else than a tensor',
+      where,
+      got: show(stranger),
+      hint,
+    })
+  }
   const several = layer.row.inputs === 'several'
   if (several ? inputs.length < 2 : inputs.length !== 1) {
     throw new FoveaError('E_MODEL', {
@@ -116,7 +134,7 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
   }
 }
 
-/** Where values enter: the shape of one sample. A model names its inputs; one alone is called `input`. */
+/** Where values enter: the shape of one sample. Without a name it is called `input_layer`. */
 export function input(shape: Shape, { name }: { name?: string } = {}): Tensor {
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
     throw new FoveaError('E_SHAPE', {
@@ -133,13 +151,19 @@ export function weightsOf(layer: Layer, shapes: readonly Shape[]): Readonly<Reco
   return (layer.row.weights?.(layer.options, shapes[0], shapes) ?? {}) as Readonly<Record<string, WeightSpec>>
 }
 
-/** The shape of one sample that a layer gives: that of its forward graph for a batch of one. */
+/** The shape of one sample that a layer gives: that of its forward graph for a batch of two. */
 export function outputShape(layer: Layer, shapes: readonly Shape[], where: string): Shape {
   return locate(where, () => {
-    const inputs = shapes.map((shape, i) => inputNode(`x${i}`, [1, ...shape])) as [Node, ...Node[]]
+    const inputs = shapes.map((shape, i) => inputNode(`x${i}`, [2, ...shape])) as [Node, ...Node[]]
     const weights = Object.entries(weightsOf(layer, shapes)).map(([name, { shape }]) => [name, inputNode(name, shape)])
     const context = { mode: 'infer', key: inputNode('key', [4], 'int32'), index: 0 } as const
-    return layer.row.forward(inputs, Object.fromEntries(weights), layer.options, context).shape.slice(1)
+    const [batch, ...shape] = layer.row.forward(inputs, Object.fromEntries(weights), layer.options, context).shape
+    if (batch === 2) return shape
+    throw new FoveaError('E_SHAPE', {
+      what: 'a layer must keep samples apart',
+      expected: '[n, ...]',
+      got: 'another first axis',
+    })
   })
 }
 

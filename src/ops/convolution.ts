@@ -28,7 +28,7 @@ export function convolutionAxes(x: Shape, kernel: Shape, attrs: ConvolutionAttrs
   }
   const [channels, perGroup, filters] = [x[rank + 1], kernel[rank], kernel[rank + 1]]
   const { groups } = attrs
-  if (perGroup * groups !== channels || filters % groups !== 0) {
+  if (!Number.isInteger(groups) || perGroup * groups !== channels || filters % groups !== 0) {
     throw new FoveaError('E_SHAPE', {
       what: 'channels and filters must be multiples of groups, and the kernel must hold channels / groups',
       expected: `${channels / groups} channels in the kernel`,

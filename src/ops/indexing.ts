@@ -1,6 +1,8 @@
 /** Indexing. An index outside the table reads as zeros and is never written. */
+import { FoveaError } from '../base/errors.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantDType } from '../graph/node.ts'
+import { sameShape, shapeText } from '../graph/shape.ts'
 
 /** Rows `indices` of `table` along its first axis: [rows, ...rest], int32 [...i] -> [...i, ...rest]. */
 export const gather: Op<2> = defineOp('gather', 2, {
@@ -21,6 +23,10 @@ export const gatherGradient: Op<2, { readonly rows: number }> = defineOp('gather
   infer: ([dy, indices], { rows }) => {
     wantDType([dy], 'float32')
     wantDType([indices], 'int32')
+    if (!sameShape(dy.shape.slice(0, indices.shape.length), indices.shape)) {
+      const [expected, got] = [`[${indices.shape.join(', ')}, ...]`, shapeText(dy.shape)]
+      throw new FoveaError('E_SHAPE', { what: 'wants a row per index', expected, got })
+    }
     return { shape: [rows, ...dy.shape.slice(indices.shape.length)], dtype: 'float32' }
   },
   gradient: (g, _, [, indices]) => [gather(g, indices), undefined],

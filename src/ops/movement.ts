@@ -69,7 +69,9 @@ export const pad: Op<1, { readonly padding: readonly (readonly [number, number])
 /** A box of x: `size` elements from `begin` along every axis. */
 export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Shape }> = defineOp('slice', 1, {
   infer: ([x], { begin, size }) => {
-    const inside = x.shape.every((n, axis) => begin[axis] >= 0 && size[axis] > 0 && begin[axis] + size[axis] <= n)
+    const inside = x.shape.every(
+      (n, axis) => Number.isInteger(begin[axis]) && begin[axis] >= 0 && size[axis] > 0 && begin[axis] + size[axis] <= n,
+    )
     if (!inside || begin.length !== x.shape.length || size.length !== x.shape.length) {
       throw new FoveaError('E_SHAPE', {
         what: 'the box lies outside',

@@ -3,7 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantDType } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
-import { shapeText, slide } from '../graph/shape.ts'
+import { sameShape, shapeText, slide } from '../graph/shape.ts'
 
 export interface PoolAttrs {
   /** One entry per spatial axis. */
@@ -33,6 +33,13 @@ const pooled = (x: Shape, attrs: PoolAttrs): Shape => [
   ...poolAxes(x, attrs).map((axis) => axis.output),
   x[x.length - 1],
 ]
+
+function wantPooled(given: Shape, x: Shape, attrs: PoolAttrs): void {
+  const expected = pooled(x, attrs)
+  if (sameShape(given, expected)) return
+  const [wanted, got] = [shapeText(expected), shapeText(given)]
+  throw new FoveaError('E_SHAPE', { what: 'a gradient has another shape than the output', expected: wanted, got })
+}
 
 const settings: { x: Shape; attrs: PoolAttrs }[] = [
   { x: [2, 5, 6, 3], attrs: { window: [3, 2], strides: [2, 1], padding: 'valid' } },
@@ -65,10 +72,11 @@ export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
-/** dy goes to the first maximum of its window, in row-major order. */
+/** dy goes to the first maximum of its window, in row-major order; from a window with a NaN it goes nowhere. */
 export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, {
-  infer: ([x, y, dy]) => {
+  infer: ([x, y, dy], attrs) => {
     wantDType([x, y, dy], 'float32')
+    for (const given of [y, dy]) wantPooled(given.shape, x.shape, attrs)
     return { shape: x.shape, dtype: 'float32' }
   },
   fuses: { tail: true },
@@ -90,7 +98,8 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
   'averagePoolGradient',
   1,
   {
-    infer: ([dy], { inputShape }) => {
+    infer: ([dy], { inputShape, ...attrs }) => {
+      wantPooled(dy.shape, inputShape, attrs)
       wantDType([dy], 'float32')
       return { shape: inputShape, dtype: 'float32' }
     },

@@ -90,8 +90,8 @@ async function fromNetwork(searched: readonly string[], allowed: boolean): Promi
     })
     if (answer instanceof FoveaError) failures.push(answer)
     else {
-      await keep(answer.packed)
-      return { source, contents: answer.contents }
+      const kept = await keep(answer.packed)
+      return { source: kept ? source : `${source} (the cache folder could not be written)`, contents: answer.contents }
     }
   }
   const found =
@@ -100,7 +100,7 @@ async function fromNetwork(searched: readonly string[], allowed: boolean): Promi
     what: ['the four files are not together in one place', found, ...failures.map((f) => f.message)].join('; '),
     where: 'mnist',
     expected: `${fileNames.join(', ')} (also .gz)`,
-    hint: 'put them into a folder and name it by dataDir or the variable FOVEA_DATA',
+    hint: 'put them into a folder and name it by dataDir (--data-dir) or the variable FOVEA_DATA',
     cause: failures[0],
   })
 }
@@ -134,12 +134,18 @@ async function checked(name: FileName, bytes: Uint8Array, where: string): Promis
   })
 }
 
-/** Saves what was downloaded, where this platform can. */
-async function keep(downloaded: Readonly<Record<FileName, Uint8Array>>): Promise<void> {
+/** Saves what was downloaded, where that can be done; data in hand are not lost for it. */
+async function keep(downloaded: Readonly<Record<FileName, Uint8Array>>): Promise<boolean> {
   const folder = cacheFolder()
-  if (folder === undefined) return
-  for (const name of fileNames) {
-    const bytes = downloaded[name] // unpacked already when the mirror said Content-Encoding: gzip
-    await writeFile(`${folder}/mnist/${name}${isGzip(bytes) ? '.gz' : ''}`, bytes)
+  if (folder === undefined) return true
+  try {
+    for (const name of fileNames) {
+      const bytes = downloaded[name] // unpacked already when the mirror said Content-Encoding: gzip
+      await writeFile(`${folder}/mnist/${name}${isGzip(bytes) ? '.gz' : ''}`, bytes)
+    }
+    return true
+  } catch (error) {
+    if (error instanceof FoveaError) return false
+    throw error
   }
 }

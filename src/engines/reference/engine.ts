@@ -31,6 +31,9 @@ export function referenceEngine(): Engine<Step> {
     threads: 1,
     description: 'plain loops in float64, one thread',
     memoryLimit: 2 ** 31,
+    get isOpen() {
+      return !isClosed
+    },
     lower: (step): Stage<Step>[] => [
       {
         reads: readsOf(step).map((x) => x.buffer),

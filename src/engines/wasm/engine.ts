@@ -156,6 +156,9 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     threads: workers.count,
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
+    get isOpen() {
+      return workers.isOpen
+    },
     lower,
     create,
     load,

@@ -40,6 +40,10 @@ export class Threads {
     })
   }
 
+  get isOpen(): boolean {
+    return this.#ended === undefined
+  }
+
   /** Loads a program everywhere; resolves when all have it. */
   load(message: Extract<ToWorker, { type: 'load' }>): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -37,7 +37,7 @@ class Crew {
       Atomics.store(this.#barrier, barrierWords.failed, 1)
       Atomics.add(this.#barrier, barrierWords.generation, 1)
       Atomics.notify(this.#barrier, barrierWords.generation)
-      const isMemory = error instanceof RangeError
+      const isMemory = message.type === 'reach'
       this.#say({ type: 'failed', message: error instanceof Error ? error.message : String(error), isMemory })
     }
   }

@@ -21,12 +21,18 @@ export function perAxis(value: Sizes, rank: number, name: string): number[] {
 }
 
 /** Channels that each filter sees; the input is checked on the way. */
-function perGroup(shape: Shape, groups: number): number {
+function perGroup(shape: Shape, groups: number, filters: number): number {
   if (shape.length !== 3) {
     throw new FoveaError('E_SHAPE', {
       what: 'wants images [height, width, channels]',
       got: shapeText(shape),
       hint: 'reshape the input, as in reshape({ targetShape: [28, 28, 1] })',
+    })
+  }
+  if (filters % groups !== 0) {
+    throw new FoveaError('E_OPTION', {
+      what: "'groups' must divide the filters",
+      got: `${groups} groups, ${filters} filters`,
     })
   }
   if (shape[2] % groups === 0) return shape[2] / groups
@@ -64,7 +70,7 @@ export const conv2d = defineLayer('conv2d', {
   },
   weights: ({ filters, kernelSize, groups, useBias, kernelInitializer, biasInitializer }, shape) => ({
     kernel: {
-      shape: [...perAxis(kernelSize, 2, 'kernelSize'), perGroup(shape, groups), filters],
+      shape: [...perAxis(kernelSize, 2, 'kernelSize'), perGroup(shape, groups, filters), filters],
       initializer: kernelInitializer,
     },
     ...(useBias && { bias: { shape: [filters], initializer: biasInitializer } }),
