@@ -14,6 +14,7 @@ const tests = [...sources, '--test', '--test-reporter=spec', '--test-timeout=600
 /** A task is its stages in order, each with the arguments of one `node`; what follows `--` on the npm command is `rest`. */
 const tasks = {
   fovea: (rest) => [{ node: [...fovea, ...rest] }],
+  node: (rest) => [{ node: [...sources, ...rest] }],
   start: (rest) => [
     { node: [...fovea, ...'train lenet --data mnist --fallback digits --epochs 2'.split(' '), ...rest] },
   ],

@@ -82,7 +82,7 @@ test('train: plain lines in a pipe', () => {
     /^test loss \d\.\d{4}$/m,
   ])
     assert.match(trainingOutput, expected)
-  assert.equal(lines.at(-2), `saved ${join(trained, 'model.safetensors')}`)
+  assert.equal(lines.at(-3), `saved ${join(trained, 'model.safetensors')}`)
   assert.ok(!trainingOutput.includes('\x1b') && !trainingOutput.includes('\r'))
 })
 
@@ -107,6 +107,7 @@ test('train: the run folder', async () => {
     'loss',
     'val_accuracy',
     'val_loss',
+    'samples',
     'seconds',
   ])
   await (await loadModel(join(trained, 'model.safetensors'))).close()
@@ -140,7 +141,7 @@ test('train: other data stand in where the first cannot be had', async () => {
   const words = ['train', 'lenet', '--data', 'mnist', '--no-download', ...small.slice(2), '--steps', '1']
   const { code, stdout, stderr } = await fovea(...words, '--fallback', 'digits', '--out', inFolder('fallback'))
   assert.equal(code, 0)
-  assert.match(stderr, /^fovea: mnist cannot be had \(.*\): training on digits instead\n$/)
+  assert.match(stderr, /^fovea: mnist cannot be had \(.*\): training on digits instead; to have it, put its files .*\n$/)
   assert.match(stdout, /^digits train: 256 images.*\ndigits test: 64 images/)
 })
 

@@ -62,9 +62,10 @@ function headings(terminal: Terminal): RunReport {
       terminal.print('')
       for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
     },
-    onEnd({ ended, steps, model }) {
+    onEnd({ ended, steps, out, model }) {
       if (ended === 'aborted') terminal.print(`stopped after ${countText(steps)} steps`)
       terminal.print(`saved ${model}`)
+      if (ended === 'finished') terminal.print(`try it: fovea predict ${out} <pictures>`)
     },
   }
 }

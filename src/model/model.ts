@@ -143,12 +143,8 @@ export class Model {
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
     const { engine, threads, validationData, callbacks, signal, ...settings } = settle(fitTable, options, 'fit')
-    for (const given of validationData ? [data, validationData] : [data]) checkDataset(given, this.name)
-    const only = Object.values(data.inputs)
-    if (only.length === 1) this.build(only[0].shape)
-    const objective = objectiveFor(this.network, data, settings.loss)
-    for (const given of validationData ? [data, validationData] : [data])
-      checkClassNames(given, this.network, objective)
+    const objective = this.#objectiveFor(data, settings.loss)
+    if (validationData) this.#objectiveFor(validationData, settings.loss)
     const session = await this.#on({ engine, threads })
     if (this.#isTraining) throw this.#busy('cannot be trained')
     this.#isTraining = true
@@ -163,13 +159,26 @@ export class Model {
     }
   }
 
-  /** Means of loss and metrics: `{ accuracy, loss }`. */
-  async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
+  /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
+  check(data: Dataset, loss?: LossChoice): void {
+    this.#objectiveFor(data, loss)
+  }
+
+  /** A model without an input shape takes that of the data. */
+  #objectiveFor(data: Dataset, loss: LossChoice | undefined): Objective {
     checkDataset(data, this.name)
-    const { loss, ...plain } = options
-    const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
+    const objective = objectiveFor(this.network, data, loss)
+    checkClassNames(data, this.network, objective)
+    return objective
+  }
+
+  /** Means of loss and metrics: `{ accuracy, loss }`. */
+  async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
+    const { loss, ...plain } = options
+    const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
+    this.check(data, loss)
     const session = await this.#on({ engine, threads })
     return (await evaluate(session, data, { loss, batchSize })) as Logs // nothing ends it early
   }

@@ -50,6 +50,7 @@ export const train = defineCommand({
     if (options.out !== undefined) await checkRunFolder(options.out)
     const model = await openNetwork(names[0], { seed: options.seed, ...chosen(engineOptions, options) })
     const parts = await readParts(call, terminal)
+    model.check(parts.train, options.loss) // before anything is written
     const folder = await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
     const reports = [
       ...(options.json ? [jsonReport(terminal.print, options.logEvery)] : textReports(terminal, options.logEvery)),
@@ -127,7 +128,10 @@ async function readParts({ options, given }: Call<typeof trainOptions>, terminal
     return await loadData(data, options)
   } catch (error) {
     if (fallback === undefined || !isUnavailable(error)) throw error
-    terminal.note(`${data} cannot be had (${reasonOf(error)}): training on ${fallback} instead`)
+    const named = process.env['FOVEA_DATA']
+    const where = named ? `not in FOVEA_DATA, ${named}; ` : ''
+    const way = error.complaint.hint ? `; to have it, ${error.complaint.hint}` : ''
+    terminal.note(`${data} cannot be had (${where}${reasonOf(error)}): training on ${fallback} instead${way}`)
     return loadData(fallback, options)
   }
 }

@@ -100,7 +100,7 @@ async function fromNetwork(searched: readonly string[], allowed: boolean): Promi
     what: ['the four files are not together in one place', found, ...failures.map((f) => f.message)].join('; '),
     where: 'mnist',
     expected: `${fileNames.join(', ')} (also .gz)`,
-    hint: 'put them into a folder and name it by dataDir (--data-dir) or the variable FOVEA_DATA',
+    hint: 'put its files into a folder and name it by dataDir (--data-dir) or the variable FOVEA_DATA',
     cause: failures[0],
   })
 }
