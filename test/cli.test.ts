@@ -141,7 +141,10 @@ test('train: other data stand in where the first cannot be had', async () => {
   const words = ['train', 'lenet', '--data', 'mnist', '--no-download', ...small.slice(2), '--steps', '1']
   const { code, stdout, stderr } = await fovea(...words, '--fallback', 'digits', '--out', inFolder('fallback'))
   assert.equal(code, 0)
-  assert.match(stderr, /^fovea: mnist cannot be had \(.*\): training on digits instead; to have it, put its files .*\n$/)
+  assert.match(
+    stderr,
+    /^fovea: mnist cannot be had \(.*\): training on digits instead; to have it, put its files .*\n$/,
+  )
   assert.match(stdout, /^digits train: 256 images.*\ndigits test: 64 images/)
 })
 

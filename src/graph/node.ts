@@ -55,11 +55,17 @@ export interface OpRow<N extends number, A> {
 
 type NoAttrs = Record<never, never>
 
-/** An op: call it on nodes (and attributes, where it has any). */
+type AttrsArgument<A> = NoAttrs extends A ? [attrs?: A] : [attrs: A]
+
+/** An op: call it on its nodes (an op of any number of inputs on a list of them) and its attributes, where it has any. */
 export interface Op<N extends number, A = NoAttrs> {
-  (...args: [...Repeat<Node, N>, ...(NoAttrs extends A ? [attrs?: A] : [attrs: A])]): Node
+  (
+    ...args: number extends N
+      ? [inputs: readonly Node[], ...AttrsArgument<A>]
+      : [...Repeat<Node, N>, ...AttrsArgument<A>]
+  ): Node
   readonly opName: string
-  readonly arity: N
+  readonly arity: N | 'several'
   readonly row: OpRow<N, A>
 }
 
@@ -87,11 +93,15 @@ export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}):
   return { op, inputs, attrs, shape: spec.shape, dtype: spec.dtype }
 }
 
-/** Defines an op from its row. */
-export function defineOp<const N extends number, A = NoAttrs>(opName: string, arity: N, row: OpRow<N, A>): Op<N, A> {
+/** Defines an op from its row; `several` inputs are given as a list. */
+export function defineOp<const N extends number, A = NoAttrs>(
+  opName: string,
+  arity: N | 'several',
+  row: OpRow<N, A>,
+): Op<N, A> {
   const op = (...args: unknown[]): Node => {
-    const inputs = args.slice(0, arity) as Node[]
-    return makeNode(op as unknown as AnyOp, inputs, (args[arity] ?? {}) as Attrs)
+    const [inputs, attrs] = arity === 'several' ? args : [args.slice(0, arity), args[arity]]
+    return makeNode(op as unknown as AnyOp, inputs as Node[], (attrs ?? {}) as Attrs)
   }
   return Object.assign(op, { opName, arity, row }) as unknown as Op<N, A>
 }

@@ -1,6 +1,6 @@
 /** Elementwise ops: one row each, the function of one element and its derivative. No engine has a kernel for any of them. */
 import type { Node, Op, OpRow } from '../graph/node.ts'
-import { constant, defineOp, makeNode } from '../graph/node.ts'
+import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
 import { sumTo } from './broadcasting.ts'
 import type { Scalar, ScalarLike } from './scalar.ts'
@@ -75,35 +75,31 @@ export interface ElementwiseAttrs {
  * A scalar expression over inputs that broadcast. Inputs may be of any dtype and are read as float32 (integers
  * beyond 2^24 are rounded); the result is float32.
  */
-export const elementwise: Op<number, ElementwiseAttrs> = defineOp(
-  'elementwise',
-  NaN as number,
-  {
-    kind: 'elementwise',
-    infer: (inputs) => ({ shape: broadcastShapes(inputs.map((x) => x.shape)), dtype: 'float32' }),
-    gradient: (dy, y, inputs, { label, df }) =>
-      inputs.map((x, i) => {
-        const slope = df[i]
-        if (slope.kind === 'constant' && slope.value === 0) return undefined
-        const read = argumentsOf(slope)
-        const operands = [dy, ...read.map((index) => (index < inputs.length ? inputs[index] : y))]
-        const renamed: Scalar[] = []
-        read.forEach((index, k) => {
-          renamed[index] = argument(k + 1)
-        })
-        const product = s.mul(argument(0), substitute(slope, renamed))
-        return sumTo(expression(`${label}'`, operands, product), x.shape)
-      }),
-    text: (names, { f }) => scalarText(f, names),
-    simplify: ([x], { f }, spec) =>
-      f.kind === 'argument' && x.dtype === 'float32' && sameShape(x.shape, spec.shape) ? x : undefined,
-    samples: [],
-  } as OpRow<number, ElementwiseAttrs>,
-)
+export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise', 'several', {
+  kind: 'elementwise',
+  infer: (inputs) => ({ shape: broadcastShapes(inputs.map((x) => x.shape)), dtype: 'float32' }),
+  gradient: (dy, y, inputs, { label, df }) =>
+    inputs.map((x, i) => {
+      const slope = df[i]
+      if (slope.kind === 'constant' && slope.value === 0) return undefined
+      const read = argumentsOf(slope)
+      const operands = [dy, ...read.map((index) => (index < inputs.length ? inputs[index] : y))]
+      const renamed: Scalar[] = []
+      read.forEach((index, k) => {
+        renamed[index] = argument(k + 1)
+      })
+      const product = s.mul(argument(0), substitute(slope, renamed))
+      return sumTo(expression(`${label}'`, operands, product), x.shape)
+    }),
+  text: (names, { f }) => scalarText(f, names),
+  simplify: ([x], { f }, spec) =>
+    f.kind === 'argument' && x.dtype === 'float32' && sameShape(x.shape, spec.shape) ? x : undefined,
+  samples: [],
+} as OpRow<number, ElementwiseAttrs>)
 
 /** A node from an expression of one's own; `df` is derived from it unless a shorter one is given. */
 export function expression(label: string, inputs: readonly Node[], f: Scalar, df?: readonly Scalar[]): Node {
-  return makeNode(elementwise as never, inputs, { label, f, df: df ?? inputs.map((_, i) => derivative(f, i)) })
+  return elementwise(inputs, { label, f, df: df ?? inputs.map((_, i) => derivative(f, i)) })
 }
 
 /** A node, or a number that stands for a constant. */
@@ -117,7 +113,7 @@ const unaryOps = Object.fromEntries(
   Object.entries(unaryRows).map(([label, { f, df }]: [string, Unary]) => {
     const [x, y] = [argument(0), argument(1)]
     const attrs = { label, f: scalar(f(x)), df: [scalar(df(x, y))] }
-    return [label, (a: Operand) => makeNode(elementwise as never, [node(a)], attrs)]
+    return [label, (a: Operand) => elementwise([node(a)], attrs)]
   }),
 ) as UnaryOps
 
@@ -125,7 +121,7 @@ const binaryOps = Object.fromEntries(
   Object.entries(binaryRows).map(([label, { f, df }]: [string, Binary]) => {
     const [a, b, y] = [argument(0), argument(1), argument(2)]
     const attrs = { label, f: scalar(f(a, b)), df: df(a, b, y).map(scalar) }
-    return [label, (x: Operand, z: Operand) => makeNode(elementwise as never, [node(x), node(z)], attrs)]
+    return [label, (x: Operand, z: Operand) => elementwise([node(x), node(z)], attrs)]
   }),
 ) as BinaryOps
 
@@ -140,7 +136,7 @@ export function select(condition: Operand, a: Operand, b: Operand): Node {
   const chosen = argument(0)
   const f = s.select(chosen, argument(1), argument(2))
   const df = [scalar(0), s.select(chosen, 1, 0), s.select(chosen, 0, 1)]
-  return makeNode(elementwise as never, [node(condition), node(a), node(b)], { label: 'select', f, df })
+  return elementwise([node(condition), node(a), node(b)], { label: 'select', f, df })
 }
 
 /** The interval from which the tests draw inputs, [-3, 3] unless a row says otherwise. */

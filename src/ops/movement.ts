@@ -1,7 +1,7 @@
 /** Movement: the same numbers in other places. */
 import { FoveaError } from '../base/errors.ts'
 import type { Attrs, Node, Op } from '../graph/node.ts'
-import { defineOp, makeNode } from '../graph/node.ts'
+import { defineOp } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { axisOf, sameShape, shapeText } from '../graph/shape.ts'
 
@@ -95,7 +95,7 @@ export interface Axis extends Attrs {
   readonly axis: number
 }
 
-const concatOp: Op<number, Axis> = defineOp('concat', NaN as number, {
+const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
   infer: (inputs, { axis }) => {
     const [first] = inputs
     for (const { shape, dtype } of inputs) {
@@ -154,5 +154,5 @@ export { concatOp }
 /** Inputs one after the other along an axis (default: the last). */
 export function concat(inputs: readonly Node[], { axis = -1 }: { readonly axis?: number } = {}): Node {
   if (inputs.length === 0) throw new FoveaError('E_GRAPH', { what: 'concat of nothing' })
-  return makeNode(concatOp as never, inputs, { axis: axisOf(axis, inputs[0].shape.length) })
+  return concatOp(inputs, { axis: axisOf(axis, inputs[0].shape.length) })
 }
