@@ -1,5 +1,6 @@
 /** How training goes, for people: a bar that moves where someone watches, plain lines elsewhere. */
-import type { Callback, EpochRecord, Progress } from '../model/history.ts'
+import type { Callback, Progress } from '../model/history.ts'
+import { logsOf } from '../model/history.ts'
 import { wrapped } from './columns.ts'
 import { durationText, metricTexts, rateText } from './number-text.ts'
 import type { Terminal } from './terminal.ts'
@@ -67,10 +68,6 @@ export function plainLines(terminal: Terminal, every: number): Callback {
 const epochTitle = (epoch: number, epochs: number): string => `Epoch ${epoch}/${epochs}`
 
 const counted = ({ batch, batches }: Progress): string => `${String(batch).padStart(String(batches).length)}/${batches}`
-
-function logsOf({ epoch: _, seconds: __, ...logs }: EpochRecord): Readonly<Record<string, number>> {
-  return logs
-}
 
 /** One line that never wraps: the bar gives way first, then the end of the line. */
 function liveLine(progress: Progress, terminal: Terminal): string {

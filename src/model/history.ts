@@ -56,13 +56,15 @@ export interface Callback {
   onTrainEnd?(history: History): void | Promise<void>
 }
 
+/** The loss and metrics of an epoch, without the counts beside them. */
+export function logsOf({ epoch: _epoch, seconds: _seconds, samples: _samples, ...logs }: EpochRecord): Logs {
+  return logs
+}
+
 export function historyOf(epochs: readonly EpochRecord[], steps: number, ended: History['ended']): History {
   const history: Record<string, number[]> = {}
   for (const record of epochs) {
-    for (const [name, value] of Object.entries(record)) {
-      if (name === 'epoch' || name === 'seconds' || name === 'samples') continue
-      history[name] = [...(history[name] ?? []), value]
-    }
+    for (const [name, value] of Object.entries(logsOf(record))) history[name] = [...(history[name] ?? []), value]
   }
   return { epochs, history, steps, ended }
 }
