@@ -1,13 +1,12 @@
 /** Sums of outer products over rows: gradients of kernels, and matrix products whose first factor is transposed. */
 import type { Buffer } from '../../../compile/step.ts'
 import type { Code } from '../assembler.ts'
-import type { Local } from '../function.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
-import { storeFloats } from '../vectors.ts'
 import type { Columns, Rows } from './tiles.ts'
 import {
+  columnStore,
   eitherSize,
   FLOAT,
   grid,
@@ -53,6 +52,7 @@ const outerKernel = defineKernel<OuterShape>('outerProducts', ({ rows, columns }
   const b = f.local('i32')
   const place = f.local('i32')
 
+  const storeColumns = columnStore(f, columns, firstVector)
   const tileBody = (height: number, wide: number): Code => {
     const sums = grid(f, height, wide)
     const values = Array.from({ length: wide }, () => f.local('v128'))
@@ -77,16 +77,10 @@ const outerKernel = defineKernel<OuterShape>('outerProducts', ({ rows, columns }
     const add = sums.map((line, r) =>
       line.map((sum, v) => {
         const offset = r * width * FLOAT + v * VECTOR
-        return [sum.set(f32x4.add(sum.get, v128.load(place.get, offset))), storeColumns(sum, v, offset)]
+        return [sum.set(f32x4.add(sum.get, v128.load(place.get, offset))), storeColumns(place.get, sum, v, offset)]
       }),
     )
     return [zeroed(sums), start, overRows, add]
-  }
-  const storeColumns = (value: Local, v: number, offset: number): Code => {
-    const lanes = columns.count % 4
-    if (lanes === 0) return storeFloats(place.get, value, 4, offset)
-    const isLast = i32.equal(i32.add(firstVector.get, v), i32.const(vectors - 1))
-    return f.if(isLast, storeFloats(place.get, value, lanes, offset), storeFloats(place.get, value, 4, offset))
   }
   const perGroup = runCount * tileCut.count
   const setUp = [
@@ -108,7 +102,7 @@ const outerKernel = defineKernel<OuterShape>('outerProducts', ({ rows, columns }
   const clear = (height: number, wide: number): Code => {
     const [set, nothing] = f.let('v128', f32x4.const(0))
     const cells = Array.from({ length: height * wide }, (_, i) => [Math.floor(i / wide), i % wide])
-    return [set, cells.map(([r, v]) => storeColumns(nothing, v, r * width * FLOAT + v * VECTOR))]
+    return [set, cells.map(([r, v]) => storeColumns(place.get, nothing, v, r * width * FLOAT + v * VECTOR))]
   }
   return [
     f.loop(unit, begin.get, end.get, 1, overPanels([setUp, forTile(clear)])),

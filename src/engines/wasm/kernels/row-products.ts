@@ -1,15 +1,14 @@
 /** Rows times packed panels: matrix products, convolution forward and its gradient for the input. */
 import type { Buffer } from '../../../compile/step.ts'
 import type { Code } from '../assembler.ts'
-import type { Local } from '../function.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
-import { storeFloats } from '../vectors.ts'
 import type { TailShape } from './context.ts'
 import { renderTail } from './context.ts'
 import type { Columns, Rows } from './tiles.ts'
 import {
+  columnStore,
   eitherSize,
   FLOAT,
   grid,
@@ -57,6 +56,7 @@ const rowKernel = defineKernel<ProductShape>('rowProducts', ({ rows, columns, ta
   const place = f.local('i32')
   const column = f.local('i32')
 
+  const storeColumns = columnStore(f, columns, firstVector)
   const tileBody = (height: number, wide: number): Code => {
     const sums = grid(f, height, wide)
     const weights = Array.from({ length: wide }, () => f.local('v128'))
@@ -74,20 +74,11 @@ const rowKernel = defineKernel<ProductShape>('rowProducts', ({ rows, columns, ta
       line.map((sum, v) => {
         const offset = { place: r * width * FLOAT + v * VECTOR, column: v * VECTOR }
         const done = renderTail(f, tail, sum, extras, { place: place.get, column: column.get, offset })
-        return [done.code, storeColumns(done.result, v, offset.place)]
+        return [done.code, storeColumns(i32.add(y.get, place.get), done.result, v, offset.place)]
       }),
     )
     return [zeroed(sums), overNest(f, rows.runs, a, run), finish]
   }
-  /** Vector v of a tile, cut at the last column of its group. */
-  const storeColumns = (value: Local, v: number, offset: number): Code => {
-    const address = i32.add(y.get, place.get)
-    const lanes = columns.count % 4
-    if (lanes === 0) return storeFloats(address, value, 4, offset)
-    const isLast = i32.equal(i32.add(firstVector.get, v), i32.const(vectors - 1))
-    return f.if(isLast, storeFloats(address, value, lanes, offset), storeFloats(address, value, 4, offset))
-  }
-
   const setUp = [
     group.set(columns.groups === 1 ? i32.const(0) : i32.div(unit.get, units)),
     inGroup.set(columns.groups === 1 ? unit.get : i32.rem(unit.get, units)),

@@ -10,6 +10,7 @@
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32 } from '../instructions.ts'
+import { storeFloats } from '../vectors.ts'
 
 export const FLOAT = 4
 export const VECTOR = 16
@@ -97,3 +98,14 @@ export const startOf = (index: Local, { size, large, count }: { count: number; s
   large === count
     ? i32.mul(index.get, size)
     : [i32.add(i32.mul(index.get, size - 1), i32.min(index.get, i32.const(large)))]
+
+/** How a tile stores vector `v`, `offset` bytes from its first: cut at the last column of a group. */
+export function columnStore(f: FunctionWriter, { count }: Columns, firstVector: Local) {
+  const lanes = count % 4
+  const last = i32.const(Math.ceil(count / 4) - 1)
+  return (address: Code, value: Local, v: number, offset: number): Code => {
+    const whole = storeFloats(address, value, 4, offset)
+    if (lanes === 0) return whole
+    return f.if(i32.equal(i32.add(firstVector.get, v), last), storeFloats(address, value, lanes, offset), whole)
+  }
+}
