@@ -71,7 +71,7 @@ async function prepare(
   const engine = openEngine({ engine: 'wasm', threads })
   const session = await Session.open(network, engine, 0)
   const batch = { size: batchSize, ...fields }
-  if (mode === 'train') await session.addZeros(trainingSpecs(network, optimizer))
+  if (mode === 'train') await session.addFilled(trainingSpecs(network, optimizer))
   const program = await session.program(mode, () =>
     mode === 'train'
       ? trainingGoals(network, objective, batch, optimizer)

@@ -4,6 +4,7 @@ import type { Fields } from '../data/dataset.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { input, nameOf, variable } from '../graph/node.ts'
+import type { Shape } from '../graph/shape.ts'
 import type { Head } from '../nn/losses.ts'
 import { heads, logitsOf } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -68,12 +69,21 @@ export function evaluationGoals(network: Network, objective: Objective, batch: B
 /** The state's name of an optimizer slot. */
 const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
 
+/** A float32 tensor and what fills it at first. */
+export interface Filled {
+  readonly shape: Shape
+  readonly value: number
+}
+
 /** The state that training keeps for a network besides its weights. */
-export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, TensorSpec> {
+export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, Filled> {
   const slots = Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
-    row.slots(options).map((slot) => [slotName(type, slot, weight), { shape, dtype: 'float32' } as const]),
+    Object.entries(row.slots(options)).map(([slot, value]) => [
+      slotName(type, slot, weight),
+      { shape, value: value ?? 0 },
+    ]),
   )
-  return { ...Object.fromEntries(slots), [HALTED]: { shape: [], dtype: 'float32' } }
+  return { ...Object.fromEntries(slots), [HALTED]: { shape: [], value: 0 } }
 }
 
 /** The state's name of the flag that a step was refused: it stays up until the next training begins. */
@@ -96,9 +106,9 @@ export function trainingGoals(
   const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
   const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
   const next = weights.map((weight, i): [Node, Node][] => {
-    const slots = row
-      .slots(options)
-      .map((slot) => [slot, variable(slotName(type, slot, nameOf(weight)), weight.shape)] as const)
+    const slots = Object.keys(row.slots(options)).map(
+      (slot) => [slot, variable(slotName(type, slot, nameOf(weight)), weight.shape)] as const,
+    )
     const updated = row.update(weight, slopes[i], Object.fromEntries(slots), rates, options)
     return [[weight, updated.weight], ...slots.map(([slot, old]): [Node, Node] => [old, updated[slot] ?? old])]
   })

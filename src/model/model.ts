@@ -377,7 +377,7 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
 /** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
 function optimizerParams(parameterCount: number, optimizer: Optimizer): number {
   const { row, options } = settleOptimizer(optimizer)
-  return row.slots(options).length * parameterCount + 2
+  return Object.keys(row.slots(options)).length * parameterCount + 2
 }
 
 function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {

@@ -5,9 +5,9 @@ import type { Goals } from '../compile/goals.ts'
 import type { Program } from '../compile/program.ts'
 import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { initialize } from '../nn/initializers.ts'
+import type { Filled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
 
@@ -49,10 +49,10 @@ export class Session {
     return session
   }
 
-  /** Adds tensors of zeros that are not there yet. */
-  async addZeros(specs: Readonly<Record<string, TensorSpec>>): Promise<void> {
-    const added = Object.entries(specs).map(([name, spec]) =>
-      this.state.add(name, spec, () => new Float32Array(sizeOf(spec.shape))),
+  /** Adds float32 tensors that are not there yet, each filled with one number. */
+  async addFilled(tensors: Readonly<Record<string, Filled>>): Promise<void> {
+    const added = Object.entries(tensors).map(([name, { shape, value }]) =>
+      this.state.add(name, { shape, dtype: 'float32' }, () => new Float32Array(sizeOf(shape)).fill(value)),
     )
     await Promise.all(added)
   }

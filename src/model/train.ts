@@ -124,7 +124,7 @@ export async function fit(
   const validation = validationData ?? held
   if (validation) objectiveFor(session.network, validation, settings.loss) // said before an epoch is spent
   const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
-  await session.addZeros(trainingSpecs(session.network, optimizer))
+  await session.addFilled(trainingSpecs(session.network, optimizer))
   await session.state.write(HALTED, Float32Array.of(0))
 
   const firstStep = session.steps

@@ -2,7 +2,7 @@
 
 import { choice } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import { exp, relu, selu, sigmoid, tanh } from '../ops/elementwise.ts'
+import { elementwiseOps, exp, relu, selu, sigmoid, tanh } from '../ops/elementwise.ts'
 import { logSoftmax, softmax } from '../ops/normalization.ts'
 
 export const activations = {
@@ -11,6 +11,14 @@ export const activations = {
   sigmoid,
   tanh,
   selu,
+  relu6: elementwiseOps.relu6,
+  elu: elementwiseOps.elu,
+  silu: elementwiseOps.silu,
+  hardSigmoid: elementwiseOps.hardSigmoid,
+  hardSwish: elementwiseOps.hardSwish,
+  softplus: elementwiseOps.softplus,
+  mish: elementwiseOps.mish,
+  geluTanh: elementwiseOps.geluTanh,
   exponential: exp,
   softmax,
   logSoftmax,

@@ -9,8 +9,8 @@ import { add, div, mul, sqrt, sub } from '../ops/elementwise.ts'
 export interface OptimizerRow<T extends OptionTable, Slot extends string, Rate extends string> {
   readonly says: string
   readonly options: T
-  /** State kept per weight, of its shape, zeros at first. */
-  readonly slots: (options: Settled<T>) => readonly Slot[]
+  /** State kept per weight, of its shape, and what fills it at first. */
+  readonly slots: (options: Settled<T>) => Readonly<Partial<Record<Slot, number>>>
   /** Numbers of step `t` (1 for the first) that the update reads. */
   readonly rates: (options: Settled<T>, t: number) => Readonly<Record<Rate, number>>
   /** The next weight and slots. */
@@ -36,7 +36,7 @@ const sgd = define({
     momentum: number({ says: 'share of the last step that is kept', min: 0, max: 1, ends: 'right-open', default: 0 }),
     nesterov: flag({ says: 'look ahead along the momentum', default: false }),
   },
-  slots: ({ momentum }) => (momentum > 0 ? ['velocity'] : []),
+  slots: ({ momentum }) => (momentum > 0 ? { velocity: 0 } : {}),
   rates: (options) => ({ learningRate: options.learningRate }),
   update: (weight, gradient, { velocity }, { learningRate }, { momentum, nesterov }) => {
     const step = mul(gradient, learningRate)
@@ -46,34 +46,130 @@ const sgd = define({
   },
 })
 
+const beta1 = number({ says: 'decay of the mean of the gradient', min: 0, max: 1, ends: 'right-open', default: 0.9 })
+const beta2 = number({ says: 'decay of the mean of its square', min: 0, max: 1, ends: 'right-open', default: 0.999 })
+const epsilon = (says: string) => number({ says, min: 0, default: 1e-7 })
+
+const adamOptions = {
+  learningRate: learningRate(0.001),
+  beta1,
+  beta2,
+  epsilon: epsilon('added to the root in the denominator'),
+  epsilonMode: choice(['keras', 'torch'], {
+    says: 'epsilon is added before the bias correction (Keras) or after it (PyTorch)',
+    default: 'keras',
+  }),
+}
+
+const momentSlots = () => ({ momentum: 0, velocity: 0 })
+
+/** Running means of the gradient and of its square. */
+function moments(
+  gradient: Node,
+  slots: Record<'momentum' | 'velocity', Node>,
+  decay: { beta1: number; beta2: number },
+) {
+  const { momentum, velocity } = slots
+  return {
+    momentum: add(momentum, mul(sub(gradient, momentum), 1 - decay.beta1)),
+    velocity: add(velocity, mul(sub(mul(gradient, gradient), velocity), 1 - decay.beta2)),
+  }
+}
+
 /** Kingma and Ba 2015. */
 const adam = define({
   says: 'Adam: steps scaled by running means of the gradient and of its square.',
-  options: {
-    learningRate: learningRate(0.001),
-    beta1: number({ says: 'decay of the mean of the gradient', min: 0, max: 1, ends: 'right-open', default: 0.9 }),
-    beta2: number({ says: 'decay of the mean of its square', min: 0, max: 1, ends: 'right-open', default: 0.999 }),
-    epsilon: number({ says: 'added to the root in the denominator', min: 0, default: 1e-7 }),
-    epsilonMode: choice(['keras', 'torch'], {
-      says: 'epsilon is added before the bias correction (Keras) or after it (PyTorch)',
-      default: 'keras',
-    }),
-  },
-  slots: () => ['momentum', 'velocity'],
+  options: adamOptions,
+  slots: momentSlots,
   rates: ({ learningRate, beta1, beta2, epsilonMode }, t) => {
     const root = Math.sqrt(1 - beta2 ** t)
     const rate = learningRate / (1 - beta1 ** t)
     return epsilonMode === 'keras' ? { rate: rate * root, rootScale: 1 } : { rate, rootScale: 1 / root }
   },
-  update: (weight, gradient, { momentum, velocity }, { rate, rootScale }, { beta1, beta2, epsilon, epsilonMode }) => {
-    const mean = add(momentum, mul(sub(gradient, momentum), 1 - beta1))
-    const square = add(velocity, mul(sub(mul(gradient, gradient), velocity), 1 - beta2))
-    const root = epsilonMode === 'keras' ? sqrt(square) : mul(sqrt(square), rootScale)
-    return { weight: sub(weight, div(mul(mean, rate), add(root, epsilon))), momentum: mean, velocity: square }
+  update: (weight, gradient, slots, { rate, rootScale }, { epsilon, epsilonMode, ...decay }) => {
+    const next = moments(gradient, slots, decay)
+    const root = epsilonMode === 'keras' ? sqrt(next.velocity) : mul(sqrt(next.velocity), rootScale)
+    return { weight: sub(weight, div(mul(next.momentum, rate), add(root, epsilon))), ...next }
   },
 })
 
-export const optimizers = { sgd, adam } as const
+/** Loshchilov and Hutter 2019: decay apart from the gradient. */
+const adamW = define({
+  says: 'Adam with decoupled weight decay: weights shrink by learningRate * weightDecay before each step.',
+  options: {
+    ...adamOptions,
+    weightDecay: number({ says: 'share of a weight taken away, times the learning rate', min: 0, default: 0.004 }),
+  },
+  slots: momentSlots,
+  rates: (options, t) => ({ ...adam.rates(options, t), kept: 1 - options.learningRate * options.weightDecay }),
+  update: (weight, gradient, slots, { kept, ...rates }, options) =>
+    adam.update(mul(weight, kept), gradient, slots, rates, options),
+})
+
+/** Tieleman and Hinton 2012; epsilon stands inside the root, as in Keras. */
+const rmsprop = define({
+  says: 'RMSprop: steps scaled by a running mean of the square of the gradient.',
+  options: {
+    learningRate: learningRate(0.001),
+    rho: number({ says: 'decay of the mean', min: 0, max: 1, ends: 'right-open', default: 0.9 }),
+    epsilon: epsilon('added inside the root in the denominator'),
+  },
+  slots: () => ({ velocity: 0 }),
+  rates: (options) => ({ learningRate: options.learningRate }),
+  update: (weight, gradient, slots, { learningRate }, { rho, epsilon }) => {
+    const velocity = add(mul(slots.velocity, rho), mul(mul(gradient, gradient), 1 - rho))
+    return { weight: sub(weight, div(mul(gradient, learningRate), sqrt(add(velocity, epsilon)))), velocity }
+  },
+})
+
+/** Decay of Nadam's momentum at step t. */
+const schedule = (beta1: number, t: number): number => beta1 * (1 - 0.5 * 0.96 ** t)
+
+/** The product of the decays of steps 1 to t; from step 1000 on they are beta1 to the last bit. */
+function scheduleProduct(beta1: number, t: number): number {
+  let product = beta1 ** Math.max(0, t - 1000)
+  for (let step = 1; step <= Math.min(t, 1000); step++) product *= schedule(beta1, step)
+  return product
+}
+
+/** Dozat 2016: Adam that looks ahead along its momentum. */
+const nadam = define({
+  says: "Nadam: Adam with Nesterov's look ahead.",
+  options: { learningRate: learningRate(0.001), beta1, beta2, epsilon: adamOptions.epsilon },
+  slots: momentSlots,
+  rates: ({ learningRate, beta1, beta2 }, t) => {
+    const product = scheduleProduct(beta1, t)
+    const following = schedule(beta1, t + 1)
+    return {
+      ahead: (learningRate * following) / (1 - product * following),
+      now: (learningRate * (1 - schedule(beta1, t))) / (1 - product),
+      rootScale: 1 / Math.sqrt(1 - beta2 ** t),
+    }
+  },
+  update: (weight, gradient, slots, { ahead, now, rootScale }, { epsilon, ...decay }) => {
+    const next = moments(gradient, slots, decay)
+    const step = add(mul(next.momentum, ahead), mul(gradient, now))
+    return { weight: sub(weight, div(step, add(mul(sqrt(next.velocity), rootScale), epsilon))), ...next }
+  },
+})
+
+/** Duchi, Hazan and Singer 2011. */
+const adagrad = define({
+  says: 'Adagrad: steps scaled by the sum of all squares of the gradient so far.',
+  options: {
+    learningRate: learningRate(0.001),
+    initialAccumulatorValue: number({ says: 'the sum before the first step', min: 0, default: 0.1 }),
+    epsilon: epsilon('added inside the root in the denominator'),
+  },
+  slots: ({ initialAccumulatorValue }) => ({ accumulator: initialAccumulatorValue }),
+  rates: (options) => ({ learningRate: options.learningRate }),
+  update: (weight, gradient, slots, { learningRate }, { epsilon }) => {
+    const accumulator = add(slots.accumulator, mul(gradient, gradient))
+    return { weight: sub(weight, div(mul(gradient, learningRate), sqrt(add(accumulator, epsilon)))), accumulator }
+  },
+})
+
+export const optimizers = { sgd, adam, adamW, rmsprop, nadam, adagrad } as const
 export type OptimizerName = keyof typeof optimizers
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
 

@@ -24,6 +24,13 @@ type Binary = {
 const flat = () => [0, 0] as const
 const logistic = (x: ScalarLike) => s.div(1, s.add(1, s.exp(s.neg(x))))
 
+/** x / 6 + 1/2 between 0 and 1. */
+const hardLogistic = (x: ScalarLike) => s.min(s.max(s.add(s.div(x, 6), 0.5), 0), 1)
+/** log(1 + exp(x)), which never overflows. */
+const softplus = (x: ScalarLike) => s.add(s.max(x, 0), s.log(s.add(1, s.exp(s.neg(s.abs(x))))))
+const GELU = Math.sqrt(2 / Math.PI)
+const geluCore = (x: ScalarLike) => s.tanh(s.mul(GELU, s.add(x, s.mul(0.044715, s.mul(x, s.mul(x, x))))))
+
 /** scale and scale * alpha of Klambauer et al., "Self-normalizing neural networks" (2017). */
 const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 }
 
@@ -42,6 +49,37 @@ const unaryRows = {
     f: (x) =>
       s.select(s.less(0, x), s.mul(SELU.scale, x), s.mul(SELU.scale * SELU.alpha, s.sub(s.exp(s.min(x, 0)), 1))),
     df: (_, y) => s.select(s.less(0, y), SELU.scale, s.add(y, SELU.scale * SELU.alpha)),
+  },
+  square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },
+  rsqrt: { f: (x) => s.div(1, s.sqrt(x)), df: (x, y) => s.div(s.mul(-0.5, y), x), domain: [0.1, 3] },
+  relu6: { f: (x) => s.min(s.max(x, 0), 6), df: (_, y) => s.mul(step(y), s.less(y, 6)), domain: [-3, 8] },
+  elu: {
+    f: (x) => s.select(s.less(0, x), x, s.sub(s.exp(s.min(x, 0)), 1)),
+    df: (_, y) => s.select(s.less(0, y), 1, s.add(y, 1)),
+  },
+  silu: { f: (x) => s.mul(x, logistic(x)), df: (x, y) => s.add(y, s.mul(logistic(x), s.sub(1, y))) },
+  hardSigmoid: { f: hardLogistic, df: (_, y) => s.mul(s.mul(step(y), s.less(y, 1)), 1 / 6), domain: [-5, 5] },
+  hardSwish: {
+    f: (x) => s.mul(x, hardLogistic(x)),
+    df: (x) => s.select(s.less(s.abs(x), 3), s.add(s.div(x, 3), 0.5), step(x)),
+    domain: [-5, 5],
+  },
+  softplus: { f: softplus, df: logistic },
+  mish: {
+    f: (x) => s.mul(x, s.tanh(softplus(x))),
+    df: (x) => {
+      const t = s.tanh(softplus(x))
+      return s.add(t, s.mul(s.mul(x, logistic(x)), s.sub(1, s.mul(t, t))))
+    },
+  },
+  /** Hendrycks and Gimpel 2016, by their approximation with tanh. */
+  geluTanh: {
+    f: (x) => s.mul(s.mul(0.5, x), s.add(1, geluCore(x))),
+    df: (x) => {
+      const t = geluCore(x)
+      const slope = s.mul(GELU, s.add(1, s.mul(3 * 0.044715, s.mul(x, x))))
+      return s.add(s.mul(0.5, s.add(1, t)), s.mul(s.mul(s.mul(0.5, x), s.sub(1, s.mul(t, t))), slope))
+    },
   },
   /** 1 where x is a finite number, else 0. */
   finite: { f: (x) => s.less(s.abs(x), Infinity), df: () => 0 },
