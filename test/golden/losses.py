@@ -11,6 +11,14 @@ ELEMENTWISE = {
     'exp': torch.exp, 'log': torch.log, 'relu': F.relu, 'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'selu': F.selu,
 }
 
+# on a plain grid that misses the kinks, errors relative to 1
+ACTIVATIONS = {
+    'relu6': F.relu6, 'elu': F.elu, 'silu': F.silu, 'hardSigmoid': lambda x: torch.clamp(x / 6 + 0.5, 0, 1),  # F.hardsigmoid's slope is 1/6 in float32
+    'hardSwish': F.hardswish,
+    'softplus': F.softplus, 'mish': F.mish, 'geluTanh': lambda x: F.gelu(x, approximate='tanh'),
+    'square': torch.square, 'rsqrt': torch.rsqrt,
+}
+
 
 def grids(op):
     """Inputs that float32 holds exactly: an everyday range, and the far ends, where float32 overflows or goes to zero."""
@@ -26,7 +34,7 @@ def grids(op):
 
 def elementwise_case(name, op, grid):
     x = leaf(grid)
-    y = ELEMENTWISE[op](x)
+    y = {**ELEMENTWISE, **ACTIVATIONS}[op](x)
     y.backward(torch.ones_like(y))
     tensors = {'x': single(grid), 'y': double(y), 'dydx': double(x.grad)}
     return {'name': name, 'kind': 'elementwise', 'op': op}, {f'{name}/{key}': value for key, value in tensors.items()}
@@ -93,6 +101,10 @@ def losses():
     for op in ELEMENTWISE:
         everyday, extreme = grids(op)
         results += [elementwise_case(op, op, everyday), elementwise_case(f'{op}-extreme', op, extreme)]
+    for op in ACTIVATIONS:
+        grid = [k / 8 + 1 / 16 for k in range(0 if op == 'rsqrt' else -64, 64)]
+        case, tensors_of_op = elementwise_case(op, op, grid)
+        results.append(({**case, 'scale': 1}, tensors_of_op))
     for name, logits in LOGITS.items():
         results += [softmax_case(f'{op}-{name}', op, logits) for op in ('softmax', 'logSoftmax')]
         results.append(cross_entropy_case(f'crossEntropy-sparse-{name}', logits, LABELS[name]))
