@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { uniforms } from '../src/base/random.ts'
-import type { Progress } from '../src/index.ts'
+import type { Progress, Tensor } from '../src/index.ts'
 import {
   datasets,
   fromArrays,
@@ -473,3 +473,36 @@ test('a model closed in mid-training says so', async () => {
   await net.close()
   await assert.rejects(fitting, failure('E_CLOSED'))
 })
+
+/** Layers without weights: what they make of small numbers, worked out by hand. */
+const [one, two] = [
+  [1, 2, 3, 4],
+  [4, 1, 3, 0],
+]
+const outcomes: [name: string, build: (x: Tensor, y: Tensor) => Tensor, shape: number[], values: number[]][] = [
+  ['subtract', (x, y) => layers.subtract()(x, y), [2, 2, 1], [-3, 1, 0, 4]],
+  ['multiply', (x, y) => layers.multiply()([x, y]), [2, 2, 1], [4, 2, 9, 0]],
+  ['average', (x, y) => layers.average()(x, y, y), [2, 2, 1], [3, 4 / 3, 3, 4 / 3]],
+  ['maximum', (x, y) => layers.maximum()(x, y), [2, 2, 1], [4, 2, 3, 4]],
+  ['globalAveragePooling2d', (x) => layers.globalAveragePooling2d()(x), [1], [2.5]],
+  ['globalMaxPooling2d', (x) => layers.globalMaxPooling2d({ keepDims: true })(x), [1, 1, 1], [4]],
+  ['zeroPadding2d', (x) => layers.zeroPadding2d({ padding: [0, [1, 0]] })(x), [2, 3, 1], [0, 1, 2, 0, 3, 4]],
+  [
+    'zeroPadding2d by default',
+    (x) => layers.zeroPadding2d()(x),
+    [4, 4, 1],
+    [0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0],
+  ],
+]
+for (const [name, build, shape, values] of outcomes) {
+  test(`a layer by hand: ${name}`, async () => {
+    const [x, y] = [input([2, 2, 1], { name: 'x' }), input([2, 2, 1], { name: 'y' })]
+    const used = build(x, y)
+    const usesBoth = used.source.kind === 'layer' && used.source.inputs.length > 1
+    const net = usesBoth ? model({ x, y }, used) : model({ x }, used)
+    const answer = await net.predict({ x: Float32Array.from(one), y: Float32Array.from(two) })
+    assert.deepEqual(answer.shape, [1, ...shape])
+    for (const [i, value] of answer.data.entries()) assert.ok(Math.abs(value - values[i]) < 1e-6)
+    assert.equal(modelFrom(await net.toBytes()).summary(), net.summary())
+  })
+}

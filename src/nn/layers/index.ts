@@ -2,15 +2,18 @@
 import { activation } from './activation.ts'
 import { conv2d } from './convolution.ts'
 import { dense } from './dense.ts'
-import { add, concatenate } from './merging.ts'
-import { averagePooling2d, maxPooling2d } from './pooling.ts'
+import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
+import { averagePooling2d, globalAveragePooling2d, globalMaxPooling2d, maxPooling2d } from './pooling.ts'
 import { dropout } from './regularization.ts'
-import { flatten, reshape } from './reshaping.ts'
+import { flatten, reshape, zeroPadding2d } from './reshaping.ts'
 
 export const layers = {
   conv2d,
   maxPooling2d,
   averagePooling2d,
+  globalAveragePooling2d,
+  globalMaxPooling2d,
+  zeroPadding2d,
   flatten,
   reshape,
   dense,
@@ -18,6 +21,10 @@ export const layers = {
   dropout,
   concatenate,
   add,
+  subtract,
+  multiply,
+  average,
+  maximum,
 } as const
 
 export type LayerType = keyof typeof layers

@@ -1,9 +1,10 @@
 import type { Sizes } from '../../base/options.ts'
-import { choice, sizes } from '../../base/options.ts'
+import { choice, flag, sizes } from '../../base/options.ts'
 import type { Node, Op } from '../../graph/node.ts'
 import { nhwc } from '../../graph/shape.ts'
 import type { PoolAttrs } from '../../ops/pooling.ts'
 import { averagePool, maxPool } from '../../ops/pooling.ts'
+import { max, mean } from '../../ops/reduction.ts'
 import { defineLayer } from '../layer.ts'
 import { perAxis } from './convolution.ts'
 
@@ -42,4 +43,30 @@ export const averagePooling2d = defineLayer('averagePooling2d', {
   says: 'Mean of every window; a border never counts.',
   options: { poolSize: sizes({ says: 'height and width of the window', min: 1, default: 2 }), ...windowOptions },
   forward: ([x], _, options) => pool(averagePool, x, options),
+})
+
+const keepDims = flag({ says: 'keep height and width with size 1', default: false })
+
+/** The mean of every channel over the whole image. */
+export const globalAveragePooling2d = defineLayer('globalAveragePooling2d', {
+  className: 'GlobalAveragePooling2D',
+  countsUnbuilt: true,
+  says: 'Mean of every channel over the whole image.',
+  options: { keepDims },
+  forward: ([x], _, options) => {
+    nhwc(x.shape)
+    return mean(x, { axes: [1, 2], ...options })
+  },
+})
+
+/** The largest value of every channel in the whole image. */
+export const globalMaxPooling2d = defineLayer('globalMaxPooling2d', {
+  className: 'GlobalMaxPooling2D',
+  countsUnbuilt: true,
+  says: 'Largest value of every channel in the whole image.',
+  options: { keepDims },
+  forward: ([x], _, options) => {
+    nhwc(x.shape)
+    return max(x, { axes: [1, 2], ...options })
+  },
 })

@@ -1,5 +1,7 @@
 import { custom } from '../../base/options.ts'
+import { nhwc } from '../../graph/shape.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
+import { pad } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
 
 /** All values of a sample in one row, height by width by channels. */
@@ -28,4 +30,32 @@ export const reshape = defineLayer('reshape', {
     }),
   },
   forward: ([x], _, { targetShape }) => reshapeNode(x, { shape: [x.shape[0], ...targetShape] }),
+})
+
+type Border = number | readonly [number, number]
+type Borders = number | readonly [Border, Border]
+
+const isCount = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 0
+const isBorder = (value: unknown): boolean =>
+  isCount(value) || (Array.isArray(value) && value.length === 2 && value.every(isCount))
+const pairOf = (border: Border): readonly [number, number] => (typeof border === 'number' ? [border, border] : border)
+
+/** Zeros around images. */
+export const zeroPadding2d = defineLayer('zeroPadding2d', {
+  className: 'ZeroPadding2D',
+  says: 'Zeros around images.',
+  options: {
+    padding: custom<Borders>({
+      says: 'rows and columns on every side: n, [vertical, horizontal] or [[top, bottom], [left, right]]',
+      accepts: 'an integer >= 0, or [vertical, horizontal], each an integer or [before, after]',
+      check: (v) =>
+        isCount(v) || (Array.isArray(v) && v.length === 2 && v.every(isBorder)) ? (v as Borders) : undefined,
+      default: 1,
+    }),
+  },
+  forward: ([x], _, { padding }) => {
+    nhwc(x.shape)
+    const [vertical, horizontal] = typeof padding === 'number' ? [padding, padding] : padding
+    return pad(x, { padding: [[0, 0], pairOf(vertical), pairOf(horizontal), [0, 0]] })
+  },
 })
