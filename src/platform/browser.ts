@@ -32,7 +32,7 @@ export function dataFolders(dataDir?: string): string[] {
 }
 
 /** As in Node; `createImageBitmap` turns the picture upright by itself. */
-export async function decodeImage(bytes: Uint8Array, name: string): Promise<Picture> {
+export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
   checkFormat(bytes, name)
   const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>])).catch((error) => {
     throw damaged(name, error)

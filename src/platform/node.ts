@@ -73,7 +73,7 @@ export function dataFolders(dataDir?: string): string[] {
 }
 
 /** The pixels of a JPEG, PNG, WebP, GIF or AVIF file, upright by its EXIF entry, transparent parts on white. */
-export async function decodeImage(bytes: Uint8Array, name: string): Promise<Picture> {
+export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
   checkFormat(bytes, name)
   const { default: sharp } = await import('sharp').catch((cause) => {
     const hint = 'install sharp: npm install sharp'
