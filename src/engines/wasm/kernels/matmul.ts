@@ -8,6 +8,7 @@ import { rearranged } from './movement.ts'
 import { outerProducts } from './outer-products.ts'
 import { pack, panelFloats } from './pack.ts'
 import { rowProducts } from './row-products.ts'
+import { FEW_ROWS, rowVectors } from './row-vectors.ts'
 
 const transposed = (x: Value): { stage: WasmStage; value: Value } => {
   const [rows, columns] = x.shape
@@ -32,6 +33,11 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
       outerProducts({ rows: inBlocks(rows, k, m), columns }, { x: a.buffer, dy: b.buffer, w: output.buffer }),
       ...tailStages(step),
     ]
+  }
+  if (m <= FEW_ROWS && !transposeA && !transposeB) {
+    const tail = tailShape(step)
+    const shape = { rows: m, depth: k, columns: n, ...(tail && { tail }) }
+    return [rowVectors(shape, { x: a.buffer, matrix: b.buffer, extras: tailBuffers(step), y: output.buffer })]
   }
   const turned = transposeA ? transposed(a) : undefined
   const left = turned?.value ?? a
