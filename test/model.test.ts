@@ -506,3 +506,16 @@ for (const [name, build, shape, values] of outcomes) {
     assert.equal(modelFrom(await net.toBytes()).summary(), net.summary())
   })
 }
+
+test('a model that begins with rescaling is given bytes as they are, another one as 0 to 1', async () => {
+  const pixels = Uint8Array.of(0, 51, 255)
+  const plain = sequential({ inputShape: [3] }, [activation({ activation: 'linear' })])
+  const own = sequential({ inputShape: [3] }, [layers.rescaling({ scale: 1 / 127.5, offset: -1 })])
+  for (const [net, wanted] of [
+    [plain, [0, 0.2, 1]],
+    [own, [-1, -0.6, 1]],
+  ] as const) {
+    const { data } = await net.predict(pixels)
+    for (const [i, value] of data.entries()) assert.ok(Math.abs(value - wanted[i]) < 1e-6, `${value}`)
+  }
+})

@@ -26,10 +26,15 @@ export interface BatchSpec {
 const batched = (kind: string, field: string, spec: TensorSpec, size: number): Node =>
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
-/** Bytes enter as pixels of 0 to 1; other numbers as they are. */
-function scaled(node: Node): Node {
-  if (node.dtype === 'uint8') return mul(toFloat(node), 1 / 255)
-  return node.dtype === 'int32' ? toFloat(node) : node
+/** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
+function scaled(node: Node, { calls }: Network, input: string): Node {
+  const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
+  const readers = calls.flatMap(({ of, inputs }) =>
+    of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],
+  )
+  const isWhole = readers.length > 0 && readers.every((row) => row.takesBytes)
+  if (node.dtype === 'uint8' && !isWhole) return mul(toFloat(node), 1 / 255)
+  return node.dtype === 'float32' ? node : toFloat(node)
 }
 
 function outputsOf(
@@ -41,7 +46,7 @@ function outputsOf(
 ) {
   const nodes = Object.entries(inputs).map(([name, field]) => [
     name,
-    scaled(batched('input', field, batch.inputs[field], batch.size)),
+    scaled(batched('input', field, batch.inputs[field], batch.size), network, name),
   ])
   return forward(network, variables, Object.fromEntries(nodes), { mode, key: input('key', [4], 'int32') })
 }

@@ -12,6 +12,7 @@ export const activations = {
   tanh,
   selu,
   relu6: elementwiseOps.relu6,
+  leakyRelu: elementwiseOps.leakyRelu,
   elu: elementwiseOps.elu,
   silu: elementwiseOps.silu,
   hardSigmoid: elementwiseOps.hardSigmoid,

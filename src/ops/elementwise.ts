@@ -53,6 +53,8 @@ const unaryRows = {
   square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },
   rsqrt: { f: (x) => s.div(1, s.sqrt(x)), df: (x, y) => s.div(s.mul(-0.5, y), x), domain: [0.1, 3] },
   relu6: { f: (x) => s.min(s.max(x, 0), 6), df: (_, y) => s.mul(step(y), s.less(y, 6)), domain: [-3, 8] },
+  /** Slope 0.2 below zero, as Keras's function has it (its layer: 0.3, PyTorch: 0.01). */
+  leakyRelu: { f: (x) => s.select(s.less(0, x), x, s.mul(0.2, x)), df: (_, y) => s.select(s.less(0, y), 1, 0.2) },
   elu: {
     f: (x) => s.select(s.less(0, x), x, s.sub(s.exp(s.min(x, 0)), 1)),
     df: (_, y) => s.select(s.less(0, y), 1, s.add(y, 1)),

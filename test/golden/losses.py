@@ -13,7 +13,7 @@ ELEMENTWISE = {
 
 # on a plain grid that misses the kinks, errors relative to 1
 ACTIVATIONS = {
-    'relu6': F.relu6, 'elu': F.elu, 'silu': F.silu, 'hardSigmoid': lambda x: torch.clamp(x / 6 + 0.5, 0, 1),  # F.hardsigmoid's slope is 1/6 in float32
+    'relu6': F.relu6, 'leakyRelu': lambda x: F.leaky_relu(x, 0.2), 'elu': F.elu, 'silu': F.silu, 'hardSigmoid': lambda x: torch.clamp(x / 6 + 0.5, 0, 1),  # F.hardsigmoid's slope is 1/6 in float32
     'hardSwish': F.hardswish,
     'softplus': F.softplus, 'mish': F.mish, 'geluTanh': lambda x: F.gelu(x, approximate='tanh'),
     'square': torch.square, 'rsqrt': torch.rsqrt,

@@ -5,6 +5,7 @@ import { dense } from './dense.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
 import { averagePooling2d, globalAveragePooling2d, globalMaxPooling2d, maxPooling2d } from './pooling.ts'
 import { dropout } from './regularization.ts'
+import { rescaling } from './rescaling.ts'
 import { flatten, reshape, zeroPadding2d } from './reshaping.ts'
 
 export const layers = {
@@ -16,6 +17,7 @@ export const layers = {
   zeroPadding2d,
   flatten,
   reshape,
+  rescaling,
   dense,
   activation,
   dropout,
