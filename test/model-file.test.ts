@@ -5,23 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { readSafetensors, writeSafetensors } from '../src/files/safetensors.ts'
-import { datasets, layers, loadModel, sequential } from '../src/index.ts'
+import { loadModel } from '../src/index.ts'
 import { failure } from './failure.ts'
+import { judged, settings, small, train } from './small-model.ts'
 
-const { conv2d, maxPooling2d, flatten, dense, dropout } = layers
 const folder = await mkdtemp(join(tmpdir(), 'fovea-model-file-'))
 after(() => rm(folder, { recursive: true }))
-
-const { train, test: judged } = await datasets.digits({ samples: 330, testSamples: 70 })
-const small = (options = {}) =>
-  sequential({ inputShape: [28, 28, 1], seed: 1, threads: 2, ...options }, [
-    conv2d({ filters: 8, kernelSize: 5, strides: 2, activation: 'relu' }),
-    maxPooling2d(),
-    flatten(),
-    dropout({ rate: 0.25 }),
-    dense({ units: 10, activation: 'softmax' }),
-  ])
-const settings = { epochs: 2, batchSize: 64, seed: 5 } as const
 
 test('save and load: the same answers, class names, preprocessing; the file is plain safetensors', async () => {
   const path = join(folder, 'model.safetensors')

@@ -6,35 +6,14 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { uniforms } from '../src/base/random.ts'
 import type { Progress, Tensor } from '../src/index.ts'
-import {
-  datasets,
-  fromArrays,
-  input,
-  layers,
-  loadModel,
-  model,
-  modelFrom,
-  sequential,
-  take,
-  zoo,
-} from '../src/index.ts'
+import { fromArrays, input, layers, loadModel, model, modelFrom, sequential, take, zoo } from '../src/index.ts'
 import { failure } from './failure.ts'
+import { judged, settings, small, train } from './small-model.ts'
 
 const { conv2d, maxPooling2d, averagePooling2d, flatten, dense, dropout, activation, reshape, concatenate, add } =
   layers
 const folder = await mkdtemp(join(tmpdir(), 'fovea-model-'))
 after(() => rm(folder, { recursive: true }))
-
-const { train, test: judged } = await datasets.digits({ samples: 330, testSamples: 70 })
-const small = (options = {}) =>
-  sequential({ inputShape: [28, 28, 1], seed: 1, threads: 2, ...options }, [
-    conv2d({ filters: 8, kernelSize: 5, strides: 2, activation: 'relu' }),
-    maxPooling2d(),
-    flatten(),
-    dropout({ rate: 0.25 }),
-    dense({ units: 10, activation: 'softmax' }),
-  ])
-const settings = { epochs: 2, batchSize: 64, seed: 5 } as const
 
 const flat = (units: number) => sequential([flatten(), dense({ units })])
 /** A few samples of four floats, told apart by these targets. */

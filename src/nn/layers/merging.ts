@@ -34,50 +34,31 @@ function joined(inputs: readonly [Node, ...Node[]], join: (a: Node, b: Node) => 
   return rest.reduce(join, first)
 }
 
-/** Element by element sum. */
-export const add = defineLayer('add', {
-  className: 'Add',
-  says: 'Sum of tensors, element by element.',
-  inputs: 'several',
-  options: {},
-  forward: (inputs) => joined(inputs, elementwiseOps.add),
-})
+type Join = (inputs: readonly [Node, ...Node[]]) => Node
 
-/** Element by element product. */
-export const multiply = defineLayer('multiply', {
-  className: 'Multiply',
-  says: 'Product of tensors, element by element.',
-  inputs: 'several',
-  options: {},
-  forward: (inputs) => joined(inputs, elementwiseOps.mul),
-})
+/** A layer that joins tensors of one shape; it has no options. */
+const joining = (type: string, className: string, says: string, forward: Join) =>
+  defineLayer(type, { className, says, inputs: 'several', options: {}, forward })
 
-/** Element by element mean. */
-export const average = defineLayer('average', {
-  className: 'Average',
-  says: 'Mean of tensors, element by element.',
-  inputs: 'several',
-  options: {},
-  forward: (inputs) => elementwiseOps.mul(joined(inputs, elementwiseOps.add), 1 / inputs.length),
-})
+export const add = joining('add', 'Add', 'Sum of tensors, element by element.', (inputs) =>
+  joined(inputs, elementwiseOps.add),
+)
 
-/** Element by element maximum; at a tie the gradient goes to the first. */
-export const maximum = defineLayer('maximum', {
-  className: 'Maximum',
-  says: 'Largest of tensors, element by element.',
-  inputs: 'several',
-  options: {},
-  forward: (inputs) => joined(inputs, elementwiseOps.maximum),
-})
+export const multiply = joining('multiply', 'Multiply', 'Product of tensors, element by element.', (inputs) =>
+  joined(inputs, elementwiseOps.mul),
+)
+
+export const average = joining('average', 'Average', 'Mean of tensors, element by element.', (inputs) =>
+  elementwiseOps.mul(joined(inputs, elementwiseOps.add), 1 / inputs.length),
+)
+
+/** At a tie the gradient goes to the first. */
+export const maximum = joining('maximum', 'Maximum', 'Largest of tensors, element by element.', (inputs) =>
+  joined(inputs, elementwiseOps.maximum),
+)
 
 /** The first tensor less the second. */
-export const subtract = defineLayer('subtract', {
-  className: 'Subtract',
-  says: 'Difference of two tensors, element by element.',
-  inputs: 'several',
-  options: {},
-  forward: (inputs) => {
-    if (inputs.length === 2) return joined(inputs, elementwiseOps.sub)
-    throw new FoveaError('E_MODEL', { what: 'wants two tensors', got: `${inputs.length}` })
-  },
+export const subtract = joining('subtract', 'Subtract', 'Difference of two tensors, element by element.', (inputs) => {
+  if (inputs.length === 2) return joined(inputs, elementwiseOps.sub)
+  throw new FoveaError('E_MODEL', { what: 'wants two tensors', got: `${inputs.length}` })
 })

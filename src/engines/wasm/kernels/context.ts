@@ -74,12 +74,4 @@ export function tailStages({ tail, output }: Lowering<unknown>): readonly WasmSt
   return [elementwiseStage({ kind: 'elementwise', shape: output.shape, inputs, expressions, outputs: [output] })]
 }
 
-/** The head's result written out, where a kernel does not read it on the way. */
-export function headStages({ head, inputs }: Lowering<unknown>): { stages: readonly WasmStage[]; x: Value } {
-  if (!head) return { stages: [], x: inputs[0] }
-  const x = arenaValue(head.spec)
-  const { shape } = head.spec
-  return { stages: [elementwiseStage({ kind: 'elementwise', shape, inputs, expressions: [head.f], outputs: [x] })], x }
-}
-
 export const identity = argument(0)
