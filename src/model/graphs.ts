@@ -5,6 +5,7 @@ import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { input, nameOf, variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
+import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/losses.ts'
 import { heads, logitsOf } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -12,7 +13,7 @@ import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
-import { forward, networkVariables, networkWeights } from './network.ts'
+import { forward, networkVariables, networkWeights, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
 import { measures } from './objective.ts'
 
@@ -58,17 +59,17 @@ function measured(
   batch: BatchSpec,
   mode: 'train' | 'infer',
 ) {
-  const outputs = outputsOf(network, variables, objective.inputs, batch, mode)
+  const { outputs, updates } = outputsOf(network, variables, objective.inputs, batch, mode)
   const targets = objective.goals.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
-  return measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  return { sums: measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size])), updates }
 }
 
 /** Weighted sums of loss and metrics. */
 export function evaluationGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
-  return { outputs: measured(network, networkVariables(network), objective, batch, 'infer') }
+  return { outputs: measured(network, networkVariables(network), objective, batch, 'infer').sums }
 }
 
 /** The state's name of an optimizer slot. */
@@ -82,10 +83,11 @@ export interface Filled {
 
 /** The state that training keeps for a network besides its weights. */
 export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, Filled> {
-  const slots = Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
+  const specs = networkWeights(network)
+  const slots = trainedWeights(network).flatMap((weight) =>
     Object.entries(row.slots(options)).map(([slot, value]) => [
       slotName(type, slot, weight),
-      { shape, value: value ?? 0 },
+      { shape: specs[weight].shape, value: value ?? 0 },
     ]),
   )
   return { ...Object.fromEntries(slots), [HALTED]: { shape: [], value: 0 } }
@@ -106,8 +108,8 @@ export function trainingGoals(
   { type, row, options }: SettledOptimizer,
 ): Goals {
   const variables = networkVariables(network)
-  const weights = Object.values(variables)
-  const sums = measured(network, variables, objective, batch, 'train')
+  const weights = trainedWeights(network).map((name) => variables[name])
+  const { sums, updates: statistics } = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
   const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
   const next = weights.map((weight, i): [Node, Node][] => {
@@ -117,6 +119,8 @@ export function trainingGoals(
     const updated = row.update(weight, slopes[i], Object.fromEntries(slots), rates, options)
     return [[weight, updated.weight], ...slots.map(([slot, old]): [Node, Node] => [old, updated[slot] ?? old])]
   })
+  const kept = Object.entries(statistics).map(([name, value]): [Node, Node] => [variables[name], value])
+  next.push(...Object.values(Object.groupBy(kept, ([, { shape }]) => shapeText(shape))).map((pairs) => pairs ?? []))
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
   const probe = zeros.reduce((a, b) => add(a, b), sub(sums.loss, sums.loss))
@@ -133,7 +137,7 @@ export function predictionGoals(
   outputHeads: Readonly<Record<string, Head>>,
   batch: Pick<BatchSpec, 'size' | 'inputs'>,
 ): Partial<Goals> {
-  const outputs = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
+  const { outputs } = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
   const answered = Object.entries(outputs).map(([name, node]) => {
     const head = Object.hasOwn(outputHeads, name) ? outputHeads[name] : 'linear'
     return [name, head === 'linear' ? node : heads[head](logitsOf(node))]
