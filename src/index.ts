@@ -25,7 +25,17 @@ export type { Node } from './graph/node.ts'
 export { constant, input as placeholder, variable } from './graph/node.ts'
 // models
 export { loadModel, model, modelFrom, sequential } from './model/build.ts'
-export type { Callback, EpochRecord, History, Logs, Progress, TrainingInfo } from './model/history.ts'
+export { callbacks } from './model/callbacks/index.ts'
+export type { RateSearch } from './model/find-rate.ts'
+export type {
+  Callback,
+  EpochRecord,
+  History,
+  Logs,
+  Progress,
+  TrainingControl,
+  TrainingInfo,
+} from './model/history.ts'
 export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Samples } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { Ranked } from './model/prediction.ts'

@@ -12,7 +12,7 @@ import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
-import type { Network } from './network.ts'
+import type { Call, Network } from './network.ts'
 import { forward, networkVariables, networkWeights, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
 import { measures } from './objective.ts'
@@ -59,12 +59,13 @@ function measured(
   batch: BatchSpec,
   mode: 'train' | 'infer',
 ) {
-  const { outputs, updates } = outputsOf(network, variables, objective.inputs, batch, mode)
+  const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
   const targets = objective.goals.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
-  return { sums: measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size])), updates }
+  const sums = measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  return { sums, updates, values }
 }
 
 /** Weighted sums of loss and metrics. */
@@ -129,6 +130,30 @@ export function trainingGoals(
   const updates = next.flat().map(([old, value]) => [old, select(ok, value, old)] as const)
   return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]] }
 }
+
+/** 1 where every element is finite, else 0: x - x is 0 for a finite x and NaN for any other. */
+const probe = (x: Node): Node => finite(sum(sub(x, x)))
+
+/** What a training step computes, in its order and in words, each with a probe: weights, outputs of layers, loss, gradients. */
+export function diagnosisGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
+  const variables = networkVariables(network)
+  const names = trainedWeights(network)
+  const { sums, values } = measured(network, variables, objective, batch, 'train')
+  const slopes = gradients(
+    mul(sums.loss, 1 / batch.size),
+    names.map((name) => variables[name]),
+  )
+  const told = [
+    ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
+    ...network.calls.map(({ of }, i) => [calledIn(of), values[i]] as const),
+    ['the loss', sums.loss] as const,
+    ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
+  ]
+  return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])) }
+}
+
+const calledIn = (of: Call['of']): string =>
+  of.kind === 'input' ? `the input ${of.name}` : `the output of ${of.layer.name}`
 
 /** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
 export function predictionGoals(

@@ -20,6 +20,9 @@ import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
+import type { FindRateOptions, RateSearch } from './find-rate.ts'
+import { findRateOptions, rateSearch } from './find-rate.ts'
+import { fitExtras, fitOptions } from './fit-options.ts'
 import type { History, Logs } from './history.ts'
 import { Home } from './home.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
@@ -32,7 +35,7 @@ import { Prediction } from './prediction.ts'
 import type { Session } from './session.ts'
 import type { SummaryOptions } from './summary.ts'
 import { summaryText, unbuiltView, viewOf } from './summary.ts'
-import { fit, fitExtras, fitOptions } from './train.ts'
+import { fit } from './train.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -184,7 +187,11 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, validationData, callbacks, signal, ...settings } = settle(fitTable, options, 'fit')
+    const { engine, threads, validationData, callbacks, signal, checkpoints, resume, ...settings } = settle(
+      fitTable,
+      options,
+      'fit',
+    )
     const objective = this.#objectiveFor(data, settings.loss)
     if (validationData) this.#objectiveFor(validationData, settings.loss)
     return this.#home.train({ engine, threads }, (whole) => {
@@ -193,8 +200,30 @@ export class Model {
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
       this.#optimizerParams = optimizerParams(session.network, settings.optimizer)
-      return fit(session, data, settings, { validationData, callbacks, signal })
+      const save = (path: string) => this.save(path)
+      return fit(session, data, settings, { validationData, callbacks, signal, checkpoints, resume, save })
     })
+  }
+
+  /**
+   * Looks for a good learning rate: trains for some steps while the rate grows, and puts everything back as it was.
+   * `options` are those of `fit` besides `from`, `to` and `steps`; `suggestion` is where the loss falls fastest.
+   */
+  async findLearningRate(
+    data: Dataset,
+    options: FindRateOptions & Omit<ModelFitOptions, 'steps'> = {},
+  ): Promise<RateSearch> {
+    const { from, to, steps, ...rest } = options
+    const search = settle(findRateOptions, { from, to, steps }, 'findLearningRate')
+    const { callback, result } = rateSearch(search)
+    const memory = await (await this.#on(rest)).remember()
+    try {
+      const callbacks = [...(rest.callbacks ?? []), callback]
+      await this.fit(data, { ...rest, callbacks, steps: search.steps, onNonFinite: 'stop' })
+      return result()
+    } finally {
+      await memory.putBack()
+    }
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */

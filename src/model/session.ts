@@ -110,6 +110,22 @@ export class Session {
     return Object.fromEntries(names.map((name, i) => [name, values[i]]))
   }
 
+  /** Takes note of all that is kept, and of the counts; `putBack` makes everything as it was. */
+  async remember(): Promise<{ putBack: () => Promise<void> }> {
+    const values = await this.values()
+    const { steps, epochs } = this
+    const putBack = async (): Promise<void> => {
+      Object.assign(this, { steps, epochs })
+      await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
+      const added = this.state.names.filter((name) => !Object.hasOwn(values, name))
+      const { programs } = this.#shared
+      for (const program of programs.values()) program.close() // they may update what is removed
+      programs.clear()
+      this.state.remove(added)
+    }
+    return { putBack }
+  }
+
   close(): void {
     const { programs } = this.#shared
     for (const program of programs.values()) program.close()

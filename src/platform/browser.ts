@@ -11,12 +11,23 @@ export async function readFile(_path: string, _options: { limit?: number } = {})
   return undefined
 }
 
-export async function writeFile(path: string, _bytes: Uint8Array): Promise<void> {
-  throw new FoveaError('E_IO', {
+const noFiles = (path: string): FoveaError =>
+  new FoveaError('E_IO', {
     what: 'a browser has no files to write',
     where: path,
     hint: 'take the bytes instead, and offer them as a download or keep them in IndexedDB',
   })
+
+export async function writeFile(path: string, _bytes: Uint8Array): Promise<void> {
+  throw noFiles(path)
+}
+
+export async function appendFile(path: string, _text: string): Promise<number> {
+  throw noFiles(path)
+}
+
+export async function truncateFile(path: string, _length: number): Promise<number> {
+  throw noFiles(path)
 }
 
 export async function listFolder(_path: string): Promise<{ files: string[]; folders: string[] } | undefined> {

@@ -43,6 +43,29 @@ export async function writeFile(path: string, bytes: Uint8Array): Promise<void> 
   }
 }
 
+/** Adds text at the end of a file, which is made where there is none (its folder too); gives the file's bytes. */
+export async function appendFile(path: string, text: string): Promise<number> {
+  try {
+    await fs.mkdir(dirname(path), { recursive: true })
+    await fs.appendFile(path, text)
+    return (await fs.stat(path)).size
+  } catch (error) {
+    throw failure(path, 'written', error)
+  }
+}
+
+/** Cuts a file off after `length` bytes, where it has more; makes it where there is none. Gives the file's bytes. */
+export async function truncateFile(path: string, length: number): Promise<number> {
+  const size = await appendFile(path, '')
+  if (size <= length) return size
+  try {
+    await fs.truncate(path, length)
+    return length
+  } catch (error) {
+    throw failure(path, 'written', error)
+  }
+}
+
 /** The names in a folder, sorted by code units, links followed; undefined when there is no such folder. */
 export function listFolder(path: string): Promise<{ files: string[]; folders: string[] } | undefined> {
   return ifPresent(path, 'listed', async () => {
