@@ -16,7 +16,7 @@ import { networkWeights } from './network.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
 import type { FitSettings, Training } from './training.ts'
-import { controlOf, each, isOver, rateOf } from './training.ts'
+import { controlOf, each, isOver, rateOf, whyStopped } from './training.ts'
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
@@ -53,6 +53,7 @@ export async function fit(
     throw error
   }
   if (extras.signal?.aborted) return end(training, 'aborted')
+  if (at.step < training.totalSteps) training.stopped = whyStopped(training)
   return end(training, training.stopped === undefined ? 'finished' : 'stopped')
 }
 
@@ -60,7 +61,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined
   const { at, session, settings, validation, signal } = training
   if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
   await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
-  if (at.batch < training.batches && signal?.aborted) await checkpoints?.save()
+  if (at.batch < training.batches) await checkpoints?.save() // it ends here, and may go on later
   if (at.tally.samples === 0) return
   const start = performance.now()
   const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined

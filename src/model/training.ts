@@ -57,10 +57,15 @@ export interface Training {
 }
 
 /** No step is taken once this is so. */
-export function isOver({ at, settings, stopped, signal, start }: Training): boolean {
-  const { steps, maxTime } = settings
-  const isLate = maxTime !== undefined && performance.now() - start >= maxTime * 1000
-  return at.step >= (steps ?? Infinity) || stopped !== undefined || isLate || signal?.aborted === true
+export function isOver(training: Training): boolean {
+  const { at, settings, signal } = training
+  return at.step >= (settings.steps ?? Infinity) || whyStopped(training) !== undefined || signal?.aborted === true
+}
+
+/** What ended training before its time. */
+export function whyStopped({ settings: { maxTime = Infinity }, stopped, start }: Training): string | undefined {
+  const isLate = performance.now() - start >= maxTime * 1000
+  return stopped ?? (isLate ? `maxTime: ${maxTime} seconds are over` : undefined)
 }
 
 /** The learning rate of step `step` of the training: what was set last, or the optimizer's own. */

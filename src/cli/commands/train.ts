@@ -3,8 +3,8 @@ import { FoveaError } from '../../base/errors.ts'
 import { choice, flag, integer, type Settled, text } from '../../base/options.ts'
 import type { Dataset, Parts } from '../../data/dataset.ts'
 import { engineOptions } from '../../engines/index.ts'
-import { fitOptions } from '../../model/fit-options.ts'
 import { callbacks } from '../../model/callbacks/index.ts'
+import { fitOptions } from '../../model/fit-options.ts'
 import type { Callback, History } from '../../model/history.ts'
 import type { Model } from '../../model/model.ts'
 import type { Call, Command } from '../command.ts'
@@ -47,7 +47,7 @@ const groups = {
       optional: true,
     }),
     resume: text({
-      says: "go on with the run in this folder from its last checkpoint, by the options that it began with and those given now",
+      says: 'go on with the run in this folder from its last checkpoint, by the options that it began with and those given now',
       optional: true,
     }),
   },
@@ -187,7 +187,7 @@ function callbacksOf({ earlyStopping: stop, reduceOnPlateau: plateau }: Settled<
 
 async function readParts({ options, given }: Call<typeof trainOptions>, terminal: Terminal): Promise<Parts> {
   const { data, fallback } = options
-  if (data === undefined) throw missing("'--data' is missing", datasetNames.join(', '))
+  if (data === undefined) throw missing("'--data' is missing", dataOptions.data.accepts)
   const ofData = [...given].filter((name) => !Object.hasOwn(fitOptions, name))
   refuseForeign(ofData, fallback ? [data, fallback] : [data], 'train')
   if (!options.json) terminal.draw(`reading ${data} ...`)

@@ -1,7 +1,7 @@
 import type { Options } from '../../base/options.ts'
 import { flag, integer, number, settle } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
-import { isBetter, minDelta, monitorOptions, wantValidation, watched } from './monitor.ts'
+import { minDelta, monitorOptions, watcher } from './monitor.ts'
 
 const options = {
   ...monitorOptions,
@@ -30,20 +30,21 @@ export function earlyStopping(given: EarlyStoppingOptions = {}): Callback {
     minDelta: delta,
     ...watch
   } = settle(options, given, name)
+  const log = watcher(watch, name)
   let state: State = { wait: 0 }
   return {
     name,
     onTrainBegin(info) {
       if (!info.resumed) state = { wait: 0 }
-      wantValidation(watch, info, name)
+      log.begin(info)
     },
     async onEpochEnd(record, training) {
       const { epoch } = record
-      const value = watched(watch, record, name)
-      if (epoch <= startFromEpoch) return
-      if (isBetter(watch, { value, best: state.best, delta })) {
+      const value = log.valueOf(record)
+      if (value === undefined || epoch <= startFromEpoch) return
+      if (log.isBetter(value, state.best, delta)) {
         if (restoreBestWeights) await training.keepWeights(name)
-        const isBelow = baseline !== undefined && !isBetter(watch, { value, best: baseline, delta })
+        const isBelow = baseline !== undefined && !log.isBetter(value, baseline, delta)
         state = { wait: isBelow ? state.wait + 1 : 0, best: value, bestEpoch: epoch }
         return // as in Keras, the epoch of an improvement never stops training, a missed baseline or not
       }

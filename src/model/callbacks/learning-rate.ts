@@ -3,7 +3,7 @@ import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
 import { integer, number, settle } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
-import { isBetter, minDelta, monitorOptions, wantValidation, watched } from './monitor.ts'
+import { minDelta, monitorOptions, watcher } from './monitor.ts'
 
 const options = {
   ...monitorOptions,
@@ -27,21 +27,23 @@ export function reduceLearningRateOnPlateau(given: PlateauOptions = {}): Callbac
   const name = 'reduceLearningRateOnPlateau'
   const settled = settle(options, given, name)
   const { factor, patience, cooldown, minLearningRate, minDelta: delta, ...watch } = settled
+  const log = watcher(watch, name)
   let state = fresh
   return {
     name,
     onTrainBegin(info, training) {
       if (!info.resumed) state = fresh
-      wantValidation(watch, info, name)
+      log.begin(info)
       if (!training.hasSchedule) return
       const hint = 'give learningRate as a number'
       throw new FoveaError('E_OPTION', { what: 'the learning rate follows a schedule already', where: name, hint })
     },
     onEpochEnd(record, training) {
-      const value = watched(watch, record, name)
+      const value = log.valueOf(record)
+      if (value === undefined) return
       const isCooling = state.cooldown > 0
       if (isCooling) state = { ...state, cooldown: state.cooldown - 1, wait: 0 }
-      if (isBetter(watch, { value, best: state.best, delta })) {
+      if (log.isBetter(value, state.best, delta)) {
         state = { ...state, best: value, wait: 0 }
         return
       }

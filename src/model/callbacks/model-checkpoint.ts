@@ -1,7 +1,7 @@
 import type { Options } from '../../base/options.ts'
 import { flag, settle, text } from '../../base/options.ts'
 import type { Callback, EpochRecord } from '../history.ts'
-import { isBetter, monitorOptions, wantValidation, watched } from './monitor.ts'
+import { monitorOptions, watcher } from './monitor.ts'
 
 const options = {
   path: text({ says: "the model's file; {epoch} and logs in braces, as in best-{epoch}-{val_loss}, are filled in" }),
@@ -18,17 +18,18 @@ interface State {
 export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
   const name = 'modelCheckpoint'
   const { path, saveBestOnly, ...watch } = settle(options, given, name)
+  const log = watcher(watch, name)
   let state: State = {}
   return {
     name,
     onTrainBegin(info) {
       if (!info.resumed) state = {}
-      if (saveBestOnly) wantValidation(watch, info, name)
+      if (saveBestOnly) log.begin(info)
     },
     async onEpochEnd(record, training) {
       if (saveBestOnly) {
-        const value = watched(watch, record, name)
-        if (!isBetter(watch, { value, best: state.best })) return
+        const value = log.valueOf(record)
+        if (value === undefined || !log.isBetter(value, state.best)) return
         state = { best: value }
       }
       await training.save(filled(path, record))

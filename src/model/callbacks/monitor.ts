@@ -19,26 +19,32 @@ interface Watched {
   readonly mode: 'auto' | 'min' | 'max'
 }
 
-/** Is `value` better than `best` by more than `delta`? Anything is better than nothing. */
-export function isBetter(
-  { monitor, mode }: Watched,
-  { value, best, delta = 0 }: { readonly value: number; readonly best: number | undefined; readonly delta?: number },
-): boolean {
-  const isMax = mode === 'max' || (mode === 'auto' && /accuracy|precision|recall|auc|f1/i.test(monitor))
-  return best === undefined || (isMax ? value - delta > best : value + delta < best)
+/** Watches a log for a callback called `where`. */
+export function watcher(watch: Watched, where: string) {
+  let samples = 0
+  return {
+    /** Says before an epoch is spent that there will be no such log. */
+    begin(info: TrainingInfo): void {
+      samples = info.samples
+      const { monitor } = watch
+      if (!monitor.startsWith('val_') || info.validationSamples > 0) return
+      const hint = `give validationData or validationSplit, or monitor '${monitor.slice(4)}'`
+      throw new FoveaError('E_OPTION', { what: `'${monitor}' needs data for validation`, where, hint })
+    },
+    /** The watched value of an epoch; undefined where training ended within it. */
+    valueOf(record: EpochRecord): number | undefined {
+      if (record.samples < samples) return undefined
+      const logs = logsOf(record)
+      const got = watch.monitor
+      if (got in logs) return logs[got]
+      const expected = Object.keys(logs).join(', ')
+      throw new FoveaError('E_OPTION', { what: "'monitor' names no log of this training", where, expected, got })
+    },
+    /** Is `value` better than `best` by more than `delta`? Anything is better than nothing. */
+    isBetter: (value: number, best: number | undefined, delta = 0): boolean =>
+      best === undefined || (isMax(watch) ? value - delta > best : value + delta < best),
+  }
 }
 
-/** Says before an epoch is spent that there will be no such log. */
-export function wantValidation({ monitor }: Watched, { validationSamples }: TrainingInfo, where: string): void {
-  if (!monitor.startsWith('val_') || validationSamples > 0) return
-  const hint = `give validationData or validationSplit, or monitor '${monitor.slice(4)}'`
-  throw new FoveaError('E_OPTION', { what: `'${monitor}' needs data for validation`, where, hint })
-}
-
-/** The watched value of an epoch. */
-export function watched({ monitor }: Watched, record: EpochRecord, where: string): number {
-  const logs = logsOf(record)
-  if (monitor in logs) return logs[monitor]
-  const expected = Object.keys(logs).join(', ')
-  throw new FoveaError('E_OPTION', { what: "'monitor' names no log of this training", where, expected, got: monitor })
-}
+const isMax = ({ monitor, mode }: Watched): boolean =>
+  mode === 'max' || (mode === 'auto' && /accuracy|precision|recall|auc|f1/i.test(monitor))
