@@ -1,4 +1,5 @@
 /** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
+import { FoveaError } from '../base/errors.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { split, take } from '../data/subset.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -12,7 +13,7 @@ import { HALTED, trainingSpecs } from './graphs.ts'
 import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
-import { networkWeights } from './network.ts'
+import { networkWeights, trainedWeights } from './network.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
 import type { FitSettings, Training } from './training.ts'
@@ -97,6 +98,10 @@ async function begin(
 ): Promise<Training> {
   const { network } = session
   const { batchSize, fastDevRun } = settings
+  if (trainedWeights(network).length === 0) {
+    const hint = 'unfreeze() some layers, or build it of layers that have weights'
+    throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
+  }
   const parts = partsOf(data, validationData, settings)
   if (parts.validation) objectiveFor(network, parts.validation, settings.loss)
   const objective = objectiveFor(network, parts.data, settings.loss)
