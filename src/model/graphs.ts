@@ -8,6 +8,7 @@ import type { Shape } from '../graph/shape.ts'
 import type { Head } from '../nn/losses.ts'
 import { heads, logitsOf } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
@@ -71,21 +72,18 @@ export function evaluationGoals(network: Network, objective: Objective, batch: B
   return { outputs: measured(network, networkVariables(network), objective, batch, 'infer') }
 }
 
-/** The state's name of an optimizer slot. */
-const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
-
-/** A float32 tensor and what fills it at first. */
+/** A float32 tensor and what fills it at first: a number, or a copy of another tensor of the state. */
 export interface Filled {
   readonly shape: Shape
-  readonly value: number
+  readonly value: number | { readonly copyOf: string }
 }
 
 /** The state that training keeps for a network besides its weights. */
-export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, Filled> {
+export function trainingSpecs(network: Network, optimizer: SettledOptimizer): Record<string, Filled> {
   const slots = Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
-    Object.entries(row.slots(options)).map(([slot, value]) => [
-      slotName(type, slot, weight),
-      { shape, value: value ?? 0 },
+    Object.entries(stepSlots(optimizer)).map(([slot, value]) => [
+      slotName(optimizer.type, slot, weight),
+      { shape, value: value === 'weight' ? { copyOf: weight } : value },
     ]),
   )
   return { ...Object.fromEntries(slots), [HALTED]: { shape: [], value: 0 } }
@@ -103,20 +101,26 @@ export function trainingGoals(
   network: Network,
   objective: Objective,
   batch: BatchSpec,
-  { type, row, options }: SettledOptimizer,
+  optimizer: SettledOptimizer,
 ): Goals {
   const variables = networkVariables(network)
   const weights = Object.values(variables)
   const sums = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
-  const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
-  const next = weights.map((weight, i): [Node, Node][] => {
-    const slots = Object.keys(row.slots(options)).map(
-      (slot) => [slot, variable(slotName(type, slot, nameOf(weight)), weight.shape)] as const,
-    )
-    const updated = row.update(weight, slopes[i], Object.fromEntries(slots), rates, options)
-    return [[weight, updated.weight], ...slots.map(([slot, old]): [Node, Node] => [old, updated[slot] ?? old])]
+  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
+  const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
+  const trained = weights.map((weight, i) => {
+    const name = nameOf(weight)
+    const slots = Object.keys(stepSlots(optimizer)).map((slot) => [
+      slot,
+      variable(slotName(optimizer.type, slot, name), weight.shape),
+    ])
+    return { name, weight, gradient: slopes[i], slots: Object.fromEntries(slots) as Record<string, Node> }
   })
+  const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
+    [trained[i].weight, weight],
+    ...Object.entries(trained[i].slots).map(([slot, old]): [Node, Node] => [old, slots[slot]]),
+  ])
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
   const probe = zeros.reduce((a, b) => add(a, b), sub(sums.loss, sums.loss))

@@ -19,6 +19,7 @@ import { input } from '../nn/layer.ts'
 import type { Head } from '../nn/losses.ts'
 import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
+import { stepSlots } from '../nn/step.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
 import type { History, Logs } from './history.ts'
@@ -376,8 +377,7 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
 
 /** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
 function optimizerParams(parameterCount: number, optimizer: Optimizer): number {
-  const { row, options } = settleOptimizer(optimizer)
-  return Object.keys(row.slots(options)).length * parameterCount + 2
+  return Object.keys(stepSlots(settleOptimizer(optimizer))).length * parameterCount + 2
 }
 
 function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {

@@ -11,6 +11,10 @@ import type { LossName } from '../nn/losses.ts'
 import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, OptimizerName, SettledOptimizer } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
+import type { LearningRate } from '../nn/schedules.ts'
+import { learningRateForm } from '../nn/schedules.ts'
+import type { StepPlace } from '../nn/step.ts'
+import { learningRateAt, stepRates } from '../nn/step.ts'
 import type { NumbersByName } from './feed.ts'
 import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { HALTED, trainingGoals, trainingSpecs } from './graphs.ts'
@@ -44,7 +48,11 @@ export const fitOptions = {
     default: 'adam',
     parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
   }),
-  learningRate: number({ says: "size of a step; the optimizer's own when absent", min: 0, optional: true }),
+  learningRate: custom<LearningRate | undefined>({
+    says: "size of a step, or a schedule of it; the optimizer's own when absent",
+    ...learningRateForm,
+    optional: true,
+  }),
   loss: custom<LossChoice | undefined>({
     says: 'what is minimised; follows from the targets when absent',
     accepts: `${lossNames.map((n) => `'${n}'`).join(', ')}, or one per output by name`,
@@ -123,7 +131,7 @@ export async function fit(
   const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
   if (validation) objectiveFor(session.network, validation, settings.loss) // said before an epoch is spent
-  const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
+  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await session.addFilled(trainingSpecs(session.network, optimizer))
   await session.state.write(HALTED, Float32Array.of(0))
 
@@ -227,7 +235,7 @@ async function takeStep(training: Training, indices: Uint32Array): Promise<{ sum
   const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
   checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
   const step = session.steps++
-  const given = stepInputs(settings.seed, step, indices.length, optimizer)
+  const given = stepInputs(settings.seed, placeOf(training, step), indices.length, optimizer)
   return { sums: program.run({ ...fed(arrays, program), ...onlyKnown(program, given) }) }
 }
 
@@ -246,8 +254,9 @@ async function report(
 ): Promise<void> {
   if (finite[0] !== 1) {
     const { session, firstStep, optimizer } = training
-    session.steps = Math.min(session.steps, firstStep + place.step - 1) // this step and those behind it did nothing
-    throw nonFinite(place, optimizer)
+    const refused = firstStep + place.step - 1
+    session.steps = Math.min(session.steps, refused) // this step and those behind it did nothing
+    throw nonFinite(place, learningRateAt(optimizer, placeOf(training, refused)))
   }
   tally.add(sums, samples)
   const batch = new Tally()
@@ -265,26 +274,27 @@ async function each(
   for (const callback of callbacks) await call(callback)
 }
 
-function withRate(optimizer: SettledOptimizer, learningRate: number | undefined): SettledOptimizer {
-  return learningRate === undefined ? optimizer : { ...optimizer, options: { ...optimizer.options, learningRate } }
+/** Where a step stands: the training ends with its last epoch or step. */
+function placeOf({ firstStep, epochs, batches, settings }: Training, step: number): StepPlace {
+  return { step, total: firstStep + Math.min(settings.steps ?? Infinity, epochs * batches) }
 }
 
-function stepInputs(seed: number, step: number, size: number, { row, options }: SettledOptimizer): NumbersByName {
-  const rates = Object.entries(row.rates(options, step + 1)).map(([name, value]) => [
+function stepInputs(seed: number, place: StepPlace, size: number, optimizer: SettledOptimizer): NumbersByName {
+  const rates = Object.entries(stepRates(optimizer, place)).map(([name, value]) => [
     `rate/${name}`,
     Float64Array.of(value),
   ])
   return {
     ...Object.fromEntries(rates),
     weights: new Float32Array(size).fill(1),
-    key: Int32Array.from([...split64(seed), step, 0]),
+    key: Int32Array.from([...split64(seed), place.step, 0]),
   }
 }
 
-function nonFinite({ epoch, batch }: Reported['place'], { options }: SettledOptimizer): FoveaError {
+function nonFinite({ epoch, batch }: Reported['place'], learningRate: number): FoveaError {
   return new FoveaError('E_NONFINITE', {
     what: 'the loss or a gradient is not a finite number; the weights are those before this step',
     where: `epoch ${epoch}, batch ${batch}`,
-    hint: `lower the learning rate (now ${options['learningRate']}), or look for bad values in the data`,
+    hint: `lower the learning rate (now ${learningRate}), or look for bad values in the data`,
   })
 }
