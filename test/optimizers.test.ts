@@ -39,8 +39,8 @@ interface Weight {
   readonly gradients: Numbers
 }
 
-/** Trains weights with given gradients; gives the state after every step. */
-async function stepsOf(engine: Engine, given: Optimizer, weights: readonly Weight[], steps: number) {
+/** A program that takes a step with given gradients, and its state. */
+async function planned(engine: Engine, given: Optimizer, weights: readonly Omit<Weight, 'gradients'>[]) {
   const optimizer = settleOptimizer(given)
   const state = new State(engine)
   const trained: Trained[] = []
@@ -56,13 +56,18 @@ async function stepsOf(engine: Engine, given: Optimizer, weights: readonly Weigh
     await state.add(name, weight, () => start)
     trained.push({ name, weight, slots, gradient: input(`gradient/${name}`, shape) })
   }
-  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: steps }))
+  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const next = nextState(optimizer, trained, Object.fromEntries(rateNames.map((rate) => [rate, input(rate, [])])))
   const updates = trained.flatMap(({ weight, slots }, i): [Node, Node][] => [
     [weight, next[i].weight],
     ...Object.entries(slots).map(([slot, old]): [Node, Node] => [old, next[i].slots[slot]]),
   ])
-  const program = compile(state, { updates })
+  return { optimizer, state, program: compile(state, { updates }) }
+}
+
+/** Trains weights; gives the state after every step. */
+async function stepsOf(engine: Engine, given: Optimizer, weights: readonly Weight[], steps: number) {
+  const { optimizer, state, program } = await planned(engine, given, weights)
   const seen: Record<string, Numbers>[] = []
   for (let step = 0; step < steps; step++) {
     const fed: Record<string, Numbers> = {}
@@ -128,6 +133,18 @@ test('clipnorm as Keras publishes it, and a gradient of zeros stays one', async 
     assert.deepEqual(await clipped(clip, [0, 0]), [0, 0])
     assert.deepEqual(await clipped(clip, [0.25, -0.5]), [0.25, -0.5])
   }
+})
+
+test('what goes on around a rule is part of its loop over a weight; norms alone take a loop of their own', async () => {
+  const counts = async (options: object) => {
+    const weights = ['a', 'b'].map((name) => ({ name, shape: [64], start: new Float32Array(64) }))
+    const { program } = await planned(judges[1].engine, { type: 'adamW', ...options }, weights)
+    return program.steps.filter(({ inputs }) => inputs.some(({ shape }) => shape[0] === 64)).length
+  }
+  assert.equal(await counts({}), 2)
+  assert.equal(await counts({ clipvalue: 1, useEma: true, emaOverwriteFrequency: 9, gradientAccumulationSteps: 4 }), 2)
+  assert.equal(await counts({ clipnorm: 1 }), 4)
+  assert.equal(await counts({ globalClipnorm: 1 }), 4)
 })
 
 test('rates are a function of the step: what is done when, and the learning rate that is used', () => {
