@@ -147,6 +147,10 @@ test('what goes on around a rule is part of its loop over a weight; norms alone 
   assert.equal(await counts({ globalClipnorm: 1 }), 4)
 })
 
+test('where all weights are frozen there is nothing to clip', () => {
+  assert.deepEqual(nextState(settleOptimizer({ type: 'sgd', globalClipnorm: 1 }), [], {}), [])
+})
+
 test('rates are a function of the step: what is done when, and the learning rate that is used', () => {
   const rates = (options: object, step: number, learningRate?: number) =>
     stepRates(settleOptimizer({ type: 'sgd', learningRate: 0.5, ...options }), { step, total: 12, learningRate })

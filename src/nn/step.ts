@@ -109,7 +109,7 @@ function clipped(gradients: readonly Node[], { clipnorm, globalClipnorm, clipval
   /** What shortens a gradient with this sum of squares; 1 where it is short enough. */
   const share = (longest: number, square: Node): Node => div(longest, maximum(sqrt(square), longest))
   if (clipnorm !== undefined) return gradients.map((g, i) => mul(g, share(clipnorm, squares[i])))
-  if (globalClipnorm === undefined) return gradients
+  if (globalClipnorm === undefined || gradients.length === 0) return gradients
   const all = share(globalClipnorm, squares.reduce(add))
   return gradients.map((g) => mul(g, all))
 }
