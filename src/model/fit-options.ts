@@ -6,6 +6,8 @@ import type { LossName } from '../nn/losses.ts'
 import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
+import type { LearningRate } from '../nn/schedules.ts'
+import { learningRateForm } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
 import type { LossChoice } from './objective.ts'
 
@@ -32,7 +34,11 @@ export const fitOptions = {
     default: 'adam',
     parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
   }),
-  learningRate: number({ says: "size of a step; the optimizer's own when absent", min: 0, optional: true }),
+  learningRate: custom<LearningRate | undefined>({
+    says: "size of a step, or a schedule of it; the optimizer's own when absent",
+    ...learningRateForm,
+    optional: true,
+  }),
   loss: custom<LossChoice | undefined>({
     says: 'what is minimised; follows from the targets when absent',
     accepts: `${lossNames.map((n) => `'${n}'`).join(', ')}, or one per output by name`,

@@ -18,6 +18,7 @@ import { countOf, input } from '../nn/layer.ts'
 import type { Head } from '../nn/losses.ts'
 import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
+import { stepSlots } from '../nn/step.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
 import type { FindRateOptions, RateSearch } from './find-rate.ts'
@@ -200,7 +201,8 @@ export class Model {
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
       this.#optimizerParams = optimizerParams(session.network, settings.optimizer)
-      const save = (path: string) => this.save(path)
+      const save = async (path: string, judged: Readonly<Record<string, string>>) =>
+        writeFile(path, await this.#bytesBy(judged))
       return fit(session, data, settings, { validationData, callbacks, signal, checkpoints, resume, save })
     })
   }
@@ -302,10 +304,14 @@ export class Model {
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
-  async weights(): Promise<Record<string, Float32Array>> {
+  weights(): Promise<Record<string, Float32Array>> {
+    return this.#valuesOf({})
+  }
+
+  async #valuesOf(judged: Readonly<Record<string, string>>): Promise<Record<string, Float32Array>> {
     const { state } = await this.#on()
     const names = Object.keys(networkWeights(this.network))
-    const values = await Promise.all(names.map((name) => state.read(name)))
+    const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
     return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
   }
 
@@ -325,11 +331,16 @@ export class Model {
   }
 
   /** The model as the bytes of a file: architecture, weights, class names, preprocessing. */
-  async toBytes(): Promise<Uint8Array> {
+  toBytes(): Promise<Uint8Array> {
+    return this.#bytesBy({})
+  }
+
+  /** The same with other tensors of the state in the place of weights, by name. */
+  async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
     return modelToBytes({
       network: this.network,
       kind: this.kind,
-      weights: await this.weights(),
+      weights: await this.#valuesOf(judged),
       heads: this.#heads,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
@@ -396,10 +407,9 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
 
 /** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
 function optimizerParams(network: Network, optimizer: Optimizer): number {
-  const { row, options } = settleOptimizer(optimizer)
   const specs = networkWeights(network)
   const trained = countOf(trainedWeights(network).map((name) => specs[name]))
-  return Object.keys(row.slots(options)).length * trained + 2
+  return Object.keys(stepSlots(settleOptimizer(optimizer))).length * trained + 2
 }
 
 /** Weights of the layers that a network has in common with another model, by their names here. */

@@ -80,11 +80,15 @@ export class Session {
     this.#shared.epochs = epochs
   }
 
-  /** Adds float32 tensors that are not there yet, each filled with one number. */
+  /** Adds float32 tensors that are not there yet, each filled with one number or a copy of another. */
   async addFilled(tensors: Readonly<Record<string, Filled>>): Promise<void> {
-    const added = Object.entries(tensors).map(([name, { shape, value }]) =>
-      this.state.add(name, { shape, dtype: 'float32' }, () => new Float32Array(sizeOf(shape)).fill(value)),
-    )
+    const added = Object.entries(tensors).map(async ([name, { shape, value }]) => {
+      const values =
+        typeof value === 'number'
+          ? () => new Float32Array(sizeOf(shape)).fill(value)
+          : await this.state.read(value.copyOf).then((copy) => () => copy)
+      return this.state.add(name, { shape, dtype: 'float32' }, values)
+    })
     await Promise.all(added)
   }
 

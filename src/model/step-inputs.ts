@@ -1,14 +1,14 @@
 /** What a training step reads besides its batch: rates, weights of the samples, the random key. */
 import { split64 } from '../base/random.ts'
+import { stepRates } from '../nn/step.ts'
 import type { NumbersByName } from './feed.ts'
 import type { Training } from './training.ts'
 
 export function stepInputs(
-  { session, settings, optimizer }: Training,
+  { session, settings, optimizer, totalSteps }: Training,
   { size, learningRate }: { readonly size: number; readonly learningRate: number },
 ): NumbersByName {
-  const { row, options } = optimizer
-  const rates = row.rates({ ...options, learningRate }, session.steps + 1)
+  const rates = stepRates(optimizer, { step: session.steps, total: totalSteps, learningRate })
   return {
     ...Object.fromEntries(Object.entries(rates).map(([name, value]) => [`rate/${name}`, Float64Array.of(value)])),
     weights: new Float32Array(size).fill(1),

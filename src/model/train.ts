@@ -2,21 +2,20 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { split, take } from '../data/subset.ts'
-import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { Checkpoints } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { programFor, trainEpoch } from './epoch.ts'
 import { Tally } from './feed.ts'
 import type { FitExtras } from './fit-options.ts'
-import { HALTED, trainingSpecs } from './graphs.ts'
+import { HALTED, judgedWeights, trainingSpecs } from './graphs.ts'
 import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
-import { networkWeights, trainedWeights } from './network.ts'
+import { trainedWeights } from './network.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
-import type { FitSettings, Training } from './training.ts'
+import type { FitSettings, Judged, Training } from './training.ts'
 import { controlOf, each, isOver, rateOf, whyStopped } from './training.ts'
 
 /**
@@ -27,7 +26,7 @@ export async function fit(
   session: Session,
   data: Dataset,
   settings: FitSettings,
-  extras: FitExtras & { readonly save: (path: string) => Promise<void> },
+  extras: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
 ): Promise<History> {
   const training = await begin(session, data, settings, extras)
   const { at, validation } = training
@@ -65,7 +64,8 @@ async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined
   if (at.batch < training.batches) await checkpoints?.save() // it ends here, and may go on later
   if (at.tally.samples === 0) return
   const start = performance.now()
-  const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
+  const averages = judgedWeights(session.network, training.optimizer)
+  const judged = validation && (await evaluate(session, validation, { loss: settings.loss, signal, judged: averages }))
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
     epoch: at.epoch,
@@ -84,6 +84,14 @@ async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined
 
 async function end(training: Training, ended: History['ended']): Promise<History> {
   const { records, step } = training.at
+  const { session, optimizer } = training
+  if (ended !== 'failed') {
+    // averages, where they are kept, become the weights
+    const averaged = Object.entries(judgedWeights(session.network, optimizer)).filter(
+      ([name, judged]) => judged !== name,
+    )
+    for (const [name, judged] of averaged) await session.state.write(name, await session.state.read(judged))
+  }
   const history = historyOf(records, step, { ended, why: training.stopped })
   await each(training, (c, control) => c.onTrainEnd?.(history, control))
   return history
@@ -94,7 +102,12 @@ async function begin(
   session: Session,
   data: Dataset,
   settings: FitSettings,
-  { validationData, callbacks = [], signal, save }: FitExtras & { readonly save: (path: string) => Promise<void> },
+  {
+    validationData,
+    callbacks = [],
+    signal,
+    save,
+  }: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
 ): Promise<Training> {
   const { network } = session
   const { batchSize, fastDevRun } = settings
@@ -105,13 +118,12 @@ async function begin(
   const parts = partsOf(data, validationData, settings)
   if (parts.validation) objectiveFor(network, parts.validation, settings.loss)
   const objective = objectiveFor(network, parts.data, settings.loss)
-  const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
+  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await session.addFilled(trainingSpecs(network, optimizer))
 
   const batches = Math.ceil(parts.data.length / batchSize)
   const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
   const epochs = fastDevRun === undefined ? asked : 1
-  const names = Object.keys(networkWeights(network))
   const training: Training = {
     session,
     ...parts,
@@ -127,7 +139,7 @@ async function begin(
     start: performance.now(),
     signal,
     control: controlOf(() => training, {
-      weights: Object.fromEntries(names.map((name) => [name, name])),
+      weights: judgedWeights(network, optimizer),
       save,
     }),
     rateFrom: () => training.at.step,
@@ -156,8 +168,4 @@ function partsOf(
 async function checkpointsOf(training: Training, { checkpoints, resume }: FitExtras): Promise<Checkpoints | undefined> {
   if (!checkpoints || training.settings.fastDevRun !== undefined) return undefined
   return openCheckpointing(training, checkpoints, resume === true)
-}
-
-function withRate(optimizer: SettledOptimizer, learningRate: number | undefined): SettledOptimizer {
-  return learningRate === undefined ? optimizer : { ...optimizer, options: { ...optimizer.options, learningRate } }
 }

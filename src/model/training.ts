@@ -3,6 +3,7 @@ import type { Settled } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Dataset } from '../data/dataset.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { learningRateAt } from '../nn/step.ts'
 import type { Tally } from './feed.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
@@ -69,9 +70,9 @@ export function whyStopped({ settings: { maxTime = Infinity }, stopped, start }:
 }
 
 /** The learning rate of step `step` of the training: what was set last, or the optimizer's own. */
-export function rateOf({ at, optimizer }: Pick<Training, 'at' | 'optimizer'>, step: number): number {
+export function rateOf({ at, optimizer, totalSteps }: Training, step: number): number {
   const set = at.rates.findLast(({ from }) => from <= step)
-  return set?.learningRate ?? (optimizer.options['learningRate'] as number)
+  return set?.learningRate ?? learningRateAt(optimizer, { step, total: totalSteps })
 }
 
 /** Calls every callback in its turn. */
@@ -82,12 +83,15 @@ export async function each(
   for (const callback of callbacks) await call(callback, control)
 }
 
+/** Tensors by which a model is judged, by its weights (see `judgedWeights`). */
+export type Judged = Readonly<Record<string, string>>
+
 const keptName = (name: string, weight: string): string => `kept/${name}/${weight}`
 
-/** What callbacks are given; `weights` are the names of the weights that a model is judged by, by those they have. */
+/** What callbacks are given. */
 export function controlOf(
   training: () => Training,
-  { weights, save }: { readonly weights: Readonly<Record<string, string>>; save(path: string): Promise<void> },
+  { weights, save }: { readonly weights: Judged; save(path: string, judged: Judged): Promise<void> },
 ): TrainingControl {
   return {
     stop(why) {
@@ -102,7 +106,7 @@ export function controlOf(
       here.at.rates.push({ from: here.rateFrom(), learningRate })
     },
     get hasSchedule() {
-      return typeof training().optimizer.options['learningRate'] !== 'number'
+      return typeof training().optimizer.options.learningRate !== 'number'
     },
     async keepWeights(name) {
       const { state } = training().session
@@ -122,6 +126,6 @@ export function controlOf(
       state.remove(names.map((weight) => keptName(name, weight)))
       return true
     },
-    save,
+    save: (path) => save(path, weights),
   }
 }

@@ -16,8 +16,9 @@ import torch
 from convolution import convolutions
 from lenet import train
 from losses import losses
-from optimizers import optimizers
+from optimizers import optimizers, steps
 from pooling import pools
+from schedules import schedules
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -26,3 +27,5 @@ if __name__ == '__main__':
     losses()
     train()
     optimizers()
+    steps()
+    schedules()

@@ -165,7 +165,11 @@ async function fitUntilStopped(
   try {
     const history = await model.fit(parts.train, {
       ...chosen(fitOptions, options),
-      callbacks: [...reports, ...callbacksOf(options), { onEpochEnd: () => model.save(folder.modelPath) }],
+      callbacks: [
+        ...reports,
+        ...callbacksOf(options),
+        { onEpochEnd: (_, training) => training.save(folder.modelPath) },
+      ],
       checkpoints: { folder: folder.checkpointPath, every: options.checkpointEvery },
       resume: options.resume !== undefined,
       signal: interruption.signal,
