@@ -18,7 +18,7 @@ export interface Checkpoints {
    * E_IO, the older ones intact, or with E_OPTION when one of a later step is there that `latest` has not found unreadable.
    */
   save(step: number, checkpoint: Checkpoint): Promise<string>
-  /** As `latestCheckpoint`. What it skips is set aside (renamed to `....unreadable`) by the next save. */
+  /** As `latestCheckpoint`. What it skips, the next save replaces (the same step) or renames to `....unreadable`. */
   latest(): Promise<FoundCheckpoint | undefined>
 }
 
