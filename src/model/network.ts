@@ -7,6 +7,8 @@ import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { ForwardContext, Layer, Tensor, WeightSpec } from '../nn/layer.ts'
 import { forwarded, weightsOf } from '../nn/layer.ts'
+import { penaltyOf } from '../nn/regularizers.ts'
+import { add } from '../ops/elementwise.ts'
 
 /** A layer with its name in the network, and where it is used. */
 export interface NamedLayer {
@@ -204,3 +206,13 @@ export const trainedWeights = ({ layers, frozen }: Network): string[] =>
           trainable ? [weightName(name, weight)] : [],
         ),
   )
+
+/** What regularizers add to the loss: the sum of the penalties on the weights that are trained, where there are any. */
+export function penalties(network: Network, variables: Readonly<Record<string, Node>>): Node | undefined {
+  const specs = networkWeights(network)
+  const terms = trainedWeights(network).flatMap((name) => {
+    const { regularizer } = specs[name]
+    return regularizer === undefined ? [] : [penaltyOf(regularizer, variables[name])]
+  })
+  return terms.length > 0 ? terms.reduce((a, b) => add(a, b)) : undefined
+}

@@ -7,6 +7,7 @@ import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Initializer } from './initializers.ts'
+import type { Regularizer } from './regularizers.ts'
 
 /** A tensor that a layer owns. */
 export interface WeightSpec {
@@ -14,6 +15,8 @@ export interface WeightSpec {
   readonly initializer: Initializer
   /** No gradient flows to it; the layer's own updates say what it becomes, as with running statistics. */
   readonly trainable?: false
+  /** Adds to the loss in training and evaluation, while the weight is trained. */
+  readonly regularizer?: Regularizer | undefined
 }
 
 /** What a forward graph may need to know. */

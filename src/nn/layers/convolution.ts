@@ -9,6 +9,7 @@ import { add } from '../../ops/elementwise.ts'
 import { activationOption, activations } from '../activations.ts'
 import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
+import { regularizerOption } from '../regularizers.ts'
 
 /** One entry per spatial axis. */
 export function perAxis(value: Sizes, rank: number, name: string): number[] {
@@ -89,13 +90,18 @@ export const conv2d = defineLayer('conv2d', {
       'glorotUniform',
     ),
     biasInitializer: initializerOption('first values of the bias [filters]', 'zeros'),
+    kernelRegularizer: regularizerOption('penalty on the kernel'),
+    biasRegularizer: regularizerOption('penalty on the bias'),
   },
-  weights: ({ filters, kernelSize, groups, useBias, kernelInitializer, biasInitializer }, shape) => ({
+  weights: ({ filters, kernelSize, groups, useBias, ...options }, shape) => ({
     kernel: {
       shape: [...perAxis(kernelSize, 2, 'kernelSize'), perGroup(shape, groups, filters), filters],
-      initializer: kernelInitializer,
+      initializer: options.kernelInitializer,
+      regularizer: options.kernelRegularizer,
     },
-    ...(useBias && { bias: { shape: [filters], initializer: biasInitializer } }),
+    ...(useBias && {
+      bias: { shape: [filters], initializer: options.biasInitializer, regularizer: options.biasRegularizer },
+    }),
   }),
   forward: ([x], { kernel, bias }, options) => {
     const y = convolution(x, kernel, attrsOf(options, options.groups))
@@ -120,13 +126,24 @@ export const depthwiseConv2d = defineLayer('depthwiseConv2d', {
       'glorotUniform',
     ),
     biasInitializer: initializerOption('first values of the bias [channels * depthMultiplier]', 'zeros'),
+    depthwiseRegularizer: regularizerOption('penalty on the kernel'),
+    biasRegularizer: regularizerOption('penalty on the bias'),
   },
-  weights: ({ kernelSize, depthMultiplier, useBias, depthwiseInitializer, biasInitializer }, shape) => {
-    const window = perAxis(kernelSize, 2, 'kernelSize')
+  weights: ({ kernelSize, depthMultiplier, useBias, ...options }, shape) => {
     const channels = channelsOf(shape)
     return {
-      kernel: { shape: [...window, channels, depthMultiplier], initializer: depthwiseInitializer },
-      ...(useBias && { bias: { shape: [channels * depthMultiplier], initializer: biasInitializer } }),
+      kernel: {
+        shape: [...perAxis(kernelSize, 2, 'kernelSize'), channels, depthMultiplier],
+        initializer: options.depthwiseInitializer,
+        regularizer: options.depthwiseRegularizer,
+      },
+      ...(useBias && {
+        bias: {
+          shape: [channels * depthMultiplier],
+          initializer: options.biasInitializer,
+          regularizer: options.biasRegularizer,
+        },
+      }),
     }
   },
   forward: ([x], { kernel, bias }, options) => {

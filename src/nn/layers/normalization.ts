@@ -3,6 +3,7 @@ import { add, mul } from '../../ops/elementwise.ts'
 import { batchNorm, moments } from '../../ops/normalization.ts'
 import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
+import { regularizerOption } from '../regularizers.ts'
 
 /**
  * Ioffe and Szegedy 2015: every channel (the last axis) with mean 0 and variance 1 over the batch, then scaled and shifted.
@@ -19,14 +20,16 @@ export const batchNormalization = defineLayer('batchNormalization', {
     scale: flag({ says: 'multiply by gamma', default: true }),
     betaInitializer: initializerOption('first values of beta [channels]', 'zeros'),
     gammaInitializer: initializerOption('first values of gamma [channels]', 'ones'),
+    betaRegularizer: regularizerOption('penalty on beta'),
+    gammaRegularizer: regularizerOption('penalty on gamma'),
     movingMeanInitializer: initializerOption('first values of the running mean [channels]', 'zeros'),
     movingVarianceInitializer: initializerOption('first values of the running variance [channels]', 'ones'),
   },
   weights: (options, sample) => {
     const shape = [sample[sample.length - 1] ?? 1]
     return {
-      ...(options.scale && { gamma: { shape, initializer: options.gammaInitializer } }),
-      ...(options.center && { beta: { shape, initializer: options.betaInitializer } }),
+      ...(options.scale && { gamma: { shape, initializer: options.gammaInitializer, regularizer: options.gammaRegularizer } }),
+      ...(options.center && { beta: { shape, initializer: options.betaInitializer, regularizer: options.betaRegularizer } }),
       movingMean: { shape, initializer: options.movingMeanInitializer, trainable: false },
       movingVariance: { shape, initializer: options.movingVarianceInitializer, trainable: false },
     }
