@@ -16,6 +16,7 @@ import torch
 from convolution import convolutions
 from lenet import train
 from losses import losses
+from normalization import normalizations
 from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
@@ -25,6 +26,7 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
+    normalizations()
     train()
     optimizers()
     steps()
