@@ -5,8 +5,8 @@ import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { input, nameOf, variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import type { Head } from '../nn/losses.ts'
-import { heads, logitsOf } from '../nn/losses.ts'
+import type { Head } from '../nn/heads.ts'
+import { heads, logitsOf } from '../nn/heads.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
@@ -14,7 +14,7 @@ import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
 import { forward, networkVariables, networkWeights } from './network.ts'
 import type { Objective } from './objective.ts'
-import { measures } from './objective.ts'
+import { meanLoss, measures } from './objective.ts'
 
 /** A batch of `size` samples of a dataset with these fields. */
 export interface BatchSpec {
@@ -63,10 +63,11 @@ function measured(
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
-  return measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
+  return measures(objective, outputs, Object.fromEntries(targets), { weights, present })
 }
 
-/** Weighted sums of loss and metrics. */
+/** Sums of loss and metrics, as `measures` has them. */
 export function evaluationGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
   return { outputs: measured(network, networkVariables(network), objective, batch, 'infer') }
 }
@@ -108,7 +109,7 @@ export function trainingGoals(
   const variables = networkVariables(network)
   const weights = Object.values(variables)
   const sums = measured(network, variables, objective, batch, 'train')
-  const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
+  const slopes = gradients(meanLoss(sums, batch.size), weights)
   const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
   const next = weights.map((weight, i): [Node, Node][] => {
     const slots = Object.keys(row.slots(options)).map(
@@ -136,7 +137,7 @@ export function predictionGoals(
   const outputs = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
   const answered = Object.entries(outputs).map(([name, node]) => {
     const head = Object.hasOwn(outputHeads, name) ? outputHeads[name] : 'linear'
-    return [name, head === 'linear' ? node : heads[head](logitsOf(node))]
+    return [name, heads[head](logitsOf(node, head))]
   })
   return { outputs: Object.fromEntries(answered) }
 }

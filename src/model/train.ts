@@ -7,8 +7,6 @@ import type { Program } from '../compile/program.ts'
 import { allocateBatch } from '../data/batch.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { split } from '../data/subset.ts'
-import type { LossName } from '../nn/losses.ts'
-import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, OptimizerName, SettledOptimizer } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { NumbersByName } from './feed.ts'
@@ -17,8 +15,16 @@ import { HALTED, trainingGoals, trainingSpecs } from './graphs.ts'
 import type { Callback, EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
-import type { LossChoice, Objective } from './objective.ts'
-import { objectiveFor } from './objective.ts'
+import type { Objective } from './objective.ts'
+import { objectiveFor, objectiveOptions } from './objective.ts'
+import type { Weighting } from './sample-weights.ts'
+import {
+  checkLength,
+  classWeightOptions,
+  classWeightsFor,
+  sampleWeightOptions,
+  weightInputs,
+} from './sample-weights.ts'
 import type { Session } from './session.ts'
 
 /** Is this an optimizer that we have? What is wrong with its options is said at once. */
@@ -26,7 +32,6 @@ function isOptimizer(value: unknown): value is Optimizer {
   const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
   return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
 }
-const isLoss = (value: unknown): boolean => lossNames.includes(value as LossName)
 
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
@@ -45,16 +50,8 @@ export const fitOptions = {
     parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
   }),
   learningRate: number({ says: "size of a step; the optimizer's own when absent", min: 0, optional: true }),
-  loss: custom<LossChoice | undefined>({
-    says: 'what is minimised; follows from the targets when absent',
-    accepts: `${lossNames.map((n) => `'${n}'`).join(', ')}, or one per output by name`,
-    check: (v) =>
-      isLoss(v) || (typeof v === 'object' && v !== null && Object.values(v).every(isLoss))
-        ? (v as LossChoice)
-        : undefined,
-    optional: true,
-    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
-  }),
+  ...objectiveOptions,
+  ...classWeightOptions,
   validationSplit: number({
     says: 'last share of the samples, taken before shuffling, that is kept for validation',
     min: 0,
@@ -70,6 +67,7 @@ const isObject = (value: unknown): boolean => typeof value === 'object' && value
 
 /** What else `fit` takes: things that are no plain data. */
 export const fitExtras = {
+  ...sampleWeightOptions,
   validationData: custom<Dataset>({
     says: 'judged after every epoch; wins over validationSplit',
     accepts: 'a dataset',
@@ -96,6 +94,7 @@ interface Training {
   readonly session: Session
   readonly data: Dataset
   readonly objective: Objective
+  readonly weighting: Weighting
   readonly optimizer: SettledOptimizer
   readonly settings: Settled<typeof fitOptions>
   readonly callbacks: readonly Callback[]
@@ -116,13 +115,17 @@ export async function fit(
   session: Session,
   data: Dataset,
   settings: Settled<typeof fitOptions>,
-  { validationData, callbacks = [], signal }: FitExtras,
+  { sampleWeight, validationData, callbacks = [], signal }: FitExtras,
 ): Promise<History> {
-  const { steps, batchSize, validationSplit } = settings
+  const { steps, batchSize, validationSplit, loss, metrics, lossReduction } = settings
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
-  if (validation) objectiveFor(session.network, validation, settings.loss) // said before an epoch is spent
+  const judged = { loss, metrics, lossReduction, sampleWeight: held && sampleWeight?.slice(part.length), signal }
+  if (validation) objectiveFor(session.network, validation, judged) // said before an epoch is spent
+  checkLength(sampleWeight, data)
+  const objective = objectiveFor(session.network, part, judged)
+  const classes = await classWeightsFor(part, objective, session.network, settings.classWeight)
   const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
   await session.addFilled(trainingSpecs(session.network, optimizer))
   await session.state.write(HALTED, Float32Array.of(0))
@@ -130,13 +133,13 @@ export async function fit(
   const firstStep = session.steps
   const stepsTaken = (): number => session.steps - firstStep
   const isOver = (): boolean => stepsTaken() >= (steps ?? Infinity) || signal?.aborted === true
-  const objective = objectiveFor(session.network, part, settings.loss)
   const batches = Math.ceil(part.length / batchSize)
   const epochs = settings.epochs ?? (steps === undefined ? 1 : Math.ceil(steps / batches))
   const training = {
     session,
     data: part,
     objective,
+    weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
     callbacks,
@@ -170,8 +173,8 @@ export async function fit(
       const start = performance.now()
       const tally = await trainEpoch(training, epoch)
       if (tally.samples === 0) break
-      const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
-      const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
+      const logs = validation ? await evaluate(session, validation, judged) : undefined
+      const validated = Object.entries(logs ?? {}).map(([log, value]) => [`val_${log}`, value])
       const counts = { samples: tally.samples, seconds: (performance.now() - start) / 1000 }
       const record = { epoch, ...tally.means, ...Object.fromEntries(validated), ...counts } as EpochRecord
       records.push(record)
@@ -222,12 +225,16 @@ async function trainEpoch(training: Training, epoch: number): Promise<Tally> {
 
 /** Reads a batch and starts a step on it; its sums come later. */
 async function takeStep(training: Training, indices: Uint32Array): Promise<{ sums: Promise<NumbersByName> }> {
-  const { session, data, objective, optimizer, settings } = training
+  const { session, data, objective, weighting, optimizer, settings } = training
   const arrays = allocateBatch(data, indices.length)
   const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
-  checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
+  const room = { indices, capacity: indices.length }
+  checkTargets(arrays, objective, session, room, data.name)
   const step = session.steps++
-  const given = stepInputs(settings.seed, step, indices.length, optimizer)
+  const given = {
+    ...stepInputs(settings.seed, step, optimizer),
+    ...weightInputs(arrays, objective, room, weighting),
+  }
   return { sums: program.run({ ...fed(arrays, program), ...onlyKnown(program, given) }) }
 }
 
@@ -269,14 +276,13 @@ function withRate(optimizer: SettledOptimizer, learningRate: number | undefined)
   return learningRate === undefined ? optimizer : { ...optimizer, options: { ...optimizer.options, learningRate } }
 }
 
-function stepInputs(seed: number, step: number, size: number, { row, options }: SettledOptimizer): NumbersByName {
+function stepInputs(seed: number, step: number, { row, options }: SettledOptimizer): NumbersByName {
   const rates = Object.entries(row.rates(options, step + 1)).map(([name, value]) => [
     `rate/${name}`,
     Float64Array.of(value),
   ])
   return {
     ...Object.fromEntries(rates),
-    weights: new Float32Array(size).fill(1),
     key: Int32Array.from([...split64(seed), step, 0]),
   }
 }

@@ -15,7 +15,7 @@ import torch
 
 from convolution import convolutions
 from lenet import train
-from losses import losses
+from losses import losses, sample_losses
 from optimizers import optimizers
 from pooling import pools
 
@@ -24,5 +24,6 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
+    sample_losses()
     train()
     optimizers()

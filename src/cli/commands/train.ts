@@ -4,6 +4,7 @@ import type { Dataset, Parts } from '../../data/dataset.ts'
 import { engineOptions } from '../../engines/index.ts'
 import type { History } from '../../model/history.ts'
 import type { Model } from '../../model/model.ts'
+import { objectiveOptions } from '../../model/objective.ts'
 import { fitOptions } from '../../model/train.ts'
 import type { Call } from '../command.ts'
 import { chosen, defineCommand } from '../command.ts'
@@ -50,7 +51,7 @@ export const train = defineCommand({
     if (options.out !== undefined) await checkRunFolder(options.out)
     const model = await openNetwork(names[0], { seed: options.seed, ...chosen(engineOptions, options) })
     const parts = await readParts(call, terminal)
-    model.check(parts.train, options.loss) // before anything is written
+    model.check(parts.train, chosen(objectiveOptions, options)) // before anything is written
     const folder = await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
     const reports = [
       ...(options.json ? [jsonReport(terminal.print, options.logEvery)] : textReports(terminal, options.logEvery)),
@@ -88,8 +89,7 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
   for (const report of reports) report.onStart?.(facts, model)
   const { history, exitCode } = await fitUntilStopped(call, run)
   if (exitCode === 0) {
-    const { loss } = call.options
-    const logs = await model.evaluate(parts.test, loss === undefined ? {} : { loss })
+    const logs = await model.evaluate(parts.test)
     for (const report of reports) report.onTest?.(logs)
   }
   const { ended, steps } = history
