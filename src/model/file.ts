@@ -192,7 +192,9 @@ export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
       weights,
       heads: words(json('heads'), 'heads', Object.keys(heads), network) as Record<string, Head>,
       objective:
-        metadata['objective'] === undefined ? undefined : settle(objectiveOptions, json('objective'), 'objective'),
+        metadata['objective'] === undefined
+          ? undefined
+          : locate('objective', () => settle(objectiveOptions, json('objective'), 'fit')),
       classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
       preprocessing: metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network),
     }

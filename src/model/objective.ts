@@ -115,12 +115,10 @@ export function pairInputs(network: Network, fields: Fields, where: string): Rec
 }
 
 /** What is said of an output, by one for all or by name. */
-function forOutput<T>(
-  said: T | Readonly<Record<string, T>> | undefined,
-  isOne: boolean,
-  output: string,
-): T | undefined {
-  return isOne ? (said as T) : (said as Readonly<Record<string, T>> | undefined)?.[output]
+function saidOf<T>(said: T | Readonly<Record<string, T>> | undefined, isOneForAll: boolean, output: string) {
+  if (said === undefined || isOneForAll) return said as T | undefined
+  const byName = said as Readonly<Record<string, T>>
+  return Object.hasOwn(byName, output) ? byName[output] : undefined
 }
 
 /** Matches a network with the fields of a dataset. */
@@ -141,9 +139,9 @@ export function objectiveFor(
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
   const goals = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
-    const chosen = chooseLoss(forOutput<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
+    const chosen = chooseLoss(saidOf<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
     const place = { head: lossRow(chosen).head, output: shape, target: spec }
-    const asked = forOutput<readonly Metric[]>(metrics, isOneForAll.metrics, output)
+    const asked = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
     return { output, target, loss: chosen, metrics: chooseMetrics(asked, place, where) }
   })
   return { inputs, goals, lossReduction }
