@@ -79,6 +79,7 @@ const damages: [
     (_, t) => Object.assign(t, { 'dense/bias': { shape: [2, 5], dtype: 'float32', data: new Float32Array(10) } }),
   ],
   ['with an unknown head', 'E_FILE', ['heads'], (m) => Object.assign(m, { heads: '{"output":"exec"}' })],
+  ['with an unknown loss', 'E_FILE', ['objective'], (m) => Object.assign(m, { objective: '{"loss":{"type":"exec"}}' })],
   ['with class names that are no texts', 'E_FILE', ['classNames'], (m) => Object.assign(m, { classNames: '[1]' })],
   [
     'with unknown preprocessing',

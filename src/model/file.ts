@@ -6,13 +6,15 @@ import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocessingOptions } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
+import type { Head } from '../nn/heads.ts'
+import { heads } from '../nn/heads.ts'
 import type { Layer, LayerMaker, Tensor } from '../nn/layer.ts'
 import { input } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import type { Head } from '../nn/losses.ts'
-import { heads } from '../nn/losses.ts'
 import type { Network } from './network.ts'
 import { networkWeights, wire } from './network.ts'
+import type { ObjectiveOptions } from './objective.ts'
+import { objectiveOptions } from './objective.ts'
 
 /** Raised when an older Fovea could not read the file any more. */
 export const FORMAT_VERSION = 1
@@ -23,6 +25,8 @@ export interface SavedModel {
   readonly kind: 'sequential' | 'functional'
   readonly weights: Readonly<Record<string, Numbers>>
   readonly heads: Readonly<Record<string, Head>>
+  /** What it was trained for, as `fit` was told. */
+  readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
 }
@@ -128,7 +132,7 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
-  const { network, kind, weights, heads: outputHeads, classNames, preprocessing } = model
+  const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing } = model
   const specs = networkWeights(network)
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
@@ -141,6 +145,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
     formatVersion: String(FORMAT_VERSION),
     architecture: JSON.stringify(networkToJson(network, kind)),
     heads: JSON.stringify(outputHeads),
+    ...(objective && { objective: JSON.stringify(objective) }),
     ...(classNames && { classNames: JSON.stringify(classNames) }),
     ...(preprocessing && { preprocessing: JSON.stringify(preprocessing) }),
   }
@@ -195,6 +200,10 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
       kind: kindOf(architecture['kind']),
       weights,
       heads: words(json('heads'), 'heads', Object.keys(heads), network) as Record<string, Head>,
+      objective:
+        metadata['objective'] === undefined
+          ? undefined
+          : locate('objective', () => settle(objectiveOptions, json('objective'), 'fit')),
       classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
       preprocessing: metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network),
     }

@@ -15,7 +15,7 @@ import torch
 
 from convolution import convolutions
 from lenet import train
-from losses import losses
+from losses import losses, sample_losses
 from normalization import normalizations
 from optimizers import optimizers, steps
 from pooling import pools
@@ -26,6 +26,7 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
+    sample_losses()
     normalizations()
     train()
     optimizers()
