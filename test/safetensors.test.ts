@@ -128,7 +128,7 @@ const refused: [rule: string, Uint8Array, ...words: string[]][] = [
   ['padded with zeros', file('{}\0\0'), 'spaces'],
   ['padded with line ends', file('{}\n'), 'spaces'],
   ['not UTF-8', Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0, 123, 255, 125), 'at byte 8', 'UTF-8'],
-  ['not JSON', file('{"a":}'), 'at byte 8', 'JSON'],
+  ['not JSON', file('{"a":}'), 'at byte 13', 'JSON'],
   ['two objects', file('{}{}'), 'JSON'],
   ['equal names', file(`${twice('')},"a":${JSON.stringify(ok)}}`, [1, 2]), "'a' twice", 'at byte 61'],
   ['equal names, one escaped', file(`${twice('')},"\\u0061":${JSON.stringify(ok)}}`, [1, 2]), "'a' twice"],

@@ -83,13 +83,17 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape }) - 1,
     )
   }
+  for (const end of [...Object.keys(inputs), ...Object.keys(outputs)]) {
+    if (end === '__proto__') throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: end })
+  }
+  if (Object.keys(outputs).length === 0) throw new FoveaError('E_MODEL', { what: 'has no output', where: name })
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))
       known.set(source.layer, named(source.layer, namer.claim(given), source.inputs))
   }
-  const layers: NamedLayer[] = []
+  const layers = new Set<NamedLayer>()
   for (const tensor of order) {
     const { source } = tensor
     if (source.kind === 'input') {
@@ -102,13 +106,13 @@ export function wire(
     const layer = known.get(source.layer) ?? named(source.layer, namer.make(source.layer.row.className), source.inputs)
     known.set(source.layer, layer)
     checkShared(layer, source.inputs)
-    if (!layers.includes(layer)) layers.push(layer)
+    layers.add(layer)
     const from = source.inputs.map((x) => places.get(x) as number)
     places.set(tensor, calls.push({ of: { kind: 'layer', layer }, inputs: from, shape: tensor.shape }) - 1)
   }
   return {
     name,
-    layers,
+    layers: [...layers],
     calls,
     inputs: Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, tensor.shape])),
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
@@ -161,13 +165,14 @@ export function forward(
   context: Omit<ForwardContext, 'index'>,
 ): Record<string, Node> {
   const values: Node[] = []
+  const indices = new Map(network.layers.map((layer, index) => [layer, index]))
   for (const { of, inputs: from } of network.calls) {
     if (of.kind === 'input') values.push(inputs[of.name])
     else {
       const { name, layer, weights } = of.layer
       const given = from.map((i) => values[i]) as [Node, ...Node[]]
       const own = Object.keys(weights).map((weight) => [weight, variables[weightName(name, weight)]])
-      const index = network.layers.indexOf(of.layer)
+      const index = indices.get(of.layer) as number
       values.push(
         locate(name, () => layer.row.forward(given, Object.fromEntries(own), layer.options, { ...context, index })),
       )
