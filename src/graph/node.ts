@@ -88,7 +88,7 @@ export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}):
   const spec = locate(String(attrs['label'] ?? op.opName), () => op.row.infer(inputs as Node[], attrs))
   if (spec.shape.length > MAX_RANK) {
     const [expected, got] = [`at most ${MAX_RANK}`, `${spec.shape.length}`]
-    throw new FoveaError('E_LIMIT', { what: 'too many axes', where: op.opName, expected, got })
+    throw new FoveaError('E_SHAPE', { what: 'too many axes', where: op.opName, expected, got })
   }
   if (!spec.shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
     throw new FoveaError('E_SHAPE', {

@@ -89,7 +89,7 @@ export function networkFromJson(json: unknown): Network {
       tensors.push(input(shape, { name: inputName }))
       inputs.set(inputName, tensors[tensors.length - 1])
     } else {
-      const known = typeof layer === 'string' ? made.get(layer) : undefined
+      const known = made.get(layer as string)
       if (!known || !Array.isArray(from))
         throw new FoveaError('E_FILE', {
           what: 'a call of no known layer',

@@ -9,7 +9,19 @@ interface Change {
   readonly value: number
 }
 
-const extremes = [0n, 1n, 0x7fn, 0xffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 2n ** 40n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]
+const extremes = [
+  0n,
+  1n,
+  0x7fn,
+  0xffn,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+  2n ** 40n,
+  2n ** 53n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+]
 
 /** Where something lies and how long it is: at most 64 bytes from a place. */
 function region(bytes: Uint8Array, at: number, length: number): [start: number, end: number] {

@@ -8,7 +8,9 @@ import type { FileKind } from './kind.ts'
 import { arrayTypes, elementsFrom, smallShape } from './tensors.ts'
 
 /** The types by their byte: width, and how Node reads one element. */
-const types: Readonly<Record<number, [width: number, dtype: Tensor['dtype'], read: (b: Buffer, at: number) => number]>> = {
+const types: Readonly<
+  Record<number, [width: number, dtype: Tensor['dtype'], read: (b: Buffer, at: number) => number]>
+> = {
   8: [1, 'uint8', (b, at) => b.readUInt8(at)],
   9: [1, 'int32', (b, at) => b.readInt8(at)],
   11: [2, 'int32', (b, at) => b.readInt16BE(at)],
@@ -26,8 +28,7 @@ const whole = fc
   .map(({ code, shape, seed }) => {
     const [width, dtype, read] = types[code]
     const elements = Buffer.from(elementsFrom(seed, shape, width))
-    const sizes = Buffer.alloc(4 * shape.length)
-    shape.forEach((size, axis) => sizes.writeUInt32BE(size, 4 * axis))
+    const sizes = Buffer.concat(shape.map((size) => Buffer.of(0, 0, 0, size)))
     const data = Array.from({ length: elements.length / width }, (_, i) => read(elements, i * width))
     const bytes = new Uint8Array(Buffer.concat([Buffer.of(0, 0, code, shape.length), sizes, elements]))
     return { bytes, holds: { shape, dtype, data } }
@@ -42,8 +43,12 @@ export const idxFiles: FileKind<Tensor> = {
   damaged: damaged(whole.map(({ bytes }) => bytes)),
   isConsistent: ({ shape, dtype, data }) => {
     assert.ok(data instanceof arrayTypes[dtype])
-    assert.equal(data.length, shape.reduce((product, n) => product * n, 1))
-    if (data instanceof Uint8Array) assert.deepEqual(readIdx(writeIdx({ shape, data }), 'again'), { shape, dtype, data })
+    assert.equal(
+      data.length,
+      shape.reduce((product, n) => product * n, 1),
+    )
+    if (data instanceof Uint8Array)
+      assert.deepEqual(readIdx(writeIdx({ shape, data }), 'again'), { shape, dtype, data })
   },
   where: /^some\.file at byte \d+: /,
 }

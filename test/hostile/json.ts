@@ -16,14 +16,21 @@ interface Place {
 /** Stands for lists within lists until the text is made: `JSON.stringify` itself cannot write very deep ones. */
 const nested = (depth: number): string => `nested ${depth}`
 const written = (value: unknown): string =>
-  JSON.stringify(value).replaceAll(/"nested (\d+)"/g, (_, depth) => '['.repeat(Number(depth)) + ']'.repeat(Number(depth)))
+  JSON.stringify(value).replaceAll(
+    /"nested (\d+)"/g,
+    (_, depth) => '['.repeat(Number(depth)) + ']'.repeat(Number(depth)),
+  )
 
 /** Made anew each time, so that no change reaches into another file. Told as text, where `__proto__` is a key like any other. */
 const strangers = [
   ...['null', 'true', 'false', '""', '"x"', '"__proto__"', '"constructor"', '[]', '{}', '[[]]', '[null]', '{"":0}'],
   ...['-1', '-0', '0', '1', '2', '3', '0.5', '1e308', '-1e308', `${2 ** 30}`, `${2 ** 31}`, `${2 ** 32}`],
   ...[`${2 ** 53 - 1}`, `${2 ** 53}`, `[${2 ** 30}, ${2 ** 30}]`, '[1, 1]', '[-1]', '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]'],
-  ...['{"__proto__": {"type": "dense"}}', '{"toString": 1, "valueOf": 1}', '{"constructor": {"name": {"toString": 1}}}'],
+  ...[
+    '{"__proto__": {"type": "dense"}}',
+    '{"toString": 1, "valueOf": 1}',
+    '{"constructor": {"name": {"toString": 1}}}',
+  ],
   ...['{"type": "dense", "options": {"units": 1073741824}}', '{"input": "again", "shape": [2]}', '{"toJSON": {}}'],
 ]
 const keys = ['__proto__', 'constructor', 'toString', 'length', '', 'name', 'type', 'options', 'input', 'shape', 'a/b']

@@ -16,6 +16,9 @@ export interface FileKind<T> {
   readonly where: RegExp
 }
 
+/** A file that is refused: which rule it breaks, and words of the complaint. */
+export type Refused = readonly [rule: string, bytes: Uint8Array, ...words: string[]]
+
 /** What became of the files: how many were read, how many refused with which words (names and numbers left out). */
 export interface Outcome {
   files: number
@@ -27,6 +30,9 @@ export interface Outcome {
 
 const FILE = 'some.file'
 
+/** Bytes of arrays that reading a file may ask for: a widened copy or two of its elements. */
+export const roomFor = (bytes: Uint8Array): number => 4 * bytes.length + 1024
+
 /** Reads what may be anything: content, or an error of kind file or limit that names the place; memory in proportion to the file. */
 function attempt<T>({ read, where }: FileKind<T>, bytes: Uint8Array): T | FoveaError {
   const { result, asked } = allocated(() => {
@@ -37,7 +43,7 @@ function attempt<T>({ read, where }: FileKind<T>, bytes: Uint8Array): T | FoveaE
       throw error
     }
   })
-  assert.ok(asked <= 4 * bytes.length + 1024, `${asked} bytes of arrays for a file of ${bytes.length}`)
+  assert.ok(asked <= roomFor(bytes), `${asked} bytes of arrays for a file of ${bytes.length}`)
   if (result instanceof FoveaError) {
     assert.ok(result.kind === 'file' || result.kind === 'limit', `${result.code}: ${result.message}`)
     assert.match(result.message, where)

@@ -24,7 +24,9 @@ const makers = Object.values(layers) as unknown as AnyMaker[]
 
 const candidates: readonly unknown[] = [
   ...[1, 2, 3, 4, 6, 0, -1, 0.25, 0.5, 0.9, 1.5, -2, true, false, 'x', null],
-  ...[[1, 1], [2, 1], [1, 2], [2, 2], [-1], [4], [-1, 2], [2, 2, -1], [1, [0, 2]], [0, 1]].map((list) => list as unknown),
+  ...[[1, 1], [2, 1], [1, 2], [2, 2], [-1], [4], [-1, 2], [2, 2, -1], [1, [0, 2]], [0, 1]].map(
+    (list) => list as unknown,
+  ),
 ]
 
 /** Values that an option takes: among a few usual ones, and the words that it names itself. */
@@ -98,7 +100,12 @@ function calledWith(
     // the newest tensors are the likeliest
     const inputs = from.map((number) => tensors[tensors.length - 1 - (number % Math.min(3, tensors.length))])
     const tensor = made(...(several ? inputs : inputs.slice(0, 1)))
-    const weights = made.row.weights?.(made.options, inputs[0].shape, inputs.map(({ shape }) => shape)) ?? {}
+    const weights =
+      made.row.weights?.(
+        made.options,
+        inputs[0].shape,
+        inputs.map(({ shape }) => shape),
+      ) ?? {}
     const isSmall = sizeOf(tensor.shape) <= 500 && countOf(weights as Parameters<typeof countOf>[0]) <= 1000
     return isSmall ? tensor : undefined
   } catch (error) {

@@ -34,7 +34,7 @@ const types: Readonly<Record<string, Type>> = {
     width: 8,
     dtype: 'int32',
     read: (v, at) => Number(v.getBigUint64(at, true)),
-    fit: (b) => void b.fill(b[3] &= 0x7f, 4).fill(0, 4),
+    fit: (b) => void b.fill((b[3] &= 0x7f), 4).fill(0, 4),
   },
   F16: { width: 2, dtype: 'float32', read: (v, at) => v.getFloat16(at, true) },
   BF16: {
@@ -136,7 +136,10 @@ export const safetensorsFiles: FileKind<Safetensors> = {
   isConsistent: (content) => {
     for (const { shape, dtype, data } of Object.values(content.tensors)) {
       assert.ok(data instanceof arrayTypes[dtype])
-      assert.equal(data.length, shape.reduce((product, n) => product * n, 1))
+      assert.equal(
+        data.length,
+        shape.reduce((product, n) => product * n, 1),
+      )
     }
     const bytes = writeSafetensors(content)
     assert.deepEqual(writeSafetensors(readSafetensors(bytes, 'again')), bytes)
