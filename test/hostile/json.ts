@@ -1,5 +1,6 @@
 /** What may happen to JSON: values of other types, keys of the prototype, keys twice, numbers out of range, other references. */
 import fc from 'fast-check'
+import { parseJson } from '../../src/base/json.ts'
 
 interface Change {
   readonly kind: keyof typeof changes
@@ -92,7 +93,7 @@ const change: fc.Arbitrary<Change> = fc.record({
 export const jsonDamage: fc.Arbitrary<(text: string) => string> = fc
   .tuple(fc.array(change, { minLength: 1, maxLength: 3 }), fc.nat(3), fc.nat())
   .map(([list, chance, at]) => (text: string) => {
-    const value: unknown = JSON.parse(text)
+    const value = parseJson(text, (what) => new Error(what)) // V8's own misreads some escaped keys, now and then
     for (const one of list) {
       const places = placesOf(value)
       if (places.length > 0) changes[one.kind](places[one.at % places.length], one, places)
