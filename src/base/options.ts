@@ -104,8 +104,9 @@ export function settleNamed<N extends string>(
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && value.constructor !== Object) {
-    return `a ${value.constructor?.name ?? 'object'}`
+  const prototype = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : null
+  if (prototype !== null && prototype !== Object.prototype && prototype !== Array.prototype) {
+    return `a ${prototype.constructor?.name ?? 'object'}`
   }
   const text = jsonText(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
