@@ -31,7 +31,7 @@ export type ToWorker =
       readonly threads: number
       /** Shared by all; a lone worker makes its own. */
       readonly memory: WebAssembly.Memory | undefined
-      readonly barrier: Int32Array
+      readonly common: Int32Array
     }
   | {
       readonly type: 'load'
@@ -39,8 +39,8 @@ export type ToWorker =
       /** Compiled by the workers, so that what follows in the queue finds it there; V8 compiles equal bytes once. */
       readonly code: Uint8Array<ArrayBuffer>
       readonly launches: readonly Launch[]
-      /** One counter per launch: the next part that nobody has taken. */
-      readonly tickets: Int32Array
+      /** Laid out by `counterWords`. */
+      readonly counters: Int32Array
     }
   | { readonly type: 'unload'; readonly program: number }
   /** The memory must reach at least this far. */
@@ -62,5 +62,11 @@ export type FromWorker =
   | { readonly type: 'done'; readonly id: number; readonly results: readonly Uint8Array[] }
   | { readonly type: 'failed'; readonly message: string; readonly isMemory: boolean }
 
-/** Words of the barrier that all workers share. */
-export const barrierWords = { arrived: 0, generation: 1, failed: 2, count: 16 } as const
+/** Words that all workers share: something happened, one of them failed. */
+export const commonWords = { events: 0, failed: 1, count: 16 } as const
+
+/**
+ * Words that a program's runs count up: runs whose inputs are in place; then, for each launch, parts that were taken and
+ * parts that are done.
+ */
+export const counterWords = { begun: 0, first: 1, count: (launches: number) => 1 + 2 * launches } as const

@@ -3,7 +3,7 @@ import type { Helper } from '#platform'
 import { sharesMemory, Worker } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
-import { barrierWords } from './protocol.ts'
+import { commonWords } from './protocol.ts'
 
 interface Waiting {
   resolve: (results: readonly Uint8Array[]) => void
@@ -23,8 +23,8 @@ export class Threads {
 
   constructor(count: number, memory: WebAssembly.Memory | undefined) {
     this.count = memory ? count : 1
-    const words = barrierWords.count * 4
-    const barrier = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
+    const words = commonWords.count * 4
+    const common = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
     this.#workers = Array.from({ length: this.count }, (_, index) => {
       const worker: Helper = new Worker(new URL('./worker.js', import.meta.url), {
         type: 'module',
@@ -34,7 +34,7 @@ export class Threads {
         (message) => this.#receive(message as FromWorker),
         (why) => this.#end(new FoveaError('E_ENGINE', { what: 'a worker of the wasm engine died', got: why })),
       )
-      worker.postMessage({ type: 'start', index, threads: this.count, memory, barrier } satisfies ToWorker)
+      worker.postMessage({ type: 'start', index, threads: this.count, memory, common } satisfies ToWorker)
       worker.release()
       return worker
     })
@@ -71,10 +71,9 @@ export class Threads {
       const message = { ...request, id: this.#nextId++ } as Request
       this.#waiting.set(message.id, { resolve, reject })
       this.#hold()
-      if (message.type === 'run') {
-        for (const worker of this.#workers.slice(1)) worker.postMessage({ ...message, inputs: [], outputs: [] })
-      }
       this.#workers[0].postMessage(message, transfer)
+      if (message.type !== 'run') return
+      for (const worker of this.#workers.slice(1)) worker.postMessage({ ...message, inputs: [], outputs: [] })
     })
   }
 
