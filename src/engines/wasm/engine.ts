@@ -16,7 +16,6 @@ import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { mathFunctions } from './math.ts'
 import type { Launch, Place } from './protocol.ts'
-import { counterWords } from './protocol.ts'
 import { Threads } from './threads.ts'
 
 /** What 32-bit addresses reach, less the last page. */
@@ -117,8 +116,8 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const { functions, launches } = generate(layout.stages, placeOf, fused)
     const claim = arena.claim(layout.memory.peakBytes + SLACK)
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
-    const words = counterWords.count(launches.length) * 4
-    const counters = new Int32Array(shared ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
+    const bytes = launches.length * 2 * 4
+    const counters = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
     const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, counters })
     const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
     const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))

@@ -24,6 +24,11 @@ export type WasmStage = Stage<WasmCode>
 
 /** A part of this much work (a float moved, or eight multiply-adds, is 1) takes about a tenth of a millisecond. */
 const WORK_PER_CALL = 200_000
+/** Small problems are cut into this many parts where none gets less than `LEAST_WORK`: threads end together. */
+const PARTS = 16
+const LEAST_WORK = 20_000
+
+const workPerCall = (total: number): number => Math.min(WORK_PER_CALL, Math.max(LEAST_WORK, total / PARTS))
 
 type Write = (f: FunctionWriter, pointers: readonly Local[], begin: Local, end: Local) => Code
 
@@ -53,7 +58,7 @@ export function defineKernel<S>(name: string, write: (shape: S) => Write): (shap
         return f.finish(functionName, write(shape)(f, addresses, begin, end), { exported: true })
       },
     }
-    const grain = Math.min(units, Math.max(1, Math.round(WORK_PER_CALL / Math.max(work, 1))))
+    const grain = Math.min(units, Math.max(1, Math.round(workPerCall(units * work) / Math.max(work, 1))))
     return { reads, writes, ...(inPlace && { inPlace }), code: { kernel, pointers, units, grain } }
   }
 }

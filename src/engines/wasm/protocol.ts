@@ -39,7 +39,7 @@ export type ToWorker =
       /** Compiled by the workers, so that what follows in the queue finds it there; V8 compiles equal bytes once. */
       readonly code: Uint8Array<ArrayBuffer>
       readonly launches: readonly Launch[]
-      /** Laid out by `counterWords`. */
+      /** For each launch, parts that were taken and parts that are done, counted up from run to run. */
       readonly counters: Int32Array
     }
   | { readonly type: 'unload'; readonly program: number }
@@ -48,6 +48,8 @@ export type ToWorker =
   | {
       readonly type: 'run'
       readonly id: number
+      /** Runs are numbered from 1. */
+      readonly number: number
       readonly program: number
       readonly arena: number
       /** For worker 0. */
@@ -62,11 +64,8 @@ export type FromWorker =
   | { readonly type: 'done'; readonly id: number; readonly results: readonly Uint8Array[] }
   | { readonly type: 'failed'; readonly message: string; readonly isMemory: boolean }
 
-/** Words that all workers share: something happened, one of them failed. */
-export const commonWords = { events: 0, failed: 1, count: 16 } as const
-
 /**
- * Words that a program's runs count up: runs whose inputs are in place; then, for each launch, parts that were taken and
- * parts that are done.
+ * Words that all workers share. `events` counts what sleepers wake for; `run` is twice the number of the run under way,
+ * and odd while what is said of it (its program, which of its program's runs it is, its arena) is being changed.
  */
-export const counterWords = { begun: 0, first: 1, count: (launches: number) => 1 + 2 * launches } as const
+export const commonWords = { events: 0, failed: 1, run: 2, program: 3, count: 4, arena: 5, words: 16 } as const

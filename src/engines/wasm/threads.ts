@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 type Request = Extract<ToWorker, { readonly id: number }>
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
+type WithoutId<T> = T extends unknown ? Omit<T, 'id' | 'number'> : never
 
 export class Threads {
   readonly count: number
@@ -19,11 +19,12 @@ export class Threads {
   readonly #waiting = new Map<number, Waiting>()
   readonly #loading = new Map<number, { left: number; resolve: () => void; reject: (error: FoveaError) => void }>()
   #nextId = 1
+  #runs = 0
   #ended: FoveaError | undefined
 
   constructor(count: number, memory: WebAssembly.Memory | undefined) {
     this.count = memory ? count : 1
-    const words = commonWords.count * 4
+    const words = commonWords.words * 4
     const common = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
     this.#workers = Array.from({ length: this.count }, (_, index) => {
       const worker: Helper = new Worker(new URL('./worker.js', import.meta.url), {
@@ -68,7 +69,11 @@ export class Threads {
   ask(request: WithoutId<Request>, transfer: readonly ArrayBuffer[] = []): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended)
-      const message = { ...request, id: this.#nextId++ } as Request
+      const message = {
+        ...request,
+        id: this.#nextId++,
+        ...(request.type === 'run' && { number: ++this.#runs }),
+      } as Request
       this.#waiting.set(message.id, { resolve, reject })
       this.#hold()
       this.#workers[0].postMessage(message, transfer)

@@ -6,7 +6,7 @@
 import type { Port } from '#platform'
 import { parentPort } from '#platform'
 import type { FromWorker, Launch, Place, ToWorker } from './protocol.ts'
-import { commonWords, counterWords } from './protocol.ts'
+import { commonWords } from './protocol.ts'
 
 type Kernel = (...pointersBeginEnd: number[]) => void
 
@@ -18,17 +18,24 @@ interface Ready extends Launch {
 interface Loaded {
   readonly launches: readonly Ready[]
   readonly counters: Int32Array
-  /** Runs begun. */
+  /** Runs begun, as worker 0 counts them. */
   runs: number
   /** Arguments of every launch for the arena they were made for. */
   arena: number
   calls: number[][]
 }
 
-/** Turns of looking before a worker goes to sleep: stages follow each other closely. */
+/** Turns of looking, each about 6 ns, before a worker goes to sleep: stages follow each other closely. */
 const SPINS = 4000
+/** Turns of looking for the next run before a worker goes back to its messages, from which it takes long to wake. */
+const SPINS_BETWEEN_RUNS = 10_000
 
 /** Counters are never set back, so that a late worker cannot mistake an old run for a new one; they may wrap around. */
+const placeIn =
+  (arena: number) =>
+  ({ in: home, at }: Place): number =>
+    home === 'arena' ? arena + at : at
+
 const hasReached = (counter: number, target: number): boolean => ((counter - target) | 0) >= 0
 
 class Crew {
@@ -37,7 +44,10 @@ class Crew {
   #index = 0
   #threads = 1
   #memory = new WebAssembly.Memory({ initial: 0 })
-  #common: Int32Array = new Int32Array(commonWords.count)
+  #common: Int32Array = new Int32Array(commonWords.words)
+
+  /** The last run that this worker helped with. */
+  #helped = 0
 
   constructor(port: Port) {
     this.#port = port
@@ -67,6 +77,7 @@ class Crew {
       this.#common = message.common
     } else if (message.type === 'load') this.#load(message)
     else if (message.type === 'unload') this.#programs.delete(message.program)
+    else if (message.type === 'run' && this.#index > 0) this.#help(message.number)
     else if (message.type === 'run') this.#run(message)
     else if (message.type === 'reach') {
       const missing = message.bytes - this.#memory.buffer.byteLength
@@ -95,30 +106,62 @@ class Crew {
     this.#say({ type: 'loaded', program })
   }
 
-  #run({ id, program, arena, inputs, outputs }: ToWorker & { type: 'run' }): void {
+  #run({ id, number, program, arena, inputs, outputs }: ToWorker & { type: 'run' }): void {
     const loaded = this.#programs.get(program)
     if (!loaded) throw new Error(`program ${program} is not loaded`)
-    const place = ({ in: home, at }: Place): number => (home === 'arena' ? arena + at : at)
-    if (loaded.arena !== arena) {
-      loaded.arena = arena
-      loaded.calls = loaded.launches.map(({ pointers }) => [...pointers.map(place), 0, 0])
-    }
-    const { counters } = loaded
-    const run = loaded.runs++
-    if (this.#index === 0) {
-      for (const { place: to, bytes } of inputs) this.#bytes(place(to), bytes.length).set(bytes)
-      Atomics.store(counters, counterWords.begun, run + 1)
-      this.#wakeOthers()
-    } else this.#until(counters, counterWords.begun, run + 1)
-    for (const [i, launch] of loaded.launches.entries()) {
-      this.#stage(launch, loaded.calls[i], counters, counterWords.first + 2 * i, run)
-    }
-    if (this.#index > 0) return
+    const place = placeIn(arena)
+    for (const { place: to, bytes } of inputs) this.#bytes(place(to), bytes.length).set(bytes)
+    const count = loaded.runs++
+    Atomics.store(this.#common, commonWords.run, 2 * number - 1)
+    Atomics.store(this.#common, commonWords.program, program)
+    Atomics.store(this.#common, commonWords.count, count)
+    Atomics.store(this.#common, commonWords.arena, arena)
+    Atomics.store(this.#common, commonWords.run, 2 * number)
+    this.#wakeOthers()
+    this.#stages(loaded, arena, count)
     const results = outputs.map(({ place: from, bytes }) => new Uint8Array(this.#bytes(place(from), bytes)))
     this.#say(
       { type: 'done', id, results },
       results.map((result) => result.buffer),
     )
+  }
+
+  /** Helps with run `number`, or with the one that is under way by now, and with those that follow closely. */
+  #help(number: number): void {
+    if (hasReached(this.#helped, number)) return
+    this.#until(this.#common, commonWords.run, 2 * number)
+    do {
+      const { run, program, count, arena } = this.#underWay()
+      const loaded = this.#programs.get(program)
+      if (!loaded) return // its code is still in the queue of messages
+      this.#helped = run / 2
+      this.#stages(loaded, arena, count)
+    } while (this.#comes(this.#common, commonWords.run, 2 * (this.#helped + 1), SPINS_BETWEEN_RUNS))
+  }
+
+  /** What worker 0 says of its run, read as one. */
+  #underWay(): { run: number; program: number; count: number; arena: number } {
+    for (;;) {
+      const [run, program, count, arena] = [
+        commonWords.run,
+        commonWords.program,
+        commonWords.count,
+        commonWords.arena,
+      ].map((word) => Atomics.load(this.#common, word))
+      if (run % 2 === 0 && Atomics.load(this.#common, commonWords.run) === run)
+        return { run, program, count, arena: arena >>> 0 }
+    }
+  }
+
+  #stages(loaded: Loaded, arena: number, count: number): void {
+    if (loaded.arena !== arena) {
+      const place = placeIn(arena)
+      loaded.arena = arena
+      loaded.calls = loaded.launches.map(({ pointers }) => [...pointers.map(place), 0, 0])
+    }
+    for (const [i, launch] of loaded.launches.entries()) {
+      this.#stage(launch, loaded.calls[i], loaded.counters, 2 * i, count)
+    }
   }
 
   /** Takes part in one stage, until all of it is done by whomever. */
@@ -148,10 +191,15 @@ class Crew {
     else this.#until(counters, done, first + parts)
   }
 
+  /** Looks for a while whether a counter reaches `target`. */
+  #comes(counters: Int32Array, index: number, target: number, spins: number): boolean {
+    for (let i = 0; i < spins; i++) if (hasReached(Atomics.load(counters, index), target)) return true
+    return false
+  }
+
   /** Waits until a counter has reached `target`. */
   #until(counters: Int32Array, index: number, target: number): void {
-    for (let spins = 0; !hasReached(Atomics.load(counters, index), target); spins++) {
-      if (spins < SPINS) continue
+    while (!this.#comes(counters, index, target, SPINS)) {
       const now = Atomics.load(this.#common, commonWords.events)
       if (Atomics.load(this.#common, commonWords.failed) !== 0) throw new Error('another worker failed')
       if (!hasReached(Atomics.load(counters, index), target)) Atomics.wait(this.#common, commonWords.events, now)

@@ -37,7 +37,7 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   if (m <= FEW_ROWS && !transposeA && !transposeB) {
     const tail = tailShape(step)
     const shape = { rows: m, depth: k, columns: n, ...(tail && { tail }) }
-    return [rowVectors(shape, { x: a.buffer, matrix: b.buffer, extras: tailBuffers(step), y: output.buffer })]
+    return rowVectors(shape, { x: a.buffer, matrix: b.buffer, extras: tailBuffers(step), y: output.buffer })
   }
   const turned = transposeA ? transposed(a) : undefined
   const left = turned?.value ?? a
