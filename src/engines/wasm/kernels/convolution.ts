@@ -3,8 +3,9 @@
  * zero-bordered copy of the input (no copy where no border is needed); the gradient for the input is the same product
  * over a bordered, spread dy with the kernel flipped as it is packed.
  */
-import type { Value } from '../../../compile/step.ts'
+import type { Buffer, Value } from '../../../compile/step.ts'
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
+import { sizeOf } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { WasmStage } from '../kernel.ts'
@@ -24,6 +25,13 @@ interface Geometry {
   /** Depth, height, width; missing ones first, of size 1. */
   readonly axes: readonly [AxisWindow, AxisWindow, AxisWindow]
 }
+
+/**
+ * Fewer rows than this do not pay for packing a kernel that stays in the second cache: one picture's convolution of 128
+ * to 128 channels at 8 x 8 takes 1.2 times as long with it. A larger one takes half as long when packed.
+ */
+const ROWS_FOR_LINES = 512
+const FLOATS_FOR_LINES = 2 ** 18
 
 const flatAxis: AxisWindow = { input: 1, output: 1, window: 1, stride: 1, dilation: 1, before: 0, after: 0 }
 
@@ -91,6 +99,19 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const filtersPerGroup = g.filters / g.groups
   const depth = g.axes.reduce((n, axis) => n * axis.window, perGroup)
   const source = withBorder(x, g)
+  const product = (matrix: Buffer, weights: 'panels' | 'lines'): WasmStage =>
+    rowProducts(
+      {
+        rows: windowRows(g.batch, source.size, g.channels, perGroup, g.axes),
+        columns: { groups: g.groups, count: filtersPerGroup, groupStride: perGroup },
+        weights,
+        tail: tailShape(step),
+      },
+      { x: source.value.buffer, matrix, extras: tailBuffers(step), y: output.buffer },
+    )
+  const rows = sizeOf(output.shape) / g.filters
+  if (rows <= ROWS_FOR_LINES && sizeOf(kernel.shape) <= FLOATS_FOR_LINES)
+    return [...source.stages, product(kernel.buffer, 'lines')]
   const panels = scratch(panelFloats(g.groups, filtersPerGroup, depth))
   const packing = pack(
     {
@@ -102,15 +123,7 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
     kernel.buffer,
     panels.buffer,
   )
-  const product = rowProducts(
-    {
-      rows: windowRows(g.batch, source.size, g.channels, perGroup, g.axes),
-      columns: { groups: g.groups, count: filtersPerGroup, groupStride: perGroup },
-      tail: tailShape(step),
-    },
-    { x: source.value.buffer, panels: panels.buffer, extras: tailBuffers(step), y: output.buffer },
-  )
-  return [...source.stages, packing, product]
+  return [...source.stages, packing, product(panels.buffer, 'panels')]
 }
 
 export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
@@ -161,7 +174,7 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
       columns: { groups: g.groups, count: perGroup, groupStride: filtersPerGroup },
       tail: tailShape(step),
     },
-    { x: spread.buffer, panels: panels.buffer, extras: tailBuffers(step), y: output.buffer },
+    { x: spread.buffer, matrix: panels.buffer, extras: tailBuffers(step), y: output.buffer },
   )
   const border = isPlain ? [] : [bordered(dy, spread, { batch: g.batch, channels: g.filters, along })]
   return [...border, packing, product]

@@ -49,7 +49,7 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   const rows = { outer: [], width: m, stride: k, runs: [], run: k }
   const product = rowProducts(
     { rows, columns, tail: tailShape(step) },
-    { x: left.buffer, panels: panels.buffer, extras: tailBuffers(step), y: output.buffer },
+    { x: left.buffer, matrix: panels.buffer, extras: tailBuffers(step), y: output.buffer },
   )
   return [...(turned ? [turned.stage] : []), packing, product]
 }
