@@ -11,6 +11,8 @@ import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { WasmStage } from '../kernel.ts'
 import type { Lower, Lowering } from './context.ts'
 import { scratch, tailBuffers, tailShape, tailStages } from './context.ts'
+import { depthwise, depthwiseInputGradient, isDepthwise } from './depthwise.ts'
+import { depthwiseKernelGradient } from './depthwise-gradient.ts'
 import { bordered } from './movement.ts'
 import { outerProducts } from './outer-products.ts'
 import { pack, panelFloats } from './pack.ts'
@@ -95,6 +97,9 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
     attrs,
   } = step
   const g = geometry(x.shape, kernel.shape, attrs)
+  if (isDepthwise(g.axes, g)) {
+    return depthwise({ ...g, tail: tailShape(step) }, { x, kernel, extras: tailBuffers(step), y: output })
+  }
   const perGroup = g.channels / g.groups
   const filtersPerGroup = g.filters / g.groups
   const depth = g.axes.reduce((n, axis) => n * axis.window, perGroup)
@@ -133,6 +138,14 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     attrs,
   } = step
   const g = geometry(attrs.inputShape, kernel.shape, attrs)
+  if (isDepthwise(g.axes, g)) {
+    const own = g.filters === g.channels // else the tail follows the sum over a channel's filters
+    const stages = depthwiseInputGradient(
+      { ...g, tail: own ? tailShape(step) : undefined },
+      { dy, kernel, extras: own ? tailBuffers(step) : [], dx: output },
+    )
+    return own ? stages : [...stages, ...tailStages(step)]
+  }
   const perGroup = g.channels / g.groups
   const filtersPerGroup = g.filters / g.groups
   const windows = g.axes.reduce((n, axis) => n * axis.window, 1)
@@ -189,6 +202,7 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     attrs,
   } = step
   const g = geometry(x.shape, attrs.kernelShape, attrs)
+  if (isDepthwise(g.axes, g)) return [...depthwiseKernelGradient(g, { x, dy, dkernel: output }), ...tailStages(step)]
   const perGroup = g.channels / g.groups
   const source = withBorder(x, g)
   const product = outerProducts(
