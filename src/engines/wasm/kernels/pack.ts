@@ -25,7 +25,7 @@ const LINES = 32
 
 /**
  * Parts that the depth is cut into. Columns side by side are packed some lines at a time; else every line of memory is
- * fetched again for each of its vectors: 4 times as fast for [3136, 1024], which was a quarter of that product's time.
+ * fetched again for each of its vectors: [3136, 1024] takes 1.1 instead of 8 ms.
  */
 const chunksOf = ({ blocks, columnStride }: PackShape): number =>
   columnStride === 1 && turns(blocks.nest) === 1 ? Math.ceil(blocks.length / LINES) : 1
