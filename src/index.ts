@@ -38,6 +38,7 @@ export type {
 } from './model/history.ts'
 export type {
   EvaluateOptions,
+  FindLearningRateOptions,
   InferenceOptions,
   ModelFitOptions as FitOptions,
   ModelOptions,

@@ -10,7 +10,7 @@ import { after, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { uniforms } from '../src/base/random.ts'
 import type { Callback, FitOptions, Model } from '../src/index.ts'
-import { callbacks, layers, sequential } from '../src/index.ts'
+import { callbacks, layers, sequential, take } from '../src/index.ts'
 import { failure } from './failure.ts'
 import { net } from './killable.ts'
 import { train } from './small-model.ts'
@@ -50,7 +50,7 @@ const rows: [name: string, options: FitOptions, step: number][] = [
   ['within a later epoch', { optimizer: adam }, 9],
   ['validated', { optimizer: adam, validationSplit: 0.2 }, 7],
   ['in order', { optimizer: adam, shuffle: false }, 8],
-  ['on the reference engine', { optimizer: adam, engine: 'reference', batchSize: 110, epochs: 1 }, 2],
+  ['on the reference engine', { optimizer: adam, engine: 'reference', batchSize: 66, epochs: 1 }, 2],
   ['sgd', { optimizer: 'sgd' }, 8],
   ['sgd with momentum', { optimizer: { type: 'sgd', momentum: 0.9, nesterov: true } }, 8],
   ['adamW', { optimizer: 'adamW' }, 8],
@@ -111,7 +111,9 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
     [{ batchSize: 32 }, 'batchSize'],
     [{ optimizer: 'sgd' }, 'optimizer'],
     [{ seed: 4 }, 'seed'],
-    [{ validationSplit: 0.5 }, 'data'],
+    [{ validationSplit: 0.5 }, 'validationSplit'],
+    [{ engine: 'reference' }, 'engine'],
+    [{ sampleWeight: new Float32Array(330) }, 'sampleWeight'],
   ]
   for (const [other, word] of others) {
     const again = net().fit(train, { ...short, ...other, resume: true })
@@ -119,6 +121,9 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
   }
   const wider = sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])
   await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', 'another model'))
+  const fewer = net().fit(take(train, 329), { ...short, resume: true })
+  await assert.rejects(fewer, failure('E_MISMATCH', 'another data'))
+  await assert.rejects(net().fit(train, { ...plain, resume: true }), failure('E_OPTION', "'resume' needs 'checkpoints'"))
 })
 
 test('a finished training goes on when more epochs are asked for', async () => {
@@ -130,6 +135,34 @@ test('a finished training goes on when more epochs are asked for', async () => {
   await whole.fit(train, plain)
   assert.deepEqual([epochs.length, steps], [2, 12])
   assert.deepEqual(await model.weights(), await whole.weights())
+})
+
+test('what ends within an epoch, or was stopped, ends so again when it goes on', async () => {
+  const checkpoints = { folder: newFolder(), every: 2 }
+  const whole = await net().fit(train, { ...plain, steps: 8 })
+  await net().fit(train, { ...plain, steps: 8, checkpoints })
+  const again = await net().fit(train, { ...plain, steps: 8, checkpoints, resume: true })
+  assert.deepEqual([again.ended, again.steps, again.history], ['finished', 8, whole.history])
+  const stopping = { folder: newFolder() }
+  const stop = [callbacks.earlyStopping({ monitor: 'loss', minDelta: 100 })]
+  const options: FitOptions = { ...plain, epochs: 5, callbacks: stop, checkpoints: stopping }
+  const stopped = await net().fit(train, options)
+  assert.deepEqual([stopped.ended, stopped.epochs.length], ['stopped', 2])
+  const twice = await net().fit(train, { ...options, resume: true })
+  assert.deepEqual([twice.ended, twice.why, twice.history], ['stopped', stopped.why, stopped.history])
+  assert.equal((await net().fit(train, { ...options, epochs: 6, resume: true })).epochs.length, 3)
+})
+
+test('aborted while an epoch is judged, it is judged when training goes on', async () => {
+  const checkpoints = { folder: newFolder() }
+  const options: FitOptions = { ...plain, epochs: 1, validationSplit: 0.2 }
+  const whole = await net().fit(train, options)
+  const abort = new AbortController()
+  const last: Callback = { onBatchEnd: ({ batch, batches }) => void (batch === batches && abort.abort()) }
+  const first = await net().fit(train, { ...options, checkpoints, signal: abort.signal, callbacks: [last] })
+  assert.deepEqual([first.ended, first.epochs.length], ['aborted', 0])
+  const rest = await net().fit(train, { ...options, checkpoints, resume: true })
+  assert.deepEqual([rest.ended, rest.history], ['finished', whole.history])
 })
 
 test('a damaged checkpoint is found, named, and the one before it taken', async () => {

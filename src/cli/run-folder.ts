@@ -1,5 +1,5 @@
 /** The folder that a training run leaves behind: what was asked for, how it went, and the model. */
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFile, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
@@ -38,6 +38,9 @@ export function runFolderAt(path: string): RunFolder {
       writeFile(join(path, CONFIG_FILE), new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)),
   }
 }
+
+/** Removes the folder of a run that never began; it was empty, or not there. */
+export const removeRunFolder = ({ path }: RunFolder): Promise<void> => rm(path, { recursive: true, force: true })
 
 /** The words of the command that began the run in `path`, after its name. */
 export async function wordsOfRun(path: string, command: string): Promise<string[]> {

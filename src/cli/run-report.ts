@@ -47,6 +47,7 @@ export function textReports(terminal: Terminal, every: number): RunReport[] {
 }
 
 function headings(terminal: Terminal): RunReport {
+  let resumedAt: number | undefined
   return {
     onStart({ train, test }, model) {
       for (const { name, samples, source } of [train, test])
@@ -59,6 +60,7 @@ function headings(terminal: Terminal): RunReport {
       if (validationSamples > 0)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
       for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
+      resumedAt = resumed?.step
       if (resumed) terminal.print(`goes on after step ${countText(resumed.step)}, from ${resumed.path}`)
       terminal.print('')
     },
@@ -68,6 +70,7 @@ function headings(terminal: Terminal): RunReport {
     },
     onEnd({ ended, why, steps, out, model }) {
       if (why !== undefined) terminal.print(why)
+      if (steps === resumedAt) terminal.print('there was nothing left to do; --epochs or --steps asks for more')
       if (ended === 'aborted') {
         terminal.print(`stopped after ${countText(steps)} steps`)
         terminal.print(`to go on: fovea train --resume ${out}`)

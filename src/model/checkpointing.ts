@@ -5,19 +5,22 @@ import { show } from '../base/options.ts'
 import { dataHash } from '../data/data-hash.ts'
 import type { StoredTensor } from './checkpoint.ts'
 import { openCheckpoints } from './checkpoint-store.ts'
-import type { Facts } from './facts.ts'
+import type { Fact, Facts } from './facts.ts'
 import type { TallyState } from './feed.ts'
 import { Tally } from './feed.ts'
 import { networkToJson } from './file.ts'
 import type { CheckpointOptions } from './fit-options.ts'
-import type { Callback, EpochRecord, TrainingInfo } from './history.ts'
+import type { EpochRecord, TrainingInfo } from './history.ts'
+import type { Session } from './session.ts'
 import type { Position, Training } from './training.ts'
 
-export interface Checkpoints {
+export interface Checkpointing {
   /** Steps from one to the next. */
   readonly every: number
   /** Puts the training where its last checkpoint was; tells what was found, or undefined when there was none. */
   resume(): Promise<TrainingInfo['resumed']>
+  /** Saves the first one where there is none. */
+  begin(): Promise<void>
   /** With no step under way. */
   save(): Promise<void>
 }
@@ -31,12 +34,13 @@ async function identityOf({ session, data, validation, settings, objective, weig
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
   return JSON.parse(
     JSON.stringify({
+      ...Object.fromEntries(fixed), // first: a difference here explains those below
+      engine: session.state.engine.name,
+      objective,
       model: networkToJson(session.network, 'functional'),
       data: await dataHash(data),
       validation: validation && (await dataHash(validation)),
       sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
-      objective,
-      ...Object.fromEntries(fixed),
     }),
   )
 }
@@ -46,7 +50,7 @@ export async function openCheckpointing(
   training: Training,
   { folder, every = Infinity, keep }: CheckpointOptions & { keep?: number | undefined },
   isResuming: boolean,
-): Promise<Checkpoints> {
+): Promise<Checkpointing> {
   const store = await openCheckpoints(folder, keep === undefined ? {} : { keep })
   const found = await store.latest()
   if (found && !isResuming) {
@@ -57,6 +61,12 @@ export async function openCheckpointing(
     })
   }
   const identity = await identityOf(training)
+  const save = async (): Promise<void> => {
+    await store.save(training.at.step, {
+      tensors: await tensorsOf(training),
+      facts: { identity, ...factsOf(training) },
+    })
+  }
   return {
     every,
     async resume() {
@@ -66,25 +76,28 @@ export async function openCheckpointing(
       await restore(training, checkpoint.tensors, checkpoint.facts as unknown as TrainingFacts, path)
       return { path, step, skipped: skipped.map(({ error }) => error.message) }
     },
-    async save() {
-      const { at } = training
-      await store.save(at.step, { tensors: await tensorsOf(training), facts: { identity, ...factsOf(training) } })
+    async begin() {
+      if (!found) await save()
     },
+    save,
   }
 }
 
 /** How far a training is, as a checkpoint has it. */
 type TrainingFacts = {
-  readonly session: { readonly steps: number; readonly epochs: number }
+  readonly session: Pick<Session, 'steps' | 'epochs' | 'optimizer'>
+  /** Of the training as it was asked for then. */
+  readonly totalSteps: number
   readonly position: Omit<Position, 'tally'> & { readonly tally: TallyState }
   readonly callbacks: Readonly<Record<string, unknown>>
 }
 
-function factsOf({ session, at, callbacks }: Training): Facts {
+function factsOf({ session, at, callbacks, totalSteps }: Training): Facts {
   const { tally, ...position } = at
-  const states = keyed(callbacks).map(([key, callback]) => [key, callback.state?.()])
+  const states = callbacks.map(({ key, callback }) => [key, callback.state?.()])
   return {
-    session: { steps: session.steps, epochs: session.epochs },
+    session: { steps: session.steps, epochs: session.epochs, optimizer: session.optimizer },
+    totalSteps,
     position: { ...position, tally: { samples: tally.samples, sums: tally.sums } },
     callbacks: Object.fromEntries(states.filter(([, state]) => state !== undefined)),
   } as unknown as Facts
@@ -101,12 +114,12 @@ async function tensorsOf({ session: { state } }: Training): Promise<Record<strin
 }
 
 async function restore(
-  { session, at, callbacks }: Training,
+  { session, at, callbacks, totalSteps }: Training,
   tensors: Readonly<Record<string, StoredTensor>>,
-  { session: counts, position, callbacks: states }: TrainingFacts,
+  { session: counts, totalSteps: then, position, callbacks: states }: TrainingFacts,
   path: string,
 ): Promise<void> {
-  const byKey = new Map(keyed(callbacks))
+  const byKey = new Map(callbacks.map(({ key, callback }) => [key, callback]))
   const astray = Object.keys(states).find((key) => byKey.get(key)?.restore === undefined)
   if (astray !== undefined) {
     const got = [...byKey.keys()].join(', ') || 'none'
@@ -120,19 +133,8 @@ async function restore(
   Object.assign(session, counts)
   const { tally, records, ...rest } = position
   Object.assign(at, { ...rest, tally: new Tally(tally), records: [...records] as EpochRecord[] })
-  at.rates = [...at.rates]
+  if (totalSteps > then) Object.assign(at, { stopped: undefined, isDiverged: false }) // more was asked for since
   for (const [key, state] of Object.entries(states)) await byKey.get(key)?.restore?.(state as never)
-}
-
-/** Callbacks by name; a second one of a name gets a number. */
-function keyed(callbacks: readonly Callback[]): [string, Callback][] {
-  const counts = new Map<string, number>()
-  return callbacks.map((callback) => {
-    const name = callback.name ?? 'callback'
-    const count = (counts.get(name) ?? 0) + 1
-    counts.set(name, count)
-    return [count === 1 ? name : `${name} ${count}`, callback]
-  })
 }
 
 function checkIdentity(saved: Facts, own: Facts, where: string): void {
@@ -141,6 +143,10 @@ function checkIdentity(saved: Facts, own: Facts, where: string): void {
     if (JSON.stringify(expected) === JSON.stringify(got)) continue
     const what = `another ${name} than the training had that this checkpoint belongs to`
     const hint = 'go on with the same, or begin anew in another folder'
-    throw new FoveaError('E_MISMATCH', { what, where, expected: show(expected), got: show(got), hint })
+    const isDigest = typeof expected === 'string' && /^[0-9a-f]{64}$/.test(expected)
+    const facts = isDigest ? {} : { expected: said(expected), got: said(got) }
+    throw new FoveaError('E_MISMATCH', { what, where, ...facts, hint })
   }
 }
+
+const said = (value: Fact | undefined): string => (value === undefined ? 'nothing' : show(value))

@@ -47,9 +47,9 @@ export class Tally implements TallyState {
     this.sums = { ...sums }
   }
 
-  add(sums: Readonly<Record<string, Numbers>>, samples: number): void {
+  add(sums: Readonly<Record<string, ArrayLike<number>>>, samples: number): void {
     this.samples += samples
-    for (const [name, [value]] of Object.entries(sums)) this.sums[name] = (this.sums[name] ?? 0) + value
+    for (const [name, { 0: value }] of Object.entries(sums)) this.sums[name] = (this.sums[name] ?? 0) + value
   }
 
   /** Means by name, in the order of names: over samples, or over weights where the sum of them is there. */

@@ -19,8 +19,11 @@ export interface History {
   readonly history: Readonly<Record<string, readonly number[]>>
   /** Steps taken in all. */
   readonly steps: number
-  /** How training ended: all epochs or steps done, stopped before (`why`), the abort signal, an error (which `fit` throws). */
-  readonly ended: 'finished' | 'stopped' | 'aborted' | 'failed'
+  /**
+   * How training ended: all epochs or steps done, stopped before (`why`), a step that was not finite with `onNonFinite:
+   * 'stop'`, the abort signal, an error (which `fit` throws).
+   */
+  readonly ended: 'finished' | 'stopped' | 'diverged' | 'aborted' | 'failed'
   /** Who stopped it and for what. */
   readonly why?: string
 }
@@ -59,8 +62,8 @@ export interface TrainingControl {
   /** Ends training once the steps under way are done. */
   stop(why: string): void
   /**
-   * The rate of the next step. What is set stays, in the place of a number or a schedule; set within an epoch, it holds
-   * from the second step on that is not yet under way, whatever the timing.
+   * The rate that was set last, or that of the next step. What is set, a number >= 0, stays in the place of a number or
+   * a schedule: from the next step on, or in `onBatchEnd` from the one after that, since the next is under way already.
    */
   learningRate: number
   /** Does the rate follow a schedule? */

@@ -90,6 +90,7 @@ async function move(
   if (!from) return session
   session.steps = from.steps
   session.epochs = from.epochs
+  session.optimizer = from.optimizer
   for (const [name, numbers] of Object.entries(values)) {
     const { spec } = from.state.resident(name)
     await session.state.add(name, spec, () => numbers)

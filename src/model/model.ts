@@ -16,7 +16,7 @@ import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
-import type { FindRateOptions, RateSearch } from './find-rate.ts'
+import type { RateSearch } from './find-rate.ts'
 import { findRateOptions, rateSearch } from './find-rate.ts'
 import { fitExtras, fitOptions } from './fit-options.ts'
 import type { History, Logs } from './history.ts'
@@ -65,6 +65,16 @@ export type EvaluateOptions = Options<typeof evaluateTable>
 
 const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
+
+const { optimizer, batchSize, shuffle, seed, classWeight } = fitOptions
+const { sampleWeight, signal } = fitExtras
+const findTable = {
+  ...findRateOptions,
+  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight, signal },
+  ...objectiveOptions,
+  ...engineOptions,
+}
+export type FindLearningRateOptions = Options<typeof findTable>
 
 interface Recipe {
   readonly kind: 'sequential' | 'functional'
@@ -194,46 +204,43 @@ export class Model {
     const { loss, metrics, lossReduction } = settings
     const objective = this.#objectiveFor(data, settings)
     if (validationData) this.#objectiveFor(validationData, settings)
-    return this.#home.train({ engine, threads }, (whole) => {
-      const session = whole.as(this.network)
+    const onBegun = (): void => {
       this.#heads = headsOf(objective)
       this.#objective = { loss, metrics, lossReduction }
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
-      this.#optimizerParams = optimizerParams(session.network, settleOptimizer(settings.optimizer))
-      const save = async (path: string, judged: Readonly<Record<string, string>>) =>
-        writeFile(path, await this.#bytesBy(judged))
-      return fit(session, data, settings, {
-        sampleWeight,
-        validationData,
-        callbacks,
-        signal,
-        checkpoints,
-        resume,
-        save,
-      })
-    })
+      this.#optimizerParams = optimizerParams(this.network, settleOptimizer(settings.optimizer))
+    }
+    const save = async (path: string, judged: Readonly<Record<string, string>>) =>
+      writeFile(path, await this.#bytesBy(judged))
+    const extras = { sampleWeight, validationData, callbacks, signal, checkpoints, resume, save, onBegun }
+    return this.#home.train({ engine, threads }, (session) => fit(session.as(this.network), data, settings, extras))
   }
 
   /**
    * Looks for a good learning rate: trains for some steps while the rate grows, and puts everything back as it was.
-   * `options` are those of `fit` besides `from`, `to` and `steps`; `suggestion` is where the loss falls fastest.
+   * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
-  async findLearningRate(
-    data: Dataset,
-    options: FindRateOptions & Omit<ModelFitOptions, 'steps'> = {},
-  ): Promise<RateSearch> {
-    const { from, to, steps, ...rest } = options
-    const search = settle(findRateOptions, { from, to, steps }, 'findLearningRate')
-    const { callback, result } = rateSearch(search)
-    const memory = await (await this.#on(rest)).remember()
-    try {
-      const callbacks = [...(rest.callbacks ?? []), callback]
-      await this.fit(data, { ...rest, callbacks, steps: search.steps, onNonFinite: 'stop' })
-      return result()
-    } finally {
-      await memory.putBack()
-    }
+  async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
+    const { from, to, steps, engine, threads, sampleWeight, signal, ...made } = settle(
+      findTable,
+      options,
+      'findLearningRate',
+    )
+    this.#objectiveFor(data, made)
+    const { callback, result } = rateSearch({ from, to, steps })
+    const save = async (): Promise<void> => {}
+    const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
+    return this.#home.train({ engine, threads }, async (whole) => {
+      const session = whole.as(this.network)
+      const memory = await session.remember()
+      try {
+        await fit(session, data, settings, { sampleWeight, signal, callbacks: [callback], save })
+        return result()
+      } finally {
+        await memory.putBack()
+      }
+    })
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */

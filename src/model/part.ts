@@ -1,5 +1,6 @@
 /** Parts of a network by the names of its layers: what leads to one, what is frozen. */
 import { didYouMean, FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Network } from './network.ts'
@@ -38,6 +39,10 @@ export function withFrozen(network: Network, names: readonly string[], isFrozen:
   const layers = network.layers.map(({ name }) => name)
   const frozen = new Set(network.frozen)
   for (const name of names) {
+    if (typeof name !== 'string') {
+      const expected = "names of layers, as 'conv2d' or 'block1_*'"
+      throw new FoveaError('E_OPTION', { what: 'this names no layer', where: network.name, expected, got: show(name) })
+    }
     const hits = layers.filter((layer) => matches(layer, name))
     if (hits.length === 0) throw unknownLayer(network.name, name, layers)
     for (const hit of hits) isFrozen ? frozen.add(hit) : frozen.delete(hit)
@@ -68,5 +73,11 @@ export async function weightsInCommon(from: Weighted, network: Network): Promise
       ? []
       : Object.keys(weights).map((weight) => [weightName(name, weight), values[weightName(there, weight)]] as const)
   })
-  return Object.fromEntries(common)
+  if (common.length > 0) return Object.fromEntries(common)
+  const hint = `wire it onto a layer of that model, as in dense({ units: 10 })(base.tensor('flatten'))`
+  throw new FoveaError('E_MODEL', {
+    what: "shares no layer with the model of 'weightsFrom'",
+    where: network.name,
+    hint,
+  })
 }

@@ -1,4 +1,5 @@
 /** A network on an engine: its weights in a State, its programs cached by shape; parts of it share both. */
+import { FoveaError } from '../base/errors.ts'
 import { stream } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
@@ -20,6 +21,13 @@ interface Shared {
   readonly programs: Map<string, Program>
   steps: number
   epochs: number
+  optimizer: OptimizerCount | undefined
+}
+
+/** Which optimizer the state's slots belong to, and the step that was its first: bias corrections count from there. */
+export interface OptimizerCount {
+  readonly signature: string
+  readonly first: number
 }
 
 export class Session {
@@ -43,6 +51,15 @@ export class Session {
   ): Promise<Session> {
     const state = new State(engine)
     const weights = Object.entries(networkWeights(network))
+    const bytes = weights.reduce((sum, [, { shape }]) => sum + 4 * sizeOf(shape), 0)
+    if (bytes > engine.memoryLimit) {
+      throw new FoveaError('E_LIMIT', {
+        what: 'the weights need more memory than the engine has',
+        where: network.name,
+        expected: `at most ${engine.memoryLimit} bytes`,
+        got: `${bytes}`,
+      })
+    }
     await Promise.all(
       weights.map(([name, { shape, initializer }], index) =>
         state.add(
@@ -52,7 +69,7 @@ export class Session {
         ),
       ),
     )
-    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0 })
+    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined })
   }
 
   /** The same state and counts, under a part of the network or with other layers frozen. */
@@ -80,14 +97,23 @@ export class Session {
     this.#shared.epochs = epochs
   }
 
-  /** Adds float32 tensors that are not there yet, each filled with one number or a copy of another. */
-  async addFilled(tensors: Readonly<Record<string, Filled>>): Promise<void> {
-    const added = Object.entries(tensors).map(async ([name, { shape, value }]) => {
+  get optimizer(): OptimizerCount | undefined {
+    return this.#shared.optimizer
+  }
+  set optimizer(optimizer: OptimizerCount | undefined) {
+    this.#shared.optimizer = optimizer
+  }
+
+  /** Adds float32 tensors that are not there yet, each filled with one number or a copy of another; fills `again` those that are. */
+  async addFilled(tensors: Readonly<Record<string, Filled>>, again = (_: Filled): boolean => false): Promise<void> {
+    const added = Object.entries(tensors).map(async ([name, filled]) => {
+      const { shape, value } = filled
+      const isThere = this.state.has(name)
+      if (isThere && !again(filled)) return
       const values =
-        typeof value === 'number'
-          ? () => new Float32Array(sizeOf(shape)).fill(value)
-          : await this.state.read(value.copyOf).then((copy) => () => copy)
-      return this.state.add(name, { shape, dtype: 'float32' }, values)
+        typeof value === 'number' ? new Float32Array(sizeOf(shape)).fill(value) : await this.state.read(value.copyOf)
+      if (isThere) await this.state.write(name, values)
+      else await this.state.add(name, { shape, dtype: 'float32' }, () => values)
     })
     await Promise.all(added)
   }
@@ -117,9 +143,9 @@ export class Session {
   /** Takes note of all that is kept, and of the counts; `putBack` makes everything as it was. */
   async remember(): Promise<{ putBack: () => Promise<void> }> {
     const values = await this.values()
-    const { steps, epochs } = this
+    const { steps, epochs, optimizer } = this
     const putBack = async (): Promise<void> => {
-      Object.assign(this, { steps, epochs })
+      Object.assign(this, { steps, epochs, optimizer })
       await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
       const added = this.state.names.filter((name) => !Object.hasOwn(values, name))
       const { programs } = this.#shared

@@ -8,7 +8,11 @@ export function stepInputs(
   { session, settings, optimizer, totalSteps }: Training,
   learningRate: number,
 ): NumbersByName {
-  const rates = stepRates(optimizer, { step: session.steps, total: totalSteps, learningRate })
+  const rates = stepRates(optimizer, {
+    step: session.steps - (session.optimizer?.first ?? 0),
+    total: totalSteps,
+    learningRate,
+  })
   return {
     ...Object.fromEntries(Object.entries(rates).map(([name, value]) => [`rate/${name}`, Float64Array.of(value)])),
     key: Int32Array.from([...split64(settings.seed), session.steps, 0]),

@@ -2,8 +2,10 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { split, take } from '../data/subset.ts'
+import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import type { Checkpoints } from './checkpointing.ts'
+import { stepSlots } from '../nn/step.ts'
+import type { Checkpointing } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { programFor, trainEpoch } from './epoch.ts'
 import { Tally } from './feed.ts'
@@ -17,9 +19,13 @@ import { objectiveFor } from './objective.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
 import type { Session } from './session.ts'
 import type { FitSettings, Judged, Training } from './training.ts'
-import { controlOf, each, isOver, rateOf, whyStopped } from './training.ts'
+import { controlOf, each, forgetKept, isOver, keyed, rateOf } from './training.ts'
 
-type Extras = FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> }
+interface Extras extends FitExtras {
+  readonly save: (path: string, judged: Judged) => Promise<void>
+  /** Called when nothing is left that training could be refused for. */
+  readonly onBegun?: () => void
+}
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
@@ -31,6 +37,8 @@ export async function fit(session: Session, data: Dataset, settings: FitSettings
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
+  await checkpoints?.begin()
+  extras.onBegun?.()
 
   const { memory } = await programFor(training, Math.min(settings.batchSize, training.data.length))
   const { name, description } = session.state.engine
@@ -45,27 +53,35 @@ export async function fit(session: Session, data: Dataset, settings: FitSettings
   }
   await each(training, (c, control) => c.onTrainBegin?.(info, control))
   try {
+    if (at.batch > 0 || at.unreported.length > 0) await oneEpoch(training, checkpoints) // it may be over, but for its end
     while (at.epoch <= training.epochs && !isOver(training)) await oneEpoch(training, checkpoints)
   } catch (error) {
-    await end(training, 'failed')
+    await end(training, 'failed').catch(() => {}) // the first error is the one to tell
     throw error
   }
-  if (extras.signal?.aborted) return end(training, 'aborted')
-  if (at.step < training.totalSteps) training.stopped = whyStopped(training)
-  return end(training, training.stopped === undefined ? 'finished' : 'stopped')
+  return end(training, howEnded(training))
 }
 
-async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined): Promise<void> {
+function howEnded(training: Training): History['ended'] {
+  const { at, signal, totalSteps, batches } = training
+  if (at.isDiverged) return 'diverged'
+  const isWhole = at.step >= totalSteps && at.batch < batches // a last epoch that is not judged yet stands at its end
+  if (!isWhole) at.stopped = whyStopped(training)
+  if (at.stopped !== undefined) return 'stopped'
+  return !isWhole && signal?.aborted ? 'aborted' : 'finished'
+}
+
+async function oneEpoch(training: Training, checkpoints: Checkpointing | undefined): Promise<void> {
   const { at, session, settings, validation, signal } = training
   if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
   await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
-  if (at.batch < training.batches) await checkpoints?.save() // it ends here, and may go on later
   if (at.tally.samples === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
   const { loss, metrics, lossReduction } = settings
   const how = { loss, metrics, lossReduction, sampleWeight: training.validationWeights, signal, judged: averages }
   const judged = validation && (await evaluate(session, validation, how))
+  if (validation && !judged && at.batch === training.batches) return checkpoints?.save() // aborted: to be judged later
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
     epoch: at.epoch,
@@ -84,7 +100,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined
 
 async function end(training: Training, ended: History['ended']): Promise<History> {
   const { records, step } = training.at
-  const { session, optimizer } = training
+  const { session, optimizer, at } = training
   if (ended !== 'failed') {
     // averages, where they are kept, become the weights
     const averaged = Object.entries(judgedWeights(session.network, optimizer)).filter(
@@ -92,8 +108,12 @@ async function end(training: Training, ended: History['ended']): Promise<History
     )
     for (const [name, judged] of averaged) await session.state.write(name, await session.state.read(judged))
   }
-  const history = historyOf(records, step, { ended, why: training.stopped })
-  await each(training, (c, control) => c.onTrainEnd?.(history, control))
+  const history = historyOf(records, step, { ended, why: at.stopped })
+  try {
+    await each(training, (c, control) => c.onTrainEnd?.(history, control))
+  } finally {
+    forgetKept(session)
+  }
   return history
 }
 
@@ -112,11 +132,13 @@ async function begin(session: Session, data: Dataset, settings: FitSettings, ext
   const objective = objectiveFor(network, parts.data, settings)
   const classes = await classWeightsFor(parts.data, objective, network, settings.classWeight)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
-  await session.addFilled(trainingSpecs(network, optimizer))
+  await beginOptimizer(session, optimizer)
+  forgetKept(session)
 
   const batches = Math.ceil(parts.data.length / batchSize)
   const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
   const epochs = fastDevRun === undefined ? asked : 1
+  const judgedBy = { weights: judgedWeights(network, optimizer), save }
   const training: Training = {
     session,
     ...parts,
@@ -124,21 +146,41 @@ async function begin(session: Session, data: Dataset, settings: FitSettings, ext
     weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
-    callbacks,
+    callbacks: keyed(callbacks).map((one) => ({ ...one, control: controlOf(() => training, one.key, judgedBy) })),
     epochs,
     batches,
     totalSteps: Math.min(epochs * batches, settings.steps ?? Infinity),
-    at: { epoch: 1, batch: 0, step: 0, seconds: 0, tally: new Tally(), records: [], rates: [] },
-    stopped: undefined,
+    at: {
+      epoch: 1,
+      batch: 0,
+      step: 0,
+      unreported: [],
+      stopped: undefined,
+      isDiverged: false,
+      seconds: 0,
+      tally: new Tally(),
+      records: [],
+      rates: [],
+    },
     start: performance.now(),
     signal,
-    control: controlOf(() => training, {
-      weights: judgedWeights(network, optimizer),
-      save,
-    }),
     rateFrom: () => training.at.step,
   }
   return training
+}
+
+/**
+ * Puts the state of an optimizer in its place. Its slots and the count of its steps begin anew when it is another one, or
+ * when weights are trained that had none; averages begin at the weights in every training.
+ */
+async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Promise<void> {
+  const specs = trainingSpecs(session.network, optimizer)
+  const { type, options } = optimizer
+  const signature = JSON.stringify([type, Object.keys(stepSlots(optimizer)), options.gradientAccumulationSteps])
+  const isNew =
+    session.optimizer?.signature !== signature || Object.keys(specs).some((name) => !session.state.has(name))
+  if (isNew) session.optimizer = { signature, first: session.steps }
+  await session.addFilled(specs, ({ value }) => isNew || typeof value !== 'number')
 }
 
 /** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
@@ -160,7 +202,14 @@ function partsOf(
   return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun), validationWeights }
 }
 
-async function checkpointsOf(training: Training, { checkpoints, resume }: FitExtras): Promise<Checkpoints | undefined> {
+async function checkpointsOf(
+  training: Training,
+  { checkpoints, resume }: FitExtras,
+): Promise<Checkpointing | undefined> {
+  if (resume && !checkpoints) {
+    const hint = "as in checkpoints: { folder: 'run/checkpoints' }"
+    throw new FoveaError('E_OPTION', { what: "'resume' needs 'checkpoints'", where: 'fit', hint })
+  }
   if (!checkpoints || training.settings.fastDevRun !== undefined) return undefined
   return openCheckpointing(training, checkpoints, resume === true)
 }

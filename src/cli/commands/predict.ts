@@ -13,7 +13,7 @@ const FILE_LIMIT = 64 * 2 ** 20
 
 export const predict = defineCommand({
   says: 'Say what is in pictures: the most probable classes of each',
-  arguments: [modelArgument, { name: 'picture', says: 'PNG or JPEG files', takes: 'many' }],
+  arguments: [modelArgument, { name: 'picture', says: 'PNG, JPEG, WebP, GIF or AVIF files', takes: 'many' }],
   options: {
     top: integer({ says: 'classes per picture', min: 1, default: 3 }),
     ...engineOptions,

@@ -1,5 +1,5 @@
 /** Trains a network and leaves a run folder. */
-import { FoveaError } from '../../base/errors.ts'
+import { exitCodes, FoveaError } from '../../base/errors.ts'
 import { choice, flag, integer, type Settled, text } from '../../base/options.ts'
 import type { Dataset, Parts } from '../../data/dataset.ts'
 import { engineOptions } from '../../engines/index.ts'
@@ -13,7 +13,14 @@ import { chosen, defineCommand, readCall } from '../command.ts'
 import { dataOptions, datasetNames, isUnavailable, loadData, reasonOf, refuseForeign } from '../data.ts'
 import { catchSignals } from '../interrupt.ts'
 import { networkArgument, openNetwork, zooNames } from '../network.ts'
-import { checkRunFolder, makeRunFolder, type RunFolder, runFolderAt, wordsOfRun } from '../run-folder.ts'
+import {
+  checkRunFolder,
+  makeRunFolder,
+  type RunFolder,
+  removeRunFolder,
+  runFolderAt,
+  wordsOfRun,
+} from '../run-folder.ts'
 import type { DataFacts, RunReport } from '../run-report.ts'
 import { historyReport, jsonReport, textReports } from '../run-report.ts'
 import type { Terminal } from '../terminal.ts'
@@ -33,12 +40,12 @@ const groups = {
   engine: engineOptions,
   'ends and checkpoints': {
     earlyStopping: integer({
-      says: 'epochs without a better val_loss after which training stops, with the best weights',
+      says: 'epochs without a better val_loss (so with --validation-split) after which training stops, with the best weights',
       min: 0,
       optional: true,
     }),
     reduceOnPlateau: integer({
-      says: 'epochs without a better val_loss after which the learning rate falls to a tenth',
+      says: 'epochs without a better val_loss (so with --validation-split) after which the learning rate falls to a tenth',
       min: 0,
       optional: true,
     }),
@@ -113,8 +120,10 @@ async function goneOn(call: Call<typeof trainOptions>): Promise<Call<typeof trai
     throw new FoveaError('E_OPTION', { what, where: 'train', got: `'${astray}'` })
   }
   const [, ...words] = call.words
-  const begun = readCall('train', command, [...(await wordsOfRun(resume, 'train')), ...words])
-  return begun === 'help' ? call : begun
+  const at = words.findIndex((word) => word.startsWith('--resume'))
+  const more = words.toSpliced(at, words[at] === '--resume' ? 2 : 1)
+  const begun = readCall('train', command, [...(await wordsOfRun(resume, 'train')), ...more])
+  return begun === 'help' ? call : { ...begun, options: { ...begun.options, resume } }
 }
 
 interface Run {
@@ -135,15 +144,15 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
     out: folder.path,
   }
   const { name, description, threads } = await model.engine()
-  await folder.writeConfig({
+  const config = {
     command: call.words,
     versions: { fovea: version(), node: process.versions.node },
     engine: { name, description, threads },
     ...facts,
     options: call.options,
-  })
+  }
   for (const report of reports) report.onStart?.(facts, model)
-  const { history, exitCode } = await fitUntilStopped(call, run)
+  const { history, exitCode } = await fitUntilStopped(call, run, () => folder.writeConfig(config))
   if (exitCode === 0) {
     const logs = await model.evaluate(parts.test)
     for (const report of reports) await report.onTest?.(logs)
@@ -154,11 +163,16 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
   return exitCode
 }
 
-/** Fits, and saves the model after every epoch, the last one being cut short by Ctrl-C. */
+/**
+ * Fits, and saves the model after every epoch, the last one being cut short by Ctrl-C. What is refused before it begins
+ * leaves no folder behind, and one that is there already as it was.
+ */
 async function fitUntilStopped(
   { options }: Call<typeof trainOptions>,
   { model, parts, folder, reports, terminal }: Run,
+  onBegin: () => Promise<void>,
 ): Promise<{ history: History; exitCode: number }> {
+  let hasBegun = options.resume !== undefined
   const interruption = catchSignals(() =>
     terminal.note('stopping after this step; Ctrl-C again leaves at once, without saving'),
   )
@@ -168,15 +182,25 @@ async function fitUntilStopped(
       callbacks: [
         ...reports,
         ...callbacksOf(options),
-        { onEpochEnd: (_, training) => training.save(folder.modelPath) },
+        {
+          async onTrainBegin() {
+            hasBegun = true
+            await onBegin()
+          },
+          onEpochEnd: (_, training) => training.save(folder.modelPath),
+        },
       ],
       checkpoints: { folder: folder.checkpointPath, every: options.checkpointEvery },
       resume: options.resume !== undefined,
       signal: interruption.signal,
     })
     await model.save(folder.modelPath) // the end may have put better weights in their place
-    const exitCode = history.ended === 'aborted' ? (interruption.exitCode ?? 0) : 0
+    const exitCode =
+      history.ended === 'diverged' ? exitCodes.numeric : history.ended === 'aborted' ? (interruption.exitCode ?? 0) : 0
     return { history, exitCode }
+  } catch (error) {
+    if (!hasBegun) await removeRunFolder(folder)
+    throw error
   } finally {
     interruption.release()
   }

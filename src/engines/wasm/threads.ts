@@ -33,7 +33,7 @@ export class Threads {
       })
       worker.listen(
         (message) => this.#receive(message as FromWorker),
-        (why) => this.#end(new FoveaError('E_ENGINE', { what: 'a worker of the wasm engine died', got: why })),
+        (why) => this.#end(dead(why)),
       )
       worker.postMessage({ type: 'start', index, threads: this.count, memory, common } satisfies ToWorker)
       worker.release()
@@ -128,3 +128,10 @@ function failure({ message, isMemory }: Extract<FromWorker, { type: 'failed' }>)
   const hint = 'use a smaller batch, or close models that are no longer needed'
   return new FoveaError('E_LIMIT', { what: 'the host gave the wasm engine no more memory', got: message, hint })
 }
+
+const dead = (why: string): FoveaError =>
+  new FoveaError('E_ENGINE', {
+    what: 'a worker of the wasm engine died, and the weights that it held with it',
+    got: why,
+    hint: 'load the model again from its file or go on from a checkpoint',
+  })

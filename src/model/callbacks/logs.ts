@@ -24,7 +24,9 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
   return {
     name,
     async onTrainBegin({ resumed }) {
-      if (!resumed) await file.begin(settled.append ? 'append' : 'anew')
+      if (resumed) return
+      columns = undefined
+      await file.begin(settled.append ? 'append' : 'anew')
     },
     async onEpochEnd(record) {
       const logs = logsOf(record)

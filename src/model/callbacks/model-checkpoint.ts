@@ -1,6 +1,8 @@
+import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
 import { flag, settle, text } from '../../base/options.ts'
 import type { Callback, EpochRecord } from '../history.ts'
+import { logsOf } from '../history.ts'
 import { monitorOptions, watcher } from './monitor.ts'
 
 const options = {
@@ -42,8 +44,9 @@ export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
 }
 
 const filled = (path: string, record: EpochRecord): string =>
-  path.replaceAll(/\{(\w+)\}/g, (braces, log: string) => {
+  path.replaceAll(/\{(\w+)\}/g, (_, log: string) => {
     const value = record[log]
-    if (value === undefined) return braces
-    return Number.isInteger(value) ? String(value) : value.toFixed(4)
+    if (value !== undefined) return Number.isInteger(value) ? String(value) : value.toFixed(4)
+    const expected = `epoch, ${Object.keys(logsOf(record)).join(', ')}`
+    throw new FoveaError('E_OPTION', { what: "'path' names no log", where: 'modelCheckpoint', expected, got: log })
   })

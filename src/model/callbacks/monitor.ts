@@ -40,9 +40,9 @@ export function watcher(watch: Watched, where: string) {
       const expected = Object.keys(logs).join(', ')
       throw new FoveaError('E_OPTION', { what: "'monitor' names no log of this training", where, expected, got })
     },
-    /** Is `value` better than `best` by more than `delta`? Anything is better than nothing. */
+    /** Is `value` better than `best` by more than `delta`? Any number is better than nothing, NaN than nothing at all. */
     isBetter: (value: number, best: number | undefined, delta = 0): boolean =>
-      best === undefined || (isMax(watch) ? value - delta > best : value + delta < best),
+      best === undefined ? !Number.isNaN(value) : isMax(watch) ? value - delta > best : value + delta < best,
   }
 }
 

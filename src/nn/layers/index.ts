@@ -31,5 +31,3 @@ export const layers = {
   average,
   maximum,
 } as const
-
-export type LayerType = keyof typeof layers
