@@ -177,11 +177,17 @@ const setAfter = (rates: Readonly<Record<number, number>>): Callback => ({
     if (rates[step] !== undefined) training.learningRate = rates[step]
   },
 })
+/** What is set in onBatchEnd holds from the second next step. */
 const inBatches: [what: string, callback: Callback, rates: readonly number[], options?: FitOptions][] = [
   ['once', setAfter({ 2: 0.1 }), [0.5, 0.5, 0.5, 0.1, 0.1, 0.1]],
   ['on the last step of an epoch', setAfter({ 3: 0.1 }), [0.5, 0.5, 0.5, 0.5, 0.1, 0.1]],
   ['after every step', setAfter({ 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6 }), [0.5, 0.5, 1, 2, 3, 4]],
   ['as half of what was set last', { onBatchEnd: halve }, [0.5, 0.5, 0.25, 0.125, 0.0625, 0.03125]],
+  [
+    'and then made less by onEpochEnd',
+    { ...setAfter({ 3: 0.1 }), onEpochEnd: halve },
+    [0.5, 0.5, 0.5, 0.05, 0.05, 0.05],
+  ],
   ['over a schedule', setAfter({ 2: 3 }), [1, 0.5, 0.25, 3, 3, 3], { learningRate: decay }],
   [
     'as a part of a schedule',
@@ -201,7 +207,7 @@ const inBatches: [what: string, callback: Callback, rates: readonly number[], op
   ],
 ]
 for (const [what, callback, wanted, options] of inBatches) {
-  test(`a rate that is set in onBatchEnd ${what} holds from the second next step, checkpoints or not`, async () => {
+  test(`a rate set in onBatchEnd, the same with checkpoints and without: ${what}`, async () => {
     const plain = await ratesOf(callback, options)
     assert.deepEqual(plain.rates, wanted)
     for (const every of [1, 2, 3]) {
