@@ -123,7 +123,10 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
   await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', 'another model'))
   const fewer = net().fit(take(train, 329), { ...short, resume: true })
   await assert.rejects(fewer, failure('E_MISMATCH', 'another data'))
-  await assert.rejects(net().fit(train, { ...plain, resume: true }), failure('E_OPTION', "'resume' needs 'checkpoints'"))
+  await assert.rejects(
+    net().fit(train, { ...plain, resume: true }),
+    failure('E_OPTION', "'resume' needs 'checkpoints'"),
+  )
 })
 
 test('a finished training goes on when more epochs are asked for', async () => {

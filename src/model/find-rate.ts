@@ -25,6 +25,8 @@ const SMOOTHING = 0.9
 const EXPLODED = 4
 /** The first steps tell little: the mean has not settled. */
 const SKIPPED = 5
+/** A fall by a smaller share of the loss is one of rounding. */
+const ROUNDING = 1e-12
 
 /** A callback that makes the rate grow and watches the loss; `result` is what it has found. */
 export function rateSearch({ from, to, steps }: Required<Record<keyof FindRateOptions, number>>): {
@@ -56,7 +58,9 @@ function steepest(learningRates: readonly number[], losses: readonly number[]): 
   let best: number | undefined
   let lowest = 0
   for (let i = SKIPPED; i + 1 < losses.length; i++) {
-    const slope = (losses[i + 1] - losses[i - 1]) / Math.log(learningRates[i + 1] / learningRates[i - 1])
+    const change = losses[i + 1] - losses[i - 1]
+    if (Math.abs(change) <= ROUNDING * Math.abs(losses[i])) continue
+    const slope = change / Math.log(learningRates[i + 1] / learningRates[i - 1])
     if (slope < lowest) [lowest, best] = [slope, learningRates[i]]
   }
   return best

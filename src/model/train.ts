@@ -19,7 +19,7 @@ import { objectiveFor } from './objective.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
 import type { Session } from './session.ts'
 import type { FitSettings, Judged, Training } from './training.ts'
-import { controlOf, each, forgetKept, isOver, keyed, rateOf } from './training.ts'
+import { controlOf, each, forgetKept, isOver, keyed, rateOf, whyStopped } from './training.ts'
 
 interface Extras extends FitExtras {
   readonly save: (path: string, judged: Judged) => Promise<void>
