@@ -16,6 +16,7 @@ import torch
 from convolution import convolutions
 from lenet import train
 from losses import losses
+from ops import ops
 from optimizers import optimizers
 from pooling import pools
 
@@ -24,5 +25,6 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
+    ops()
     train()
     optimizers()
