@@ -24,6 +24,7 @@ const tasks = {
     { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
   ],
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
+  faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   build: () => [
     { title: 'clean', node: ['-e', "fs.rmSync('dist', { recursive: true, force: true })"] },
     { title: 'compile to dist', node: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'] },
