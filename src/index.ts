@@ -25,7 +25,17 @@ export type { Node } from './graph/node.ts'
 export { constant, input as placeholder, variable } from './graph/node.ts'
 // models
 export { loadModel, model, modelFrom, sequential } from './model/build.ts'
-export type { Callback, EpochRecord, History, Logs, Progress, TrainingInfo } from './model/history.ts'
+export { callbacks } from './model/callbacks/index.ts'
+export type { RateSearch } from './model/find-rate.ts'
+export type {
+  Callback,
+  EpochRecord,
+  History,
+  Logs,
+  Progress,
+  TrainingControl,
+  TrainingInfo,
+} from './model/history.ts'
 export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Samples } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { Ranked } from './model/prediction.ts'
@@ -37,6 +47,7 @@ export { defineLayer, input } from './nn/layer.ts'
 export { layers } from './nn/layers/index.ts'
 export type { LossName } from './nn/losses.ts'
 export type { Optimizer } from './nn/optimizers.ts'
+export type { LearningRate, Schedule } from './nn/schedules.ts'
 export { gradients } from './ops/gradient.ts'
 export { ops } from './ops/public.ts'
 export { zoo } from './zoo/index.ts'

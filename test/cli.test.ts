@@ -13,7 +13,7 @@ import { progressBar } from '../src/cli/progress.ts'
 import { allocateBatch } from '../src/data/batch.ts'
 import { digits } from '../src/data/datasets/digits.ts'
 import { loadModel } from '../src/model/build.ts'
-import type { Progress } from '../src/model/history.ts'
+import type { Progress, TrainingControl } from '../src/model/history.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-cli-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -87,7 +87,7 @@ test('train: plain lines in a pipe', () => {
 })
 
 test('train: the run folder', async () => {
-  assert.deepEqual(readdirSync(trained).sort(), ['config.json', 'history.jsonl', 'model.safetensors'])
+  assert.deepEqual(readdirSync(trained).sort(), ['checkpoints', 'config.json', 'history.jsonl', 'model.safetensors'])
   const config = JSON.parse(readFileSync(join(trained, 'config.json'), 'utf8'))
   assert.equal(config.network, 'lenet')
   assert.equal(config.parameters, 1_256_080)
@@ -109,8 +109,22 @@ test('train: the run folder', async () => {
     'val_loss',
     'samples',
     'seconds',
+    'learningRate',
   ])
   await (await loadModel(join(trained, 'model.safetensors'))).close()
+})
+
+test('train --resume: a run that ended early goes on as if it had not, with options of now over those of then', async () => {
+  const out = inFolder('resumed')
+  const few = ['--epochs', '2', '--validation-split', '0.25', '--log-every', '2', '--seed', '3']
+  await fine('train', 'lenet', ...small, ...few, '--out', out, '--checkpoint-every', '2', '--steps', '9')
+  const output = await fine('train', '--resume', out, '--steps', '12', '--threads', '1')
+  assert.match(output, /^goes on after step 9, from .*checkpoint-0*9\.safetensors$/m)
+  for (const name of ['model.safetensors', 'history.jsonl']) {
+    const [got, wanted] = [out, trained].map((folder) => readFileSync(join(folder, name), 'utf8'))
+    const timeless = (text: string) => text.replaceAll(/"(seconds|secondsLeft|imagesPerSecond)":[^,}]+/g, '')
+    assert.equal(timeless(got), timeless(wanted), name)
+  }
 })
 
 test('train: a seed decides every byte, the number of threads none', async () => {
@@ -264,6 +278,8 @@ const train = `train lenet ${small.join(' ')}`
 const failures: [words: string, code: number, says: RegExp][] = [
   ['trian', 2, /no command 'trian'; did you mean 'train'/],
   ['train', 2, /train: <network> is missing/],
+  ['train --resume FOLDER/none', 7, /none.config\.json: there is no such file/],
+  ['train lenet --resume FOLDER', 2, /has its network and its folder already: got 'lenet'/],
   ['train lenet', 2, /'--data' is missing: expected 'mnist', 'digits'/],
   ['train lenett --data digits', 2, /'lenett'; did you mean 'lenet'/],
   ['train lenet lenet --data digits', 2, /one argument too many: got 'lenet'/],
@@ -321,12 +337,15 @@ test('the bar: never wider than the terminal, and whole at the end', async () =>
       batch: 234,
       batches: 469,
       step: 234,
+      learningRate: 0.001,
       imagesPerSecond: 5123.4,
       secondsLeft: 65,
     }
-    await bar.onEpochBegin?.(1)
-    await bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress)
-    await bar.onEpochEnd?.({ epoch: 1, seconds: 131, samples: 48_000, ...logs, val_accuracy: 0.5, val_loss: 1 })
+    const record = { epoch: 1, seconds: 131, samples: 48_000, learningRate: 0.001, ...logs }
+    const control = {} as TrainingControl // a bar only looks on
+    await bar.onEpochBegin?.(1, control)
+    await bar.onBatchEnd?.({ ...progress, logs, batchLogs: logs } satisfies Progress, control)
+    await bar.onEpochEnd?.({ ...record, val_accuracy: 0.5, val_loss: 1 }, control)
     assert.ok(drawn.every((line) => line.length <= columns))
     if (columns === 120) {
       const bars = '━━━━━━━━━──────────'

@@ -32,7 +32,8 @@ async function applied(
     nodes[name] = input(name, shape)
     values[name] = data
   }
-  const y = row.forward([input('x', x.shape)], nodes, options, { mode, key, index })
+  const given = row.forward([input('x', x.shape)], nodes, options, { mode, key, index, isTrainable: true })
+  const y = 'output' in given ? given.output : given
   return { shape: y.shape, data: (await evaluate(engine, { outputs: { y } }, values)).y }
 }
 const SEED = 7

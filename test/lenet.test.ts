@@ -1,18 +1,15 @@
-/** Ten whole training steps of LeNet against PyTorch in float64 (test/golden/lenet.py), and optimizers against Keras. */
+/** Ten whole training steps of LeNet against PyTorch in float64 (test/golden/lenet.py). */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Engine, Numbers } from '../src/compile/engine.ts'
-import { compile } from '../src/compile/program.ts'
-import { State } from '../src/compile/state.ts'
 import { openEngine } from '../src/engines/index.ts'
-import { input, variable } from '../src/graph/node.ts'
 import { sizeOf } from '../src/graph/shape.ts'
 import { HALTED, trainingGoals, trainingSpecs } from '../src/model/graphs.ts'
 import { networkWeights } from '../src/model/network.ts'
 import { objectiveFor } from '../src/model/objective.ts'
 import { Session } from '../src/model/session.ts'
-import type { Optimizer } from '../src/nn/optimizers.ts'
 import { settleOptimizer } from '../src/nn/optimizers.ts'
+import { stepRates } from '../src/nn/step.ts'
 import { zoo } from '../src/zoo/index.ts'
 import { golden as readGolden } from './golden.ts'
 
@@ -122,7 +119,7 @@ async function train(engine: Engine) {
   const losses: number[] = []
   const accuracies: number[] = []
   for (let step = 0; step < steps; step++) {
-    const rates = Object.entries(adam.row.rates(adam.options, step + 1)).map(([name, x]) => [
+    const rates = Object.entries(stepRates(adam, { step, total: steps })).map(([name, x]) => [
       `rate/${name}`,
       Float64Array.of(x),
     ])
@@ -188,65 +185,6 @@ test('wasm: gradients within 1e-5, losses within 1e-4, 97 % of the weights withi
   assert.ok(within / all >= 0.97, `${((100 * within) / all).toFixed(2)} % of the weights are within 1e-5`)
   assert.ok(worst <= options.learningRate, `a weight is off by ${worst}`)
 })
-
-interface OptimizerCase {
-  readonly name: string
-  readonly optimizer: string
-  readonly options: Record<string, number | boolean>
-}
-const rules = readGolden<OptimizerCase>('optimizers')
-const rule = (name: string): Float64Array => Float64Array.from(rules.tensor(name).data)
-
-for (const { name, optimizer, options: given } of rules.cases) {
-  for (const [engineName, tolerance] of [
-    ['reference', 1e-9],
-    ['wasm', 1e-6],
-  ] as const) {
-    test(`${name} on ${engineName}: three steps as Keras takes them`, async () => {
-      const engine = openEngine({ engine: engineName, threads: 1 })
-      const settled = settleOptimizer({ type: optimizer, ...given } as Optimizer)
-      const w = variable('w', [2])
-      const first = Object.entries(settled.row.slots(settled.options))
-      const slots = first.map(([slot]) => [slot, variable(slot, [2])] as const)
-      const rates = Object.keys(settled.row.rates(settled.options, 1)).map((rate) => [rate, input(rate, [])] as const)
-      const gradient = input('gradient', [2])
-      const next = settled.row.update(
-        w,
-        gradient,
-        Object.fromEntries(slots),
-        Object.fromEntries(rates),
-        settled.options,
-      )
-      const state = new State(engine)
-      await state.add('w', w, () => rule(`${name}/w0`))
-      for (const [slot, value = 0] of first) {
-        // float64 on the reference engine, which 0.1 in float32 would not be
-        await state.add(slot, { shape: [2], dtype: 'float32' }, () => new Float64Array(2).fill(value))
-      }
-      const program = compile(state, {
-        updates: [[w, next.weight], ...slots.map(([slot, node]) => [node, next[slot] ?? node] as const)],
-      })
-      for (let step = 0; step < 3; step++) {
-        const values = Object.entries(settled.row.rates(settled.options, step + 1)).map(([rate, x]) => [
-          rate,
-          Float64Array.of(x),
-        ])
-        const known = Object.fromEntries(values.filter(([rate]) => (rate as string) in program.inputs))
-        await program.run({ gradient: rule(`${name}/gradients`).slice(step * 2, step * 2 + 2), ...known })
-        const got = await state.read('w')
-        rule(`${name}/w`)
-          .slice(step * 2, step * 2 + 2)
-          .forEach((wanted, i) => {
-            assert.ok(
-              Math.abs(got[i] - wanted) <= tolerance * Math.abs(wanted),
-              `step ${step + 1}: ${got[i]} instead of ${wanted}`,
-            )
-          })
-      }
-      await engine.close()
-    })
-  }
-}
 
 test('a step with a number that is not finite leaves weights and optimizer as they were, to the bit', async () => {
   const engine = openEngine({ engine: 'wasm', threads: 2 })

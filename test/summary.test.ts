@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Network } from '../src/model/network.ts'
 import { wire } from '../src/model/network.ts'
+import { withFrozen } from '../src/model/part.ts'
 import type { SummaryOptions, SummaryRow, SummaryView } from '../src/model/summary.ts'
 import { countText, sizeText, summaryText, unbuiltView, viewOf } from '../src/model/summary.ts'
 import type { Layer, Tensor } from '../src/nn/layer.ts'
@@ -195,7 +196,7 @@ for (const [row, chain, lines, options] of keras2Rows)
   })
 
 test('frozen layers learn nothing', () => {
-  const { rows } = viewOf(three, { kind: 'sequential', frozen: new Set(['conv2d_1']) })
+  const { rows } = viewOf(withFrozen(three, ['conv2d_1'], true), { kind: 'sequential' })
   assert.deepEqual(
     rows.map(({ params, trainableParams }) => [params, trainableParams]),
     [

@@ -7,8 +7,8 @@ import type { Terminal } from './terminal.ts'
 export interface Argument {
   readonly name: string
   readonly says: string
-  /** 'many': one or more, and the last of the command. */
-  readonly takes?: 'one' | 'many'
+  /** 'many': one or more, and the last of the command; 'maybe': none or one. */
+  readonly takes?: 'one' | 'many' | 'maybe'
 }
 
 export interface Command<T extends OptionTable = OptionTable> {
@@ -116,7 +116,7 @@ function parsed(option: Option<unknown>, text: string): unknown {
 
 function refuseFewer(wanted: readonly Argument[], found: readonly string[], where: string): void {
   const missing = wanted[found.length]
-  if (missing)
+  if (missing && missing.takes !== 'maybe')
     throw new FoveaError('E_OPTION', { what: `<${missing.name}> is missing`, where, hint: `see fovea ${where} --help` })
 }
 

@@ -37,7 +37,8 @@ export function commandHelp(name: string, command: Command, columns: number): st
   })
 }
 
-const shown = ({ name, takes }: Argument): string => (takes === 'many' ? `<${name}...>` : `<${name}>`)
+const shown = ({ name, takes }: Argument): string =>
+  takes === 'many' ? `<${name}...>` : takes === 'maybe' ? `[${name}]` : `<${name}>`
 
 /** The options group by group, in the order of the groups; those of none at the end. */
 function optionSections({ options, groups = {} }: Command): Record<string, Rows> {

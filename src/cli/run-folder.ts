@@ -1,20 +1,20 @@
 /** The folder that a training run leaves behind: what was asked for, how it went, and the model. */
-import { appendFileSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFile } from '#platform'
+import { readFile, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 
 export const CONFIG_FILE = 'config.json'
 export const HISTORY_FILE = 'history.jsonl'
 export const MODEL_FILE = 'model.safetensors'
+export const CHECKPOINT_FOLDER = 'checkpoints'
 
 export interface RunFolder {
   readonly path: string
   readonly modelPath: string
+  readonly historyPath: string
+  readonly checkpointPath: string
   writeConfig(config: object): Promise<void>
-  /** Adds a line to the history. */
-  append(line: string): void
 }
 
 /** Makes the folder; nothing that is there already is ever overwritten. Without `path` it is `runs/<name>-<date>-<time>`. */
@@ -24,19 +24,38 @@ export async function makeRunFolder(given: { path: string | undefined; name: str
   await mkdir(path, { recursive: true }).catch((error) => {
     throw failure(path, 'made', error)
   })
-  const historyPath = join(path, HISTORY_FILE)
+  return runFolderAt(path)
+}
+
+/** The folder of a run that has begun. */
+export function runFolderAt(path: string): RunFolder {
   return {
     path,
     modelPath: join(path, MODEL_FILE),
+    historyPath: join(path, HISTORY_FILE),
+    checkpointPath: join(path, CHECKPOINT_FOLDER),
     writeConfig: (config) =>
       writeFile(join(path, CONFIG_FILE), new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)),
-    append(line) {
-      try {
-        appendFileSync(historyPath, `${line}\n`)
-      } catch (error) {
-        throw failure(historyPath, 'written', error)
-      }
-    },
+  }
+}
+
+/** The words of the command that began the run in `path`, after its name. */
+export async function wordsOfRun(path: string, command: string): Promise<string[]> {
+  const file = join(path, CONFIG_FILE)
+  const hint = 'name the folder of a run, as in --resume runs/lenet-2026-01-31-09-05-00'
+  const bytes = await readFile(file)
+  if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint })
+  const [name, ...words] = commandOf(bytes)
+  if (name === command) return words
+  throw new FoveaError('E_FILE', { what: `tells of no ${command} command`, where: file, hint })
+}
+
+function commandOf(bytes: Uint8Array): string[] {
+  try {
+    const { command } = JSON.parse(new TextDecoder().decode(bytes))
+    return Array.isArray(command) && command.every((word) => typeof word === 'string') ? command : []
+  } catch {
+    return []
   }
 }
 

@@ -1,5 +1,6 @@
 /** What is told of a training run: to people as text, to programs as JSON, one object a line. */
-import type { Callback, Logs, History as TrainingHistory } from '../model/history.ts'
+import { logFile } from '../model/callbacks/log-file.ts'
+import type { Callback, EpochRecord, Logs, Progress, History as TrainingHistory } from '../model/history.ts'
 import type { Model } from '../model/model.ts'
 import { sizeText } from '../model/summary.ts'
 import { countText, metricText } from './number-text.ts'
@@ -27,12 +28,13 @@ export interface RunFacts {
 export interface RunReport extends Callback {
   onStart?(facts: RunFacts, model: Model): void
   /** Loss and metrics on the test part. */
-  onTest?(logs: Logs): void
+  onTest?(logs: Logs): void | Promise<void>
   onEnd?(end: RunEnd): void
 }
 
 export interface RunEnd {
   readonly ended: TrainingHistory['ended']
+  readonly why?: string
   readonly steps: number
   readonly out: string
   /** The model's file. */
@@ -51,34 +53,52 @@ function headings(terminal: Terminal): RunReport {
         terminal.print(`${name}: ${countText(samples)} images${source ? `, ${source}` : ''}`)
       terminal.print(`\n${model.summary({ columns: terminal.columns })}\n`)
     },
-    onTrainBegin({ engine, arenaBytes, samples, validationSamples }) {
+    onTrainBegin({ engine, arenaBytes, samples, validationSamples, resumed }) {
       terminal.print(`engine ${engine}`)
       terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
       if (validationSamples > 0)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
+      for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
+      if (resumed) terminal.print(`goes on after step ${countText(resumed.step)}, from ${resumed.path}`)
       terminal.print('')
     },
     onTest(logs) {
       terminal.print('')
       for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
     },
-    onEnd({ ended, steps, out, model }) {
-      if (ended === 'aborted') terminal.print(`stopped after ${countText(steps)} steps`)
+    onEnd({ ended, why, steps, out, model }) {
+      if (why !== undefined) terminal.print(why)
+      if (ended === 'aborted') {
+        terminal.print(`stopped after ${countText(steps)} steps`)
+        terminal.print(`to go on: fovea train --resume ${out}`)
+      }
       terminal.print(`saved ${model}`)
-      if (ended === 'finished') terminal.print(`try it: fovea predict ${out} <pictures>`)
+      if (ended !== 'aborted') terminal.print(`try it: fovea predict ${out} <pictures>`)
     },
   }
 }
 
-/** The lines of a run's history: logged steps, epochs, the test. */
-export function historyReport(write: (line: string) => void, every: number): RunReport {
-  const event = (name: string, facts: object): void => write(JSON.stringify({ event: name, ...facts }))
+/** What the history of a run is made of, and what programs hear of it: logged steps, epochs, the test. */
+function events(write: (line: string) => void | Promise<void>, every: number) {
+  const event = (name: string, facts: object) => write(JSON.stringify({ event: name, ...facts }))
   return {
-    onBatchEnd(progress) {
-      if (progress.step % every === 0) event('step', progress)
+    onBatchEnd: (progress: Progress) => (progress.step % every === 0 ? event('step', progress) : undefined),
+    onEpochEnd: (record: EpochRecord) => event('epoch', record),
+    onTest: (logs: Logs) => event('test', logs),
+  }
+}
+
+/** The history in the run's folder; of a run that goes on, what came after its checkpoint is cut off. */
+export function historyReport(path: string, every: number): RunReport {
+  const file = logFile(path)
+  return {
+    name: 'history',
+    ...events(file.write, every),
+    async onTrainBegin({ resumed }) {
+      if (!resumed) await file.begin('anew')
     },
-    onEpochEnd: (record) => event('epoch', record),
-    onTest: (logs) => event('test', logs),
+    state: file.state,
+    restore: file.restore,
   }
 }
 
@@ -86,7 +106,7 @@ export function historyReport(write: (line: string) => void, every: number): Run
 export function jsonReport(write: (line: string) => void, every: number): RunReport {
   let facts: RunFacts | undefined
   return {
-    ...historyReport(write, every),
+    ...events(write, every),
     onStart(given) {
       facts = given
     },

@@ -31,7 +31,8 @@ function findHost(step: ElementwiseStep, earlier: readonly Step[], born: Map<Buf
   for (let i = earlier.length - 1; i >= Math.max(ready, 0); i--) {
     const host = earlier[i]
     if (host.kind !== 'elementwise' || !sameShape(host.shape, step.shape)) continue
-    if (host.inputs.length + step.inputs.length > 12) continue
+    const more = step.inputs.filter((x) => !host.inputs.some((y) => sameValue(x, y)))
+    if (host.inputs.length + more.length > 12) continue
     const madeHere = step.inputs.filter((x) => host.outputs.some((y) => y.buffer === x.buffer))
     const aligned = madeHere.every((x) => host.outputs.some((y) => sameValue(x, y)))
     const related =

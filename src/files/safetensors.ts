@@ -214,6 +214,10 @@ export function writeSafetensors({
   }
   const json = new TextEncoder().encode(object(header))
   const dataStart = 8 + Math.ceil(json.length / 8) * 8
+  if (dataStart - 8 > maxHeader) {
+    const got = `${dataStart - 8}`
+    throw new FoveaError('E_LIMIT', { what: 'the header is too long', expected: `at most ${maxHeader} bytes`, got })
+  }
   const bytes = new Uint8Array(dataStart + size).fill(0x20, 0, dataStart)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(dataStart - 8), true)
   bytes.set(json, 8)

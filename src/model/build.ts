@@ -3,10 +3,10 @@ import { readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, settle } from '../base/options.ts'
-import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
+import type { AnyLayerMaker } from './file.ts'
 import { modelFromBytes } from './file.ts'
 import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
@@ -31,13 +31,13 @@ export function sequential(layers: readonly Layer[]): Model
 export function sequential(options: SequentialOptions, layers: readonly Layer[]): Model
 export function sequential(first: SequentialOptions | readonly Layer[], second?: readonly Layer[]): Model {
   const [given, layers] = second ? [first, second] : [{}, first as readonly Layer[]]
-  const { inputShape, name = 'sequential', seed, engine, threads } = settle(sequentialTable, given, 'sequential')
+  const { inputShape, name = 'sequential', engine, threads, ...rest } = settle(sequentialTable, given, 'sequential')
   const isLayer = (layer: unknown): boolean => typeof layer === 'function' && 'row' in layer && 'options' in layer
   if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
     throw new FoveaError('E_MODEL', { what: 'wants a list of layers', where: 'sequential', hint })
   }
-  const model = new Model({ kind: 'sequential', name, seed, engine: { engine, threads }, from: layers })
+  const model = new Model({ kind: 'sequential', name, engine: { engine, threads }, from: layers, ...rest })
   return inputShape ? model.build(inputShape) : model
 }
 
@@ -45,7 +45,7 @@ type Ends = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>
 
 /** A network of any form, from inputs to outputs; a list or a record where there are several. */
 export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): Model {
-  const { name = 'functional', seed, engine, threads } = settle(modelTable, options, 'model')
+  const { name = 'functional', engine, threads, ...rest } = settle(modelTable, options, 'model')
   const namer = new Namer()
   for (const tensor of listOf(inputs))
     if (tensor.source.kind === 'input' && tensor.source.name) namer.claim(tensor.source.name)
@@ -54,7 +54,7 @@ export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): 
     (tensor) => (tensor.source.kind === 'input' && tensor.source.name) || namer.make('InputLayer'),
   )
   const answers = entries(outputs, (_, i) => (isTensor(outputs) ? 'output' : `output_${i}`))
-  return new Model({ kind: 'functional', name, seed, engine: { engine, threads }, from: wire(name, named, answers) })
+  return new Model({ kind: 'functional', name, engine: { engine, threads }, from: wire(name, named, answers), ...rest })
 }
 
 const isTensor = (ends: unknown): ends is Tensor =>
@@ -75,23 +75,27 @@ function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string):
   return { ...(ends as Record<string, Tensor>) }
 }
 
+const loadTable = {
+  ...engineOptions,
+  customLayers: custom<readonly AnyLayerMaker[]>({
+    says: 'kinds of layers that are no part of Fovea: what `defineLayer` gave',
+    accepts: 'a list of what defineLayer gives',
+    check: (v) => (Array.isArray(v) && v.every((make) => typeof make === 'function' && 'type' in make) ? v : undefined),
+    default: [],
+  }),
+}
+export type LoadOptions = Options<typeof loadTable>
+
 /** A model from the bytes of a file; `file` names it in complaints. */
-export function modelFrom(bytes: Uint8Array, file = 'model', options: EngineChoice = {}): Model {
-  const saved = modelFromBytes(bytes, file)
-  return new Model(
-    {
-      kind: saved.kind,
-      name: saved.network.name,
-      seed: 0,
-      engine: settle(engineOptions, options, 'loadModel'),
-      from: saved.network,
-    },
-    saved,
-  )
+export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOptions = {}): Model {
+  const { customLayers, ...engine } = settle(loadTable, options, 'loadModel')
+  const saved = modelFromBytes(bytes, file, customLayers)
+  const { kind, network } = saved
+  return new Model({ kind, name: network.name, seed: 0, engine, from: network }, saved)
 }
 
 /** Reads a model that `save` wrote. Throws E_FILE or E_VERSION when the file is not one. */
-export async function loadModel(path: string, options: EngineChoice = {}): Promise<Model> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const bytes = await readFile(path)
   if (!bytes) {
     const hint = 'in a browser: modelFrom(new Uint8Array(await (await fetch(url)).arrayBuffer()))'

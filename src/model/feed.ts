@@ -27,10 +27,25 @@ export const fieldsKey = (fields: Fields): string =>
     .map(([name, { dtype }]) => `${name}:${dtype}`)
     .join()
 
+/** Sums of logs over samples, as plain data. */
+export interface TallyState {
+  readonly samples: number
+  readonly sums: Readonly<Record<string, number>>
+}
+
 /** Sums of logs over samples. */
 export class Tally {
-  samples = 0
-  readonly #sums: Record<string, number> = {}
+  samples: number
+  readonly #sums: Record<string, number>
+
+  constructor({ samples, sums }: TallyState = { samples: 0, sums: {} }) {
+    this.samples = samples
+    this.#sums = { ...sums }
+  }
+
+  get state(): TallyState {
+    return { samples: this.samples, sums: { ...this.#sums } }
+  }
 
   add(sums: Readonly<Record<string, Numbers>>, samples: number): void {
     this.samples += samples

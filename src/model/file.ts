@@ -6,9 +6,8 @@ import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocessingOptions } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
-import type { LayerMaker, Tensor } from '../nn/layer.ts'
+import type { Layer, LayerMaker, Tensor } from '../nn/layer.ts'
 import { input } from '../nn/layer.ts'
-import type { LayerType } from '../nn/layers/index.ts'
 import { layers } from '../nn/layers/index.ts'
 import type { Head } from '../nn/losses.ts'
 import { heads } from '../nn/losses.ts'
@@ -38,19 +37,24 @@ interface CallJson {
 interface NetworkJson {
   name: string
   kind: 'sequential' | 'functional'
-  layers: Record<string, { type: string; options: Record<string, unknown> }>
+  layers: Record<string, { type: string; options: Record<string, unknown>; frozen?: true }>
   calls: CallJson[]
   outputs: Record<string, number>
 }
 
 export function networkToJson(
-  { name, layers: named, calls, outputs }: Network,
+  { name, layers: named, calls, outputs, frozen }: Network,
   kind: NetworkJson['kind'],
 ): NetworkJson {
   return {
     name,
     kind,
-    layers: Object.fromEntries(named.map((l) => [l.name, { type: l.layer.type, options: { ...l.layer.options } }])),
+    layers: Object.fromEntries(
+      named.map((l) => [
+        l.name,
+        { type: l.layer.type, options: { ...l.layer.options }, ...(frozen.has(l.name) && { frozen: true as const }) },
+      ]),
+    ),
     calls: calls.map(({ of, inputs, shape }) =>
       of.kind === 'input' ? { input: of.name, shape: [...shape] } : { layer: of.layer.name, inputs: [...inputs] },
     ),
@@ -63,12 +67,14 @@ const record = (value: unknown, what: string): Record<string, unknown> => {
   throw new FoveaError('E_FILE', { what: `${what} must be an object`, got: show(value) })
 }
 
-/** Wires a network from JSON that may be a stranger's. */
-export function networkFromJson(json: unknown): Network {
+export type AnyLayerMaker = Pick<LayerMaker<Record<never, never>>, 'type' | 'row'>
+
+/** Wires a network from JSON that may be a stranger's; `custom` are kinds of layers that Fovea does not have itself. */
+export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] = []): Network {
   const { name, layers: given, calls, outputs } = record(json, 'the architecture')
-  const made = new Map(
-    Object.entries(record(given, 'layers')).map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer)]),
-  )
+  const kinds = { ...layers, ...Object.fromEntries(custom.map((make) => [make.type, make])) }
+  const described = Object.entries(record(given, 'layers'))
+  const made = new Map(described.map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer, kinds)]))
   if (!Array.isArray(calls)) throw new FoveaError('E_FILE', { what: 'calls must be a list', got: show(calls) })
   const tensors: Tensor[] = []
   const inputs = new Map<string, Tensor>()
@@ -101,20 +107,23 @@ export function networkFromJson(json: unknown): Network {
     ([output, index]) => [output, earlier(index)] as const,
   )
   if (typeof name !== 'string') throw new FoveaError('E_FILE', { what: 'the name must be a text', got: show(name) })
-  return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
+  const network = wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
+  const frozen = described.flatMap(([layer, json]) => (record(json, layer)['frozen'] === true ? [layer] : []))
+  return { ...network, frozen: new Set(frozen.filter((layer) => network.layers.some(({ name }) => name === layer))) }
 }
 
-function layerFromJson(name: string, json: unknown) {
+function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<string, AnyLayerMaker>>): Layer {
   const { type, options } = record(json, `layer ${name}`)
-  if (typeof type !== 'string' || !Object.hasOwn(layers, type)) {
+  if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
     throw new FoveaError('E_FILE', {
       what: 'an unknown kind of layer',
       where: name,
-      expected: Object.keys(layers).join(', '),
+      expected: Object.keys(kinds).join(', '),
       got: show(type),
+      hint: 'a layer of your own: loadModel(path, { customLayers: [it] })',
     })
   }
-  const make = layers[type as LayerType] as LayerMaker<Record<string, never>>
+  const make = kinds[type] as unknown as LayerMaker<Record<string, never>>
   return make({ ...record(options, `options of ${name}`), name } as never)
 }
 
@@ -139,7 +148,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
 }
 
 /** Reads a model file; anything that does not fit is refused with the file's name. */
-export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
+export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly AnyLayerMaker[] = []): SavedModel {
   const { metadata, tensors } = readSafetensors(bytes, file)
   return asFileErrors(file, () => {
     const { format, formatVersion } = metadata
@@ -163,7 +172,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string): SavedModel {
     }
     const json = (key: string): unknown => parsed(metadata[key], key)
     const architecture = record(json('architecture'), 'architecture')
-    const network = locate('architecture', () => networkFromJson(architecture))
+    const network = locate('architecture', () => networkFromJson(architecture, custom))
     const weights: Record<string, Numbers> = {}
     for (const [name, { shape }] of Object.entries(networkWeights(network))) {
       const tensor = tensors[name]

@@ -5,14 +5,16 @@ import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { input, nameOf, variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
+import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/losses.ts'
 import { heads, logitsOf } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
-import type { Network } from './network.ts'
-import { forward, networkVariables, networkWeights } from './network.ts'
+import type { Call, Network } from './network.ts'
+import { forward, networkVariables, networkWeights, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
 import { measures } from './objective.ts'
 
@@ -58,34 +60,50 @@ function measured(
   batch: BatchSpec,
   mode: 'train' | 'infer',
 ) {
-  const outputs = outputsOf(network, variables, objective.inputs, batch, mode)
+  const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
   const targets = objective.goals.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
-  return measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  const sums = measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  return { sums, updates, values }
 }
 
-/** Weighted sums of loss and metrics. */
-export function evaluationGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
-  return { outputs: measured(network, networkVariables(network), objective, batch, 'infer') }
+/** Weighted sums of loss and metrics, by the weights or, with `judged`, by other tensors of the state in their place. */
+export function evaluationGoals(
+  network: Network,
+  objective: Objective,
+  batch: BatchSpec,
+  judged: Readonly<Record<string, string>> = {},
+): Partial<Goals> {
+  const weights = Object.entries(networkVariables(network))
+  const variables = weights.map(([name, weight]) => [
+    name,
+    name in judged ? variable(judged[name], weight.shape) : weight,
+  ])
+  return { outputs: measured(network, Object.fromEntries(variables), objective, batch, 'infer').sums }
 }
 
-/** The state's name of an optimizer slot. */
-const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
+/** The tensors by which a model in training is judged, by its weights: these themselves, or their moving averages. */
+export function judgedWeights(network: Network, { type, options }: SettledOptimizer): Record<string, string> {
+  const averaged = new Set(options.useEma ? trainedWeights(network) : [])
+  const names = Object.keys(networkWeights(network))
+  return Object.fromEntries(names.map((name) => [name, averaged.has(name) ? averageName(type, name) : name]))
+}
 
-/** A float32 tensor and what fills it at first. */
+/** A float32 tensor and what fills it at first: a number, or a copy of another tensor of the state. */
 export interface Filled {
   readonly shape: Shape
-  readonly value: number
+  readonly value: number | { readonly copyOf: string }
 }
 
 /** The state that training keeps for a network besides its weights. */
-export function trainingSpecs(network: Network, { type, row, options }: SettledOptimizer): Record<string, Filled> {
-  const slots = Object.entries(networkWeights(network)).flatMap(([weight, { shape }]) =>
-    Object.entries(row.slots(options)).map(([slot, value]) => [
-      slotName(type, slot, weight),
-      { shape, value: value ?? 0 },
+export function trainingSpecs(network: Network, optimizer: SettledOptimizer): Record<string, Filled> {
+  const specs = networkWeights(network)
+  const slots = trainedWeights(network).flatMap((weight) =>
+    Object.entries(stepSlots(optimizer)).map(([slot, value]) => [
+      slotName(optimizer.type, slot, weight),
+      { shape: specs[weight].shape, value: value === 'weight' ? { copyOf: weight } : value },
     ]),
   )
   return { ...Object.fromEntries(slots), [HALTED]: { shape: [], value: 0 } }
@@ -103,20 +121,28 @@ export function trainingGoals(
   network: Network,
   objective: Objective,
   batch: BatchSpec,
-  { type, row, options }: SettledOptimizer,
+  optimizer: SettledOptimizer,
 ): Goals {
   const variables = networkVariables(network)
-  const weights = Object.values(variables)
-  const sums = measured(network, variables, objective, batch, 'train')
+  const weights = trainedWeights(network).map((name) => variables[name])
+  const { sums, updates: statistics } = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
-  const rates = Object.fromEntries(Object.keys(row.rates(options, 1)).map((rate) => [rate, input(`rate/${rate}`, [])]))
-  const next = weights.map((weight, i): [Node, Node][] => {
-    const slots = Object.keys(row.slots(options)).map(
-      (slot) => [slot, variable(slotName(type, slot, nameOf(weight)), weight.shape)] as const,
-    )
-    const updated = row.update(weight, slopes[i], Object.fromEntries(slots), rates, options)
-    return [[weight, updated.weight], ...slots.map(([slot, old]): [Node, Node] => [old, updated[slot] ?? old])]
+  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
+  const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
+  const trained = weights.map((weight, i) => {
+    const name = nameOf(weight)
+    const slots = Object.keys(stepSlots(optimizer)).map((slot) => [
+      slot,
+      variable(slotName(optimizer.type, slot, name), weight.shape),
+    ])
+    return { name, weight, gradient: slopes[i], slots: Object.fromEntries(slots) as Record<string, Node> }
   })
+  const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
+    [trained[i].weight, weight],
+    ...Object.entries(trained[i].slots).map(([slot, old]): [Node, Node] => [old, slots[slot]]),
+  ])
+  const kept = Object.entries(statistics).map(([name, value]): [Node, Node] => [variables[name], value])
+  next.push(...Object.values(Object.groupBy(kept, ([, { shape }]) => shapeText(shape))).map((pairs) => pairs ?? []))
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
   const probe = zeros.reduce((a, b) => add(a, b), sub(sums.loss, sums.loss))
@@ -126,6 +152,30 @@ export function trainingGoals(
   return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]] }
 }
 
+/** 1 where every element is finite, else 0: x - x is 0 for a finite x and NaN for any other. */
+const probe = (x: Node): Node => finite(sum(sub(x, x)))
+
+/** What a training step computes, in its order and in words, each with a probe: weights, outputs of layers, loss, gradients. */
+export function diagnosisGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
+  const variables = networkVariables(network)
+  const names = trainedWeights(network)
+  const { sums, values } = measured(network, variables, objective, batch, 'train')
+  const slopes = gradients(
+    mul(sums.loss, 1 / batch.size),
+    names.map((name) => variables[name]),
+  )
+  const told = [
+    ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
+    ...network.calls.map(({ of }, i) => [calledIn(of), values[i]] as const),
+    ['the loss', sums.loss] as const,
+    ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
+  ]
+  return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])) }
+}
+
+const calledIn = (of: Call['of']): string =>
+  of.kind === 'input' ? `the input ${of.name}` : `the output of ${of.layer.name}`
+
 /** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
 export function predictionGoals(
   network: Network,
@@ -133,7 +183,7 @@ export function predictionGoals(
   outputHeads: Readonly<Record<string, Head>>,
   batch: Pick<BatchSpec, 'size' | 'inputs'>,
 ): Partial<Goals> {
-  const outputs = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
+  const { outputs } = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
   const answered = Object.entries(outputs).map(([name, node]) => {
     const head = Object.hasOwn(outputHeads, name) ? outputHeads[name] : 'linear'
     return [name, head === 'linear' ? node : heads[head](logitsOf(node))]

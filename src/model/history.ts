@@ -9,6 +9,8 @@ export type EpochRecord = Logs & {
   readonly seconds: number
   /** Samples trained on: fewer than the data set has when training ended within the epoch. */
   readonly samples: number
+  /** That of the epoch's last step. */
+  readonly learningRate: number
 }
 
 export interface History {
@@ -17,8 +19,10 @@ export interface History {
   readonly history: Readonly<Record<string, readonly number[]>>
   /** Steps taken in all. */
   readonly steps: number
-  /** Why training ended: all epochs or steps done, the abort signal, or an error (which `fit` then throws). */
-  readonly ended: 'finished' | 'aborted' | 'failed'
+  /** How training ended: all epochs or steps done, stopped before (`why`), the abort signal, an error (which `fit` throws). */
+  readonly ended: 'finished' | 'stopped' | 'aborted' | 'failed'
+  /** Who stopped it and for what. */
+  readonly why?: string
 }
 
 /** How far an epoch is; `logs` are means over the epoch so far. */
@@ -30,6 +34,7 @@ export interface Progress {
   readonly batches: number
   /** Steps since training began. */
   readonly step: number
+  readonly learningRate: number
   readonly imagesPerSecond: number
   readonly secondsLeft: number
   readonly logs: Logs
@@ -43,28 +48,70 @@ export interface TrainingInfo {
   readonly samples: number
   readonly validationSamples: number
   readonly engine: string
+  /** The checkpoint that training goes on from, and why newer ones could not be used. */
+  readonly resumed?: { readonly path: string; readonly step: number; readonly skipped: readonly string[] }
   /** Bytes planned for a training step, weights and optimizer state apart. */
   readonly arenaBytes: number
 }
 
+/** What a callback may do to the training that it hears of. */
+export interface TrainingControl {
+  /** Ends training once the steps under way are done. */
+  stop(why: string): void
+  /**
+   * The rate of the next step. What is set stays, in the place of a number or a schedule; set within an epoch, it holds
+   * from the second step on that is not yet under way, whatever the timing.
+   */
+  learningRate: number
+  /** Does the rate follow a schedule? */
+  readonly hasSchedule: boolean
+  /** Keeps the weights as they are now under a name, on the engine and in checkpoints. */
+  keepWeights(name: string): Promise<void>
+  /** Puts kept weights back; false when none are kept under the name. */
+  restoreWeights(name: string): Promise<boolean>
+  /** Writes the model as it is now to a file. */
+  save(path: string): Promise<void>
+}
+
 /** Hears of training; a promise is waited for. */
 export interface Callback {
-  onTrainBegin?(info: TrainingInfo): void | Promise<void>
-  onEpochBegin?(epoch: number): void | Promise<void>
-  onBatchEnd?(progress: Progress): void | Promise<void>
-  onEpochEnd?(record: EpochRecord): void | Promise<void>
-  onTrainEnd?(history: History): void | Promise<void>
+  /** Under this name its state is found again in a checkpoint. */
+  readonly name?: string
+  onTrainBegin?(info: TrainingInfo, training: TrainingControl): void | Promise<void>
+  onEpochBegin?(epoch: number, training: TrainingControl): void | Promise<void>
+  /** Before a step, which may be taken while the one before it is still under way. */
+  onBatchBegin?(
+    place: { readonly epoch: number; readonly batch: number },
+    training: TrainingControl,
+  ): void | Promise<void>
+  onBatchEnd?(progress: Progress, training: TrainingControl): void | Promise<void>
+  onEpochEnd?(record: EpochRecord, training: TrainingControl): void | Promise<void>
+  onTrainEnd?(history: History, training: TrainingControl): void | Promise<void>
+  /** What it must know to go on, as plain JSON: goes into every checkpoint. */
+  state?(): unknown
+  /** Takes what `state` gave, before `onTrainBegin`. */
+  restore?(state: never): void | Promise<void>
 }
 
 /** The loss and metrics of an epoch, without the counts beside them. */
-export function logsOf({ epoch: _epoch, seconds: _seconds, samples: _samples, ...logs }: EpochRecord): Logs {
+export function logsOf({
+  epoch: _epoch,
+  seconds: _seconds,
+  samples: _samples,
+  learningRate: _learningRate,
+  ...logs
+}: EpochRecord): Logs {
   return logs
 }
 
-export function historyOf(epochs: readonly EpochRecord[], steps: number, ended: History['ended']): History {
+export function historyOf(
+  epochs: readonly EpochRecord[],
+  steps: number,
+  { ended, why }: { ended: History['ended']; why?: string | undefined },
+): History {
   const history: Record<string, number[]> = {}
   for (const record of epochs) {
     for (const [name, value] of Object.entries(logsOf(record))) history[name] = [...(history[name] ?? []), value]
   }
-  return { epochs, history, steps, ended }
+  return { epochs, history, steps, ended, ...(why !== undefined && { why }) }
 }

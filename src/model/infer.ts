@@ -17,18 +17,22 @@ export interface EvaluateOptions {
   readonly loss?: LossChoice | undefined
   readonly batchSize?: number
   readonly signal?: AbortSignal | undefined
+  /** Tensors of the state in the place of weights, by name (see `judgedWeights`). */
+  readonly judged?: Readonly<Record<string, string>>
 }
 
 /** Means of loss and metrics over a dataset; undefined when the signal ended it before all was seen. */
 export async function evaluate(
   session: Session,
   data: Dataset,
-  { loss, batchSize = INFERENCE_BATCH, signal }: EvaluateOptions = {},
+  { loss, batchSize = INFERENCE_BATCH, signal, judged }: EvaluateOptions = {},
 ): Promise<Logs | undefined> {
   const objective = objectiveFor(session.network, data, loss)
   const size = sizeFor(data.length, batchSize)
-  const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
-  const program = await session.program(key, () => evaluationGoals(session.network, objective, { ...data, size }))
+  const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
+  const program = await session.program(key, () =>
+    evaluationGoals(session.network, objective, { ...data, size }, judged),
+  )
   const tally = new Tally()
   await inBatches(data, { size, signal }, async (arrays, indices) => {
     checkTargets(arrays, objective, session, { indices, capacity: size }, data.name)

@@ -2,40 +2,51 @@
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { integer, settle, show, text } from '../base/options.ts'
+import { custom, integer, settle, show, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
-import { engineOptions, sharedEngine } from '../engines/index.ts'
+import { engineOptions } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf } from '../graph/shape.ts'
-import type { Layer } from '../nn/layer.ts'
-import { input } from '../nn/layer.ts'
+import type { Layer, Tensor } from '../nn/layer.ts'
+import { countOf, input } from '../nn/layer.ts'
 import type { Head } from '../nn/losses.ts'
 import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
+import { stepSlots } from '../nn/step.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
+import type { FindRateOptions, RateSearch } from './find-rate.ts'
+import { findRateOptions, rateSearch } from './find-rate.ts'
+import { fitExtras, fitOptions } from './fit-options.ts'
 import type { History, Logs } from './history.ts'
+import { Home } from './home.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
 import type { Network } from './network.ts'
-import { networkWeights, wire } from './network.ts'
+import { networkWeights, trainedWeights, weightName, wire } from './network.ts'
 import type { LossChoice, Objective } from './objective.ts'
 import { headsOf, objectiveFor } from './objective.ts'
+import { callOf, partOf, withFrozen } from './part.ts'
 import { Prediction } from './prediction.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
 import type { SummaryOptions } from './summary.ts'
 import { summaryText, unbuiltView, viewOf } from './summary.ts'
-import { fit, fitExtras, fitOptions } from './train.ts'
+import { fit } from './train.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
   seed: integer({ says: 'of the first weights', min: 0, default: 0 }),
+  weightsFrom: custom<Model>({
+    says: 'a model whose layers this one shares: it begins with their weights',
+    accepts: 'a model',
+    check: (v) => (v instanceof Model ? v : undefined),
+    optional: true,
+  }),
   ...engineOptions,
 }
 export type ModelOptions = Options<typeof modelTable>
@@ -64,6 +75,10 @@ interface Recipe {
   readonly engine: EngineChoice
   /** The network, or layers that wait for an input shape. */
   readonly from: Network | readonly Layer[]
+  /** Where the weights live already, for a part of another model. */
+  readonly home?: Home
+  /** A model whose layers this one shares: it begins with their weights. */
+  readonly weightsFrom?: Model | undefined
 }
 
 export class Model {
@@ -75,24 +90,21 @@ export class Model {
   /** What makes an input of a picture; comes with the data too. */
   preprocessing: Preprocessing | undefined
   #from: Recipe['from']
-  #engine: EngineChoice
-  #session: Session | undefined
-  /** Settles when the last call that looked for the session has it. */
-  #turn: Promise<unknown> = Promise.resolve()
-  #isTraining = false
-  #isClosed = false
-  #given: Readonly<Record<string, Numbers>> = {}
+  readonly #home: Home
   #heads: Readonly<Record<string, Head>> = {}
   #optimizerParams: number | undefined
 
-  constructor({ kind, name, seed, engine, from }: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
+  constructor(
+    { kind, name, seed, engine, from, home, weightsFrom }: Recipe,
+    saved?: Omit<SavedModel, 'network' | 'kind'>,
+  ) {
     this.kind = kind
     this.name = name
     this.seed = seed
-    this.#engine = engine
     this.#from = from
+    const given = async () => saved?.weights ?? (weightsFrom ? takenOver(weightsFrom, this.network) : {})
+    this.#home = home ?? new Home({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
-    this.#given = saved.weights
     this.#heads = saved.heads
     this.classNames = saved.classNames
     this.preprocessing = saved.preprocessing
@@ -115,7 +127,41 @@ export class Model {
 
   /** Number of parameters. */
   get parameterCount(): number {
-    return Object.values(networkWeights(this.network)).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+    return countOf(Object.values(networkWeights(this.network)))
+  }
+
+  /** The layers by their names, in the order in which they are first used. */
+  get layers(): Readonly<Record<string, Layer>> {
+    return Object.fromEntries(this.network.layers.map(({ name, layer }) => [name, layer]))
+  }
+
+  /** What a layer (or an input) gives, to wire other layers onto: `dense({ units: 2 })(base.tensor('flatten'))`. */
+  tensor(name: string): Tensor {
+    return this.network.calls[callOf(this.network, name)].tensor
+  }
+
+  /**
+   * A model that answers with what these layers give. It shares the weights of this one: what one learns, the other
+   * knows, and closing one closes both.
+   */
+  features(...names: readonly [string, ...string[]]): Model {
+    const { name, seed } = this
+    const from = partOf(this.network, names)
+    const part = new Model({ kind: 'functional', name: `${name}-features`, seed, engine: {}, from, home: this.#home })
+    part.preprocessing = this.preprocessing
+    return part
+  }
+
+  /** Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. */
+  freeze(...names: readonly string[]): this {
+    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], true)
+    return this
+  }
+
+  /** Lets frozen layers learn again, all of them where none is named. */
+  unfreeze(...names: readonly string[]): this {
+    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], false)
+    return this
   }
 
   /** The table of layers, output shapes and parameters, as Keras prints it. */
@@ -142,20 +188,43 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, validationData, callbacks, signal, ...settings } = settle(fitTable, options, 'fit')
+    const { engine, threads, validationData, callbacks, signal, checkpoints, resume, ...settings } = settle(
+      fitTable,
+      options,
+      'fit',
+    )
     const objective = this.#objectiveFor(data, settings.loss)
     if (validationData) this.#objectiveFor(validationData, settings.loss)
-    const session = await this.#on({ engine, threads })
-    if (this.#isTraining) throw this.#busy('cannot be trained')
-    this.#isTraining = true
-    try {
+    return this.#home.train({ engine, threads }, (whole) => {
+      const session = whole.as(this.network)
       this.#heads = headsOf(objective)
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
-      this.#optimizerParams = optimizerParams(this.parameterCount, settings.optimizer)
-      return await fit(session, data, settings, { validationData, callbacks, signal })
+      this.#optimizerParams = optimizerParams(session.network, settings.optimizer)
+      const save = async (path: string, judged: Readonly<Record<string, string>>) =>
+        writeFile(path, await this.#bytesBy(judged))
+      return fit(session, data, settings, { validationData, callbacks, signal, checkpoints, resume, save })
+    })
+  }
+
+  /**
+   * Looks for a good learning rate: trains for some steps while the rate grows, and puts everything back as it was.
+   * `options` are those of `fit` besides `from`, `to` and `steps`; `suggestion` is where the loss falls fastest.
+   */
+  async findLearningRate(
+    data: Dataset,
+    options: FindRateOptions & Omit<ModelFitOptions, 'steps'> = {},
+  ): Promise<RateSearch> {
+    const { from, to, steps, ...rest } = options
+    const search = settle(findRateOptions, { from, to, steps }, 'findLearningRate')
+    const { callback, result } = rateSearch(search)
+    const memory = await (await this.#on(rest)).remember()
+    try {
+      const callbacks = [...(rest.callbacks ?? []), callback]
+      await this.fit(data, { ...rest, callbacks, steps: search.steps, onNonFinite: 'stop' })
+      return result()
     } finally {
-      this.#isTraining = false
+      await memory.putBack()
     }
   }
 
@@ -235,16 +304,20 @@ export class Model {
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
-  async weights(): Promise<Record<string, Float32Array>> {
-    const { state } = await this.#on({})
+  weights(): Promise<Record<string, Float32Array>> {
+    return this.#valuesOf({})
+  }
+
+  async #valuesOf(judged: Readonly<Record<string, string>>): Promise<Record<string, Float32Array>> {
+    const { state } = await this.#on()
     const names = Object.keys(networkWeights(this.network))
-    const values = await Promise.all(names.map((name) => state.read(name)))
+    const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
     return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
   }
 
   /** Overwrites weights by name. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
-    const { state } = await this.#on({})
+    const { state } = await this.#on()
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
       if (!known[name])
@@ -258,11 +331,16 @@ export class Model {
   }
 
   /** The model as the bytes of a file: architecture, weights, class names, preprocessing. */
-  async toBytes(): Promise<Uint8Array> {
+  toBytes(): Promise<Uint8Array> {
+    return this.#bytesBy({})
+  }
+
+  /** The same with other tensors of the state in the place of weights, by name. */
+  async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
     return modelToBytes({
       network: this.network,
       kind: this.kind,
-      weights: await this.weights(),
+      weights: await this.#valuesOf(judged),
       heads: this.#heads,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
@@ -276,14 +354,12 @@ export class Model {
 
   /** The engine that holds the weights now. */
   async engine(): Promise<Engine> {
-    return (await this.#on({})).state.engine
+    return (await this.#on()).state.engine
   }
 
   /** Gives the model's memory on its engine back; the model cannot be used any more. Dropping it does the same, later. */
-  async close(): Promise<void> {
-    await this.#turn
-    this.#isClosed = true
-    this.#session?.close()
+  close(): Promise<void> {
+    return this.#home.close()
   }
 
   /** `await using model = ...` closes it at the end of the block. */
@@ -291,54 +367,9 @@ export class Model {
     return this.close()
   }
 
-  /** The session on the engine asked for, or where the model is; the state moves when it must. One call after the other. */
-  #on(choice: EngineChoice): Promise<Session> {
-    const session = this.#turn.then(() => this.#settle(choice))
-    this.#turn = session.catch(() => {})
-    return session
+  #on(choice: EngineChoice = {}): Promise<Session> {
+    return this.#home.on(choice).then((session) => session.as(this.network))
   }
-
-  async #settle({ engine, threads }: EngineChoice): Promise<Session> {
-    if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: this.name })
-    const isAsked = engine !== undefined || threads !== undefined
-    const wanted = isAsked
-      ? { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-      : this.#engine
-    const target = sharedEngine(wanted)
-    const current = this.#session
-    if (current?.state.engine === target) return current
-    if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
-    this.#session = await move(current, this.network, target, this.seed, this.#given)
-    this.#engine = wanted
-    return this.#session
-  }
-
-  #busy(what: string): FoveaError {
-    return new FoveaError('E_MODEL', {
-      what: `${what} while it is being trained`,
-      where: this.name,
-      hint: 'await fit first',
-    })
-  }
-}
-
-async function move(
-  from: Session | undefined,
-  network: Network,
-  engine: Engine,
-  seed: number,
-  given: Readonly<Record<string, Numbers>>,
-): Promise<Session> {
-  const values = from ? await from.values() : given
-  const session = await Session.open(network, engine, seed, values)
-  if (!from) return session
-  session.steps = from.steps
-  session.epochs = from.epochs
-  for (const [name, numbers] of Object.entries(values)) {
-    const { spec } = from.state.resident(name)
-    await session.state.add(name, spec, () => numbers)
-  }
-  return session // the old one lives on while calls that began there are under way
 }
 
 /** Typed arrays that a program takes; those of a canvas are bytes as well. */
@@ -375,9 +406,22 @@ function checkClassNames({ classNames, name }: Dataset, network: Network, { goal
 }
 
 /** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
-function optimizerParams(parameterCount: number, optimizer: Optimizer): number {
-  const { row, options } = settleOptimizer(optimizer)
-  return Object.keys(row.slots(options)).length * parameterCount + 2
+function optimizerParams(network: Network, optimizer: Optimizer): number {
+  const specs = networkWeights(network)
+  const trained = countOf(trainedWeights(network).map((name) => specs[name]))
+  return Object.keys(stepSlots(settleOptimizer(optimizer))).length * trained + 2
+}
+
+/** Weights of the layers that a network has in common with another model, by their names here. */
+async function takenOver(from: Model, network: Network): Promise<Record<string, Numbers>> {
+  const values = await from.weights()
+  const common = network.layers.flatMap(({ name, layer, weights }) => {
+    const there = from.network.layers.find((other) => other.layer === layer)?.name
+    return there === undefined
+      ? []
+      : Object.keys(weights).map((weight) => [weightName(name, weight), values[weightName(there, weight)]] as const)
+  })
+  return Object.fromEntries(common)
 }
 
 function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {

@@ -6,7 +6,9 @@ import { variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { ForwardContext, Layer, Tensor, WeightSpec } from '../nn/layer.ts'
-import { weightsOf } from '../nn/layer.ts'
+import { forwarded, weightsOf } from '../nn/layer.ts'
+import { penaltyOf } from '../nn/regularizers.ts'
+import { add } from '../ops/elementwise.ts'
 
 /** A layer with its name in the network, and where it is used. */
 export interface NamedLayer {
@@ -24,6 +26,8 @@ export interface Call {
     | { readonly kind: 'layer'; readonly layer: NamedLayer }
   readonly inputs: readonly number[]
   readonly shape: Shape
+  /** What was wired: more can be wired onto it. */
+  readonly tensor: Tensor
 }
 
 export interface Network {
@@ -33,6 +37,8 @@ export interface Network {
   readonly calls: readonly Call[]
   readonly inputs: Readonly<Record<string, Shape>>
   readonly outputs: Readonly<Record<string, number>>
+  /** Names of layers whose weights stay as they are in training. */
+  readonly frozen: ReadonlySet<string>
 }
 
 /** Keras's snake case of a class name: MaxPooling2D -> max_pooling2d. */
@@ -80,7 +86,7 @@ export function wire(
     }
     places.set(
       tensor,
-      calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape }) - 1,
+      calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape, tensor }) - 1,
     )
   }
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
@@ -104,7 +110,7 @@ export function wire(
     checkShared(layer, source.inputs)
     if (!layers.includes(layer)) layers.push(layer)
     const from = source.inputs.map((x) => places.get(x) as number)
-    places.set(tensor, calls.push({ of: { kind: 'layer', layer }, inputs: from, shape: tensor.shape }) - 1)
+    places.set(tensor, calls.push({ of: { kind: 'layer', layer }, inputs: from, shape: tensor.shape, tensor }) - 1)
   }
   return {
     name,
@@ -112,6 +118,7 @@ export function wire(
     calls,
     inputs: Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, tensor.shape])),
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
+    frozen: new Set(),
   }
 }
 
@@ -153,25 +160,59 @@ export function networkWeights({ layers }: Network): Record<string, WeightSpec> 
 export const networkVariables = (network: Network): Record<string, Node> =>
   Object.fromEntries(Object.entries(networkWeights(network)).map(([name, { shape }]) => [name, variable(name, shape)]))
 
-/** The forward graph: a node [n, ...shape] per output. */
+/** What comes of a pass: a node [n, ...shape] per output and per call, and the next values of weights that are not trained. */
+export interface Passed {
+  readonly outputs: Readonly<Record<string, Node>>
+  readonly values: readonly Node[]
+  readonly updates: Readonly<Record<string, Node>>
+}
+
+/** The forward graph. A layer that is used twice sees at its second use what the first has made of its statistics. */
 export function forward(
   network: Network,
   variables: Readonly<Record<string, Node>>,
   inputs: Readonly<Record<string, Node>>,
-  context: Omit<ForwardContext, 'index'>,
-): Record<string, Node> {
+  context: Pick<ForwardContext, 'mode' | 'key'>,
+): Passed {
   const values: Node[] = []
+  const updates: Record<string, Node> = {}
   for (const { of, inputs: from } of network.calls) {
     if (of.kind === 'input') values.push(inputs[of.name])
     else {
       const { name, layer, weights } = of.layer
+      const own = Object.keys(weights).map((weight) => {
+        const full = weightName(name, weight)
+        return [weight, updates[full] ?? variables[full]]
+      })
       const given = from.map((i) => values[i]) as [Node, ...Node[]]
-      const own = Object.keys(weights).map((weight) => [weight, variables[weightName(name, weight)]])
       const index = network.layers.indexOf(of.layer)
-      values.push(
-        locate(name, () => layer.row.forward(given, Object.fromEntries(own), layer.options, { ...context, index })),
+      const result = locate(name, () =>
+        forwarded(layer, given, Object.fromEntries(own), { ...context, index, isTrainable: !network.frozen.has(name) }),
       )
+      values.push(result.output)
+      for (const [weight, next] of Object.entries(result.updates)) updates[weightName(name, weight)] = next as Node
     }
   }
-  return Object.fromEntries(Object.entries(network.outputs).map(([name, call]) => [name, values[call]]))
+  const outputs = Object.fromEntries(Object.entries(network.outputs).map(([name, call]) => [name, values[call]]))
+  return { outputs, values, updates }
+}
+
+/** Names of the weights that training changes by gradients. */
+export const trainedWeights = ({ layers, frozen }: Network): string[] =>
+  layers.flatMap(({ name, weights }) =>
+    frozen.has(name)
+      ? []
+      : Object.entries(weights).flatMap(([weight, { trainable = true }]) =>
+          trainable ? [weightName(name, weight)] : [],
+        ),
+  )
+
+/** What regularizers add to the loss: the sum of the penalties on the weights that are trained, where there are any. */
+export function penalties(network: Network, variables: Readonly<Record<string, Node>>): Node | undefined {
+  const specs = networkWeights(network)
+  const terms = trainedWeights(network).flatMap((name) => {
+    const { regularizer } = specs[name]
+    return regularizer === undefined ? [] : [penaltyOf(regularizer, variables[name])]
+  })
+  return terms.length > 0 ? terms.reduce((a, b) => add(a, b)) : undefined
 }

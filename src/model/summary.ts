@@ -149,10 +149,10 @@ const inputClass = 'InputLayer'
 /** What is printed of a network: of a sequential one its layers, of a functional one its inputs too, deepest first. */
 export function viewOf(
   network: Network,
-  options: { kind: 'sequential' | 'functional'; optimizerParams?: number; frozen?: ReadonlySet<string> },
+  options: { kind: 'sequential' | 'functional'; optimizerParams?: number },
 ): SummaryView {
-  const { name, calls } = network
-  const { kind, optimizerParams, frozen = new Set() } = options
+  const { name, calls, frozen } = network
+  const { kind, optimizerParams } = options
   const { depths, order } = depthOrder(network)
   const places = calls.map((call, i) => {
     const uses = calls.slice(0, i).filter((other) => ownerOf(other) === ownerOf(call)).length
@@ -160,14 +160,14 @@ export function viewOf(
   })
   const rows = order.map((owner): SummaryRow => {
     const uses = calls.filter((call) => ownerOf(call) === owner)
-    const weights = 'weights' in owner ? owner.weights : {}
+    const weights = 'weights' in owner ? Object.values(owner.weights) : []
     const isFrozen = frozen.has(owner.name)
     return {
       name: owner.name,
       className: 'layer' in owner ? owner.layer.row.className : inputClass,
       shape: uses[uses.length - 1].shape, // of the last use, as in Keras
       params: countOf(weights),
-      trainableParams: isFrozen ? 0 : countOf(weights),
+      trainableParams: isFrozen ? 0 : countOf(weights.filter(({ trainable = true }) => trainable)),
       frozen: isFrozen,
       connectedTo: uses.flatMap(({ inputs }) => inputs.map((i) => places[i])),
     }

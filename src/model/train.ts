@@ -1,112 +1,22 @@
-/** fit: batches go through the training programs of a session, at most two steps ahead of what is known. */
+/** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
 import { FoveaError } from '../base/errors.ts'
-import type { Options, Settled } from '../base/options.ts'
-import { custom, flag, integer, number } from '../base/options.ts'
-import { permutation, split64, stream } from '../base/random.ts'
-import type { Program } from '../compile/program.ts'
-import { allocateBatch } from '../data/batch.ts'
 import type { Dataset } from '../data/dataset.ts'
-import { split } from '../data/subset.ts'
-import type { LossName } from '../nn/losses.ts'
-import { lossNames } from '../nn/losses.ts'
-import type { Optimizer, OptimizerName, SettledOptimizer } from '../nn/optimizers.ts'
-import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
-import type { NumbersByName } from './feed.ts'
-import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
-import { HALTED, trainingGoals, trainingSpecs } from './graphs.ts'
-import type { Callback, EpochRecord, History } from './history.ts'
+import { split, take } from '../data/subset.ts'
+import { settleOptimizer } from '../nn/optimizers.ts'
+import type { Checkpoints } from './checkpointing.ts'
+import { openCheckpointing } from './checkpointing.ts'
+import { programFor, trainEpoch } from './epoch.ts'
+import { Tally } from './feed.ts'
+import type { FitExtras } from './fit-options.ts'
+import { HALTED, judgedWeights, trainingSpecs } from './graphs.ts'
+import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
-import type { LossChoice, Objective } from './objective.ts'
+import { trainedWeights } from './network.ts'
 import { objectiveFor } from './objective.ts'
 import type { Session } from './session.ts'
-
-/** Is this an optimizer that we have? What is wrong with its options is said at once. */
-function isOptimizer(value: unknown): value is Optimizer {
-  const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
-  return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
-}
-const isLoss = (value: unknown): boolean => lossNames.includes(value as LossName)
-
-/** Options of `fit` that are plain data; the command has them as flags. */
-export const fitOptions = {
-  epochs: integer({
-    says: 'times that all samples are seen; without it as many as the steps take, or 1',
-    min: 1,
-    optional: true,
-  }),
-  steps: integer({ says: 'steps after which training ends, in the middle of an epoch or not', min: 1, optional: true }),
-  batchSize: integer({ says: 'samples per step', min: 1, default: 32 }),
-  optimizer: custom<Optimizer>({
-    says: 'rule of the updates',
-    accepts: `${optimizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
-    check: (v) => (isOptimizer(v) ? v : undefined),
-    default: 'adam',
-    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
-  }),
-  learningRate: number({ says: "size of a step; the optimizer's own when absent", min: 0, optional: true }),
-  loss: custom<LossChoice | undefined>({
-    says: 'what is minimised; follows from the targets when absent',
-    accepts: `${lossNames.map((n) => `'${n}'`).join(', ')}, or one per output by name`,
-    check: (v) =>
-      isLoss(v) || (typeof v === 'object' && v !== null && Object.values(v).every(isLoss))
-        ? (v as LossChoice)
-        : undefined,
-    optional: true,
-    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
-  }),
-  validationSplit: number({
-    says: 'last share of the samples, taken before shuffling, that is kept for validation',
-    min: 0,
-    max: 1,
-    ends: 'right-open',
-    default: 0,
-  }),
-  shuffle: flag({ says: 'a new order every epoch', default: true }),
-  seed: integer({ says: 'of the order and of dropout', min: 0, default: 0 }),
-}
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
-
-/** What else `fit` takes: things that are no plain data. */
-export const fitExtras = {
-  validationData: custom<Dataset>({
-    says: 'judged after every epoch; wins over validationSplit',
-    accepts: 'a dataset',
-    check: (v) => (isObject(v) ? (v as Dataset) : undefined),
-    optional: true,
-  }),
-  callbacks: custom<readonly Callback[]>({
-    says: 'hear of training',
-    accepts: 'a list of objects such as { onEpochEnd(record) { ... } }',
-    check: (v) => (Array.isArray(v) && v.every(isObject) ? v : undefined),
-    optional: true,
-  }),
-  signal: custom<AbortSignal>({
-    says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
-    accepts: 'an AbortSignal',
-    check: (v) => (v instanceof AbortSignal ? v : undefined),
-    optional: true,
-  }),
-}
-export type FitExtras = Options<typeof fitExtras>
-
-/** A training that goes on: what its epochs and steps need. */
-interface Training {
-  readonly session: Session
-  readonly data: Dataset
-  readonly objective: Objective
-  readonly optimizer: SettledOptimizer
-  readonly settings: Settled<typeof fitOptions>
-  readonly callbacks: readonly Callback[]
-  readonly epochs: number
-  readonly batches: number
-  /** No step is taken once this says so. */
-  readonly isOver: () => boolean
-  readonly firstStep: number
-  /** Steps taken by this training. */
-  readonly stepsTaken: () => number
-}
+import type { FitSettings, Judged, Training } from './training.ts'
+import { controlOf, each, isOver, rateOf, whyStopped } from './training.ts'
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
@@ -115,176 +25,147 @@ interface Training {
 export async function fit(
   session: Session,
   data: Dataset,
-  settings: Settled<typeof fitOptions>,
-  { validationData, callbacks = [], signal }: FitExtras,
+  settings: FitSettings,
+  extras: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
 ): Promise<History> {
-  const { steps, batchSize, validationSplit } = settings
-  // as in Keras, data for validation win over a share of the training data
-  const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
-  const validation = validationData ?? held
-  if (validation) objectiveFor(session.network, validation, settings.loss) // said before an epoch is spent
-  const optimizer = withRate(settleOptimizer(settings.optimizer), settings.learningRate)
-  await session.addFilled(trainingSpecs(session.network, optimizer))
+  const training = await begin(session, data, settings, extras)
+  const { at, validation } = training
+  const checkpoints = await checkpointsOf(training, extras)
+  const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
 
-  const firstStep = session.steps
-  const stepsTaken = (): number => session.steps - firstStep
-  const isOver = (): boolean => stepsTaken() >= (steps ?? Infinity) || signal?.aborted === true
-  const objective = objectiveFor(session.network, part, settings.loss)
-  const batches = Math.ceil(part.length / batchSize)
-  const epochs = settings.epochs ?? (steps === undefined ? 1 : Math.ceil(steps / batches))
-  const training = {
+  const { memory } = await programFor(training, Math.min(settings.batchSize, training.data.length))
+  const { name, description } = session.state.engine
+  const info = {
+    epochs: training.epochs,
+    batches: training.batches,
+    samples: training.data.length,
+    validationSamples: validation?.length ?? 0,
+    engine: `${name}: ${description}`,
+    arenaBytes: memory.peakBytes,
+    ...(resumed && { resumed }),
+  }
+  await each(training, (c, control) => c.onTrainBegin?.(info, control))
+  try {
+    while (at.epoch <= training.epochs && !isOver(training)) await oneEpoch(training, checkpoints)
+  } catch (error) {
+    await end(training, 'failed')
+    throw error
+  }
+  if (extras.signal?.aborted) return end(training, 'aborted')
+  if (at.step < training.totalSteps) training.stopped = whyStopped(training)
+  return end(training, training.stopped === undefined ? 'finished' : 'stopped')
+}
+
+async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined): Promise<void> {
+  const { at, session, settings, validation, signal } = training
+  if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
+  await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
+  if (at.batch < training.batches) await checkpoints?.save() // it ends here, and may go on later
+  if (at.tally.samples === 0) return
+  const start = performance.now()
+  const averages = judgedWeights(session.network, training.optimizer)
+  const judged = validation && (await evaluate(session, validation, { loss: settings.loss, signal, judged: averages }))
+  const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
+  const record = {
+    epoch: at.epoch,
+    ...at.tally.means,
+    ...Object.fromEntries(validated),
+    samples: at.tally.samples,
+    seconds: at.seconds + (performance.now() - start) / 1000,
+    learningRate: rateOf(training, at.step - 1),
+  } as EpochRecord
+  at.records.push(record)
+  await each(training, (c, control) => c.onEpochEnd?.(record, control))
+  if (at.batch < training.batches) return
+  Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
+  await checkpoints?.save()
+}
+
+async function end(training: Training, ended: History['ended']): Promise<History> {
+  const { records, step } = training.at
+  const { session, optimizer } = training
+  if (ended !== 'failed') {
+    // averages, where they are kept, become the weights
+    const averaged = Object.entries(judgedWeights(session.network, optimizer)).filter(
+      ([name, judged]) => judged !== name,
+    )
+    for (const [name, judged] of averaged) await session.state.write(name, await session.state.read(judged))
+  }
+  const history = historyOf(records, step, { ended, why: training.stopped })
+  await each(training, (c, control) => c.onTrainEnd?.(history, control))
+  return history
+}
+
+/** Checks everything that can be checked before an epoch is spent, and puts the state of the optimizer in its place. */
+async function begin(
+  session: Session,
+  data: Dataset,
+  settings: FitSettings,
+  {
+    validationData,
+    callbacks = [],
+    signal,
+    save,
+  }: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
+): Promise<Training> {
+  const { network } = session
+  const { batchSize, fastDevRun } = settings
+  if (trainedWeights(network).length === 0) {
+    const hint = 'unfreeze() some layers, or build it of layers that have weights'
+    throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
+  }
+  const parts = partsOf(data, validationData, settings)
+  if (parts.validation) objectiveFor(network, parts.validation, settings.loss)
+  const objective = objectiveFor(network, parts.data, settings.loss)
+  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
+  await session.addFilled(trainingSpecs(network, optimizer))
+
+  const batches = Math.ceil(parts.data.length / batchSize)
+  const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
+  const epochs = fastDevRun === undefined ? asked : 1
+  const training: Training = {
     session,
-    data: part,
+    ...parts,
     objective,
     optimizer,
     settings,
     callbacks,
     epochs,
     batches,
-    isOver,
-    firstStep,
-    stepsTaken,
+    totalSteps: Math.min(epochs * batches, settings.steps ?? Infinity),
+    at: { epoch: 1, batch: 0, step: 0, seconds: 0, tally: new Tally(), records: [], rates: [] },
+    stopped: undefined,
+    start: performance.now(),
+    signal,
+    control: controlOf(() => training, {
+      weights: judgedWeights(network, optimizer),
+      save,
+    }),
+    rateFrom: () => training.at.step,
   }
+  return training
+}
 
-  const { memory } = await programFor(training, Math.min(batchSize, part.length))
-  const { name, description } = session.state.engine
-  const info = {
-    epochs,
-    batches,
-    samples: part.length,
-    validationSamples: validation?.length ?? 0,
-    engine: `${name}: ${description}`,
-    arenaBytes: memory.peakBytes,
+/** What is trained on and judged by, after all that cuts it short. */
+function partsOf(
+  data: Dataset,
+  validationData: Dataset | undefined,
+  { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
+): Pick<Training, 'data' | 'validation'> {
+  const first = (part: Dataset, batches: number): Dataset => take(part, Math.min(part.length, batches * batchSize))
+  // as in Keras, data for validation win over a share of the training data
+  const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
+  const validation = validationData ?? held
+  if (overfitBatches !== undefined) {
+    const few = first(part, overfitBatches)
+    return { data: few, validation: validation && few }
   }
-  await each(callbacks, (c) => c.onTrainBegin?.(info))
-  const records: EpochRecord[] = []
-  const end = async (ended: History['ended']): Promise<History> => {
-    const history = historyOf(records, stepsTaken(), ended)
-    await each(callbacks, (c) => c.onTrainEnd?.(history))
-    return history
-  }
-  try {
-    for (let epoch = 1; epoch <= epochs && !isOver(); epoch++) {
-      await each(callbacks, (c) => c.onEpochBegin?.(epoch))
-      const start = performance.now()
-      const tally = await trainEpoch(training, epoch)
-      if (tally.samples === 0) break
-      const judged = validation ? await evaluate(session, validation, { loss: settings.loss, signal }) : undefined
-      const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
-      const counts = { samples: tally.samples, seconds: (performance.now() - start) / 1000 }
-      const record = { epoch, ...tally.means, ...Object.fromEntries(validated), ...counts } as EpochRecord
-      records.push(record)
-      await each(callbacks, (c) => c.onEpochEnd?.(record))
-    }
-  } catch (error) {
-    await end('failed')
-    throw error
-  }
-  return end(signal?.aborted ? 'aborted' : 'finished')
+  if (fastDevRun === undefined) return { data: part, validation }
+  return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun) }
 }
 
-/** The training program for batches of `size`. */
-function programFor({ session, data, objective, optimizer }: Training, size: number): Promise<Program> {
-  const { type } = optimizer
-  const { learningRate: _, ...options } = optimizer.options // an input of every program, not a part of one
-  const key = `train ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, type, options])}`
-  return session.program(key, () => trainingGoals(session.network, objective, { ...data, size }, optimizer))
-}
-
-/** All batches of an epoch, at most `IN_FLIGHT` steps ahead of what is known; when it fails, nothing is left running. */
-async function trainEpoch(training: Training, epoch: number): Promise<Tally> {
-  const { session, data, settings, batches, isOver } = training
-  const { batchSize, shuffle, seed } = settings
-  const order = shuffle
-    ? permutation({ seed, stream: stream('shuffle'), step: session.epochs }, data.length)
-    : Uint32Array.from({ length: data.length }, (_, i) => i)
-  session.epochs++
-  const tally = new Tally()
-  const start = performance.now()
-  const pending: Promise<void>[] = []
-  try {
-    for (let batch = 0; batch < batches && !isOver(); batch++) {
-      const indices = order.subarray(batch * batchSize, (batch + 1) * batchSize)
-      const { sums } = await takeStep(training, indices)
-      const place = { epoch, epochs: training.epochs, batch: batch + 1, batches, step: training.stepsTaken() }
-      const done = sums.then((values) => report(training, values, { place, tally, start, samples: indices.length }))
-      done.catch(() => {}) // it is waited for below
-      pending.push(done)
-      if (pending.length >= IN_FLIGHT) await pending.shift()
-    }
-    await Promise.all(pending)
-  } finally {
-    await Promise.allSettled(pending)
-  }
-  return tally
-}
-
-/** Reads a batch and starts a step on it; its sums come later. */
-async function takeStep(training: Training, indices: Uint32Array): Promise<{ sums: Promise<NumbersByName> }> {
-  const { session, data, objective, optimizer, settings } = training
-  const arrays = allocateBatch(data, indices.length)
-  const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
-  checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
-  const step = session.steps++
-  const given = stepInputs(settings.seed, step, indices.length, optimizer)
-  return { sums: program.run({ ...fed(arrays, program), ...onlyKnown(program, given) }) }
-}
-
-interface Reported {
-  readonly place: { epoch: number; epochs: number; batch: number; batches: number; step: number }
-  readonly tally: Tally
-  readonly start: number
-  readonly samples: number
-}
-
-/** Adds a step's sums to those of the epoch and tells the callbacks; throws when the step was not finite. */
-async function report(
-  training: Training,
-  { finite, ...sums }: NumbersByName,
-  { place, tally, start, samples }: Reported,
-): Promise<void> {
-  if (finite[0] !== 1) {
-    const { session, firstStep, optimizer } = training
-    session.steps = Math.min(session.steps, firstStep + place.step - 1) // this step and those behind it did nothing
-    throw nonFinite(place, optimizer)
-  }
-  tally.add(sums, samples)
-  const batch = new Tally()
-  batch.add(sums, samples)
-  const imagesPerSecond = tally.samples / Math.max((performance.now() - start) / 1000, 1e-9)
-  const secondsLeft = (training.data.length - tally.samples) / imagesPerSecond
-  const progress = { ...place, imagesPerSecond, secondsLeft, logs: tally.means, batchLogs: batch.means }
-  await each(training.callbacks, (c) => c.onBatchEnd?.(progress))
-}
-
-async function each(
-  callbacks: readonly Callback[],
-  call: (callback: Callback) => void | Promise<void> | undefined,
-): Promise<void> {
-  for (const callback of callbacks) await call(callback)
-}
-
-function withRate(optimizer: SettledOptimizer, learningRate: number | undefined): SettledOptimizer {
-  return learningRate === undefined ? optimizer : { ...optimizer, options: { ...optimizer.options, learningRate } }
-}
-
-function stepInputs(seed: number, step: number, size: number, { row, options }: SettledOptimizer): NumbersByName {
-  const rates = Object.entries(row.rates(options, step + 1)).map(([name, value]) => [
-    `rate/${name}`,
-    Float64Array.of(value),
-  ])
-  return {
-    ...Object.fromEntries(rates),
-    weights: new Float32Array(size).fill(1),
-    key: Int32Array.from([...split64(seed), step, 0]),
-  }
-}
-
-function nonFinite({ epoch, batch }: Reported['place'], { options }: SettledOptimizer): FoveaError {
-  return new FoveaError('E_NONFINITE', {
-    what: 'the loss or a gradient is not a finite number; the weights are those before this step',
-    where: `epoch ${epoch}, batch ${batch}`,
-    hint: `lower the learning rate (now ${options['learningRate']}), or look for bad values in the data`,
-  })
+async function checkpointsOf(training: Training, { checkpoints, resume }: FitExtras): Promise<Checkpoints | undefined> {
+  if (!checkpoints || training.settings.fastDevRun !== undefined) return undefined
+  return openCheckpointing(training, checkpoints, resume === true)
 }

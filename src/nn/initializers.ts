@@ -1,10 +1,12 @@
 /** First values of weights, by Keras's names; a function of (seed, stream, shape) alone. */
+import { FoveaError } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { custom, number, settle } from '../base/options.ts'
+import { choice, custom, number, settle } from '../base/options.ts'
 import type { Draw } from '../base/random.ts'
 import { normalAt, normals, uniforms } from '../base/random.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf } from '../graph/shape.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
+import { orthogonalMatrix } from './orthogonal.ts'
 
 interface Fans {
   readonly fanIn: number
@@ -28,11 +30,10 @@ const define = <const T extends OptionTable>(options: T, fill: InitializerRow<T>
 })
 
 /** Uniform on [-limit, limit). */
+const uniformUpTo = (limit: number, shape: Shape, draw: Draw): Float32Array =>
+  uniforms(draw, sizeOf(shape)).map((u) => (2 * u - 1) * limit)
 const uniform = (limitOf: (fans: Fans) => number) =>
-  define({}, (_, shape, draw) => {
-    const limit = limitOf(fansOf(shape))
-    return uniforms(draw, sizeOf(shape)).map((u) => (2 * u - 1) * limit)
-  })
+  define({}, (_, shape, draw) => uniformUpTo(limitOf(fansOf(shape)), shape, draw))
 
 /** Standard deviation of a standard normal cut off at 2. */
 const CUT_DEVIATION = 0.8796256610342398
@@ -47,13 +48,40 @@ function cutNormals(draw: Draw, count: number): Float32Array {
 }
 
 /** Normal, cut off at two deviations, with the deviation asked for after the cut (as Keras scales it). */
+function cutNormalOf(deviation: number, shape: Shape, draw: Draw): Float32Array {
+  const scale = deviation / CUT_DEVIATION
+  return cutNormals(draw, sizeOf(shape)).map((z) => z * scale)
+}
 const cutNormal = (deviationOf: (fans: Fans) => number) =>
-  define({}, (_, shape, draw) => {
-    const scale = deviationOf(fansOf(shape)) / CUT_DEVIATION
-    return cutNormals(draw, sizeOf(shape)).map((z) => z * scale)
-  })
+  define({}, (_, shape, draw) => cutNormalOf(deviationOf(fansOf(shape)), shape, draw))
 
 const full = (value: number, shape: Shape): Float32Array => new Float32Array(sizeOf(shape)).fill(value)
+
+/** A weight as a matrix: [all axes but the last, the last]. */
+const matrixShape = (shape: Shape): [number, number] => [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]]
+
+function wantAxes(isRight: boolean, where: string, expected: string, shape: Shape): void {
+  if (isRight) return
+  throw new FoveaError('E_SHAPE', { what: 'cannot fill this weight', where, expected, got: shapeText(shape) })
+}
+
+/** How each of Keras's distributions of variance `variance` is drawn. */
+const distributions = {
+  truncatedNormal: (variance: number, shape: Shape, draw: Draw) => cutNormalOf(Math.sqrt(variance), shape, draw),
+  untruncatedNormal: (variance: number, shape: Shape, draw: Draw) =>
+    normals(draw, sizeOf(shape)).map((z) => z * Math.sqrt(variance)),
+  uniform: (variance: number, shape: Shape, draw: Draw) => uniformUpTo(Math.sqrt(3 * variance), shape, draw),
+} as const
+const distributionNames = Object.keys(distributions) as (keyof typeof distributions)[]
+
+const fanModes = {
+  fanIn: ({ fanIn }: Fans) => fanIn,
+  fanOut: ({ fanOut }: Fans) => fanOut,
+  fanAvg: ({ fanIn, fanOut }: Fans) => (fanIn + fanOut) / 2,
+} as const
+const fanModeNames = Object.keys(fanModes) as (keyof typeof fanModes)[]
+
+const gain = number({ says: 'factor on all values', default: 1 })
 
 const normalOptions = {
   mean: number({ says: 'mean', default: 0 }),
@@ -80,6 +108,26 @@ const initializers = {
     { minval: number({ says: 'lower end', default: -0.05 }), maxval: number({ says: 'upper end', default: 0.05 }) },
     ({ minval, maxval }, shape, draw) => uniforms(draw, sizeOf(shape)).map((u) => minval + u * (maxval - minval)),
   ),
+  /** Variance scale / fan. */
+  varianceScaling: define(
+    {
+      scale: number({ says: 'the variance times the fan', min: 0, ends: 'open', default: 1 }),
+      mode: choice(fanModeNames, { says: 'which fan divides it', default: 'fanIn' }),
+      distribution: choice(distributionNames, { says: 'what is drawn', default: 'truncatedNormal' }),
+    },
+    ({ scale, mode, distribution }, shape, draw) =>
+      distributions[distribution](scale / fanModes[mode](fansOf(shape)), shape, draw),
+  ),
+  /** Saxe et al. 2014: gain times a matrix [all axes but the last, the last] of orthonormal columns, or rows. */
+  orthogonal: define({ gain }, ({ gain }, shape, draw) => {
+    wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)
+    return Float32Array.from(orthogonalMatrix(matrixShape(shape), draw), (x) => gain * x)
+  }),
+  /** gain on the diagonal of a matrix, 0 elsewhere. */
+  identity: define({ gain }, ({ gain }, shape) => {
+    wantAxes(shape.length === 2, 'identity', 'two axes', shape)
+    return full(0, shape).map((_, i) => (i % (shape[1] + 1) === 0 && i < shape[1] * shape[1] ? gain : 0))
+  }),
   zeros: define({}, (_, shape) => full(0, shape)),
   ones: define({}, (_, shape) => full(1, shape)),
   constant: define({ value: number({ says: 'the value', default: 0 }) }, ({ value }, shape) => full(value, shape)),

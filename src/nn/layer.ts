@@ -7,11 +7,16 @@ import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Initializer } from './initializers.ts'
+import type { Regularizer } from './regularizers.ts'
 
 /** A tensor that a layer owns. */
 export interface WeightSpec {
   readonly shape: Shape
   readonly initializer: Initializer
+  /** No gradient flows to it; the layer's own updates say what it becomes, as with running statistics. */
+  readonly trainable?: false
+  /** Adds to the loss in training and evaluation, while the weight is trained. */
+  readonly regularizer?: Regularizer | undefined
 }
 
 /** What a forward graph may need to know. */
@@ -21,6 +26,15 @@ export interface ForwardContext {
   readonly key: Node
   /** This layer's number in its model: its own random streams. */
   readonly index: number
+  /** False while the layer is frozen: its weights are not trained, and statistics stay as they are. */
+  readonly isTrainable: boolean
+}
+
+/** What a forward graph gives when weights of the layer become something else by it. */
+export interface Forwarded<W extends string> {
+  readonly output: Node
+  /** The next values of weights that are not trained. */
+  readonly updates: Readonly<Partial<Record<W, Node>>>
 }
 
 /** All that is known of a kind of layer, in one place. Shapes in `weights` are those of one sample. */
@@ -40,13 +54,13 @@ export interface LayerRow<T extends OptionTable, W extends string> {
     shape: Shape,
     shapes: readonly Shape[],
   ) => Readonly<Partial<Record<W, WeightSpec>>>
-  /** From nodes [n, ...shape] to a node; its shape is the layer's output shape. */
+  /** From nodes [n, ...shape] to a node (with updates, where there are any); its shape is the layer's output shape. */
   readonly forward: (
     inputs: readonly [Node, ...Node[]],
     weights: Readonly<Record<W, Node>>,
     options: Settled<T>,
     context: ForwardContext,
-  ) => Node
+  ) => Node | Forwarded<W>
 }
 
 export type AnyLayerRow = LayerRow<OptionTable, string>
@@ -79,6 +93,8 @@ export type LayerOptions<T extends OptionTable> = Options<T> & { name?: string }
 export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Options<T>
   ? (options?: LayerOptions<T>) => Layer
   : (options: LayerOptions<T>) => Layer) & {
+  /** Its word in model files. */
+  readonly type: string
   readonly row: AnyLayerRow
 }
 
@@ -102,7 +118,7 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
       connect(layer as Layer, inputs.flat() as Tensor[])
     return Object.assign(layer, { type, row: row as unknown as AnyLayerRow, options, givenName: name }) as Layer
   }
-  return Object.assign(make, { row }) as unknown as LayerMaker<T>
+  return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
 }
 
 function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
@@ -158,8 +174,8 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
   return locate(where, () => {
     const inputs = shapes.map((shape, i) => inputNode(`x${i}`, [2, ...shape])) as [Node, ...Node[]]
     const weights = Object.entries(weightsOf(layer, shapes)).map(([name, { shape }]) => [name, inputNode(name, shape)])
-    const context = { mode: 'infer', key: inputNode('key', [4], 'int32'), index: 0 } as const
-    const [batch, ...shape] = layer.row.forward(inputs, Object.fromEntries(weights), layer.options, context).shape
+    const context = { mode: 'infer', key: inputNode('key', [4], 'int32'), index: 0, isTrainable: true } as const
+    const [batch, ...shape] = forwarded(layer, inputs, Object.fromEntries(weights), context).output.shape
     if (batch === 2) return shape
     throw new FoveaError('E_SHAPE', {
       what: 'a layer must keep samples apart',
@@ -169,6 +185,17 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
   })
 }
 
+/** The forward graph of a layer, with its updates. */
+export function forwarded(
+  { row, options }: Layer,
+  inputs: readonly [Node, ...Node[]],
+  weights: Readonly<Record<string, Node>>,
+  context: ForwardContext,
+): Forwarded<string> {
+  const result = row.forward(inputs, weights, options, context)
+  return 'output' in result ? result : { output: result, updates: {} }
+}
+
 /** Parameters of a set of weights. */
-export const countOf = (weights: Readonly<Record<string, WeightSpec>>): number =>
-  Object.values(weights).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+export const countOf = (weights: readonly WeightSpec[]): number =>
+  weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0)

@@ -1,18 +1,25 @@
-/** Optimizers by Keras's names and rules. An update is a graph; what depends on the step alone is computed outside, exactly. */
+/**
+ * Optimizers by Keras's names and rules. An update is a graph; what depends on its number alone is computed outside,
+ * exactly. What goes on around every rule (decay, clipping, accumulation, averages) is in step.ts.
+ */
 
 import { FoveaError } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { choice, flag, number, settle } from '../base/options.ts'
+import { choice, custom, flag, integer, number, settle } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { add, div, mul, sqrt, sub } from '../ops/elementwise.ts'
+import type { LearningRate } from './schedules.ts'
+import { learningRateForm } from './schedules.ts'
 
 export interface OptimizerRow<T extends OptionTable, Slot extends string, Rate extends string> {
   readonly says: string
+  /** The learning rate when a user gives none. */
+  readonly learningRate: number
   readonly options: T
   /** State kept per weight, of its shape, and what fills it at first. */
   readonly slots: (options: Settled<T>) => Readonly<Partial<Record<Slot, number>>>
-  /** Numbers of step `t` (1 for the first) that the update reads. */
-  readonly rates: (options: Settled<T>, t: number) => Readonly<Record<Rate, number>>
+  /** Numbers that update `t` (1 for the first) reads. */
+  readonly rates: (options: Settled<T>, update: { t: number; learningRate: number }) => Readonly<Record<Rate, number>>
   /** The next weight and slots. */
   readonly update: (
     weight: Node,
@@ -27,17 +34,45 @@ export type AnyOptimizerRow = OptimizerRow<OptionTable, string, string>
 
 const define = <const T extends OptionTable, S extends string, R extends string>(row: OptimizerRow<T, S, R>) => row
 
-const learningRate = (value: number) => number({ says: 'size of a step', min: 0, default: value })
+const weightDecay = (value: number) =>
+  number({ says: 'share of a weight taken away before each update, times the learning rate', min: 0, default: value })
+const longest = (says: string) => number({ says, min: 0, ends: 'open', optional: true })
+
+/** Options of every optimizer; a row may give one another default. */
+const commonOptions = {
+  weightDecay: weightDecay(0),
+  excludeFromWeightDecay: custom<readonly string[]>({
+    says: 'weights whose names contain one of these do not decay',
+    accepts: "a list of texts, such as ['bias', 'gamma', 'beta']",
+    check: (v) => (Array.isArray(v) && v.every((part) => typeof part === 'string' && part !== '') ? v : undefined),
+    default: [],
+  }),
+  clipnorm: longest('the longest that the gradient of a weight may be'),
+  globalClipnorm: longest('the longest that all gradients together may be'),
+  clipvalue: longest('the furthest from 0 that an element of a gradient may be'),
+  useEma: flag({ says: 'keep a moving average of the weights', default: false }),
+  emaMomentum: number({ says: 'share of the average that an update keeps', min: 0, max: 1, default: 0.99 }),
+  emaOverwriteFrequency: integer({
+    says: 'updates after which the weights are set to their average, again and again; never when absent',
+    min: 1,
+    optional: true,
+  }),
+  gradientAccumulationSteps: integer({
+    says: 'steps whose mean gradient makes one update',
+    min: 2,
+    optional: true,
+  }),
+}
 
 const sgd = define({
   says: 'Stochastic gradient descent, with momentum where asked for.',
+  learningRate: 0.01,
   options: {
-    learningRate: learningRate(0.01),
     momentum: number({ says: 'share of the last step that is kept', min: 0, max: 1, ends: 'right-open', default: 0 }),
     nesterov: flag({ says: 'look ahead along the momentum', default: false }),
   },
   slots: ({ momentum }) => (momentum > 0 ? { velocity: 0 } : {}),
-  rates: (options) => ({ learningRate: options.learningRate }),
+  rates: (_, { learningRate }) => ({ learningRate }),
   update: (weight, gradient, { velocity }, { learningRate }, { momentum, nesterov }) => {
     const step = mul(gradient, learningRate)
     if (!velocity) return { weight: sub(weight, step) }
@@ -51,7 +86,6 @@ const beta2 = number({ says: 'decay of the mean of its square', min: 0, max: 1, 
 const epsilon = (says: string) => number({ says, min: 0, default: 1e-7 })
 
 const adamOptions = {
-  learningRate: learningRate(0.001),
   beta1,
   beta2,
   epsilon: epsilon('added to the root in the denominator'),
@@ -79,9 +113,10 @@ function moments(
 /** Kingma and Ba 2015. */
 const adam = define({
   says: 'Adam: steps scaled by running means of the gradient and of its square.',
+  learningRate: 0.001,
   options: adamOptions,
   slots: momentSlots,
-  rates: ({ learningRate, beta1, beta2, epsilonMode }, t) => {
+  rates: ({ beta1, beta2, epsilonMode }, { t, learningRate }) => {
     const root = Math.sqrt(1 - beta2 ** t)
     const rate = learningRate / (1 - beta1 ** t)
     return epsilonMode === 'keras' ? { rate: rate * root, rootScale: 1 } : { rate, rootScale: 1 / root }
@@ -95,27 +130,21 @@ const adam = define({
 
 /** Loshchilov and Hutter 2019: decay apart from the gradient. */
 const adamW = define({
-  says: 'Adam with decoupled weight decay: weights shrink by learningRate * weightDecay before each step.',
-  options: {
-    ...adamOptions,
-    weightDecay: number({ says: 'share of a weight taken away, times the learning rate', min: 0, default: 0.004 }),
-  },
-  slots: momentSlots,
-  rates: (options, t) => ({ ...adam.rates(options, t), kept: 1 - options.learningRate * options.weightDecay }),
-  update: (weight, gradient, slots, { kept, ...rates }, options) =>
-    adam.update(mul(weight, kept), gradient, slots, rates, options),
+  ...adam,
+  says: 'Adam with decoupled weight decay: weights shrink by learningRate * weightDecay before each update.',
+  options: { ...adamOptions, weightDecay: weightDecay(0.004) },
 })
 
 /** Tieleman and Hinton 2012; epsilon stands inside the root, as in Keras. */
 const rmsprop = define({
   says: 'RMSprop: steps scaled by a running mean of the square of the gradient.',
+  learningRate: 0.001,
   options: {
-    learningRate: learningRate(0.001),
     rho: number({ says: 'decay of the mean', min: 0, max: 1, ends: 'right-open', default: 0.9 }),
     epsilon: epsilon('added inside the root in the denominator'),
   },
   slots: () => ({ velocity: 0 }),
-  rates: (options) => ({ learningRate: options.learningRate }),
+  rates: (_, { learningRate }) => ({ learningRate }),
   update: (weight, gradient, slots, { learningRate }, { rho, epsilon }) => {
     const velocity = add(mul(slots.velocity, rho), mul(mul(gradient, gradient), 1 - rho))
     return { weight: sub(weight, div(mul(gradient, learningRate), sqrt(add(velocity, epsilon)))), velocity }
@@ -135,9 +164,10 @@ function scheduleProduct(beta1: number, t: number): number {
 /** Dozat 2016: Adam that looks ahead along its momentum. */
 const nadam = define({
   says: "Nadam: Adam with Nesterov's look ahead.",
-  options: { learningRate: learningRate(0.001), beta1, beta2, epsilon: adamOptions.epsilon },
+  learningRate: 0.001,
+  options: { beta1, beta2, epsilon: adamOptions.epsilon },
   slots: momentSlots,
-  rates: ({ learningRate, beta1, beta2 }, t) => {
+  rates: ({ beta1, beta2 }, { t, learningRate }) => {
     const product = scheduleProduct(beta1, t)
     const following = schedule(beta1, t + 1)
     return {
@@ -156,13 +186,13 @@ const nadam = define({
 /** Duchi, Hazan and Singer 2011. */
 const adagrad = define({
   says: 'Adagrad: steps scaled by the sum of all squares of the gradient so far.',
+  learningRate: 0.001,
   options: {
-    learningRate: learningRate(0.001),
     initialAccumulatorValue: number({ says: 'the sum before the first step', min: 0, default: 0.1 }),
     epsilon: epsilon('added inside the root in the denominator'),
   },
   slots: ({ initialAccumulatorValue }) => ({ accumulator: initialAccumulatorValue }),
-  rates: (options) => ({ learningRate: options.learningRate }),
+  rates: (_, { learningRate }) => ({ learningRate }),
   update: (weight, gradient, slots, { learningRate }, { epsilon }) => {
     const accumulator = add(slots.accumulator, mul(gradient, gradient))
     return { weight: sub(weight, div(mul(gradient, learningRate), sqrt(add(accumulator, epsilon)))), accumulator }
@@ -174,7 +204,10 @@ export type OptimizerName = keyof typeof optimizers
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
 
 type OptimizerOptions = {
-  [N in OptimizerName]: { readonly type: N } & Options<(typeof optimizers)[N]['options']>
+  [N in OptimizerName]: { readonly type: N; readonly learningRate?: LearningRate | undefined } & Options<
+    (typeof optimizers)[N]['options']
+  > &
+    Options<typeof commonOptions>
 }[OptimizerName]
 
 /** An optimizer as a user gives it: its name, or its name with options. Plain JSON. */
@@ -184,10 +217,11 @@ export type Optimizer = OptimizerName | OptimizerOptions
 export interface SettledOptimizer {
   readonly type: OptimizerName
   readonly row: AnyOptimizerRow
-  readonly options: Settled<OptionTable>
+  readonly options: Settled<typeof commonOptions> & { readonly learningRate: LearningRate } & Settled<OptionTable>
 }
 
-export function settleOptimizer(given: Optimizer): SettledOptimizer {
+/** The optimizer with all its options, and with this learning rate where one is given. */
+export function settleOptimizer(given: Optimizer, learningRate?: LearningRate): SettledOptimizer {
   const { type, ...options } = typeof given === 'string' ? { type: given } : given
   if (!optimizerNames.includes(type)) {
     throw new FoveaError('E_OPTION', {
@@ -197,5 +231,15 @@ export function settleOptimizer(given: Optimizer): SettledOptimizer {
     })
   }
   const row = optimizers[type] as unknown as AnyOptimizerRow
-  return { type, row, options: settle(row.options, options, type) }
+  const rate = custom<LearningRate>({
+    says: 'size of a step, or a schedule of it',
+    ...learningRateForm,
+    default: row.learningRate,
+  })
+  const settled = settle({ learningRate: rate, ...commonOptions, ...row.options }, options, type)
+  const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => settled[clip] !== undefined)
+  if (clips.length > 1) {
+    throw new FoveaError('E_OPTION', { what: 'clips gradients in two ways', where: type, got: clips.join(' and ') })
+  }
+  return { type, row, options: learningRate === undefined ? settled : { ...settled, learningRate } }
 }

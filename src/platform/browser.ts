@@ -1,9 +1,12 @@
 /** What a browser provides. It has no files: reading finds nothing, writing says what to do instead. */
 import { FoveaError } from '../base/errors.ts'
+import type { Disk } from './durable.ts'
 import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
 import type { Helper, Port, WorkerMaker } from './worker.ts'
 
 export { sha256 } from './digest.ts'
+export type { Disk, OpenFile } from './durable.ts'
+export { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 export type { Picture } from './picture.ts'
 export type { Helper, Port } from './worker.ts'
 
@@ -11,12 +14,35 @@ export async function readFile(_path: string, _options: { limit?: number } = {})
   return undefined
 }
 
-export async function writeFile(path: string, _bytes: Uint8Array): Promise<void> {
+async function noFiles(path: string): Promise<never> {
   throw new FoveaError('E_IO', {
     what: 'a browser has no files to write',
     where: path,
     hint: 'take the bytes instead, and offer them as a download or keep them in IndexedDB',
   })
+}
+
+export async function writeFile(path: string, _bytes: Uint8Array): Promise<void> {
+  return noFiles(path)
+}
+
+export async function appendFile(path: string, _text: string): Promise<number> {
+  return noFiles(path)
+}
+
+export async function truncateFile(path: string, _length: number): Promise<number> {
+  return noFiles(path)
+}
+
+export const disk: Disk = {
+  open: noFiles,
+  rename: noFiles,
+  unlink: noFiles,
+  mkdir: noFiles,
+  readdir: noFiles,
+  read: noFiles,
+  fsyncFolder: noFiles,
+  foldersAbove: () => ['/'],
 }
 
 export async function listFolder(_path: string): Promise<{ files: string[]; folders: string[] } | undefined> {

@@ -1,15 +1,19 @@
 /** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform.test.ts holds it to that. */
-import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as threads from 'node:worker_threads'
 import { FoveaError } from '../base/errors.ts'
+import { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
+import { disk } from './node-disk.ts'
 import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
 import type { Helper, Port, WorkerMaker } from './worker.ts'
 
 export { sha256 } from './digest.ts'
+export type { Disk, OpenFile } from './durable.ts'
+export { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
+export { disk } from './node-disk.ts'
 export type { Picture } from './picture.ts'
 export type { Helper, Port } from './worker.ts'
 
@@ -30,16 +34,37 @@ export function readFile(path: string, { limit = Infinity }: { limit?: number } 
   })
 }
 
-/** Writes a file whole or not at all, even when the machine stops half-way; makes its folder. */
+/** Writes a file whole or not at all, such that a crash cannot undo it; makes its folder. */
 export async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
-  const draft = join(dirname(path), `.${randomUUID()}.tmp`)
+  try {
+    const folder = dirname(path)
+    if (await disk.mkdir(folder)) await fsyncFoldersAbove(disk, folder)
+  } catch (error) {
+    throw ioFailure(path, 'written', error)
+  }
+  await writeDurably(disk, path, bytes)
+}
+
+/** Adds text at the end of a file, which is made where there is none (its folder too); gives the file's bytes. */
+export async function appendFile(path: string, text: string): Promise<number> {
   try {
     await fs.mkdir(dirname(path), { recursive: true })
-    await fs.writeFile(draft, bytes, { flag: 'wx', flush: true })
-    await fs.rename(draft, path)
+    await fs.appendFile(path, text)
+    return (await fs.stat(path)).size
   } catch (error) {
-    await fs.rm(draft, { force: true }).catch(() => undefined) // the first error is the one to tell
-    throw failure(path, 'written', error)
+    throw ioFailure(path, 'written', error)
+  }
+}
+
+/** Cuts a file off after `length` bytes, where it has more; makes it where there is none. Gives the file's bytes. */
+export async function truncateFile(path: string, length: number): Promise<number> {
+  const size = await appendFile(path, '')
+  if (size <= length) return size
+  try {
+    await fs.truncate(path, length)
+    return length
+  } catch (error) {
+    throw ioFailure(path, 'written', error)
   }
 }
 
@@ -167,13 +192,6 @@ async function ifPresent<T>(path: string, done: string, action: () => Promise<T>
     return await action()
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw failure(path, done, error)
+    throw ioFailure(path, done, error)
   }
 }
-
-function failure(path: string, done: string, cause: unknown): FoveaError {
-  if (cause instanceof FoveaError) return cause
-  return new FoveaError('E_IO', { what: `cannot be ${done}`, where: path, got: codeOf(cause) ?? String(cause), cause })
-}
-
-const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code

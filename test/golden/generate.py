@@ -17,8 +17,9 @@ from convolution import convolutions
 from lenet import train
 from losses import losses
 from ops import ops
-from optimizers import optimizers
+from optimizers import optimizers, steps
 from pooling import pools
+from schedules import schedules
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -28,3 +29,5 @@ if __name__ == '__main__':
     ops()
     train()
     optimizers()
+    steps()
+    schedules()

@@ -1,13 +1,17 @@
 """
 optimizers.safetensors: three steps of every optimizer by Keras 3's rules, written out in float64.
+steps.safetensors: what may go on around a rule (clipping, decay, accumulation, averages) by PyTorch in float64.
 
 A rule takes w and its options and gives a function from a gradient to the next w.
 """
 import math
 
 import numpy as np
+import torch
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim.swa_utils import AveragedModel
 
-from tensors import check, write
+from tensors import check, double, random, write
 
 
 def sgd(w, o):
@@ -114,3 +118,112 @@ def optimizers():
         cases.append({'name': name, 'optimizer': optimizer, 'options': options})
         tensors.update({f'{name}/w0': start, f'{name}/gradients': gradients, f'{name}/w': w})
     write('optimizers', 'Three steps of every optimizer by the rules of Keras', cases, tensors)
+
+
+STEPS = 8
+NAMES = ['dense/kernel', 'dense/bias']
+TORCH = {'beta1': 0.9, 'beta2': 0.999, 'epsilon': 1e-8, 'epsilonMode': 'torch'}
+# name, optimizer, options by their names here
+AROUND = [
+    ('plain', 'sgd', {'learningRate': 0.1}),
+    ('clipnorm', 'sgd', {'learningRate': 0.1, 'clipnorm': 0.7}),
+    ('globalClipnorm', 'sgd', {'learningRate': 0.1, 'momentum': 0.9, 'globalClipnorm': 0.7}),
+    ('clipvalue', 'sgd', {'learningRate': 0.1, 'clipvalue': 0.25}),
+    ('weightDecay', 'sgd', {'learningRate': 0.1, 'weightDecay': 0.2}),
+    ('adamW-excluded', 'adamW', {'learningRate': 0.1, **TORCH, 'weightDecay': 0.2, 'excludeFromWeightDecay': ['bias']}),
+    ('useEma', 'sgd', {'learningRate': 0.1, 'useEma': True, 'emaMomentum': 0.8}),
+    ('emaOverwriteFrequency', 'adamW', {
+        'learningRate': 0.1, **TORCH, 'useEma': True, 'emaMomentum': 0.8, 'emaOverwriteFrequency': 3}),
+    ('accumulated-momentum', 'sgd', {'learningRate': 0.1, 'momentum': 0.9, 'gradientAccumulationSteps': 3}),
+    ('accumulated-adamW', 'adamW', {'learningRate': 0.1, **TORCH, 'weightDecay': 0.2, 'gradientAccumulationSteps': 2}),
+    ('all', 'adamW', {
+        'learningRate': {'type': 'exponentialDecay', 'initialLearningRate': 0.1, 'decaySteps': 1, 'decayRate': 0.7},
+        **TORCH, 'weightDecay': 0.2, 'excludeFromWeightDecay': ['bias'], 'globalClipnorm': 0.5,
+        'useEma': True, 'emaMomentum': 0.8, 'emaOverwriteFrequency': 2, 'gradientAccumulationSteps': 2}),
+]
+
+
+class Weights(torch.nn.Module):
+    def __init__(self, values):
+        super().__init__()
+        self.list = torch.nn.ParameterList([torch.nn.Parameter(torch.tensor(value)) for value in values])
+
+
+def torch_optimizer(kind, parameters, o):
+    decay = o.get('weightDecay', 0.004 if kind == 'adamW' else 0)
+    excluded = o.get('excludeFromWeightDecay', [])
+    groups = [
+        {'params': [w], 'weight_decay': 0 if any(part in name for part in excluded) else decay}
+        for name, w in zip(NAMES, parameters)
+    ]
+    rate = o['learningRate'] if isinstance(o['learningRate'], float) else o['learningRate']['initialLearningRate']
+    if kind == 'adamW':
+        return torch.optim.AdamW(groups, lr=rate, betas=(o['beta1'], o['beta2']), eps=o['epsilon'])
+    # SGD's own weight_decay is a term of the gradient: the same thing without momentum
+    return torch.optim.SGD(groups, lr=rate, momentum=o.get('momentum', 0))
+
+
+def clip_norm(parameters, longest):
+    """Keras: g * longest / max(norm, longest). PyTorch adds 1e-6 to the norm, and agrees to that."""
+    grads = [w.grad.clone() for w in parameters]
+    clip_grad_norm_(parameters, longest)
+    norm = math.sqrt(sum(float((g * g).sum()) for g in grads))
+    for w, g in zip(parameters, grads):
+        wanted = g * (longest / max(norm, longest))
+        assert torch.allclose(w.grad, wanted, rtol=1e-5, atol=0)
+        w.grad = wanted
+
+
+def around(name, kind, o):
+    start = [random(f'{name}/{i}', shape) for i, shape in enumerate(([2, 3], [3]))]
+    gradients = [[random(f'{name}/{i}/{step}', w.shape) for i, w in enumerate(start)] for step in range(STEPS)]
+    model = Weights(start)
+    parameters = list(model.list)
+    optimizer = torch_optimizer(kind, parameters, o)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.7) if name == 'all' else None
+    momentum = o.get('emaMomentum', 0.99)
+    ema = AveragedModel(model, avg_fn=lambda average, w, _: momentum * average + (1 - momentum) * w)
+    count = o.get('gradientAccumulationSteps', 1)
+    updates, weights, averages = 0, [], []
+    for step, grads in enumerate(gradients):
+        # the loss of a micro-batch is divided by their number, and backward() adds up
+        sum((w * torch.tensor(g)).sum() / count for w, g in zip(parameters, grads)).backward()
+        if (step + 1) % count == 0:
+            if 'clipvalue' in o:
+                clip_grad_value_(parameters, o['clipvalue'])
+            if 'clipnorm' in o:
+                for w in parameters:
+                    clip_norm([w], o['clipnorm'])
+            if 'globalClipnorm' in o:
+                clip_norm(parameters, o['globalClipnorm'])
+            optimizer.step()
+            optimizer.zero_grad()
+            updates += 1
+            if scheduler:
+                scheduler.step()
+            ema.update_parameters(model)
+            if updates % o.get('emaOverwriteFrequency', STEPS + 1) == 0:
+                with torch.no_grad():
+                    for w, average in zip(parameters, ema.module.list):
+                        w.copy_(average)
+        weights.append([double(w) for w in parameters])
+        averages.append([double(w if updates == 0 else average) for w, average in zip(parameters, ema.module.list)])
+    tensors = {}
+    for i, weight in enumerate(NAMES):
+        tensors[f'{name}/{weight}/start'] = start[i]
+        tensors[f'{name}/{weight}/gradients'] = np.stack([g[i] for g in gradients])
+        tensors[f'{name}/{weight}/w'] = np.stack([w[i] for w in weights])
+        if o.get('useEma'):
+            tensors[f'{name}/{weight}/average'] = np.stack([w[i] for w in averages])
+    return {'name': name, 'optimizer': kind, 'options': o}, tensors
+
+
+def steps():
+    # Keras's published example of clipnorm
+    w = torch.nn.Parameter(torch.zeros(2).double())
+    w.grad = torch.tensor([0.1, -1.0]).double()
+    clip_norm([w], 1.0)
+    check('clipnorm', w.grad, [0.0995, -0.995], 5e-5)
+    results = [around(*case) for case in AROUND]
+    tensors = {key: value for _, more in results for key, value in more.items()}
+    write('steps', 'Eight steps with what may go on around a rule', [case for case, _ in results], tensors)

@@ -1,16 +1,18 @@
 /** Trains a network and leaves a run folder. */
-import { choice, flag, integer, text } from '../../base/options.ts'
+import { FoveaError } from '../../base/errors.ts'
+import { choice, flag, integer, type Settled, text } from '../../base/options.ts'
 import type { Dataset, Parts } from '../../data/dataset.ts'
 import { engineOptions } from '../../engines/index.ts'
-import type { History } from '../../model/history.ts'
+import { callbacks } from '../../model/callbacks/index.ts'
+import { fitOptions } from '../../model/fit-options.ts'
+import type { Callback, History } from '../../model/history.ts'
 import type { Model } from '../../model/model.ts'
-import { fitOptions } from '../../model/train.ts'
-import type { Call } from '../command.ts'
-import { chosen, defineCommand } from '../command.ts'
+import type { Call, Command } from '../command.ts'
+import { chosen, defineCommand, readCall } from '../command.ts'
 import { dataOptions, datasetNames, isUnavailable, loadData, reasonOf, refuseForeign } from '../data.ts'
 import { catchSignals } from '../interrupt.ts'
-import { networkArgument, openNetwork } from '../network.ts'
-import { checkRunFolder, makeRunFolder, type RunFolder } from '../run-folder.ts'
+import { networkArgument, openNetwork, zooNames } from '../network.ts'
+import { checkRunFolder, makeRunFolder, type RunFolder, runFolderAt, wordsOfRun } from '../run-folder.ts'
 import type { DataFacts, RunReport } from '../run-report.ts'
 import { historyReport, jsonReport, textReports } from '../run-report.ts'
 import type { Terminal } from '../terminal.ts'
@@ -19,6 +21,7 @@ import { version } from '../version.ts'
 const groups = {
   data: {
     ...dataOptions,
+    data: choice(datasetNames, { says: 'the data set', optional: true }), // a run that goes on has it already
     fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
   },
   training: {
@@ -27,38 +30,91 @@ const groups = {
     seed: { ...fitOptions.seed, says: 'of all that is random: weights, order, dropout, drawn digits' },
   },
   engine: engineOptions,
+  'ends and checkpoints': {
+    earlyStopping: integer({
+      says: 'epochs without a better val_loss after which training stops, with the best weights',
+      min: 0,
+      optional: true,
+    }),
+    reduceOnPlateau: integer({
+      says: 'epochs without a better val_loss after which the learning rate falls to a tenth',
+      min: 0,
+      optional: true,
+    }),
+    checkpointEvery: integer({
+      says: 'steps from one checkpoint to the next; there is one at the end of every epoch anyway',
+      min: 1,
+      optional: true,
+    }),
+    resume: text({
+      says: 'go on with the run in this folder from its last checkpoint, by the options that it began with and those given now',
+      optional: true,
+    }),
+  },
   output: {
     out: text({ says: 'folder of the run; runs/<network>-<date>-<time> when absent', optional: true }),
     logEvery: integer({ says: 'steps from one line of the history to the next', min: 1, default: 50 }),
     json: flag({ says: 'print events as JSON, one object a line', default: false }),
   },
 }
-const trainOptions = { ...groups.data, ...groups.training, ...groups.engine, ...groups.output }
+const trainOptions = {
+  ...groups.data,
+  ...groups.training,
+  ...groups.engine,
+  ...groups['ends and checkpoints'],
+  ...groups.output,
+}
 
-export const train = defineCommand({
+const command: Command<typeof trainOptions> = {
   says: 'Train a network and keep the run: its configuration, its history and the model',
-  arguments: [networkArgument],
+  arguments: [{ ...networkArgument, takes: 'maybe' }],
   options: trainOptions,
   groups,
   examples: [
     'fovea train lenet --data mnist --epochs 2',
     'fovea train lenet --data digits --validation-split 0.2 --learning-rate 3e-4',
     'fovea train lenet --data mnist --optimizer \'{ "type": "sgd", "momentum": 0.9 }\'',
+    'fovea train --resume runs/lenet-2026-01-31-09-05-00',
   ],
-  async run(call, terminal) {
+  async run(given, terminal) {
+    const call = await goneOn(given)
     const { arguments: names, options } = call
-    if (options.out !== undefined) await checkRunFolder(options.out)
+    if (options.out !== undefined && options.resume === undefined) await checkRunFolder(options.out)
     const model = await openNetwork(names[0], { seed: options.seed, ...chosen(engineOptions, options) })
     const parts = await readParts(call, terminal)
     model.check(parts.train, options.loss) // before anything is written
-    const folder = await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
+    const folder =
+      options.resume === undefined
+        ? await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
+        : runFolderAt(options.resume)
     const reports = [
       ...(options.json ? [jsonReport(terminal.print, options.logEvery)] : textReports(terminal, options.logEvery)),
-      historyReport(folder.append, options.logEvery),
+      historyReport(folder.historyPath, options.logEvery),
     ]
     return trainAndTest(call, { model, parts, folder, reports, terminal })
   },
-})
+}
+export const train = defineCommand(command)
+
+const missing = (what: string, expected: string): FoveaError =>
+  new FoveaError('E_OPTION', { what, where: 'train', expected, hint: 'see fovea train --help' })
+
+/** A call that goes on with a run: its words, then those given now, of which the last ones count. */
+async function goneOn(call: Call<typeof trainOptions>): Promise<Call<typeof trainOptions>> {
+  const { resume, out } = call.options
+  if (resume === undefined) {
+    if (call.arguments.length === 0) throw missing('<network> is missing', zooNames.join(', '))
+    return call
+  }
+  const astray = call.arguments[0] ?? out
+  if (astray !== undefined) {
+    const what = 'a run that goes on has its network and its folder already'
+    throw new FoveaError('E_OPTION', { what, where: 'train', got: `'${astray}'` })
+  }
+  const [, ...words] = call.words
+  const begun = readCall('train', command, [...(await wordsOfRun(resume, 'train')), ...words])
+  return begun === 'help' ? call : begun
+}
 
 interface Run {
   readonly model: Model
@@ -90,10 +146,11 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
   if (exitCode === 0) {
     const { loss } = call.options
     const logs = await model.evaluate(parts.test, loss === undefined ? {} : { loss })
-    for (const report of reports) report.onTest?.(logs)
+    for (const report of reports) await report.onTest?.(logs)
   }
-  const { ended, steps } = history
-  for (const report of reports) report.onEnd?.({ ended, steps, out: folder.path, model: folder.modelPath })
+  const { ended, why, steps } = history
+  const end = { ended, ...(why !== undefined && { why }), steps, out: folder.path, model: folder.modelPath }
+  for (const report of reports) report.onEnd?.(end)
   return exitCode
 }
 
@@ -108,10 +165,16 @@ async function fitUntilStopped(
   try {
     const history = await model.fit(parts.train, {
       ...chosen(fitOptions, options),
-      callbacks: [...reports, { onEpochEnd: () => model.save(folder.modelPath) }],
+      callbacks: [
+        ...reports,
+        ...callbacksOf(options),
+        { onEpochEnd: (_, training) => training.save(folder.modelPath) },
+      ],
+      checkpoints: { folder: folder.checkpointPath, every: options.checkpointEvery },
+      resume: options.resume !== undefined,
       signal: interruption.signal,
     })
-    if (history.epochs.length === 0) await model.save(folder.modelPath)
+    await model.save(folder.modelPath) // the end may have put better weights in their place
     const exitCode = history.ended === 'aborted' ? (interruption.exitCode ?? 0) : 0
     return { history, exitCode }
   } finally {
@@ -119,8 +182,16 @@ async function fitUntilStopped(
   }
 }
 
+function callbacksOf({ earlyStopping: stop, reduceOnPlateau: plateau }: Settled<typeof trainOptions>): Callback[] {
+  return [
+    ...(stop === undefined ? [] : [callbacks.earlyStopping({ patience: stop, restoreBestWeights: true })]),
+    ...(plateau === undefined ? [] : [callbacks.reduceLearningRateOnPlateau({ patience: plateau })]),
+  ]
+}
+
 async function readParts({ options, given }: Call<typeof trainOptions>, terminal: Terminal): Promise<Parts> {
   const { data, fallback } = options
+  if (data === undefined) throw missing("'--data' is missing", dataOptions.data.accepts)
   const ofData = [...given].filter((name) => !Object.hasOwn(fitOptions, name))
   refuseForeign(ofData, fallback ? [data, fallback] : [data], 'train')
   if (!options.json) terminal.draw(`reading ${data} ...`)

@@ -5,6 +5,7 @@ import { matmul } from '../../ops/matmul.ts'
 import { activationOption, activations } from '../activations.ts'
 import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
+import { regularizerOption } from '../regularizers.ts'
 
 /** Every output a weighted sum of all features. */
 export const dense = defineLayer('dense', {
@@ -16,10 +17,18 @@ export const dense = defineLayer('dense', {
     useBias: flag({ says: 'add one number per unit', default: true }),
     kernelInitializer: initializerOption('first values of the kernel [features, units]', 'glorotUniform'),
     biasInitializer: initializerOption('first values of the bias [units]', 'zeros'),
+    kernelRegularizer: regularizerOption('penalty on the kernel'),
+    biasRegularizer: regularizerOption('penalty on the bias'),
   },
-  weights: ({ units, useBias, kernelInitializer, biasInitializer }, shape) => ({
-    kernel: { shape: [shape[0] ?? 1, units], initializer: kernelInitializer },
-    ...(useBias && { bias: { shape: [units], initializer: biasInitializer } }),
+  weights: ({ units, useBias, ...options }, shape) => ({
+    kernel: {
+      shape: [shape[0] ?? 1, units],
+      initializer: options.kernelInitializer,
+      regularizer: options.kernelRegularizer,
+    },
+    ...(useBias && {
+      bias: { shape: [units], initializer: options.biasInitializer, regularizer: options.biasRegularizer },
+    }),
   }),
   forward: ([x], { kernel, bias }, { activation }) => {
     if (x.shape.length !== 2) {

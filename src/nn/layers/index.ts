@@ -1,8 +1,9 @@
 /** Every kind of layer by its word in model files and in code. */
 import { activation } from './activation.ts'
-import { conv2d } from './convolution.ts'
+import { conv2d, depthwiseConv2d } from './convolution.ts'
 import { dense } from './dense.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
+import { batchNormalization } from './normalization.ts'
 import { averagePooling2d, globalAveragePooling2d, globalMaxPooling2d, maxPooling2d } from './pooling.ts'
 import { dropout } from './regularization.ts'
 import { rescaling } from './rescaling.ts'
@@ -10,6 +11,7 @@ import { flatten, reshape, zeroPadding2d } from './reshaping.ts'
 
 export const layers = {
   conv2d,
+  depthwiseConv2d,
   maxPooling2d,
   averagePooling2d,
   globalAveragePooling2d,
@@ -21,6 +23,7 @@ export const layers = {
   dense,
   activation,
   dropout,
+  batchNormalization,
   concatenate,
   add,
   subtract,

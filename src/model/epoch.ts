@@ -1,0 +1,138 @@
+/** One epoch: batch after batch, the engine a step ahead of what is known; the same reports in the same order always. */
+import { FoveaError } from '../base/errors.ts'
+import { permutation, stream } from '../base/random.ts'
+import type { Program } from '../compile/program.ts'
+import { allocateBatch } from '../data/batch.ts'
+import { firstNonFinite } from './diagnosis.ts'
+import type { NumbersByName } from './feed.ts'
+import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { trainingGoals } from './graphs.ts'
+import { stepInputs } from './step-inputs.ts'
+import type { Training } from './training.ts'
+import { each, isOver, rateOf } from './training.ts'
+
+interface Place {
+  readonly epoch: number
+  readonly epochs: number
+  readonly batch: number
+  readonly batches: number
+  readonly step: number
+}
+
+/** A step under way. */
+interface Pending {
+  readonly place: Place
+  readonly indices: Uint32Array
+  readonly learningRate: number
+  readonly sums: Promise<NumbersByName>
+}
+
+/** The training program for batches of `size`. */
+export function programFor({ session, data, objective, optimizer }: Training, size: number): Promise<Program> {
+  const { type } = optimizer
+  const { learningRate: _, ...options } = optimizer.options // an input of every program, not a part of one
+  const key = `train ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, type, options])}`
+  return session.program(key, () => trainingGoals(session.network, objective, { ...data, size }, optimizer))
+}
+
+/**
+ * The batches of the epoch that are not done yet; `onStep` is called after some with nothing under way. When it fails,
+ * nothing is left running.
+ */
+export async function trainEpoch(
+  training: Training,
+  pause: { readonly every: number; readonly onPause: () => Promise<void> },
+): Promise<void> {
+  const { session, data, settings, batches, at } = training
+  const { batchSize, shuffle, seed, overfitBatches } = settings
+  if (at.batch === 0) session.epochs++
+  const order =
+    shuffle && overfitBatches === undefined
+      ? permutation({ seed, stream: stream('shuffle'), step: session.epochs - 1 }, data.length)
+      : Uint32Array.from({ length: data.length }, (_, i) => i)
+  const start = performance.now()
+  const before = at.seconds
+  const pending: Pending[] = []
+  const settle = async (): Promise<void> => {
+    const [oldest] = pending
+    await oldest.sums
+    await report(training, oldest, before + (performance.now() - start) / 1000)
+    pending.shift()
+    if (training.stopped !== undefined && at.batch < oldest.place.batch) pending.length = 0 // nothing was done there
+  }
+  try {
+    while (at.batch + pending.length < batches && !isOver(training)) {
+      const batch = at.batch + pending.length
+      const indices = order.subarray(batch * batchSize, (batch + 1) * batchSize)
+      training.rateFrom = () => at.step
+      const place = { epoch: at.epoch, epochs: training.epochs, batch: batch + 1, batches, step: at.step + 1 }
+      await each(training, (c, control) => c.onBatchBegin?.(place, control))
+      pending.push({ place, indices, ...(await takeStep(training, indices)) })
+      if (pending.length >= IN_FLIGHT) await settle()
+      if (at.step % pause.every !== 0) continue
+      while (pending.length > 0) await settle()
+      await pause.onPause()
+    }
+    while (pending.length > 0) await settle()
+  } finally {
+    await Promise.allSettled(pending.map(({ sums }) => sums))
+    training.rateFrom = () => at.step
+  }
+}
+
+/** Reads a batch and starts a step on it; its sums come later. */
+async function takeStep(
+  training: Training,
+  indices: Uint32Array,
+): Promise<Pick<Pending, 'sums'> & { learningRate: number }> {
+  const { session, data, objective, at } = training
+  const arrays = allocateBatch(data, indices.length)
+  const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
+  checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
+  const learningRate = rateOf(training, at.step)
+  const given = stepInputs(training, { size: indices.length, learningRate })
+  session.steps++
+  at.step++
+  const sums = program.run({ ...fed(arrays, program), ...onlyKnown(program, given) })
+  sums.catch(() => {}) // it is waited for when its turn comes
+  return { sums, learningRate }
+}
+
+/** Adds a step's sums to those of the epoch and tells the callbacks. */
+async function report(
+  training: Training,
+  { place, indices, learningRate, sums }: Pending,
+  seconds: number,
+): Promise<void> {
+  const { at, data, session } = training
+  const { finite, ...values } = await sums
+  if (finite[0] !== 1) {
+    session.steps -= at.step - (place.step - 1) // this step and those behind it did nothing
+    at.step = place.step - 1
+    const error = await nonFinite(training, place, indices)
+    if (training.settings.onNonFinite === 'throw') throw error
+    training.stopped ??= error.message
+    return
+  }
+  at.batch = place.batch
+  at.seconds = seconds
+  at.tally.add(values, indices.length)
+  const batch = new Tally()
+  batch.add(values, indices.length)
+  const imagesPerSecond = at.tally.samples / Math.max(seconds, 1e-9)
+  const secondsLeft = (data.length - at.tally.samples) / imagesPerSecond
+  const logs = { logs: at.tally.means, batchLogs: batch.means }
+  training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
+  await each(training, (c, control) =>
+    c.onBatchEnd?.({ ...place, imagesPerSecond, secondsLeft, learningRate, ...logs }, control),
+  )
+}
+
+async function nonFinite(training: Training, { epoch, batch }: Place, indices: Uint32Array): Promise<FoveaError> {
+  const source = await firstNonFinite(training, indices)
+  return new FoveaError('E_NONFINITE', {
+    what: `${source} is not a finite number; the weights are those before this step`,
+    where: `epoch ${epoch}, batch ${batch}`,
+    hint: `lower the learning rate (now ${rateOf(training, training.at.step)}), or look for bad values in the data`,
+  })
+}

@@ -1,0 +1,53 @@
+/** Parts of a network by the names of its layers: what leads to one, what is frozen. */
+import { didYouMean, FoveaError } from '../base/errors.ts'
+import { inOrder } from '../base/order.ts'
+import type { Network } from './network.ts'
+
+/** The last call of a layer or input by its name. */
+export function callOf({ name: where, calls, layers, inputs }: Network, name: string): number {
+  const found = calls.findLastIndex(({ of }) => (of.kind === 'layer' ? of.layer.name : of.name) === name)
+  if (found >= 0) return found
+  throw unknownLayer(where, name, [...Object.keys(inputs), ...layers.map((layer) => layer.name)])
+}
+
+/** The part of a network that leads to these layers; its layers keep their names. */
+export function partOf(network: Network, ends: readonly string[]): Network {
+  const wanted = ends.map((name) => [name, callOf(network, name)] as const)
+  const { calls } = network
+  const kept = inOrder(
+    wanted.map(([, i]) => calls[i]),
+    ({ inputs }) => inputs.map((i) => calls[i]),
+  ).toSorted((a, b) => calls.indexOf(a) - calls.indexOf(b))
+  const places = new Map(kept.map((call, i) => [call, i]))
+  const place = (i: number): number => places.get(calls[i]) as number
+  const inputs = kept.flatMap(({ of, shape }) => (of.kind === 'input' ? [[of.name, shape] as const] : []))
+  return {
+    name: network.name,
+    layers: network.layers.filter((layer) => kept.some(({ of }) => of.kind === 'layer' && of.layer === layer)),
+    calls: kept.map((call) => ({ ...call, inputs: call.inputs.map(place) })),
+    inputs: Object.fromEntries(inputs),
+    outputs: Object.fromEntries(wanted.map(([name, i]) => [name, place(i)])),
+    frozen: network.frozen,
+  }
+}
+
+/** The same network with these layers frozen, or not frozen any more; `*` in a name stands for any text. */
+export function withFrozen(network: Network, names: readonly string[], isFrozen: boolean): Network {
+  const layers = network.layers.map(({ name }) => name)
+  const frozen = new Set(network.frozen)
+  for (const name of names) {
+    const hits = layers.filter((layer) => matches(layer, name))
+    if (hits.length === 0) throw unknownLayer(network.name, name, layers)
+    for (const hit of hits) isFrozen ? frozen.add(hit) : frozen.delete(hit)
+  }
+  return { ...network, frozen }
+}
+
+const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+const matches = (name: string, pattern: string): boolean =>
+  new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`).test(name)
+
+function unknownLayer(where: string, name: string, known: readonly string[]): FoveaError {
+  const hint = didYouMean(name, known) ?? `the layers are ${known.join(', ')}`
+  return new FoveaError('E_MODEL', { what: `has no layer '${name}'`, where, hint })
+}

@@ -1,0 +1,78 @@
+/** Regularizers by Keras's names: a penalty on a weight, which is added to the loss. */
+import type { Options, OptionTable, Settled } from '../base/options.ts'
+import { custom, number, settle } from '../base/options.ts'
+import type { Node } from '../graph/node.ts'
+import { abs, add, mul } from '../ops/elementwise.ts'
+import { sum } from '../ops/reduction.ts'
+
+interface RegularizerRow<T extends OptionTable> {
+  readonly says: string
+  readonly options: T
+  /** What the name alone stands for, where that is more than the defaults. */
+  readonly named?: Settled<T>
+  /** A scalar from a weight of any shape. */
+  readonly penalty: (options: Settled<T>, weight: Node) => Node
+}
+const define = <const T extends OptionTable>(row: RegularizerRow<T>) => row
+
+const factor = (of: string, value: number) => number({ says: `what ${of} is multiplied by`, min: 0, default: value })
+const absolutes = (weight: Node): Node => sum(abs(weight))
+const squares = (weight: Node): Node => sum(mul(weight, weight))
+
+export const regularizers = {
+  l1: define({
+    says: 'l1 times the sum of the absolute values: many weights become 0.',
+    options: { l1: factor('the sum of absolute values', 0.01) },
+    penalty: ({ l1 }, weight) => mul(absolutes(weight), l1),
+  }),
+  l2: define({
+    says: 'l2 times the sum of the squares (not half of it): weights stay small.',
+    options: { l2: factor('the sum of squares', 0.01) },
+    penalty: ({ l2 }, weight) => mul(squares(weight), l2),
+  }),
+  l1L2: define({
+    says: 'Both; 0.01 of each by its name alone, and 0 of what its options leave out.',
+    options: { l1: factor('the sum of absolute values', 0), l2: factor('the sum of squares', 0) },
+    named: { l1: 0.01, l2: 0.01 },
+    penalty: ({ l1, l2 }, weight) => add(mul(absolutes(weight), l1), mul(squares(weight), l2)),
+  }),
+} as const
+
+export type RegularizerName = keyof typeof regularizers
+export const regularizerNames = Object.keys(regularizers) as RegularizerName[]
+
+type RegularizerWithOptions = {
+  [N in RegularizerName]: { readonly type: N } & Options<(typeof regularizers)[N]['options']>
+}[RegularizerName]
+
+/** A regularizer: its name, or `{ type, ...options }` such as `{ type: 'l2', l2: 1e-4 }`. Plain JSON. */
+export type Regularizer = RegularizerName | RegularizerWithOptions
+
+function settled(regularizer: Regularizer) {
+  const isName = typeof regularizer === 'string'
+  const { type, ...options } = isName ? { type: regularizer } : regularizer
+  const row = regularizers[type] as unknown as RegularizerRow<OptionTable>
+  return { row, options: settle(row.options, (isName && row.named) || options, type) }
+}
+
+/** The penalty on a weight: a scalar. */
+export function penaltyOf(regularizer: Regularizer, weight: Node): Node {
+  const { row, options } = settled(regularizer)
+  return row.penalty(options, weight)
+}
+
+function check(value: unknown): Regularizer | undefined {
+  const type = typeof value === 'object' && value !== null ? (value as { type?: unknown }).type : value
+  if (!regularizerNames.includes(type as RegularizerName)) return undefined
+  settled(value as Regularizer) // says what is wrong with an option
+  return value as Regularizer
+}
+
+/** A regularizer as an option of a layer; none when absent. */
+export const regularizerOption = (says: string) =>
+  custom<Regularizer | undefined>({
+    says,
+    accepts: `${regularizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
+    check,
+    optional: true,
+  })

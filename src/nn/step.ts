@@ -1,0 +1,123 @@
+/**
+ * What happens around an optimizer's rule, in Keras's order: gradients are accumulated and clipped, weights decay, the
+ * rule is applied, averages follow. A graph; what depends on the step alone enters as a number computed on the host, a
+ * function of options and step, so that training resumes exactly.
+ */
+import type { Node } from '../graph/node.ts'
+import { add, div, maximum, minimum, mul, select, sqrt, sub } from '../ops/elementwise.ts'
+import { sum } from '../ops/reduction.ts'
+import type { SettledOptimizer } from './optimizers.ts'
+import { rateAt } from './schedules.ts'
+
+/** What a slot holds before the first step: a number throughout, or the values of its weight. */
+export type FirstValue = number | 'weight'
+
+/** The state's name of a slot of a weight. */
+export const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
+
+/** The state's name of the moving average of a weight, kept with `useEma`. */
+export const averageName = (type: string, weight: string): string => slotName(type, 'average', weight)
+
+/** State kept per weight, of its shape: the rule's slots, and `average` and `gradientSum` where options ask for them. */
+export function stepSlots({ row, options }: SettledOptimizer): Readonly<Record<string, FirstValue>> {
+  const ruled = Object.entries(row.slots(options)).map(([slot, value]) => [slot, value ?? 0])
+  return {
+    ...Object.fromEntries(ruled),
+    ...(options.gradientAccumulationSteps && { gradientSum: 0 }),
+    ...(options.useEma && { average: 'weight' }),
+  }
+}
+
+/** Updates made in the first `steps` steps: fewer where gradients are accumulated. */
+export const updatesIn = ({ options }: SettledOptimizer, steps: number): number =>
+  Math.floor(steps / (options.gradientAccumulationSteps ?? 1))
+
+/** A step in its training. */
+export interface StepPlace {
+  /** 0 for the first step. */
+  readonly step: number
+  /** Steps of the whole training, with which schedules end. */
+  readonly total: number
+}
+
+/** The learning rate by the optimizer's own options. */
+export const learningRateAt = (optimizer: SettledOptimizer, { step, total }: StepPlace): number =>
+  rateAt(optimizer.options.learningRate, updatesIn(optimizer, step), updatesIn(optimizer, total))
+
+/** Numbers that `nextState` reads at a step; which ones is a matter of the options alone. */
+export function stepRates(
+  optimizer: SettledOptimizer,
+  { learningRate: given, ...place }: StepPlace & { readonly learningRate?: number | undefined },
+): Record<string, number> {
+  const { row, options } = optimizer
+  const { weightDecay, gradientAccumulationSteps, useEma, emaMomentum, emaOverwriteFrequency } = options
+  const t = updatesIn(optimizer, place.step) + 1
+  const learningRate = given ?? learningRateAt(optimizer, place)
+  return {
+    ...row.rates(options, { t, learningRate }),
+    ...(weightDecay > 0 && { kept: 1 - learningRate * weightDecay }),
+    ...(gradientAccumulationSteps && { isUpdate: updatesIn(optimizer, place.step + 1) === t ? 1 : 0 }),
+    ...(useEma && { emaMomentum: t === 1 ? 0 : emaMomentum }),
+    ...(useEma && emaOverwriteFrequency && { overwrites: t % emaOverwriteFrequency === 0 ? 1 : 0 }),
+  }
+}
+
+type NamedNodes = Readonly<Record<string, Node>>
+
+/** A weight after a step. */
+export interface Stepped {
+  readonly weight: Node
+  readonly slots: NamedNodes
+}
+
+/** A weight before it. */
+export interface Trained extends Stepped {
+  readonly name: string
+  readonly gradient: Node
+}
+
+/** The next weights and slots, in the order of `weights`: all that are trained, since their gradients may be clipped together. */
+export function nextState(
+  { row, options }: SettledOptimizer,
+  weights: readonly Trained[],
+  rates: NamedNodes,
+): Stepped[] {
+  const { weightDecay, excludeFromWeightDecay, gradientAccumulationSteps: count } = options
+  const sums = weights.map(({ gradient, slots }) => (count ? add(slots['gradientSum'], gradient) : gradient))
+  const gradients = clipped(count ? sums.map((total) => div(total, count)) : sums, options)
+
+  return weights.map(({ name, weight, slots }, i) => {
+    const decays = weightDecay > 0 && !excludeFromWeightDecay.some((part) => name.includes(part))
+    const before = decays ? mul(weight, rates['kept']) : weight
+    const { weight: ruled, ...ruledSlots } = row.update(before, gradients[i], slots, rates, options)
+    const { weight: after, ...next } = averaged({ ...slots, ...ruledSlots, weight: ruled }, rates)
+    if (!count) return { weight: after, slots: next }
+    // a step that makes no update changes the sum of gradients alone
+    const settled = Object.entries(next).map(([slot, value]) => [slot, select(rates['isUpdate'], value, slots[slot])])
+    return {
+      weight: select(rates['isUpdate'], after, weight),
+      slots: { ...Object.fromEntries(settled), gradientSum: select(rates['isUpdate'], 0, sums[i]) },
+    }
+  })
+}
+
+type Clips = Pick<SettledOptimizer['options'], 'clipnorm' | 'globalClipnorm' | 'clipvalue'>
+
+function clipped(gradients: readonly Node[], { clipnorm, globalClipnorm, clipvalue }: Clips): readonly Node[] {
+  if (clipvalue !== undefined) return gradients.map((g) => minimum(maximum(g, -clipvalue), clipvalue))
+  const squares = gradients.map((g) => sum(mul(g, g)))
+  /** What shortens a gradient with this sum of squares; 1 where it is short enough. */
+  const share = (longest: number, square: Node): Node => div(longest, maximum(sqrt(square), longest))
+  if (clipnorm !== undefined) return gradients.map((g, i) => mul(g, share(clipnorm, squares[i])))
+  if (globalClipnorm === undefined || gradients.length === 0) return gradients
+  const all = share(globalClipnorm, squares.reduce(add))
+  return gradients.map((g) => mul(g, all))
+}
+
+/** Takes the weight into its average where there is one, and sets it to that where this is due. */
+function averaged(next: NamedNodes & { readonly weight: Node }, { emaMomentum, overwrites }: NamedNodes) {
+  const { weight, average: old } = next
+  if (!old) return next
+  const average = add(mul(old, emaMomentum), mul(weight, sub(1, emaMomentum)))
+  return { ...next, average, weight: overwrites ? select(overwrites, average, weight) : weight }
+}
