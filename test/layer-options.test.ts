@@ -9,7 +9,10 @@ import { input } from '../src/graph/node.ts'
 import type { Layer } from '../src/index.ts'
 import { layers } from '../src/index.ts'
 import type { ConvolutionAttrs } from '../src/ops/convolution.ts'
+import { mul } from '../src/ops/elementwise.ts'
+import { gradients } from '../src/ops/gradient.ts'
 import type { PoolAttrs } from '../src/ops/pooling.ts'
+import { sum } from '../src/ops/reduction.ts'
 import { golden } from './golden.ts'
 import { assertClose, evaluate, ladder } from './tensors.ts'
 
@@ -72,6 +75,28 @@ suite('layers against PyTorch', () => {
     })
   }
 
+  for (const { name, attrs } of convolutions.cases) {
+    const { strides, dilation, padding, groups } = attrs
+    const of = (part: string) => convolutions.tensor(`${name}/${part}`)
+    const [high, wide, perGroup, filters] = of('kernel').shape
+    if (strides.length !== 2 || perGroup !== 1 || groups === 1 || typeof padding !== 'string') continue
+    test(`depthwiseConv2d: ${name}`, async () => {
+      const depthMultiplier = filters / groups
+      const layer = layers.depthwiseConv2d({
+        kernelSize: [high, wide],
+        strides: pair(strides),
+        dilationRate: pair(dilation),
+        padding: padding as 'same',
+        depthMultiplier,
+        useBias: false,
+      })
+      const kernel = { ...of('kernel'), shape: [high, wide, groups, depthMultiplier] }
+      const { shape, data } = await applied(layer, of('x'), { kernel })
+      assert.deepEqual(shape, of('y').shape)
+      assertClose(data, of('y').data, 1e-12, name)
+    })
+  }
+
   const pools = golden<{ name: string; op: 'maxPool' | 'averagePool'; attrs: PoolAttrs }>('pooling')
   for (const { name, op, attrs } of pools.cases) {
     const { window, strides, padding } = attrs
@@ -91,6 +116,40 @@ suite('layers against PyTorch', () => {
     })
   }
 })
+
+suite('batchNormalization in training against PyTorch', () => {
+  const file = golden<{ name: string; options: { scale: boolean; center: boolean } }>('normalization')
+  for (const { name, options } of file.cases) {
+    test(`batchNormalization: ${name}`, async () => {
+      const { data, shape } = file.tensor(`${name}/x`)
+      const values: Record<string, Numbers> = { x: data, dy: file.tensor(`${name}/dy`).data }
+      const nodes: Record<string, Node> = {}
+      for (const weight of ['gamma', 'beta', 'movingMean', 'movingVariance'].filter((w) => file.has(`${name}/${w}`))) {
+        values[weight] = file.tensor(`${name}/${weight}`).data
+        nodes[weight] = input(weight, [shape[shape.length - 1]])
+      }
+      const layer = layers.batchNormalization(options)
+      const context = { mode: 'train', key: input('key', [4], 'int32'), index: 0, isTrainable: true } as const
+      const x = input('x', shape)
+      const given = layer.row.forward([x], nodes, layer.options, context)
+      assert.ok('output' in given)
+      const wrt = Object.entries({ x, ...nodes }).filter(([part]) => file.has(`${name}/d ${part}`))
+      const flows = gradients(
+        sum(mul(given.output, input('dy', shape))),
+        wrt.map(([, node]) => node),
+      )
+      const outputs = {
+        y: given.output,
+        ...Object.fromEntries(wrt.map(([part], i) => [`d ${part}`, flows[i]])),
+        ...Object.fromEntries(Object.entries(given.updates).map(([part, node]) => [`next ${part}`, node as Node])),
+      }
+      assert.equal(Object.keys(outputs).length, 4 + Number(options.scale) + Number(options.center))
+      const got = await evaluate(engine, { outputs }, values)
+      for (const part of Object.keys(outputs)) assertClose(got[part], file.tensor(`${name}/${part}`).data, 1e-11, part)
+    })
+  }
+})
+
 const pair = ([a, b]: readonly number[]): [number, number] => [a, b]
 
 const x = { shape: [2, 3], data: Float64Array.of(1, 2, 3, -4, 5, 6) }

@@ -217,7 +217,7 @@ export const layers: readonly Fault[] = [
     file: 'src/ops/normalization.ts',
     find: 'elementwiseOps.rsqrt(add(variance, epsilon))',
     replace: 'add(elementwiseOps.rsqrt(variance), epsilon)',
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: beta is scaled too',
@@ -226,35 +226,35 @@ export const layers: readonly Fault[] = [
   return beta ? add(scaled, beta) : scaled`,
     replace: `const shifted = beta ? add(normal, beta) : normal
   return gamma ? mul(shifted, gamma) : shifted`,
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: the variance is that about 0',
     file: 'src/ops/normalization.ts',
     find: 'elementwiseOps.square(sub(x, kept))',
     replace: 'elementwiseOps.square(x)',
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: "batchNormalization: PyTorch's momentum",
     file: 'src/nn/layers/normalization.ts',
     find: 'add(mul(old, momentum), mul(now, 1 - momentum))',
     replace: 'add(mul(old, 1 - momentum), mul(now, momentum))',
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: statistics over the batch alone, not over places',
     file: 'src/nn/layers/normalization.ts',
     find: 'x.shape.slice(1).map((_, axis) => axis)',
     replace: '[0]',
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: training by the running statistics',
     file: 'src/nn/layers/normalization.ts',
     find: 'output: batchNorm(x, { mean, variance, gamma',
     replace: 'output: batchNorm(x, { mean: movingMean, variance: movingVariance, gamma',
-    tests: ['layers: batchNormalization'],
+    tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: a frozen layer moves its statistics',
@@ -269,7 +269,7 @@ export const layers: readonly Fault[] = [
     find: 'attrsOf(options, channels))',
     replace:
       'attrsOf(options, channels).groups === 1 ? attrsOf(options, 1) : { ...attrsOf(options, channels), strides: [1, 1] })',
-    tests: ['layers: depthwise'],
+    tests: ['layer-options: depthwise'],
   },
   {
     name: 'l2 is half the sum of the squares',

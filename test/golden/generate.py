@@ -16,6 +16,7 @@ import torch
 from convolution import convolutions
 from lenet import train
 from losses import losses
+from normalization import normalizations
 from ops import ops
 from optimizers import optimizers, steps
 from pooling import pools
@@ -27,6 +28,7 @@ if __name__ == '__main__':
     pools()
     losses()
     ops()
+    normalizations()
     train()
     optimizers()
     steps()
