@@ -21,7 +21,7 @@ import { add, div, exp, less, mul, neg, relu, select, sigmoid, sub, tanh } from 
 import { gradients } from '../src/ops/gradient.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { concat, pad, slice, transpose } from '../src/ops/movement.ts'
-import { softmax } from '../src/ops/normalization.ts'
+import { batchNorm, moments, softmax } from '../src/ops/normalization.ts'
 import { averagePool, maxPool } from '../src/ops/pooling.ts'
 import { max, mean, sum } from '../src/ops/reduction.ts'
 import { failure } from './failure.ts'
@@ -186,6 +186,31 @@ suite('fuse', () => {
     assert.equal(count(/convolutionKernelGradient/g), 2, text)
     assert.equal(count(/convolution\(/g), 2, text)
     assert.equal(count(/^kernel1.* = select\(/gm), 1, 'updates in place')
+  })
+
+  test('batch normalisation in training: three passes after the convolution, three back after what brings dy', () => {
+    const [gamma, beta, last] = [variable('gamma', [4]), variable('beta', [4]), variable('last', [3, 3, 4, 4])]
+    const own = moments(convolved, { axes: [0, 1, 2] })
+    const y = relu(batchNorm(convolved, { ...own, gamma, beta, epsilon: 1e-3 }))
+    const z = convolution(y, last, same)
+    const lines = steps(...gradients(sum(mul(z, z)), [kernel, gamma, beta, last])).split('\n')
+    const whole = '[2, 6, 6, 4]'
+    const passes = lines
+      .filter((line) => line.includes(whole))
+      .map((line) => line.replaceAll(whole, '').replace(/b\d+/g, '-'))
+    assert.deepEqual(passes, [
+      '- = add(convolution(-[2, 6, 6, 3], kernel[3, 3, 3, 4]), bias[4])',
+      '-[4] = sum(-)',
+      '-[4] = sum(mul(sub(-, -[4]), sub(-, -[4])))',
+      '- = max(add(mul(sub(-, -[4]), -[4]), beta[4]), 0)',
+      '- = add(convolution(-, last[3, 3, 4, 4]), convolution(-, last[3, 3, 4, 4]))',
+      '- = mul(convolutionInputGradient(-, last[3, 3, 4, 4]), less(0, -))',
+      '-[4] = sum(mul(-, sub(-, -[4])))',
+      '-[4] = sum(-)',
+      '- = add(add(mul(-, -[4]), mul(-[4], mul(2, sub(-, -[4])))), -[4])',
+      '-[3, 3, 3, 4] = convolutionKernelGradient(-[2, 6, 6, 3], -)',
+      '-[3, 3, 4, 4] = convolutionKernelGradient(-, -)',
+    ])
   })
 
   test('expressions stay bounded, however often a value is squared', () => {

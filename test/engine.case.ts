@@ -16,6 +16,7 @@ import { broadcastTo, reshape } from '../src/ops/broadcasting.ts'
 import { convolution } from '../src/ops/convolution.ts'
 import {
   add,
+  clip,
   div,
   elementwiseOps,
   exp,
@@ -36,7 +37,7 @@ import { gradients } from '../src/ops/gradient.ts'
 import { gather } from '../src/ops/indexing.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { concat, pad, slice, transpose } from '../src/ops/movement.ts'
-import { logSoftmax, softmax } from '../src/ops/normalization.ts'
+import { batchNorm, logSoftmax, moments, softmax } from '../src/ops/normalization.ts'
 import { averagePool, maxPool } from '../src/ops/pooling.ts'
 import { argmax, max, mean, sum } from '../src/ops/reduction.ts'
 import { failure } from './failure.ts'
@@ -115,6 +116,11 @@ export const large: readonly { name: string; specs: readonly TensorSpec[]; y: (x
   { name: 'elementwise rows', specs: floats([401, 301], [301], [401, 1]), y: ([a, b, c]) => mul(add(a, b), c) },
   { name: 'sum along', specs: floats([3, 100_003]), y: ([x]) => sum(x, { axes: [1] }) },
   { name: 'sum across', specs: floats([9001, 37]), y: ([x]) => sum(x, { axes: [0] }) },
+  {
+    name: 'sum of differences across',
+    specs: floats([9001, 37], [37]),
+    y: ([x, m]) => sum(mul(sub(x, m), x), { axes: [0] }),
+  },
   { name: 'sum of all', specs: floats([90, 41, 23]), y: ([x]) => sum(x) },
   { name: 'max', specs: floats([9001, 19]), y: ([x]) => max(x, { axes: [0] }) },
   { name: 'softmax', specs: floats([2001, 33]), y: ([x]) => softmax(x) },
@@ -184,6 +190,34 @@ const fused: readonly { name: string; steps: number; specs: readonly TensorSpec[
       y: ([x, w, b]) => relu(add(matmul(x, w, {}), b)),
     },
     { name: 'sum with a head', steps: 1, specs: floats([7, 33], [7, 33]), y: ([a, b]) => sum(mul(a, sub(a, b))) },
+    ...(
+      [
+        ['over the rows', [600, 37], [0]],
+        ['over a row', [5, 33], [1]],
+        ['over all', [40, 7], [0, 1]],
+        ['over the middle', [3, 4, 6], [1]],
+        ['over the last two', [3, 4, 6], [1, 2]],
+        ['over the first of three', [5, 4, 6], [0]],
+      ] as const
+    ).map(([over, shape, axes]) => ({
+      name: `squared differences from a row, summed ${over}`,
+      steps: 1,
+      specs: floats(shape, shape.slice(-1)),
+      y: ([x, row]: readonly Node[]) => sum(mul(sub(x, row), sub(x, row)), { axes }),
+    })),
+    {
+      name: 'convolution + batch normalisation by given moments + relu',
+      steps: 2,
+      specs: floats([2, 6, 7, 3], [3, 3, 3, 9], [9], [9], [9]),
+      y: ([x, k, mean, gamma, beta]) =>
+        relu(batchNorm(convolution(x, k, same), { mean, variance: mul(mean, mean), gamma, beta, epsilon: 1e-3 })),
+    },
+    {
+      name: 'batch normalisation by its own moments + relu',
+      steps: 5,
+      specs: floats([3, 5, 4, 6], [6], [6]),
+      y: ([x, gamma, beta]) => relu(batchNorm(x, { ...moments(x, { axes: [0, 1, 2] }), gamma, beta, epsilon: 1e-3 })),
+    },
     {
       name: 'mean of squares across',
       steps: 3,
@@ -496,6 +530,7 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         convolution: convolution(x, k, valid),
         sum: sum(x, { axes: [2] }),
         finite: finite(x),
+        clip: clip(x, -1, 2),
       }
       const values = { x: Float32Array.of(NaN, 1, -2, 3, Infinity, -Infinity, -0, 2) }
       const got = await evaluate(engine, { outputs }, values)
@@ -506,6 +541,7 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
       assert.deepEqual(plain.convolution, [NaN, -1, 1, NaN, -Infinity, 2])
       assert.deepEqual(plain.sum, [NaN, NaN])
       assert.deepEqual(plain.finite, [0, 1, 1, 1, 0, 0, 1, 1])
+      assert.deepEqual(plain.clip, [NaN, 1, -1, 2, 2, -1, -0, 2])
     })
 
     test('constants that JSON cannot say stay apart', async () => {

@@ -8,10 +8,10 @@ import type { Node } from '../src/graph/node.ts'
 import { input } from '../src/graph/node.ts'
 import type { ConvolutionAttrs } from '../src/ops/convolution.ts'
 import { convolution } from '../src/ops/convolution.ts'
-import { elementwiseOps, mul, neg } from '../src/ops/elementwise.ts'
+import { clip, elementwiseOps, mul, neg } from '../src/ops/elementwise.ts'
 import { gradients } from '../src/ops/gradient.ts'
 import { oneHot } from '../src/ops/indexing.ts'
-import { logSoftmax, softmax } from '../src/ops/normalization.ts'
+import { batchNorm, logSoftmax, moments, softmax } from '../src/ops/normalization.ts'
 import type { PoolAttrs } from '../src/ops/pooling.ts'
 import { averagePool, maxPool } from '../src/ops/pooling.ts'
 import { mean, sum } from '../src/ops/reduction.ts'
@@ -82,10 +82,34 @@ for (const who of judges) {
     }
   })
 
+  suite(`golden, ${who.engine.name}: normalization`, () => {
+    const file = golden<{ name: string; epsilon: number; by: 'batch' | 'given'; affine: boolean; offset: number }>(
+      'normalization',
+    )
+    for (const { name, epsilon, by, affine, offset } of file.cases) {
+      test(name, async () => {
+        const of = (part: string) => file.tensor(`${name}/${part}`)
+        const parts = ['x', 'dy', ...(affine ? ['gamma', 'beta'] : []), ...(by === 'given' ? ['mean', 'variance'] : [])]
+        const given = Object.fromEntries(parts.map((part) => [part, input(part, of(part).shape)]))
+        const { x, dy, gamma, beta, mean, variance } = given
+        const own =
+          by === 'batch' ? moments(x, { axes: x.shape.map((_, axis) => axis).slice(0, -1) }) : { mean, variance }
+        const y = batchNorm(x, { ...own, ...(affine && { gamma, beta }), epsilon })
+        const wrt = affine ? { dx: x, dgamma: gamma, dbeta: beta } : { dx: x }
+        const flows = flowing(y, dy, Object.values(wrt))
+        const outputs = { y, ...Object.fromEntries(Object.keys(wrt).map((key, i) => [key, flows[i]])) }
+        const values = Object.fromEntries(parts.map((part) => [part, of(part).data]))
+        const tolerance = who.tolerance * Math.max(offset, 1)
+        const wanted = Object.fromEntries(Object.keys(outputs).map((key) => [key, of(key).data]))
+        await judge({ ...who, tolerance }, outputs, values, wanted)
+      })
+    }
+  })
+
   suite(`golden, ${who.engine.name}: losses`, () => {
     const file = golden<{
       name: string
-      kind: 'elementwise' | 'softmax' | 'crossEntropy'
+      kind: 'elementwise' | 'power' | 'softmax' | 'crossEntropy'
       op: string
       targets: string
       scale?: number
@@ -95,12 +119,21 @@ for (const who of judges) {
       test(name, async () => {
         if (kind === 'elementwise') {
           const x = input('x', of('x').shape)
-          const y = elementwiseOps[op as 'exp'](x)
+          const y = unary[op](x)
           const [dydx] = gradients(sum(y), [x])
           const got = await evaluate(who.engine, { outputs: { y, dydx } }, { x: of('x').data })
           for (const part of ['y', 'dydx']) {
             const scale = given ?? (cancelling.has(`${op} ${part}`) ? 1 : 0)
             assertElements(got[part], of(part).data, { ...who, scale }, `${name} ${part}`, of('x').data)
+          }
+        } else if (kind === 'power') {
+          const [a, b] = ['a', 'b'].map((part) => input(part, of(part).shape))
+          const y = elementwiseOps.pow(a, b)
+          const [da, db] = gradients(sum(y), [a, b])
+          const got = await evaluate(who.engine, { outputs: { y, da, db } }, { a: of('a').data, b: of('b').data })
+          const pairs = Array.from(of('a').data, (base, i) => `${base}^${of('b').data[i]}`)
+          for (const part of ['y', 'da', 'db']) {
+            assertElements(got[part], of(part).data, { ...who, scale: 0 }, `${name} ${part}`, pairs)
           }
         } else if (kind === 'softmax') {
           const [x, dy] = ['x', 'dy'].map((part) => input(part, of(part).shape))
@@ -126,8 +159,13 @@ for (const who of judges) {
   })
 }
 
+const unary: Readonly<Record<string, (x: Node) => Node>> = {
+  ...(elementwiseOps as unknown as Record<string, (x: Node) => Node>),
+  clip: (x) => clip(x, -15 / 16, 25 / 16),
+}
+
 /** Differences of numbers near 1 (y (1 - y), 1 - y y, exp(x) - 1): their errors are relative to 1, not to themselves. */
-const cancelling = new Set(['sigmoid dydx', 'tanh dydx', 'selu y', 'selu dydx'])
+const cancelling = new Set(['sigmoid dydx', 'tanh dydx', 'selu y', 'selu dydx', 'erf dydx', 'gelu dydx'])
 
 /** Element by element, each relative to itself: the far ends of a function are as right as its middle. */
 function assertElements(
@@ -135,7 +173,7 @@ function assertElements(
   wanted: Numbers,
   { tolerance, tiny, huge, scale }: Judge & { scale: number },
   what: string,
-  x: Numbers,
+  x: Numbers | readonly string[],
 ): void {
   wanted.forEach((truth, i) => {
     const allowed = Math.max(tolerance * Math.max(Math.abs(truth), scale), tiny)

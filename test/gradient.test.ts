@@ -11,9 +11,10 @@ import { referenceEngine } from '../src/engines/reference/engine.ts'
 import type { Node } from '../src/graph/node.ts'
 import { constant, input } from '../src/graph/node.ts'
 import { sizeOf } from '../src/graph/shape.ts'
-import { add, elementwiseOps, mul, select } from '../src/ops/elementwise.ts'
+import { add, clip, elementwiseOps, mul, select } from '../src/ops/elementwise.ts'
 import { gradients } from '../src/ops/gradient.ts'
 import { kernelOps } from '../src/ops/index.ts'
+import { batchNorm, moments } from '../src/ops/normalization.ts'
 import { max, mean, sum } from '../src/ops/reduction.ts'
 import { failure } from './failure.ts'
 import { lenet } from './network.ts'
@@ -96,6 +97,18 @@ suite('gradients by finite differences', () => {
     assert.ok((await compare(weighted(select(c, mul(a, a), b)), [a, b], values, 1e-8)) > 0)
   })
 
+  test('batch normalisation by its own moments, and once more: the mean has a part in the second derivative', async () => {
+    const floats = [input('x', [4, 2, 3]), input('gamma', [3]), input('beta', [3])]
+    const [x, gamma, beta] = floats
+    const own = moments(x, { axes: [0, 1] })
+    const y = batchNorm(x, { ...own, gamma, beta, epsilon: 1e-3 })
+    const values = { x: ladder(24, 1), gamma: ladder(3, 2), beta: ladder(3, 3) }
+    assert.ok((await compare(weighted(mul(y, y)), floats, values, 1e-7)) > 0)
+    assert.ok((await compare(along(gradients(weighted(mul(y, y)), floats)), floats, values, 1e-6)) > 0)
+    const spread = weighted(moments(x, { axes: [1], keepDims: true }).variance)
+    assert.ok((await compare(along(gradients(spread, [x])), [x], values, 1e-7)) > 0)
+  })
+
   test('a node that is used often gets the sum of its flows', async () => {
     const x = input('x', [5])
     let y: Node = x
@@ -118,6 +131,12 @@ suite('gradients by finite differences', () => {
   })
 })
 
+/** Gradients along a direction of their own: a scalar. */
+const along = (flows: readonly Node[]): Node =>
+  flows
+    .map((flow, i) => sum(mul(flow, constant(ladder(sizeOf(flow.shape), 50 + i, [-1, 1.3]), flow.shape))))
+    .reduce((a, b) => add(a, b))
+
 /** The same graph on other leaves. */
 function replaced(node: Node, leaves: Map<Node, Node>): Node {
   const known = leaves.get(node)
@@ -134,10 +153,7 @@ suite('second derivatives by finite differences', () => {
       const floats = floatsOf(row)
       // squared first, so that linear ops have a second derivative too
       const first = gradients(weighted(mul(row.y, row.y)), floats)
-      const along = first
-        .map((flow, i) => sum(mul(flow, constant(ladder(sizeOf(flow.shape), 50 + i, [-1, 1.3]), flow.shape))))
-        .reduce((a, b) => add(a, b))
-      await compare(along, floats, row.values, 3e-7)
+      await compare(along(first), floats, row.values, 3e-7)
     })
   }
 
@@ -153,6 +169,11 @@ suite('second derivatives by finite differences', () => {
 
 suite('gradients: the rules of the walk', () => {
   const x = input('x', [2, 3])
+
+  test('clip wants its ends in order', () => {
+    assert.throws(() => clip(x, 1, 0), failure('E_OPTION', 'clip', '1 and 0'))
+    assert.throws(() => clip(x, NaN, 0), failure('E_OPTION', 'clip'))
+  })
 
   test('only a scalar has gradients', () => {
     assert.throws(() => gradients(mul(x, x), [x]), failure('E_GRAPH', 'scalar', '[2, 3]', 'sum or mean'))
@@ -180,6 +201,7 @@ suite('gradients: the rules of the walk', () => {
     assert.deepEqual(await flowsOf(sum(minimum(y, z))), [[1, 1, 1], none])
     assert.deepEqual(await flowsOf(sum(relu(y))), [[1, 1, 0], none])
     assert.deepEqual(await flowsOf(sum(abs(y))), [[1, 1, 0], none])
+    assert.deepEqual(await flowsOf(sum(clip(y, 0, 1))), [[1, 0, 1], none])
     assert.deepEqual(await flowsOf(max(mul(y, 0))), [none, none])
     assert.deepEqual(await flowsOf(max(mul(select(1, 2, y), y))), [[0, 2, 0], none])
     assert.deepEqual(await flowsOf(max(add(y, mul(y, -1)))), [none, none])

@@ -118,7 +118,7 @@ suite('layers against PyTorch', () => {
 })
 
 suite('batchNormalization in training against PyTorch', () => {
-  const file = golden<{ name: string; options: { scale: boolean; center: boolean } }>('normalization')
+  const file = golden<{ name: string; options: { scale: boolean; center: boolean } }>('batch-normalization')
   for (const { name, options } of file.cases) {
     test(`batchNormalization: ${name}`, async () => {
       const { data, shape } = file.tensor(`${name}/x`)

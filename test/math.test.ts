@@ -5,14 +5,18 @@ import { assemble } from '../src/engines/wasm/assembler.ts'
 import { render } from '../src/engines/wasm/expression.ts'
 import { FunctionWriter } from '../src/engines/wasm/function.ts'
 import { hasFusedMultiplyAdd } from '../src/engines/wasm/host.ts'
-import { i32, v128 } from '../src/engines/wasm/instructions.ts'
+import { f32x4, i32, v128 } from '../src/engines/wasm/instructions.ts'
 import { mathFunctions } from '../src/engines/wasm/math.ts'
 import type { Node } from '../src/graph/node.ts'
 import { input } from '../src/graph/node.ts'
 import type { ElementwiseAttrs } from '../src/ops/elementwise.ts'
-import { exp, log, sigmoid, sqrt, tanh } from '../src/ops/elementwise.ts'
+import { elementwiseOps } from '../src/ops/elementwise.ts'
+import { normalCdf as normalShare, erf as trueErf } from '../src/ops/error-function.ts'
 import type { Scalar } from '../src/ops/scalar.ts'
+import * as scalars from '../src/ops/scalar.ts'
 
+const { exp, log, sigmoid, sqrt, tanh, erf, gelu, silu, softplus, mish } = elementwiseOps
+const { s, scalarFns } = scalars
 const BLOCK = 2 ** 16
 const SMALLEST_NORMAL = 2 ** -126
 const LARGEST = (2 - 2 ** -23) * 2 ** 127
@@ -20,14 +24,16 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127
 const argument = input('x', [1])
 const expressionOf = (op: (x: Node) => Node): Scalar => (op(argument).attrs as unknown as ElementwiseAttrs).f
 
-/** A function of blocks of floats: `x` is replaced by its results. */
-function functionOf(of: Scalar | { readonly call: string }, fused: boolean): (x: Float32Array) => void {
+/** A function of blocks of floats: `x` is replaced by its results; a second argument is a number. */
+function functionOf(of: Scalar | { readonly call: string }, fused: boolean, second = 0): (x: Float32Array) => void {
   const f = new FunctionWriter(fused)
   const at = f.local('i32')
   const result = f.local('v128')
   const read = v128.load(at.get)
   const { code, results } =
-    'call' in of ? { code: result.set([read, of]), results: [result] } : render(f, [of], () => read)
+    'call' in of
+      ? { code: result.set([read, of]), results: [result] }
+      : render(f, [of], (i) => (i === 0 ? read : f32x4.const(second)))
   const body = f.loop(at, i32.const(0), i32.const(BLOCK * 4), 16, [code, v128.store(at.get, results[0].get)])
   const module = assemble([f.finish('run', body, { exported: true }), ...mathFunctions(fused)], { shared: false })
   const memory = new WebAssembly.Memory({ initial: (BLOCK * 4) / 65536 })
@@ -66,6 +72,8 @@ const everywhere = [[-104, 89], [-20, 20], [-1, 1], [-0.01, 0.01], [-1e-5, 1e-5]
 /** x is a float, so x / (1 + x) here is right to the last bit of float32. */
 const logistic = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))
 
+const trueSoftplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+
 const rows: readonly Row[] = [
   { name: 'exp', of: expressionOf(exp), truth: Math.exp, close: everywhere, worst: 1, worstSubnormal: 1 },
   { name: 'log', of: expressionOf(log), truth: Math.log, close: positive, worst: 1, worstSubnormal: 0 },
@@ -79,6 +87,59 @@ const rows: readonly Row[] = [
     close: everywhere,
     worst: 2.5,
     worstSubnormal: 2 ** 21,
+  },
+  { name: 'erf', of: expressionOf(erf), truth: trueErf, close: everywhere, worst: 1.5, worstSubnormal: 1 },
+  {
+    name: 'normalCdf',
+    of: s.normalCdf(scalars.argument(0)),
+    truth: normalShare,
+    close: everywhere,
+    worst: 4.5,
+    worstSubnormal: 2,
+  },
+  {
+    name: 'gelu',
+    of: expressionOf(gelu),
+    truth: (x) => x * normalShare(x),
+    close: everywhere,
+    worst: 8,
+    worstSubnormal: 8,
+  },
+  // below -87.3 as sigmoid
+  {
+    name: 'silu',
+    of: expressionOf(silu),
+    truth: (x) => x * logistic(x),
+    close: everywhere,
+    within: [-87.3, Infinity],
+    worst: 2.5,
+    worstSubnormal: 1,
+  },
+  { name: 'softplus', of: expressionOf(softplus), truth: trueSoftplus, close: everywhere, worst: 2, worstSubnormal: 1 },
+  {
+    name: 'mish',
+    of: expressionOf(mish),
+    truth: (x) => x * Math.tanh(trueSoftplus(x)),
+    within: [-87.3, Infinity],
+    close: everywhere,
+    worst: 4,
+    worstSubnormal: 1,
+  },
+  ...[1.5, -7].map((power) => ({
+    name: `pow(x, ${power})`,
+    of: s.pow(scalars.argument(0), power),
+    truth: (x: number) => scalarFns.pow(x, power),
+    close: positive,
+    worst: 0.51,
+    worstSubnormal: 1,
+  })),
+  {
+    name: 'pow(2.5, x)',
+    of: s.pow(2.5, scalars.argument(0)),
+    truth: (x) => 2.5 ** x,
+    close: everywhere,
+    worst: 0.51,
+    worstSubnormal: 1,
   },
   {
     name: 'sine of a turn',
@@ -130,6 +191,20 @@ for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
       })
     }
 
+    test('pow: its corners, to the bit', () => {
+      const bases = [0, -0, 1, -1, 0.5, -3, 1e-45, 3e38, Infinity, -Infinity, NaN]
+      const exponents = [0, -0, 1, -1, 3, -3, 4, 0.25, -0.25, 2 ** 24 + 2, 1e10, Infinity, -Infinity, NaN]
+      for (const b of exponents) {
+        const block = new Float32Array(BLOCK).fill(1)
+        block.set(bases)
+        functionOf(s.pow(scalars.argument(0), scalars.argument(1)), fused, b)(block)
+        for (const [i, a] of bases.entries()) {
+          const wanted = Math.fround(scalarFns.pow(Math.fround(a), b))
+          assert.ok(Object.is(block[i], wanted), `${a} ^ ${b} is ${block[i]}, not ${wanted}`)
+        }
+      }
+    })
+
     test('the ends of the line, to the bit', () => {
       const smallest = 2 ** -149
       const table: readonly [op: (x: Node) => Node, x: number, y: number][] = [
@@ -161,6 +236,21 @@ for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
         [sqrt, Infinity, Infinity],
         [sqrt, -1, NaN],
         [sqrt, NaN, NaN],
+        [erf, 0, 0],
+        [erf, -0, -0],
+        [erf, smallest, smallest],
+        [erf, Infinity, 1],
+        [erf, -Infinity, -1],
+        [erf, NaN, NaN],
+        [gelu, 0, 0],
+        [gelu, -0, -0],
+        [gelu, Infinity, Infinity],
+        [gelu, NaN, NaN],
+        [softplus, -Infinity, 0],
+        [softplus, Infinity, Infinity],
+        [softplus, NaN, NaN],
+        [mish, Infinity, Infinity],
+        [mish, NaN, NaN],
         [sigmoid, 0, 0.5],
         [sigmoid, Infinity, 1],
         [sigmoid, -Infinity, 0],

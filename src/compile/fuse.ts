@@ -113,18 +113,19 @@ function inlined(node: Node, planOf: (x: Node) => Plan | undefined, absorbed: Se
 /** May the plan of `node` be the tail of kernel x? Its other operands must be scalars, vectors along the last axis, or whole. */
 function canTail(x: Node, node: Node, { inputs }: Plan): boolean {
   if (kindOf(x) !== 'kernel' || !x.op.row.fuses?.tail || !sameShape(x.shape, node.shape)) return false
-  return inputs.every((extra) => extra === x || (extra.dtype === 'float32' && fitsTail(extra.shape, x.shape)))
+  return inputs.every((extra) => extra === x || (extra.dtype === 'float32' && fitsWhole(extra.shape, x.shape)))
 }
 
-function fitsTail(extra: Shape, whole: Shape): boolean {
+/** One number, one a column, or one an element. */
+function fitsWhole(extra: Shape, whole: Shape): boolean {
   const columns = whole[whole.length - 1]
   return (
     sizeOf(extra) === 1 || sameShape(extra, whole) || (sizeOf(extra) === columns && extra[extra.length - 1] === columns)
   )
 }
 
-/** May x be computed where its kernel reads it? Its operands must be whole, or scalars. */
+/** May x be computed where its kernel reads it? Its operands must be scalars, vectors along the last axis, or whole. */
 function canHead(x: Node, plan: Plan | undefined, node: Node): boolean {
   if (kindOf(node) !== 'kernel' || !node.op.row.fuses?.head || !plan || plan.kernel) return false
-  return plan.inputs.every((y) => y.dtype === 'float32' && (sizeOf(y.shape) === 1 || sameShape(y.shape, x.shape)))
+  return plan.inputs.every((y) => y.dtype === 'float32' && fitsWhole(y.shape, x.shape))
 }

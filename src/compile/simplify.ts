@@ -63,8 +63,15 @@ function numberIn(node: Node): Scalar | undefined {
   return value === undefined ? undefined : scalar(value)
 }
 
-/** What a repeated node repeats: broadcasting does the rest. */
-const unrepeated = (node: Node): Node => (node.op.row.repeats ? unrepeated(node.inputs[0]) : node)
+/** What a repeated node repeats, also under leading axes of size 1: broadcasting does the rest. */
+const unrepeated = (node: Node): Node => (node.op.row.repeats || isPadded(node) ? unrepeated(node.inputs[0]) : node)
+
+/** A view that only puts axes of size 1 before the others. */
+function isPadded({ op, inputs: [x], shape }: Node): boolean {
+  if (op.row.kind !== 'view') return false
+  const lead = shape.length - x.shape.length
+  return lead >= 0 && shape.every((n, axis) => n === (axis < lead ? 1 : x.shape[axis - lead]))
+}
 
 /** Attributes as text; arrays of values and expressions by identity or content. */
 function attrsKey(node: Node, number: (thing: unknown) => number): string {

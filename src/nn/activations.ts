@@ -19,6 +19,7 @@ export const activations = {
   hardSwish: elementwiseOps.hardSwish,
   softplus: elementwiseOps.softplus,
   mish: elementwiseOps.mish,
+  gelu: elementwiseOps.gelu,
   geluTanh: elementwiseOps.geluTanh,
   exponential: exp,
   softmax,

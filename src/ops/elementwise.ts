@@ -1,10 +1,23 @@
 /** Elementwise ops: one row each, the function of one element and its derivative. No engine has a kernel for any of them. */
+import { FoveaError } from '../base/errors.ts'
 import type { Node, Op, OpRow } from '../graph/node.ts'
 import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
 import { sumTo } from './broadcasting.ts'
 import type { Scalar, ScalarLike } from './scalar.ts'
-import { argument, argumentsOf, derivative, s, scalar, scalarText, step, substitute } from './scalar.ts'
+import {
+  argument,
+  argumentsOf,
+  derivative,
+  normalDensity,
+  s,
+  scalar,
+  scalarText,
+  slopeForBase,
+  slopeForExponent,
+  step,
+  substitute,
+} from './scalar.ts'
 
 /**
  * A row: `f` of one element, and `df`, the derivative for each argument, in terms of the arguments and the result `y`.
@@ -26,8 +39,20 @@ const logistic = (x: ScalarLike) => s.div(1, s.add(1, s.exp(s.neg(x))))
 
 /** x / 6 + 1/2 between 0 and 1. */
 const hardLogistic = (x: ScalarLike) => s.min(s.max(s.add(s.div(x, 6), 0.5), 0), 1)
+/** log(1 + x) for x >= 0; what rounding took from 1 + x is added again, so that small x keep their digits. */
+const log1p = (x: ScalarLike) => {
+  const sum = s.add(1, x)
+  return s.add(s.log(sum), s.div(s.sub(x, s.sub(sum, 1)), sum))
+}
 /** log(1 + exp(x)), which never overflows. */
-const softplus = (x: ScalarLike) => s.add(s.max(x, 0), s.log(s.add(1, s.exp(s.neg(s.abs(x))))))
+const softplus = (x: ScalarLike) => s.add(s.max(x, 0), log1p(s.exp(s.neg(s.abs(x)))))
+/** Mish by one exponential: tanh(softplus(x)) = n / (n + 2), n = e (e + 2), e = exp(x); 1 from 20 on. */
+const mishParts = (x: ScalarLike) => {
+  const e = s.exp(s.min(x, 20))
+  const n = s.mul(e, s.add(e, 2))
+  const whole = s.add(n, 2)
+  return { e, whole, ratio: s.div(n, whole) }
+}
 const GELU = Math.sqrt(2 / Math.PI)
 const geluCore = (x: ScalarLike) => s.tanh(s.mul(GELU, s.add(x, s.mul(0.044715, s.mul(x, s.mul(x, x))))))
 
@@ -67,14 +92,21 @@ const unaryRows = {
     domain: [-5, 5],
   },
   softplus: { f: softplus, df: logistic },
+  /** Misra 2019: x tanh(softplus(x)). */
   mish: {
-    f: (x) => s.mul(x, s.tanh(softplus(x))),
+    f: (x) => s.mul(x, mishParts(x).ratio),
     df: (x) => {
-      const t = s.tanh(softplus(x))
-      return s.add(t, s.mul(s.mul(x, logistic(x)), s.sub(1, s.mul(t, t))))
+      const { e, whole, ratio } = mishParts(x)
+      return s.add(ratio, s.mul(x, s.div(s.div(s.mul(4, s.mul(e, s.add(e, 1))), whole), whole)))
     },
   },
-  /** Hendrycks and Gimpel 2016, by their approximation with tanh. */
+  erf: { f: (x) => s.erf(x), df: (x) => s.mul(2 / Math.sqrt(Math.PI), s.exp(s.neg(s.mul(x, x)))) },
+  /** Hendrycks and Gimpel 2016: x times the share of a normal distribution below x; nothing cancels far below 0. */
+  gelu: {
+    f: (x) => s.mul(x, s.normalCdf(x)),
+    df: (x) => s.add(s.normalCdf(x), s.mul(x, normalDensity(x))),
+  },
+  /** The same by their approximation with tanh. */
   geluTanh: {
     f: (x) => s.mul(s.mul(0.5, x), s.add(1, geluCore(x))),
     df: (x) => {
@@ -92,6 +124,12 @@ const binaryRows = {
   sub: { f: (a, b) => s.sub(a, b), df: () => [1, -1] },
   mul: { f: (a, b) => s.mul(a, b), df: (a, b) => [b, a] },
   div: { f: (a, b) => s.div(a, b), df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))], domain: [0.5, 3] },
+  /** a^b. A negative base wants a whole exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
+  pow: {
+    f: (a, b) => s.pow(a, b),
+    df: (a, b, y) => [slopeForBase(a, b), slopeForExponent(a, b, y)],
+    domain: [0.5, 3],
+  },
   /** The larger one; at a tie the gradient goes to `a`. */
   maximum: { f: (a, b) => s.max(a, b), df: (a, b) => [s.lessEqual(b, a), s.less(a, b)] },
   minimum: { f: (a, b) => s.min(a, b), df: (a, b) => [s.lessEqual(a, b), s.less(b, a)] },
@@ -123,13 +161,16 @@ export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise',
       const slope = df[i]
       if (slope.kind === 'constant' && slope.value === 0) return undefined
       const read = argumentsOf(slope)
-      const operands = [dy, ...read.map((index) => (index < inputs.length ? inputs[index] : y))]
+      const factors = read.map((index) => (index < inputs.length ? inputs[index] : y))
       const renamed: Scalar[] = []
       read.forEach((index, k) => {
         renamed[index] = argument(k + 1)
       })
       const product = s.mul(argument(0), substitute(slope, renamed))
-      return sumTo(expression(`${label}'`, operands, product), x.shape)
+      const times = (flow: Node): Node => expression(`${label}'`, [flow, ...factors], product)
+      // a slope that is the same wherever x is repeated: the sum comes first, over dy alone, which others may want too
+      const isRepeated = factors.every((factor) => sameShape(broadcastShapes([factor.shape, x.shape]), x.shape))
+      return isRepeated ? times(sumTo(dy, x.shape)) : sumTo(times(dy), x.shape)
     }),
   text: (names, { f }) => scalarText(f, names),
   simplify: ([x], { f }, spec) =>
@@ -177,6 +218,16 @@ export function select(condition: Operand, a: Operand, b: Operand): Node {
   const f = s.select(chosen, argument(1), argument(2))
   const df = [scalar(0), s.select(chosen, 1, 0), s.select(chosen, 0, 1)]
   return elementwise([node(condition), node(a), node(b)], { label: 'select', f, df })
+}
+
+/** x kept within [min, max]; the gradient passes inside and at both ends. NaN stays NaN. */
+export function clip(x: Operand, min: number, max: number): Node {
+  if (!(min <= max)) {
+    throw new FoveaError('E_OPTION', { what: 'min must be at most max', where: 'clip', got: `${min} and ${max}` })
+  }
+  const value = argument(0)
+  const inside = s.mul(s.lessEqual(min, value), s.lessEqual(value, max))
+  return elementwise([node(x)], { label: 'clip', f: s.min(s.max(value, min), max), df: [inside] })
 }
 
 /** The interval from which the tests draw inputs, [-3, 3] unless a row says otherwise. */

@@ -3,10 +3,15 @@
  * language. The functions below are the whole vocabulary; constants fold as expressions are made.
  */
 
+import { erf, normalCdf } from './error-function.ts'
+
 export type Scalar =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'argument'; readonly index: number }
   | { readonly kind: 'apply'; readonly fn: ScalarFn; readonly inputs: readonly Scalar[] }
+
+/** C's pow, which says 1 where JavaScript says NaN: of 1 whatever the exponent, of -1 with an infinite one. */
+const power = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b)
 
 /** The closed vocabulary with its meaning; comparisons give 1 or 0; max and min pass NaN on. */
 export const scalarFns = {
@@ -16,11 +21,14 @@ export const scalarFns = {
   exp: Math.exp,
   log: Math.log,
   tanh: Math.tanh,
+  erf,
+  normalCdf,
   floor: Math.floor,
   add: (a: number, b: number) => a + b,
   sub: (a: number, b: number) => a - b,
   mul: (a: number, b: number) => a * b,
   div: (a: number, b: number) => a / b,
+  pow: power,
   max: (a: number, b: number) => Math.max(a, b),
   min: (a: number, b: number) => Math.min(a, b),
   less: (a: number, b: number) => (a < b ? 1 : 0),
@@ -56,8 +64,20 @@ function folded(fn: ScalarFn, inputs: readonly Scalar[]): Scalar | undefined {
   if (fn === 'sub') return isConstant(b, 0) ? a : undefined
   if (fn === 'mul') return isConstant(b, 1) ? a : isConstant(a, 1) ? b : undefined
   if (fn === 'div') return isConstant(b, 1) ? a : undefined
+  if (fn === 'pow') return b.kind === 'constant' ? powers.get(b.value)?.(a) : undefined
+  if (fn === 'select') return a.kind === 'constant' ? inputs[a.value !== 0 ? 1 : 2] : undefined
   return undefined
 }
+
+/** Exponents with a shorter way. The square root differs from C's pow at -0 and at -Infinity, as PyTorch's does. */
+const powers = new Map<number, (a: Scalar) => Scalar>([
+  [-1, (a) => s.div(1, a)],
+  [-0.5, (a) => s.div(1, s.sqrt(a))],
+  [0, () => one],
+  [0.5, (a) => s.sqrt(a)],
+  [1, (a) => a],
+  [2, (a) => s.mul(a, a)],
+])
 
 /** `fn` applied, folded where all is constant or nothing happens. */
 export function apply(fn: ScalarFn, ...inputs: readonly ScalarLike[]): Scalar {
@@ -121,6 +141,18 @@ export function weightOf(expression: Scalar): number {
 /** Longer expressions are not made by fusing: what is squared again and again doubles each time it is written out. */
 export const longest = 2000
 
+/** exp(-x^2 / 2) / sqrt(2 pi). */
+export const normalDensity = (x: ScalarLike): Scalar =>
+  s.mul(1 / Math.sqrt(2 * Math.PI), s.exp(s.mul(-0.5, s.mul(x, x))))
+
+/** b a^(b - 1), and 0 where b is 0, though a may be 0 too. */
+export const slopeForBase = (a: ScalarLike, b: ScalarLike): Scalar =>
+  s.select(s.equal(b, 0), 0, s.mul(b, s.pow(a, s.sub(b, 1))))
+
+/** y log(a), and 0 for 0^b with b >= 0. */
+export const slopeForExponent = (a: ScalarLike, b: ScalarLike, y: ScalarLike): Scalar =>
+  s.select(s.mul(s.equal(a, 0), s.lessEqual(0, b)), 0, s.mul(y, s.log(a)))
+
 /** The derivative of each function for each of its inputs; comparisons and floor are flat. */
 const slopes: { readonly [F in ScalarFn]: (x: readonly Scalar[], y: Scalar) => readonly ScalarLike[] } = {
   neg: () => [-1],
@@ -129,11 +161,14 @@ const slopes: { readonly [F in ScalarFn]: (x: readonly Scalar[], y: Scalar) => r
   exp: (_, y) => [y],
   log: ([x]) => [s.div(1, x)],
   tanh: (_, y) => [s.sub(1, s.mul(y, y))],
+  erf: ([x]) => [s.mul(2 / Math.sqrt(Math.PI), s.exp(s.neg(s.mul(x, x))))],
+  normalCdf: ([x]) => [normalDensity(x)],
   floor: () => [0],
   add: () => [1, 1],
   sub: () => [1, -1],
   mul: ([a, b]) => [b, a],
   div: ([, b], y) => [s.div(1, b), s.neg(s.div(y, b))],
+  pow: ([a, b], y) => [slopeForBase(a, b), slopeForExponent(a, b, y)],
   max: ([a, b]) => [s.lessEqual(b, a), s.less(a, b)],
   min: ([a, b]) => [s.lessEqual(a, b), s.less(b, a)],
   less: () => [0, 0],

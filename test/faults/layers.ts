@@ -222,17 +222,15 @@ export const layers: readonly Fault[] = [
   {
     name: 'batchNormalization: beta is scaled too',
     file: 'src/ops/normalization.ts',
-    find: `const scaled = gamma ? mul(normal, gamma) : normal
-  return beta ? add(scaled, beta) : scaled`,
-    replace: `const shifted = beta ? add(normal, beta) : normal
-  return gamma ? mul(shifted, gamma) : shifted`,
+    find: 's.add(scaled, argument(3))',
+    replace: 's.mul(s.add(s.sub(argument(0), argument(1)), argument(3)), argument(2))',
     tests: ['layer-options: batchNormalization'],
   },
   {
     name: 'batchNormalization: the variance is that about 0',
     file: 'src/ops/normalization.ts',
-    find: 'elementwiseOps.square(sub(x, kept))',
-    replace: 'elementwiseOps.square(x)',
+    find: 'const difference = s.sub(argument(0), argument(1))',
+    replace: 'const difference = s.add(argument(0), s.mul(argument(1), 1e-30))',
     tests: ['layer-options: batchNormalization'],
   },
   {

@@ -13,6 +13,7 @@ os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OP
 
 import torch
 
+from batch_normalization import batch_normalizations
 from convolution import convolutions
 from lenet import train
 from losses import losses
@@ -27,8 +28,9 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
-    ops()
     normalizations()
+    batch_normalizations()
+    ops()
     train()
     optimizers()
     steps()

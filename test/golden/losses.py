@@ -9,6 +9,7 @@ from tensors import check, double, leaf, random, single, write
 
 ELEMENTWISE = {
     'exp': torch.exp, 'log': torch.log, 'relu': F.relu, 'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'selu': F.selu,
+    'erf': torch.erf, 'gelu': lambda x: x * 0.5 * torch.erfc(-x * math.sqrt(0.5)),  # F.gelu cancels far below 0
 }
 
 # on a plain grid that misses the kinks, errors relative to 1
@@ -17,6 +18,7 @@ ACTIVATIONS = {
     'hardSwish': F.hardswish,
     'softplus': F.softplus, 'mish': F.mish, 'geluTanh': lambda x: F.gelu(x, approximate='tanh'),
     'square': torch.square, 'rsqrt': torch.rsqrt,
+    'clip': lambda x: torch.clamp(x, -15 / 16, 25 / 16),  # both ends lie on the grid
 }
 
 
@@ -38,6 +40,18 @@ def elementwise_case(name, op, grid):
     y.backward(torch.ones_like(y))
     tensors = {'x': single(grid), 'y': double(y), 'dydx': double(x.grad)}
     return {'name': name, 'kind': 'elementwise', 'op': op}, {f'{name}/{key}': value for key, value in tensors.items()}
+
+
+def power_case():
+    """a^b: a grid, and the corners; where torch.pow is NaN so are we."""
+    bases = [0, -0.0, 0.25, 0.75, 1, 1.5, 3, 20, -0.5, -1, -2.5, math.inf, -math.inf, math.nan]
+    exponents = [0, 0.5, 1, 2, 3, 5.25, -0.5, -1, -2, -3, -4.75, math.inf, -math.inf, math.nan]
+    pairs = np.array([(a, b) for a in bases for b in exponents])
+    a, b = leaf(pairs[:, 0]), leaf(pairs[:, 1])
+    y = torch.pow(a, b)
+    y.backward(torch.ones_like(y))
+    tensors = {'a': pairs[:, 0].astype(np.float32), 'b': pairs[:, 1].astype(np.float32), 'y': double(y), 'da': double(a.grad), 'db': double(b.grad)}
+    return {'name': 'pow', 'kind': 'power'}, {f'pow/{key}': value for key, value in tensors.items()}
 
 
 LOGITS = {
@@ -105,6 +119,9 @@ def losses():
         grid = [k / 8 + 1 / 16 for k in range(0 if op == 'rsqrt' else -64, 64)]
         case, tensors_of_op = elementwise_case(op, op, grid)
         results.append(({**case, 'scale': 1}, tensors_of_op))
+    results.append(power_case())
+    wide = torch.linspace(-3, 3, 97, dtype=torch.float64)
+    check('gelu', ELEMENTWISE['gelu'](wide), F.gelu(wide), 1e-15)
     for name, logits in LOGITS.items():
         results += [softmax_case(f'{op}-{name}', op, logits) for op in ('softmax', 'logSoftmax')]
         results.append(cross_entropy_case(f'crossEntropy-sparse-{name}', logits, LABELS[name]))

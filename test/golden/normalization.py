@@ -1,42 +1,49 @@
-"""normalization.safetensors: batch normalisation in training, with gradients and the running statistics it leaves."""
+"""normalization.safetensors: batch normalisation with its gradients, by the batch's own moments and by given ones."""
 import numpy as np
-import torch
+import torch.nn.functional as F
 
 from tensors import channels_first, channels_last, double, leaf, random, single, write
 
-# name, x, momentum (Keras's: what is kept), epsilon, gamma, beta
+# name, shape, epsilon, with gamma and beta, by the batch's moments
 CASES = [
-    ('images', [3, 4, 5, 6], 0.9, 1e-3, True, True),
-    ('features', [7, 5], 0.99, 1e-5, True, True),
-    ('no gamma', [2, 3, 3, 4], 0.5, 1e-3, False, True),
-    ('no beta', [2, 3, 3, 4], 0.5, 1e-3, True, False),
+    ('images', [4, 5, 6, 3], 1e-3, True, True),
+    ('many-channels', [3, 4, 4, 18], 1e-3, True, True),
+    ('rows', [9, 5], 1e-5, True, True),
+    ('series', [3, 7, 4], 1e-3, True, True),
+    ('plain', [4, 3, 3, 8], 1e-3, False, True),
+    ('far-from-zero', [4, 5, 5, 2], 1e-3, True, True),
+    ('given', [2, 4, 5, 6], 1e-3, True, False),
+    ('given-plain', [6, 4], 1e-5, False, False),
 ]
 
 
-def batch_norm(x, gamma, beta, epsilon):
-    """PyTorch's own, channels last."""
-    return channels_last(torch.nn.functional.batch_norm(channels_first(x), None, None, gamma, beta, True, 0, epsilon))
+# x lies around it: its mean is known to so many times fewer digits
+OFFSETS = {'far-from-zero': 64}
+
+
+def case(name, shape, epsilon, affine, by_batch):
+    channels = shape[-1:]
+    numbers = {'x': random(f'{name}/x', shape) + OFFSETS.get(name, 0), 'dy': random(f'{name}/dy', shape)}
+    if affine:
+        numbers.update(gamma=1 + random(f'{name}/gamma', channels) / 2, beta=random(f'{name}/beta', channels))
+    if not by_batch:
+        numbers.update(mean=random(f'{name}/mean', channels), variance=1.25 + random(f'{name}/variance', channels))
+    leaves = {key: leaf(value) for key, value in numbers.items()}
+    gamma, beta, mean, variance = (leaves.get(key) for key in ('gamma', 'beta', 'mean', 'variance'))
+    given = (None, None) if by_batch else (mean.detach(), variance.detach())
+    y = channels_last(F.batch_norm(channels_first(leaves['x']), *given, gamma, beta, training=by_batch, eps=epsilon))
+    y.backward(leaves['dy'].detach())
+    tensors = {key: single(value) for key, value in numbers.items()}
+    tensors['y'] = double(y)
+    for key in ('x', 'gamma', 'beta'):
+        if key in leaves:
+            tensors[f'd{key}'] = double(leaves[key].grad)
+    about = {'name': name, 'epsilon': epsilon, 'by': 'batch' if by_batch else 'given', 'affine': affine,
+             'offset': OFFSETS.get(name, 0)}
+    return about, {f'{name}/{key}': np.ascontiguousarray(value) for key, value in tensors.items()}
 
 
 def normalizations():
-    cases, tensors = [], {}
-    for name, shape, momentum, epsilon, scale, center in CASES:
-        channels = shape[-1]
-        x = leaf(2 * random(f'{name}/x', shape) + 1)
-        gamma = leaf(1.5 + random(f'{name}/gamma', [channels])) if scale else None
-        beta = leaf(random(f'{name}/beta', [channels])) if center else None
-        y = batch_norm(x, gamma, beta, epsilon)
-        dy = random(f'{name}/dy', shape)
-        y.backward(torch.tensor(dy))
-        old = {'movingMean': random(f'{name}/mean', [channels]), 'movingVariance': 1.5 + random(f'{name}/variance', [channels])}
-        rows = double(x).reshape(-1, channels)
-        now = {'movingMean': rows.mean(axis=0), 'movingVariance': rows.var(axis=0)}  # Keras moves by the biased variance
-        parts = {'x': single(double(x)), 'dy': single(dy), 'y': double(y), 'd x': double(x.grad)}
-        for key, weight in (('gamma', gamma), ('beta', beta)):
-            if weight is not None:
-                parts[key], parts[f'd {key}'] = single(double(weight)), double(weight.grad)
-        for key in old:
-            parts[key], parts[f'next {key}'] = single(old[key]), momentum * old[key] + (1 - momentum) * now[key]
-        cases.append({'name': name, 'options': {'momentum': momentum, 'epsilon': epsilon, 'scale': scale, 'center': center}})
-        tensors.update({f'{name}/{key}': value for key, value in parts.items()})
-    write('normalization', 'Batch normalisation in training, gradients and running statistics', cases, tensors)
+    results = [case(*row) for row in CASES]
+    tensors = {key: value for _, more in results for key, value in more.items()}
+    write('normalization', 'Batch normalisation with gradients', [about for about, _ in results], tensors)

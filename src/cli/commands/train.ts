@@ -21,7 +21,7 @@ import { version } from '../version.ts'
 const groups = {
   data: {
     ...dataOptions,
-    data: choice(datasetNames, { says: 'the data set', optional: true }), // a run that goes on has it already
+    data: choice(datasetNames, { says: 'the data set; a run that goes on has it already', optional: true }),
     fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
   },
   training: {

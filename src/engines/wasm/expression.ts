@@ -7,7 +7,7 @@ import { f32x4, v128 } from './instructions.ts'
 const one = f32x4.const(1)
 const call =
   (name: string) =>
-  (x: Code): Code => [x, { call: name }]
+  (...x: Code[]): Code => [...x, { call: name }]
 
 /** Comparisons as masks. */
 const masks: Partial<Record<ScalarFn, (a: Code, b: Code) => Code>> = {
@@ -23,11 +23,14 @@ const renderings: { readonly [F in ScalarFn]: (...x: Code[]) => Code } = {
   exp: call('exp'),
   log: call('log'),
   tanh: call('tanh'),
+  erf: call('erf'),
+  normalCdf: call('normalCdf'),
   floor: f32x4.floor,
   add: f32x4.add,
   sub: f32x4.sub,
   mul: f32x4.mul,
   div: f32x4.div,
+  pow: call('pow'),
   max: f32x4.max,
   min: f32x4.min,
   less: (a, b) => v128.and(f32x4.lt(a, b), one),

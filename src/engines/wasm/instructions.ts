@@ -93,6 +93,20 @@ export const f32x4 = {
   fromInt: unary(simd(0xfa)),
 } as const
 
+/** Two doubles a vector; `widen` takes the lower two floats, `narrow` leaves zeros in the upper two. */
+export const f64x2 = {
+  const: (value: number): Code => [simd(0x0c), Array(2).fill([...new Uint8Array(Float64Array.of(value).buffer)])],
+  add: binary(simd(0xf0)),
+  sub: binary(simd(0xf1)),
+  mul: binary(simd(0xf2)),
+  div: binary(simd(0xf3)),
+  min: binary(simd(0xf4)),
+  max: binary(simd(0xf5)),
+  nearest: unary(simd(0x94)),
+  widen: unary(simd(0x5f)),
+  narrow: unary(simd(0x5e)),
+} as const
+
 export const i32x4 = {
   const: (value: number): Code => [simd(0x0c), Array(4).fill(intBytes(value))],
   lanes: (values: readonly number[]): Code => [simd(0x0c), values.map(intBytes)],

@@ -28,8 +28,12 @@ export const batchNormalization = defineLayer('batchNormalization', {
   weights: (options, sample) => {
     const shape = [sample[sample.length - 1] ?? 1]
     return {
-      ...(options.scale && { gamma: { shape, initializer: options.gammaInitializer, regularizer: options.gammaRegularizer } }),
-      ...(options.center && { beta: { shape, initializer: options.betaInitializer, regularizer: options.betaRegularizer } }),
+      ...(options.scale && {
+        gamma: { shape, initializer: options.gammaInitializer, regularizer: options.gammaRegularizer },
+      }),
+      ...(options.center && {
+        beta: { shape, initializer: options.betaInitializer, regularizer: options.betaRegularizer },
+      }),
       movingMean: { shape, initializer: options.movingMeanInitializer, trainable: false },
       movingVariance: { shape, initializer: options.movingVarianceInitializer, trainable: false },
     }

@@ -1,6 +1,7 @@
 /** What lowering a kernel step is given, and how kernels compute the elementwise tail that was fused into them. */
 import type { KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
 import { sameShape, sizeOf } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { argument } from '../../../ops/scalar.ts'
@@ -25,23 +26,20 @@ export type Lower<A> = (step: Lowering<A>) => readonly WasmStage[]
 /** Floats that live within a step. */
 export const scratch = (...shape: number[]): Value => arenaValue({ shape, dtype: 'float32' })
 
+/** How an operand follows a whole: one number, one per column, or element by element. */
+export type Follows = 'scalar' | 'column' | 'whole'
+
+export const followsOf = (x: Shape, whole: Shape): Follows =>
+  sizeOf(x) === 1 ? 'scalar' : sameShape(x, whole) ? 'whole' : 'column'
+
 /** A tail as kernels see it: data for the key, and the buffers it reads. */
 export interface TailShape {
   readonly f: Scalar
-  /** How each extra follows the result: one number, one per column, or element by element. */
-  readonly extras: readonly ('scalar' | 'column' | 'whole')[]
+  readonly extras: readonly Follows[]
 }
 
-export function tailShape({ tail, output }: Lowering<unknown>): TailShape | undefined {
-  return (
-    tail && {
-      f: tail.f,
-      extras: tail.extras.map((x) =>
-        sizeOf(x.shape) === 1 ? 'scalar' : sameShape(x.shape, output.shape) ? 'whole' : 'column',
-      ),
-    }
-  )
-}
+export const tailShape = ({ tail, output }: Lowering<unknown>): TailShape | undefined =>
+  tail && { f: tail.f, extras: tail.extras.map((x) => followsOf(x.shape, output.shape)) }
 
 export const tailBuffers = ({ tail }: Lowering<unknown>) => tail?.extras.map((x) => x.buffer) ?? []
 

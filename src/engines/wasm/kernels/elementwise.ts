@@ -116,7 +116,7 @@ export function elementwiseStage({ shape, inputs, expressions, outputs }: Elemen
     {
       reads: inputs.map((x) => x.buffer),
       writes: outputs.map((x) => x.buffer),
-      inPlace: whole,
+      inPlace: true, // an operand with as many bytes as a result is not repeated: element i needs its element i
       units: whole ? Math.ceil(total / 4) : total / sizes[sizes.length - 1],
       work: (whole ? 4 : sizes[sizes.length - 1]) * 4,
     },

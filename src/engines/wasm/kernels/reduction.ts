@@ -1,5 +1,6 @@
 /** Reductions of the middle of [outer, run, inner]: fixed chunks by size, then the chunks in their order. */
 import type { Value } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
@@ -10,8 +11,9 @@ import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
 import { acrossLanes, overRun, storeFloats } from '../vectors.ts'
-import type { Lower } from './context.ts'
-import { identity, scratch } from './context.ts'
+import type { Follows, Lower } from './context.ts'
+import { followsOf, identity, scratch } from './context.ts'
+import { elementwiseStage } from './elementwise.ts'
 
 const FLOAT = 4
 
@@ -24,8 +26,8 @@ interface ReduceShape {
   readonly inner: number
   readonly chunk: number
   readonly head: Scalar
-  /** Which inputs of the head are single numbers. */
-  readonly single: readonly boolean[]
+  /** How each input of the head follows what is reduced; `column`: one number for each of `inner`, or along the run if inner is 1. */
+  readonly follows: readonly Follows[]
 }
 
 /** Rows of a chunk: enough to keep a thread busy, few enough that the sum of a chunk stays precise. */
@@ -33,10 +35,10 @@ const CHUNK = { along: 8192, across: 512 }
 
 const kernel = defineKernel<ReduceShape>(
   'reduce',
-  ({ by, run, inner, chunk, head, single }) =>
+  ({ by, run, inner, chunk, head, follows }) =>
     (f, pointers, begin, end) => {
-      const sources = pointers.slice(0, single.length)
-      const y = pointers[single.length]
+      const sources = pointers.slice(0, follows.length)
+      const y = pointers[follows.length]
       const { start, combine } = rules[by]
       const chunks = Math.ceil(run / chunk)
       const unit = f.local('i32')
@@ -45,9 +47,12 @@ const kernel = defineKernel<ReduceShape>(
       const place = f.local('i32')
       const stop = f.local('i32')
 
-      const value = (at: Code, offset: number): Code => {
+      /** The head at byte `at` of what is reduced, in the column at byte `column`. */
+      const value = (at: Code, column: Code, offset: number): Code => {
         const { code, results } = render(f, [head], (i) =>
-          single[i] ? v128.loadSplat(sources[i].get) : v128.load(i32.add(sources[i].get, at), offset),
+          follows[i] === 'scalar'
+            ? v128.loadSplat(sources[i].get)
+            : v128.load(i32.add(sources[i].get, follows[i] === 'column' ? column : at), offset),
         )
         return [code, results[0].get]
       }
@@ -60,12 +65,13 @@ const kernel = defineKernel<ReduceShape>(
       if (inner === 1) {
         const sum = f.local('v128')
         const last = f.local('v128')
+        const row = f.local('i32')
         // lanes beyond the end count as the start value
         const masked = (): Code => {
           const lanes = i32x4.splat(i32.sub(stop.get, place.get)) // in bytes
           const [set, beyond] = f.let('v128', i32x4.less(i32x4.lanes([0, 4, 8, 12]), lanes))
           return [
-            last.set(value(place.get, 0)),
+            last.set(value(place.get, i32.sub(place.get, row.get), 0)),
             set,
             sum.set(combine(sum.get, v128.select(beyond.get, last.get, f32x4.const(start)))),
           ]
@@ -73,10 +79,17 @@ const kernel = defineKernel<ReduceShape>(
         const whole = f.local('i32') // where the last whole vector ends
         return f.loop(unit, begin.get, end.get, 1, [
           setUp,
+          row.set(i32.sub(place.get, i32.mul(first.get, FLOAT))),
           sum.set(f32x4.const(start)),
           stop.set(i32.add(place.get, i32.mul(count.get, FLOAT))),
           whole.set(i32.add(place.get, i32.mul(i32.div(count.get, 4), 16))),
-          f.loop(place, place.get, whole.get, 16, sum.set(combine(sum.get, value(place.get, 0)))),
+          f.loop(
+            place,
+            place.get,
+            whole.get,
+            16,
+            sum.set(combine(sum.get, value(place.get, i32.sub(place.get, row.get), 0))),
+          ),
           f.if(i32.lessUnsigned(place.get, stop.get), masked()),
           sum.set(acrossLanes(f, sum.get, combine)),
           v128.store32Lane(i32.add(y.get, i32.mul(unit.get, FLOAT)), sum.get, 0),
@@ -91,7 +104,7 @@ const kernel = defineKernel<ReduceShape>(
           sums.map((sum) => sum.set(f32x4.const(start))),
           cursor.set(i32.add(place.get, at)),
           f.loop(row, i32.const(0), count.get, 1, [
-            sums.map((sum, v) => sum.set(combine(sum.get, value(cursor.get, v * 16)))),
+            sums.map((sum, v) => sum.set(combine(sum.get, value(cursor.get, at, v * 16)))),
             cursor.set(i32.add(cursor.get, inner * FLOAT)),
           ]),
           sums.map((sum, v) =>
@@ -104,30 +117,34 @@ const kernel = defineKernel<ReduceShape>(
           ),
         ]
       }
-      const wide = Math.floor(inner / 16)
-      const rest = inner % 16
+      // eight vectors, two cache lines of a row: 1.4 times as fast as four, on 32 channels as fast as memory gives
+      const wide = Math.floor(inner / 32)
+      const rest = inner % 32
       const at = f.local('i32')
       return f.loop(unit, begin.get, end.get, 1, [
         setUp,
-        wide > 0 ? f.loop(at, i32.const(0), i32.const(wide * 64), 64, columns(at.get, 4, 4)) : [],
-        rest > 0 ? columns(i32.const(wide * 64), Math.ceil(rest / 4), rest % 4 === 0 ? 4 : rest % 4) : [],
+        wide > 0 ? f.loop(at, i32.const(0), i32.const(wide * 128), 128, columns(at.get, 8, 4)) : [],
+        rest > 0 ? columns(i32.const(wide * 128), Math.ceil(rest / 4), rest % 4 === 0 ? 4 : rest % 4) : [],
       ])
     },
 )
 
-function reduce(
-  by: By,
-  inputs: readonly Value[],
-  head: Scalar,
-  [outer, run, inner]: readonly [number, number, number],
-  y: Value,
-): WasmStage[] {
+/** What is reduced: an expression over inputs, or one input as it is. */
+interface Operand {
+  readonly inputs: readonly Value[]
+  readonly head: Scalar
+  readonly follows: readonly Follows[]
+}
+const alone = (x: Value): Operand => ({ inputs: [x], head: identity, follows: ['whole'] })
+
+type Sizes = readonly [outer: number, run: number, inner: number]
+
+function reduce(by: By, { inputs, head, follows }: Operand, [outer, run, inner]: Sizes, y: Value): WasmStage[] {
   const chunk = inner === 1 ? CHUNK.along : CHUNK.across
   const chunks = Math.ceil(run / chunk)
   const target = chunks === 1 ? y : scratch(outer, chunks, inner)
-  const single = inputs.map((x) => sizeOf(x.shape) === 1 && outer * run * inner > 1)
   const stage = kernel(
-    { by, run, inner, chunk, head, single },
+    { by, run, inner, chunk, head, follows },
     {
       reads: inputs.map((x) => x.buffer),
       writes: [target.buffer],
@@ -135,19 +152,37 @@ function reduce(
       work: Math.min(run, chunk) * inner,
     },
   )
-  return chunks === 1 ? [stage] : [stage, ...reduce(by, [target], identity, [outer, chunks, inner], y)]
+  return chunks === 1 ? [stage] : [stage, ...reduce(by, alone(target), [outer, chunks, inner], y)]
 }
 
 /** A shape seen as [outer, run, inner]. */
-function around(shape: readonly number[], { from, to }: AxisRun): [number, number, number] {
-  return [sizeOf(shape.slice(0, from)), sizeOf(shape.slice(from, to)), sizeOf(shape.slice(to))]
+const around = (shape: Shape, { from, to }: AxisRun): Sizes => [
+  sizeOf(shape.slice(0, from)),
+  sizeOf(shape.slice(from, to)),
+  sizeOf(shape.slice(to)),
+]
+
+export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
+  if (!head) return reduce('sum', alone(inputs[0]), around(inputs[0].shape, attrs), output)
+  const { shape } = head.spec
+  const operand = { inputs, head: head.f, follows: inputs.map((x) => followsOf(x.shape, shape)) }
+  const [outer, run, inner] = around(shape, attrs)
+  const columns = shape[shape.length - 1]
+  // vectors are read as the sum goes: the moments of [128, 32, 32, 32] take 1.5 ms, 3.4 with the differences written out
+  const fits = inner === columns || (inner === 1 && run === columns) || !operand.follows.includes('column')
+  if (fits) return reduce('sum', operand, [outer, run, inner], output)
+  if (inner === 1) {
+    const row = scratch(outer, columns)
+    const across = reduce('sum', operand, [outer, run / columns, columns], row)
+    return [...across, ...reduce('sum', alone(row), [outer, columns, 1], output)]
+  }
+  const made = scratch(...shape)
+  const step = { kind: 'elementwise', shape, inputs, expressions: [head.f], outputs: [made] } as const
+  return [elementwiseStage(step), ...reduce('sum', alone(made), [outer, run, inner], output)]
 }
 
-export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) =>
-  reduce('sum', inputs, head?.f ?? identity, around(head?.spec.shape ?? inputs[0].shape, attrs), output)
-
-export const max: Lower<AxisRun> = ({ inputs, output, attrs }) =>
-  reduce('max', inputs, identity, around(inputs[0].shape, attrs), output)
+export const max: Lower<AxisRun> = ({ inputs: [x], output, attrs }) =>
+  reduce('max', alone(x), around(x.shape, attrs), output)
 
 const argmaxKernel = defineKernel<{ readonly run: number; readonly inner: number }>(
   'argmax',

@@ -1,0 +1,59 @@
+/** Looks for a learning rate: the rate grows from step to step, the loss is watched. */
+import { flag } from '../../base/options.ts'
+import { engineOptions } from '../../engines/index.ts'
+import type { RateSearch } from '../../model/find-rate.ts'
+import { findRateOptions } from '../../model/find-rate.ts'
+import { fitOptions } from '../../model/fit-options.ts'
+import { aligned } from '../columns.ts'
+import { chosen, defineCommand } from '../command.ts'
+import { dataOptions, loadData, refuseForeign } from '../data.ts'
+import { networkArgument, openNetwork } from '../network.ts'
+import { metricText } from '../number-text.ts'
+
+const { optimizer, loss } = fitOptions
+const training = { optimizer, loss, batchSize: { ...fitOptions.batchSize, default: 128 }, seed: fitOptions.seed }
+
+export const findLearningRate = defineCommand({
+  says: 'Look for a good learning rate: train while it grows, and watch the loss',
+  arguments: [networkArgument],
+  options: {
+    ...dataOptions,
+    ...findRateOptions,
+    ...training,
+    ...engineOptions,
+    json: flag({ says: 'print one JSON object', default: false }),
+  },
+  examples: ['fovea find-learning-rate lenet --data mnist'],
+  async run({ arguments: [name], options, given }, terminal) {
+    refuseForeign(given, [options.data], 'find-learning-rate')
+    const model = await openNetwork(name, { seed: options.seed, ...chosen(engineOptions, options) })
+    const { train } = await loadData(options.data, options)
+    if (!options.json) terminal.draw(`${options.steps} steps ...`)
+    const found = await model.findLearningRate(train, {
+      ...chosen(findRateOptions, options),
+      ...chosen(training, options),
+    })
+    for (const line of options.json ? [JSON.stringify(found)] : linesOf(found)) terminal.print(line)
+    return 0
+  },
+})
+
+/** Lines that are printed, and characters that the longest bar has. */
+const [ROWS, WIDTH] = [24, 40]
+
+/** The loss over the rate as bars, and the rate to take. */
+function linesOf({ learningRates, losses, suggestion }: RateSearch): string[] {
+  const every = Math.ceil(losses.length / ROWS)
+  const shown = losses.flatMap((loss, i) => (i % every === 0 ? [{ loss, rate: learningRates[i] }] : []))
+  const highest = Math.max(...losses)
+  const rows = shown.map(({ loss, rate }) => [
+    rate.toExponential(1),
+    metricText(loss),
+    '█'.repeat(Math.max(1, Math.round((loss / highest) * WIDTH))),
+  ])
+  const end =
+    suggestion === undefined
+      ? 'the loss falls nowhere: try other ends with --from and --to'
+      : `falls fastest at ${suggestion.toExponential(1)}: take --learning-rate ${suggestion.toExponential(0)} or less`
+  return [...aligned([['rate', 'loss'], ...rows]), '', end]
+}
