@@ -36,16 +36,24 @@ export type {
   TrainingControl,
   TrainingInfo,
 } from './model/history.ts'
-export type { InferenceOptions, ModelFitOptions as FitOptions, ModelOptions, Samples } from './model/model.ts'
+export type {
+  EvaluateOptions,
+  InferenceOptions,
+  ModelFitOptions as FitOptions,
+  ModelOptions,
+  Samples,
+} from './model/model.ts'
 export { Model } from './model/model.ts'
-export type { Ranked } from './model/prediction.ts'
+export type { LossChoice, MetricsChoice } from './model/objective.ts'
+export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { SummaryOptions } from './model/summary.ts'
 export type { Initializer } from './nn/initializers.ts'
 export type { Layer, LayerRow, Tensor } from './nn/layer.ts'
 export { defineLayer, input } from './nn/layer.ts'
 export { layers } from './nn/layers/index.ts'
-export type { LossName } from './nn/losses.ts'
+export type { Loss, LossName } from './nn/losses.ts'
+export type { Metric, MetricName } from './nn/metrics.ts'
 export type { Optimizer } from './nn/optimizers.ts'
 export type { LearningRate, Schedule } from './nn/schedules.ts'
 export { gradients } from './ops/gradient.ts'

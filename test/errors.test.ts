@@ -86,3 +86,13 @@ test('did you mean: the nearest word, and none when none is near', () => {
   for (const [word, nearest] of rows) assert.equal(didYouMean(word, known), nearest && `did you mean '${nearest}'?`)
   assert.equal(didYouMean('a', []), undefined)
 })
+
+test('what a stranger names reaches no terminal as a command, and no screen whole', () => {
+  const name = `\u001b[2J${'x'.repeat(5000)}\n`
+  const { message, complaint } = new FoveaError('E_FILE', { what: `tensor '${name}' is wrong`, where: 'a.file' })
+  assert.ok(message.startsWith("a.file: tensor '\\u001b[2Jxx"), message)
+  assert.ok(message.endsWith("xx\\u000a' is wrong"), message)
+  assert.ok(message.length < 1100)
+  assert.equal(complaint.what, `tensor '${name}' is wrong`, 'the parts stay as they were given')
+  assert.equal(didYouMean('x'.repeat(1e7), ['filters']), undefined)
+})

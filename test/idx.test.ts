@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { gunzip, isGzip } from '../src/files/gzip.ts'
 import { readIdx, writeIdx } from '../src/files/idx.ts'
 import { failure } from './failure.ts'
+import { refused, unwritable } from './hostile/idx-refused.ts'
 
 const readable: [name: string, bytes: number[], shape: number[], dtype: string, values: number[]][] = [
   ['uint8', [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 255], [2, 3], 'uint8', [1, 2, 3, 4, 5, 255]],
@@ -23,29 +24,15 @@ for (const [name, bytes, shape, dtype, values] of readable) {
   })
 }
 
-const refused: [rule: string, bytes: number[], ...words: string[]][] = [
-  ['an empty file', [], 'at byte 0', 'ends within the magic number'],
-  ['a first byte that is not 0', [1, 0, 8, 1], 'at byte 0', 'not an IDX file'],
-  ['a second byte that is not 0', [0, 31, 8, 1], 'at byte 1', 'not an IDX file'],
-  ['an unknown type', [0, 0, 0x0a, 1, 0, 0, 0, 1, 5], 'at byte 2', '0x0a', '0x08'],
-  ['no rank', [0, 0, 8], 'at byte 3', 'ends within the rank'],
-  ['too many axes', [0, 0, 8, 255], 'at byte 3', 'too many axes'],
-  ['sizes cut short', [0, 0, 8, 2, 0, 0, 0, 1, 0, 0], 'at byte 8', 'size of axis 1'],
-  ['data cut short', [0, 0, 8, 1, 0, 0, 0, 3, 1, 2], 'at byte 8', '3 bytes', 'got 2'],
-  ['data left over', [0, 0, 8, 1, 0, 0, 0, 1, 1, 2], 'at byte 8', '1 bytes', 'got 2'],
-  ['elements counted as bytes', [0, 0, 0x0c, 1, 0, 0, 0, 4, 0, 0, 0, 1], 'at byte 8', '16 bytes', 'got 4'],
-  ['sizes beyond memory', [0, 0, 8, 2, 0, 1, 0, 0, 0, 0, 255, 255], 'at byte 12', '4294901760 bytes'],
-  ['sizes beyond 2^53', [0, 0, 8, 3, ...Array(12).fill(255)], 'at byte 16', '2^53'],
-]
 for (const [rule, bytes, ...words] of refused) {
   test(`idx: refuses ${rule}`, () => {
-    assert.throws(() => readIdx(Uint8Array.from(bytes), 'some.idx'), failure('E_FILE', 'some.idx', ...words))
+    assert.throws(() => readIdx(bytes, 'some.file'), failure('E_FILE', 'some.file', ...words))
   })
 }
 
-test('idx: does not write a shape that does not fit', () => {
-  assert.throws(() => writeIdx({ shape: [2, 2], data: new Uint8Array(3) }), failure('E_SHAPE', '[2, 2]'))
-})
+for (const [rule, content, ...words] of unwritable) {
+  test(`idx: does not write ${rule}`, () => assert.throws(() => writeIdx(content), failure('E_SHAPE', ...words)))
+}
 
 const hello = new TextEncoder().encode('hello'.repeat(1000))
 const packed = new Uint8Array(gzipSync(hello))

@@ -100,6 +100,7 @@ async function train(engine: Engine) {
     'input/image': pixels.subarray(step * batch * 784, (step + 1) * batch * 784),
     'target/label': labels.subarray(step * batch, (step + 1) * batch),
     weights: new Float32Array(batch).fill(1),
+    present: new Float32Array(batch).fill(1),
   })
 
   const copy = await Session.open(network, engine, 0, weights)
@@ -204,6 +205,7 @@ test('a step with a number that is not finite leaves weights and optimizer as th
     'input/x': new Float32Array(2 * 784).fill(Infinity),
     'target/y': Int32Array.of(1, 2),
     weights: Float32Array.of(1, 1),
+    present: Float32Array.of(1, 1),
     'rate/rate': Float32Array.of(0.001),
   })
   assert.equal(result['finite'][0], 0)

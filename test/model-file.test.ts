@@ -4,9 +4,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { readSafetensors, writeSafetensors } from '../src/files/safetensors.ts'
+import { readSafetensors } from '../src/files/safetensors.ts'
 import { loadModel } from '../src/index.ts'
+import { modelFrom } from '../src/model/build.ts'
+import { modelFromBytes } from '../src/model/file.ts'
 import { failure } from './failure.ts'
+import { enormous, goodModel, newer, refused, refusedLarge } from './hostile/model-refused.ts'
 import { judged, settings, small, train } from './small-model.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'fovea-model-file-'))
@@ -27,84 +30,26 @@ test('save and load: the same answers, class names, preprocessing; the file is p
   assert.deepEqual(tensors['conv2d/kernel'].shape, [5, 5, 1, 8])
 })
 
-/** Each row damages a good file; the complaint must name the file and what is wrong. */
-const damages: [
-  name: string,
-  code: 'E_FILE' | 'E_VERSION' | 'E_OPTION' | 'E_SHAPE' | 'E_MODEL',
-  words: string[],
-  change: (
-    metadata: Record<string, string>,
-    tensors: Record<string, { shape: number[]; dtype: 'float32'; data: Float32Array }>,
-  ) => void,
-][] = [
-  ['of another program', 'E_FILE', ['not a model'], (m) => delete m['format']],
-  ['from the future', 'E_VERSION', ['newer', 'update'], (m) => Object.assign(m, { formatVersion: '2' })],
-  ['without a version', 'E_FILE', ['formatVersion'], (m) => delete m['formatVersion']],
-  ['with broken JSON', 'E_FILE', ['architecture'], (m) => Object.assign(m, { architecture: '{' })],
-  [
-    'with an unknown layer',
-    'E_FILE',
-    ['unknown kind of layer', 'conv9d'],
-    (m) => Object.assign(m, { architecture: m['architecture'].replace('"type":"conv2d"', '"type":"conv9d"') }),
-  ],
-  [
-    'with a layer of Object.prototype',
-    'E_FILE',
-    ['unknown kind of layer'],
-    (m) => Object.assign(m, { architecture: m['architecture'].replace('"type":"conv2d"', '"type":"constructor"') }),
-  ],
-  [
-    'with an unknown option',
-    'E_FILE',
-    ["did you mean 'filters'"],
-    (m) => Object.assign(m, { architecture: m['architecture'].replace('"filters"', '"filter"') }),
-  ],
-  [
-    'with a call of itself',
-    'E_FILE',
-    ['none before it'],
-    (m) => Object.assign(m, { architecture: m['architecture'].replace('"inputs":[0]', '"inputs":[7]') }),
-  ],
-  ['with a missing tensor', 'E_FILE', ['dense/bias', 'missing'], (_, t) => delete t['dense/bias']],
-  [
-    'with one tensor too many',
-    'E_FILE',
-    ['extra', 'no layer'],
-    (_, t) => Object.assign(t, { extra: { shape: [1], dtype: 'float32', data: Float32Array.of(1) } }),
-  ],
-  [
-    'with a tensor of another shape',
-    'E_FILE',
-    ['dense/bias', '[10]'],
-    (_, t) => Object.assign(t, { 'dense/bias': { shape: [2, 5], dtype: 'float32', data: new Float32Array(10) } }),
-  ],
-  ['with an unknown head', 'E_FILE', ['heads'], (m) => Object.assign(m, { heads: '{"output":"exec"}' })],
-  ['with class names that are no texts', 'E_FILE', ['classNames'], (m) => Object.assign(m, { classNames: '[1]' })],
-  [
-    'with unknown preprocessing',
-    'E_FILE',
-    ['preprocessing'],
-    (m) => Object.assign(m, { preprocessing: '{"code":"x"}' }),
-  ],
-]
-const good = await (async () => {
-  const net = small()
-  await net.fit(train, { ...settings, epochs: 1 })
-  return net.toBytes()
-})()
-for (const [name, code, words, change] of damages) {
-  test(`a model file ${name} is refused`, async () => {
-    const { metadata, tensors } = readSafetensors(good, 'good')
-    const entries = Object.entries(tensors).map(
-      ([key, { shape, data }]) => [key, { shape: [...shape], dtype: 'float32', data: data as Float32Array }] as const,
-    )
-    const changed = {
-      metadata: { ...metadata },
-      tensors: Object.fromEntries(entries) as Record<string, { shape: number[]; dtype: 'float32'; data: Float32Array }>,
-    }
-    change(changed.metadata, changed.tensors)
-    const path = join(folder, 'bad.safetensors')
-    await writeFile(path, writeSafetensors(changed))
-    await assert.rejects(loadModel(path), failure(code, path, ...words))
+for (const [rule, bytes, ...words] of [...refused, ...refusedLarge])
+  test(`a model file ${rule} is refused`, () => {
+    assert.throws(() => modelFromBytes(bytes, 'some.file'), failure('E_FILE', 'some.file', ...words))
   })
-}
+
+for (const [rule, bytes, ...words] of newer)
+  test(`a model file ${rule} is refused`, () => {
+    assert.throws(() => modelFromBytes(bytes, 'some.file'), failure('E_VERSION', 'some.file', ...words))
+  })
+
+test('a file that is refused is named by its path; one that is not there too', async () => {
+  const path = join(folder, 'bad.safetensors')
+  await writeFile(path, goodModel.subarray(0, -1))
+  await assert.rejects(loadModel(path), failure('E_FILE', path, 'at byte'))
+  await assert.rejects(loadModel(`${path}.gone`), failure('E_IO', `${path}.gone`))
+})
+
+test('what a small file claims of large memory is refused before a run', async () => {
+  for (const engine of ['reference', 'wasm'] as const) {
+    await using net = modelFrom(enormous, 'some.file', { engine })
+    await assert.rejects(net.predict(new Uint8Array(36)), failure('E_LIMIT', engine, 'more memory'))
+  }
+})

@@ -1,53 +1,26 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Option } from '../src/base/options.ts'
-import { choice, custom, flag, flagName, integer, number, settle, show, sizes, text } from '../src/base/options.ts'
+import * as options from '../src/base/options.ts'
+import { custom, flagName, integer, number, settle, show } from '../src/base/options.ts'
 import { failure } from './failure.ts'
+import { refused, tableOf } from './hostile/options-refused.ts'
 
-const table = {
-  filters: integer({ says: 'how many', min: 1 }),
-  rate: number({ says: 'how fast', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
-  kernelSize: sizes({ says: 'the window', min: 1, default: 3 }),
-  padding: choice(['valid', 'same'], { says: 'the border', default: 'valid' }),
-  useBias: flag({ says: 'a bias', default: true }),
-  name: text({ says: 'the name', optional: true }),
-}
+const table = tableOf(options)
 
 test('defaults are filled in; what is undefined counts as not said', () => {
-  const defaults = { rate: 0.5, kernelSize: 3, padding: 'valid', useBias: true, name: undefined }
+  const defaults = { rate: 0.5, kernelSize: 3, padding: 'valid', useBias: true, name: undefined, offset: 0 }
   assert.deepEqual(settle(table, { filters: 4 }, 'conv2d'), { filters: 4, ...defaults })
   assert.deepEqual(settle(table, { filters: 4, rate: undefined, name: undefined }, 'conv2d'), {
     filters: 4,
     ...defaults,
   })
-  const all = { filters: 1, rate: 0, kernelSize: [3, 5], padding: 'same', useBias: false, name: 'a' }
+  const all = { filters: 1, rate: 0, kernelSize: [3, 5], padding: 'same', useBias: false, name: 'a', offset: -1 }
   assert.deepEqual(settle(table, all, 'conv2d'), all)
 })
 
 test('what is wrong is said: the option, what it accepts, what came, the way out', () => {
-  const rows: readonly [given: unknown, ...words: string[]][] = [
-    [{}, "conv2d: 'filters' is missing", 'an integer >= 1'],
-    [{ filters: 0 }, "'filters' is wrong", 'an integer >= 1', 'got 0'],
-    [{ filters: 2.5 }, 'got 2.5'],
-    [{ filters: '3' }, "got '3'"],
-    [{ filters: null }, 'got null'],
-    [{ filters: Number.NaN }, "'filters' is wrong"],
-    [{ filters: 2 ** 53 }, "'filters' is wrong"],
-    [{ filters: 1, rate: 1 }, "'rate'", 'a number >= 0 and < 1', 'got 1'],
-    [{ filters: 1, rate: -0.1 }, "'rate'", 'got -0.1'],
-    [{ filters: 1, rate: Infinity }, "'rate'"],
-    [{ filters: 1, kernelSize: [] }, "'kernelSize'", 'one per spatial axis', 'got []'],
-    [{ filters: 1, kernelSize: [3, 0] }, "'kernelSize'", 'got [3,0]'],
-    [{ filters: 1, padding: 'full' }, "'padding'", "'valid', 'same'", "got 'full'"],
-    [{ filters: 1, useBias: 1 }, "'useBias'", 'true or false', 'got 1'],
-    [{ filters: 1, name: 3 }, "'name'", 'a text', 'got 3'],
-    [{ filter: 1 }, "unknown option 'filter'", "did you mean 'filters'?"],
-    [{ filters: 1, banana: 1 }, "unknown option 'banana'", 'the options are filters, rate'],
-    [[], 'one object', 'got []'],
-    [null, 'one object'],
-    [7, 'one object', 'got 7'],
-  ]
-  for (const [given, ...words] of rows)
+  for (const [given, ...words] of refused)
     assert.throws(() => settle(table, given, 'conv2d'), failure('E_OPTION', ...words))
   assert.throws(() => settle({}, { a: 1 }, 'relu'), failure('E_OPTION', 'the options are none'))
   const inherited = Object.create({ filters: 3 }) as object

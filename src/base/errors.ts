@@ -67,9 +67,18 @@ export class FoveaError extends Error {
   }
 }
 
-function sentence({ what, where, expected, got, hint }: Complaint): string {
+function sentence(complaint: Complaint): string {
+  const [what, where, expected, got, hint] = (['what', 'where', 'expected', 'got', 'hint'] as const).map((part) =>
+    printable(complaint[part]),
+  )
   const facts = [expected && `expected ${expected}`, got && `got ${got}`].filter(Boolean).join(', ')
   return `${where ? `${where}: ` : ''}${what}${facts ? `: ${facts}` : ''}${hint ? `; ${hint}` : ''}`
+}
+
+/** A file from a stranger may choose its names: a long one is cut in the middle, and none reaches a terminal as a command. */
+function printable(text: string | undefined): string | undefined {
+  const short = text && text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text
+  return short?.replaceAll(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Runs `action`; a FoveaError without a place gets `where`, one with a place gets it in front. */
@@ -86,6 +95,7 @@ export function locate<T>(where: string, action: () => T): T {
 /** The known word nearest to `word`, as `did you mean ...?`, or undefined when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '')
+  if (word.length > 100) return undefined // no option's name, and the distance takes length times length
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {

@@ -73,12 +73,40 @@ function settleOne(option: Option<unknown>, value: unknown, name: string, where:
   throw new FoveaError('E_OPTION', { what: `'${name}' is wrong`, where, expected: option.accepts, got: show(value) })
 }
 
+/** One row of a table with all its options, as plain data. */
+export interface NamedRow<N extends string = string> {
+  readonly type: N
+  readonly options: Settled<OptionTable>
+}
+
+/** A row as a user names it: its name, or `{ type, ...options }`; `what` says what the rows are. */
+export function settleNamed<N extends string>(
+  rows: { readonly [K in N]: { readonly options: OptionTable } },
+  given: unknown,
+  what: string,
+): NamedRow<N> {
+  const { type, ...options } = (typeof given === 'object' && given !== null ? given : { type: given }) as {
+    type: unknown
+  }
+  const names = Object.keys(rows)
+  if (typeof type === 'string' && names.includes(type))
+    return { type: type as N, options: settle(rows[type as N].options, options, type) }
+  const hint = typeof type === 'string' ? didYouMean(type, names) : undefined
+  throw new FoveaError('E_OPTION', {
+    what: `unknown ${what}`,
+    expected: `${names.map((name) => `'${name}'`).join(', ')}, or { type, ...options }`,
+    got: show(type ?? given),
+    ...(hint && { hint }),
+  })
+}
+
 /** A short rendering of any value, for messages. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && value.constructor !== Object) {
-    return `a ${value.constructor?.name ?? 'object'}`
+  const prototype = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : null
+  if (prototype !== null && prototype !== Object.prototype && prototype !== Array.prototype) {
+    return `a ${prototype.constructor?.name ?? 'object'}`
   }
   const text = jsonText(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text

@@ -4,6 +4,7 @@
  */
 import { ByteReader } from '../base/bytes.ts'
 import { FoveaError, locate } from '../base/errors.ts'
+import { parseJson } from '../base/json.ts'
 import { show } from '../base/options.ts'
 import { countOf, type Tensor } from './tensor.ts'
 
@@ -13,6 +14,8 @@ export interface Safetensors {
 }
 
 const maxHeader = 100_000_000
+/** Lists of sizes in tensors in the header; ten values and more to a tensor. */
+const headerLimits = { maxDepth: 3, maxValues: 5_000_000 }
 const metadataName = '__metadata__'
 
 interface FileType {
@@ -83,7 +86,6 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
       throw reader.error(what, { expected: `data from ${end}`, got: `${place.start}` }, dataStart + place.start)
     }
     end = place.end
-    reader.need(end - place.start, `tensor '${place.name}'`)
     tensors[place.name] = elementsOf(place, reader)
   }
   reader.end()
@@ -99,37 +101,9 @@ function readHeader(reader: ByteReader): Record<string, unknown> {
   if (!json.startsWith('{') || !/\} *$/.test(json)) {
     throw reader.error('not a safetensors file', { expected: "a header from '{' to '}', padded with spaces" }, 8)
   }
-  try {
-    const header = Object.assign(Object.create(null), JSON.parse(json))
-    refuseRepeatedKeys(json, reader)
-    return header
-  } catch (error) {
-    if (error instanceof FoveaError) throw error
-    throw reader.error('the header is not JSON', { got: (error as Error).message }, 8)
-  }
-}
-
-/** `JSON.parse` keeps the last of two equal keys without a word, so the keys of the (valid) text are walked once more. */
-function refuseRepeatedKeys(json: string, reader: ByteReader): void {
-  const open: Set<string>[] = []
-  let [start, end] = [0, 0] // of the last string; before a colon it is a key
-  for (let at = 0; at < json.length; at++) {
-    if (json[at] === '{') open.push(new Set())
-    else if (json[at] === '}') open.pop()
-    else if (json[at] === '"') {
-      start = at
-      while (json[++at] !== '"') if (json[at] === '\\') at++
-      end = at + 1
-    } else if (json[at] === ':') {
-      const keys = open[open.length - 1]
-      const key = JSON.parse(json.slice(start, end))
-      if (keys.has(key)) {
-        const offset = 8 + new TextEncoder().encode(json.slice(0, start)).length
-        throw reader.error(`the header says '${key}' twice`, {}, offset)
-      }
-      keys.add(key)
-    }
-  }
+  const offsetOf = (at: number): number => 8 + new TextEncoder().encode(json.slice(0, at)).length
+  const complain = (what: string, at: number) => reader.error(`the header ${what}`, {}, offsetOf(at))
+  return parseJson(json, complain, headerLimits) as Record<string, unknown>
 }
 
 function readMetadata(metadata: unknown, reader: ByteReader): Record<string, string> {

@@ -80,9 +80,16 @@ export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: ne
   ? A
   : never
 
+/** Axes of a tensor, more than anybody has use for. */
+const MAX_RANK = 32
+
 /** Makes a node of any op; checks shapes at once. */
 export function makeNode(op: AnyOp, inputs: readonly Node[], attrs: Attrs = {}): Node {
   const spec = locate(String(attrs['label'] ?? op.opName), () => op.row.infer(inputs as Node[], attrs))
+  if (spec.shape.length > MAX_RANK) {
+    const [expected, got] = [`at most ${MAX_RANK}`, `${spec.shape.length}`]
+    throw new FoveaError('E_SHAPE', { what: 'too many axes', where: op.opName, expected, got })
+  }
   if (!spec.shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
     throw new FoveaError('E_SHAPE', {
       what: 'sizes must be integers >= 1',

@@ -1,4 +1,5 @@
 /** A training in checkpoints: what goes in, what comes back, and whether it belongs to this training. */
+import { sha256 } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { dataHash } from '../data/data-hash.ts'
@@ -25,13 +26,15 @@ export interface Checkpoints {
 const free = new Set(['epochs', 'steps', 'maxTime', 'onNonFinite'])
 
 /** What must be the same for a training to go on to the bit, by the word for it in a complaint. */
-async function identityOf({ session, data, validation, settings, objective }: Training): Promise<Facts> {
+async function identityOf({ session, data, validation, settings, objective, weighting }: Training): Promise<Facts> {
+  const { samples } = weighting
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
   return JSON.parse(
     JSON.stringify({
       model: networkToJson(session.network, 'functional'),
       data: await dataHash(data),
       validation: validation && (await dataHash(validation)),
+      sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
       objective,
       ...Object.fromEntries(fixed),
     }),
@@ -82,7 +85,7 @@ function factsOf({ session, at, callbacks }: Training): Facts {
   const states = keyed(callbacks).map(([key, callback]) => [key, callback.state?.()])
   return {
     session: { steps: session.steps, epochs: session.epochs },
-    position: { ...position, tally: tally.state },
+    position: { ...position, tally: { samples: tally.samples, sums: tally.sums } },
     callbacks: Object.fromEntries(states.filter(([, state]) => state !== undefined)),
   } as unknown as Facts
 }

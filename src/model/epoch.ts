@@ -7,6 +7,7 @@ import { firstNonFinite } from './diagnosis.ts'
 import type { NumbersByName } from './feed.ts'
 import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { trainingGoals } from './graphs.ts'
+import { weightInputs } from './sample-weights.ts'
 import { stepInputs } from './step-inputs.ts'
 import type { Training } from './training.ts'
 import { each, isOver, rateOf } from './training.ts'
@@ -85,12 +86,13 @@ async function takeStep(
   training: Training,
   indices: Uint32Array,
 ): Promise<Pick<Pending, 'sums'> & { learningRate: number }> {
-  const { session, data, objective, at } = training
+  const { session, data, objective, weighting, at } = training
   const arrays = allocateBatch(data, indices.length)
   const [program] = await Promise.all([programFor(training, indices.length), data.read(indices, arrays)])
-  checkTargets(arrays, objective, session, { indices, capacity: indices.length }, data.name)
+  const room = { indices, capacity: indices.length }
+  checkTargets(arrays, objective, session, room, data.name)
   const learningRate = rateOf(training, at.step)
-  const given = stepInputs(training, { size: indices.length, learningRate })
+  const given = { ...stepInputs(training, learningRate), ...weightInputs(arrays, objective, room, weighting) }
   session.steps++
   at.step++
   const sums = program.run({ ...fed(arrays, program), ...onlyKnown(program, given) })

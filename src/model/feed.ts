@@ -3,10 +3,12 @@ import { FoveaError } from '../base/errors.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Program } from '../compile/program.ts'
 import type { Batch, Fields } from '../data/dataset.ts'
-import type { LossRow } from '../nn/losses.ts'
-import { losses } from '../nn/losses.ts'
+import { lossRow } from '../nn/losses.ts'
 import type { Logs } from './history.ts'
 import type { Objective } from './objective.ts'
+import { divisorOf, isDivisor } from './objective.ts'
+import type { Room } from './sample-weights.ts'
+import { sampleOf } from './sample-weights.ts'
 import type { Session } from './session.ts'
 
 /** Batches that a session may be ahead of what is known. */
@@ -27,37 +29,38 @@ export const fieldsKey = (fields: Fields): string =>
     .map(([name, { dtype }]) => `${name}:${dtype}`)
     .join()
 
-/** Sums of logs over samples, as plain data. */
+/** Sums over samples as plain data: JSON holds them to the last bit. */
 export interface TallyState {
   readonly samples: number
+  /** By the names that `measures` gives. */
   readonly sums: Readonly<Record<string, number>>
 }
 
-/** Sums of logs over samples. */
-export class Tally {
+/** Adds up what `measures` gives for each batch. */
+export class Tally implements TallyState {
   samples: number
-  readonly #sums: Record<string, number>
+  readonly sums: Record<string, number>
 
+  /** Goes on from what another one was: `new Tally(JSON.parse(JSON.stringify(tally)))`. */
   constructor({ samples, sums }: TallyState = { samples: 0, sums: {} }) {
     this.samples = samples
-    this.#sums = { ...sums }
-  }
-
-  get state(): TallyState {
-    return { samples: this.samples, sums: { ...this.#sums } }
+    this.sums = { ...sums }
   }
 
   add(sums: Readonly<Record<string, Numbers>>, samples: number): void {
     this.samples += samples
-    for (const [name, [value]] of Object.entries(sums)) this.#sums[name] = (this.#sums[name] ?? 0) + value
+    for (const [name, [value]] of Object.entries(sums)) this.sums[name] = (this.sums[name] ?? 0) + value
   }
 
+  /** Means by name, in the order of names: over samples, or over weights where the sum of them is there. */
   get means(): Logs {
-    return Object.fromEntries(
-      Object.entries(this.#sums)
-        .sort()
-        .map(([name, sum]) => [name, sum / this.samples]),
-    )
+    const names = Object.keys(this.sums).filter((name) => !isDivisor(name))
+    return Object.fromEntries(names.sort().map((name) => [name, this.#mean(name)]))
+  }
+
+  #mean(name: string): number {
+    const divisor = this.sums[divisorOf(name)] ?? this.samples
+    return divisor === 0 ? 0 : this.sums[name] / divisor
   }
 }
 
@@ -65,24 +68,27 @@ export class Tally {
 export const onlyKnown = (program: Program, values: NumbersByName): NumbersByName =>
   Object.fromEntries(Object.entries(values).filter(([name]) => name in program.inputs))
 
-/** Refuses targets that are none: a class index out of range would count as no class at all. `capacity` samples have room. */
+/** Refuses targets that are none: a class index out of range would count as no class at all. */
 export function checkTargets(
   { targets }: Batch,
   { goals }: Objective,
   { network }: Session,
-  { indices, capacity }: { readonly indices: ArrayLike<number>; readonly capacity: number },
+  { indices, capacity }: Room,
   where: string,
 ): void {
   for (const { output, target, loss } of goals) {
     const values = targets[target]
     const { shape } = network.calls[network.outputs[output]]
-    const rows: LossRow = losses[loss]
-    const size = values.length / capacity
+    const { complaint, hint } = lossRow(loss)
     for (let i = 0; i < indices.length; i++) {
-      const complaint = rows.complaint(values.subarray(i * size, (i + 1) * size), shape)
-      if (complaint === undefined) continue
-      const what = `this is no target for ${loss}: ${complaint}`
-      throw new FoveaError('E_LABEL', { what, where: `${where}: ${target} of sample ${indices[i]}` })
+      const wrong = complaint(sampleOf(values, i, capacity), shape)
+      if (wrong === undefined) continue
+      const what = `this is no target for ${loss.type}: ${wrong}`
+      throw new FoveaError('E_LABEL', {
+        what,
+        where: `${where}: ${target} of sample ${indices[i]}`,
+        ...(hint && { hint }),
+      })
     }
   }
 }

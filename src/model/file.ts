@@ -1,18 +1,21 @@
 /** The model file: one safetensors file, the weights as tensors, all else as JSON in its metadata. No code, a closed list of layers. */
 import { FoveaError, locate } from '../base/errors.ts'
+import { parseJson } from '../base/json.ts'
 import { settle, show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocessingOptions } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
+import type { Head } from '../nn/heads.ts'
+import { heads } from '../nn/heads.ts'
 import type { Layer, LayerMaker, Tensor } from '../nn/layer.ts'
 import { input } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import type { Head } from '../nn/losses.ts'
-import { heads } from '../nn/losses.ts'
 import type { Network } from './network.ts'
 import { networkWeights, wire } from './network.ts'
+import type { ObjectiveOptions } from './objective.ts'
+import { objectiveOptions } from './objective.ts'
 
 /** Raised when an older Fovea could not read the file any more. */
 export const FORMAT_VERSION = 1
@@ -23,6 +26,8 @@ export interface SavedModel {
   readonly kind: 'sequential' | 'functional'
   readonly weights: Readonly<Record<string, Numbers>>
   readonly heads: Readonly<Record<string, Head>>
+  /** What it was trained for, as `fit` was told. */
+  readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
 }
@@ -79,8 +84,8 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
   const tensors: Tensor[] = []
   const inputs = new Map<string, Tensor>()
   const earlier = (index: unknown): Tensor => {
-    const tensor = tensors[index as number]
-    if (Number.isInteger(index) && tensor) return tensor
+    const tensor = Number.isInteger(index) ? tensors[index as number] : undefined
+    if (tensor) return tensor
     throw new FoveaError('E_FILE', {
       what: 'a call refers to none before it',
       where: `call ${tensors.length}`,
@@ -90,10 +95,11 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
   for (const call of calls as CallJson[]) {
     const { input: inputName, shape, layer, inputs: from } = record(call, 'a call') as CallJson
     if (typeof inputName === 'string' && Array.isArray(shape)) {
+      if (inputs.has(inputName)) throw new FoveaError('E_FILE', { what: 'two inputs have one name', where: inputName })
       tensors.push(input(shape, { name: inputName }))
       inputs.set(inputName, tensors[tensors.length - 1])
     } else {
-      const known = made.get(String(layer))
+      const known = made.get(layer as string)
       if (!known || !Array.isArray(from))
         throw new FoveaError('E_FILE', {
           what: 'a call of no known layer',
@@ -128,7 +134,7 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
-  const { network, kind, weights, heads: outputHeads, classNames, preprocessing } = model
+  const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing } = model
   const specs = networkWeights(network)
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
@@ -141,6 +147,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
     formatVersion: String(FORMAT_VERSION),
     architecture: JSON.stringify(networkToJson(network, kind)),
     heads: JSON.stringify(outputHeads),
+    ...(objective && { objective: JSON.stringify(objective) }),
     ...(classNames && { classNames: JSON.stringify(classNames) }),
     ...(preprocessing && { preprocessing: JSON.stringify(preprocessing) }),
   }
@@ -188,13 +195,17 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
       }
       weights[name] = tensor.data
     }
-    const unknown = Object.keys(tensors).find((name) => !(name in weights))
+    const unknown = Object.keys(tensors).find((name) => !Object.hasOwn(weights, name))
     if (unknown !== undefined) throw new FoveaError('E_FILE', { what: 'a tensor belongs to no layer', where: unknown })
     return {
       network,
       kind: kindOf(architecture['kind']),
       weights,
       heads: words(json('heads'), 'heads', Object.keys(heads), network) as Record<string, Head>,
+      objective:
+        metadata['objective'] === undefined
+          ? undefined
+          : locate('objective', () => settle(objectiveOptions, json('objective'), 'fit')),
       classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
       preprocessing: metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network),
     }
@@ -206,8 +217,6 @@ function asFileErrors<T>(file: string, action: () => T): T {
   try {
     return action()
   } catch (error) {
-    if (error instanceof RangeError)
-      throw new FoveaError('E_FILE', { what: 'is nested too deeply', where: file, cause: error })
     if (!(error instanceof FoveaError)) throw error
     const { where } = error.complaint
     const code = error.code === 'E_VERSION' || error.code === 'E_LIMIT' ? error.code : 'E_FILE'
@@ -240,11 +249,9 @@ function fitting(json: unknown, { inputs }: Network): Preprocessing {
 
 function parsed(text: string | undefined, key: string): unknown {
   if (text === undefined) throw new FoveaError('E_FILE', { what: `the metadata has no ${key}` })
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new FoveaError('E_FILE', { what: `${key} in the metadata is not JSON`, cause })
-  }
+  return parseJson(text, (what, at) => {
+    return new FoveaError('E_FILE', { what: `${key} in the metadata ${what}`, got: `character ${at}` })
+  })
 }
 
 /** A word per output of the network. */

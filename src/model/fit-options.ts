@@ -2,21 +2,19 @@
 import type { Options } from '../base/options.ts'
 import { choice, custom, flag, integer, number, settle, text } from '../base/options.ts'
 import type { Dataset } from '../data/dataset.ts'
-import type { LossName } from '../nn/losses.ts'
-import { lossNames } from '../nn/losses.ts'
 import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { LearningRate } from '../nn/schedules.ts'
 import { learningRateForm } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
-import type { LossChoice } from './objective.ts'
+import { objectiveOptions } from './objective.ts'
+import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
 /** Is this an optimizer that we have? What is wrong with its options is said at once. */
 function isOptimizer(value: unknown): value is Optimizer {
   const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
   return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
 }
-const isLoss = (value: unknown): boolean => lossNames.includes(value as LossName)
 
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
@@ -39,16 +37,8 @@ export const fitOptions = {
     ...learningRateForm,
     optional: true,
   }),
-  loss: custom<LossChoice | undefined>({
-    says: 'what is minimised; follows from the targets when absent',
-    accepts: `${lossNames.map((n) => `'${n}'`).join(', ')}, or one per output by name`,
-    check: (v) =>
-      isLoss(v) || (typeof v === 'object' && v !== null && Object.values(v).every(isLoss))
-        ? (v as LossChoice)
-        : undefined,
-    optional: true,
-    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
-  }),
+  ...objectiveOptions,
+  ...classWeightOptions,
   validationSplit: number({
     says: 'last share of the samples, taken before shuffling, that is kept for validation',
     min: 0,
@@ -88,6 +78,7 @@ const checkpointOptions = (value: unknown): CheckpointOptions | undefined =>
 
 /** What else `fit` takes: things that are no plain data. */
 export const fitExtras = {
+  ...sampleWeightOptions,
   validationData: custom<Dataset>({
     says: 'judged after every epoch; wins over validationSplit',
     accepts: 'a dataset',

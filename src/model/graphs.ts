@@ -6,17 +6,17 @@ import type { Node } from '../graph/node.ts'
 import { input, nameOf, variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
-import type { Head } from '../nn/losses.ts'
-import { heads, logitsOf } from '../nn/losses.ts'
+import type { Head } from '../nn/heads.ts'
+import { heads, logitsOf } from '../nn/heads.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Call, Network } from './network.ts'
-import { forward, networkVariables, networkWeights, trainedWeights } from './network.ts'
+import { forward, networkVariables, networkWeights, penalties, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
-import { measures } from './objective.ts'
+import { meanLoss, measures, penalised } from './objective.ts'
 
 /** A batch of `size` samples of a dataset with these fields. */
 export interface BatchSpec {
@@ -65,7 +65,9 @@ function measured(
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
-  const sums = measures(objective, outputs, Object.fromEntries(targets), input('weights', [batch.size]))
+  const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
+  const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
+  const sums = penalised(measured, penalties(network, variables), present)
   return { sums, updates, values }
 }
 
@@ -126,7 +128,7 @@ export function trainingGoals(
   const variables = networkVariables(network)
   const weights = trainedWeights(network).map((name) => variables[name])
   const { sums, updates: statistics } = measured(network, variables, objective, batch, 'train')
-  const slopes = gradients(mul(sums.loss, 1 / batch.size), weights)
+  const slopes = gradients(meanLoss(sums, batch.size), weights)
   const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
   const trained = weights.map((weight, i) => {
@@ -161,7 +163,7 @@ export function diagnosisGoals(network: Network, objective: Objective, batch: Ba
   const names = trainedWeights(network)
   const { sums, values } = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(
-    mul(sums.loss, 1 / batch.size),
+    meanLoss(sums, batch.size),
     names.map((name) => variables[name]),
   )
   const told = [
@@ -186,7 +188,7 @@ export function predictionGoals(
   const { outputs } = outputsOf(network, networkVariables(network), inputs, batch, 'infer')
   const answered = Object.entries(outputs).map(([name, node]) => {
     const head = Object.hasOwn(outputHeads, name) ? outputHeads[name] : 'linear'
-    return [name, head === 'linear' ? node : heads[head](logitsOf(node))]
+    return [name, heads[head](logitsOf(node, head))]
   })
   return { outputs: Object.fromEntries(answered) }
 }

@@ -2,19 +2,21 @@
 import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
 import { sizeOf } from '../graph/shape.ts'
-import type { Head } from '../nn/losses.ts'
+import type { Head } from '../nn/heads.ts'
 import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { evaluationGoals, predictionGoals } from './graphs.ts'
 import type { Logs } from './history.ts'
-import type { LossChoice } from './objective.ts'
+import type { ObjectiveOptions } from './objective.ts'
 import { objectiveFor, pairInputs } from './objective.ts'
+import { weightInputs } from './sample-weights.ts'
 import type { Session } from './session.ts'
 
 /** Samples per run where the answer does not depend on it. */
 export const INFERENCE_BATCH = 128
 
-export interface EvaluateOptions {
-  readonly loss?: LossChoice | undefined
+export interface EvaluateOptions extends Readonly<ObjectiveOptions> {
+  /** Of every sample of the data, in their order. */
+  readonly sampleWeight?: ArrayLike<number> | undefined
   readonly batchSize?: number
   readonly signal?: AbortSignal | undefined
   /** Tensors of the state in the place of weights, by name (see `judgedWeights`). */
@@ -25,9 +27,9 @@ export interface EvaluateOptions {
 export async function evaluate(
   session: Session,
   data: Dataset,
-  { loss, batchSize = INFERENCE_BATCH, signal, judged }: EvaluateOptions = {},
+  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...options }: EvaluateOptions = {},
 ): Promise<Logs | undefined> {
-  const objective = objectiveFor(session.network, data, loss)
+  const objective = objectiveFor(session.network, data, options)
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
   const program = await session.program(key, () =>
@@ -35,9 +37,10 @@ export async function evaluate(
   )
   const tally = new Tally()
   await inBatches(data, { size, signal }, async (arrays, indices) => {
-    checkTargets(arrays, objective, session, { indices, capacity: size }, data.name)
-    const weights = new Float32Array(size).fill(1, 0, indices.length)
-    tally.add(await program.run({ ...fed(arrays, program), ...onlyKnown(program, { weights }) }), indices.length)
+    const room = { indices, capacity: size }
+    checkTargets(arrays, objective, session, room, data.name)
+    const given = onlyKnown(program, weightInputs(arrays, objective, room, { samples: sampleWeight }))
+    tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
   return tally.samples === data.length ? tally.means : undefined
 }

@@ -13,9 +13,11 @@ import { engineOptions } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { Head } from '../nn/heads.ts'
+import { classesOf } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { countOf, input } from '../nn/layer.ts'
-import type { Head } from '../nn/losses.ts'
+import { lossRow } from '../nn/losses.ts'
 import type { Optimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import { stepSlots } from '../nn/step.ts'
@@ -29,10 +31,11 @@ import { Home } from './home.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
 import type { Network } from './network.ts'
 import { networkWeights, trainedWeights, weightName, wire } from './network.ts'
-import type { LossChoice, Objective } from './objective.ts'
-import { headsOf, objectiveFor } from './objective.ts'
+import type { Objective, ObjectiveOptions } from './objective.ts'
+import { headsOf, objectiveFor, objectiveOptions } from './objective.ts'
 import { callOf, partOf, withFrozen } from './part.ts'
 import { Prediction } from './prediction.ts'
+import { checkLength, sampleWeightOptions } from './sample-weights.ts'
 import type { Session } from './session.ts'
 import type { SummaryOptions } from './summary.ts'
 import { summaryText, unbuiltView, viewOf } from './summary.ts'
@@ -61,6 +64,9 @@ export const inferenceOptions = {
   ...engineOptions,
 }
 export type InferenceOptions = Options<typeof inferenceOptions>
+
+const evaluateTable = { ...inferenceOptions, ...objectiveOptions, ...sampleWeightOptions }
+export type EvaluateOptions = Options<typeof evaluateTable>
 
 const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
@@ -92,6 +98,8 @@ export class Model {
   #from: Recipe['from']
   readonly #home: Home
   #heads: Readonly<Record<string, Head>> = {}
+  /** What the last training was told to minimise and measure; `evaluate` goes by it. */
+  #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
   constructor(
@@ -106,6 +114,7 @@ export class Model {
     this.#home = home ?? new Home({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
     this.#heads = saved.heads
+    this.#objective = saved.objective
     this.classNames = saved.classNames
     this.preprocessing = saved.preprocessing
   }
@@ -184,26 +193,33 @@ export class Model {
 
   /**
    * Trains. The loss follows from the targets unless it is given: class indices or one-hot rows mean cross-entropy over
-   * logits, through a final softmax if there is one.
+   * logits, through a final softmax or sigmoid if there is one; other float32 targets mean the mean squared error.
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, validationData, callbacks, signal, checkpoints, resume, ...settings } = settle(
-      fitTable,
-      options,
-      'fit',
-    )
-    const objective = this.#objectiveFor(data, settings.loss)
-    if (validationData) this.#objectiveFor(validationData, settings.loss)
+    const { engine, threads, validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } =
+      settle(fitTable, options, 'fit')
+    const { loss, metrics, lossReduction } = settings
+    const objective = this.#objectiveFor(data, settings)
+    if (validationData) this.#objectiveFor(validationData, settings)
     return this.#home.train({ engine, threads }, (whole) => {
       const session = whole.as(this.network)
       this.#heads = headsOf(objective)
+      this.#objective = { loss, metrics, lossReduction }
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
       this.#optimizerParams = optimizerParams(session.network, settings.optimizer)
       const save = async (path: string, judged: Readonly<Record<string, string>>) =>
         writeFile(path, await this.#bytesBy(judged))
-      return fit(session, data, settings, { validationData, callbacks, signal, checkpoints, resume, save })
+      return fit(session, data, settings, {
+        sampleWeight,
+        validationData,
+        callbacks,
+        signal,
+        checkpoints,
+        resume,
+        save,
+      })
     })
   }
 
@@ -229,27 +245,28 @@ export class Model {
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
-  check(data: Dataset, loss?: LossChoice): void {
-    this.#objectiveFor(data, loss)
+  check(data: Dataset, options: ObjectiveOptions = {}): void {
+    this.#objectiveFor(data, options)
   }
 
   /** A model without an input shape takes that of the data. */
-  #objectiveFor(data: Dataset, loss: LossChoice | undefined): Objective {
+  #objectiveFor(data: Dataset, options: ObjectiveOptions): Objective {
     checkDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
-    const objective = objectiveFor(this.network, data, loss)
+    const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
     return objective
   }
 
-  /** Means of loss and metrics: `{ accuracy, loss }`. */
-  async evaluate(data: Dataset, options: InferenceOptions & { loss?: LossChoice } = {}): Promise<Logs> {
-    const { loss, ...plain } = options
-    const { batchSize, engine, threads } = settle(inferenceOptions, plain, 'evaluate')
-    this.check(data, loss)
+  /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */
+  async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
+    const given = { ...this.#objective, ...options }
+    const { engine, threads, ...settings } = settle(evaluateTable, given, 'evaluate')
+    this.check(data, settings)
+    checkLength(settings.sampleWeight, data)
     const session = await this.#on({ engine, threads })
-    return (await evaluate(session, data, { loss, batchSize })) as Logs // nothing ends it early
+    return (await evaluate(session, data, settings)) as Logs // nothing ends it early
   }
 
   /**
@@ -266,7 +283,7 @@ export class Model {
       name,
       { shape: [data.length, ...calls[outputs[name]].shape], data: values },
     ])
-    return new Prediction(Object.fromEntries(shaped), this.classNames)
+    return new Prediction(Object.fromEntries(shaped), { heads: this.#heads, classNames: this.classNames })
   }
 
   /**
@@ -342,6 +359,7 @@ export class Model {
       kind: this.kind,
       weights: await this.#valuesOf(judged),
       heads: this.#heads,
+      objective: this.#objective,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
     })
@@ -395,7 +413,8 @@ function checkDataset(data: unknown, where: string): asserts data is Dataset {
 /** Names for more or fewer classes than a network tells apart belong to other data. */
 function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
   if (!classNames || goals.length !== 1) return
-  const [classes] = network.calls[network.outputs[goals[0].output]].shape
+  const [{ loss, output }] = goals
+  const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {
     what: 'the network has another number of outputs than the data has classes',

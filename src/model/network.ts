@@ -89,13 +89,17 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape, tensor }) - 1,
     )
   }
+  for (const end of [...Object.keys(inputs), ...Object.keys(outputs)]) {
+    if (end === '__proto__') throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: end })
+  }
+  if (Object.keys(outputs).length === 0) throw new FoveaError('E_MODEL', { what: 'has no output', where: name })
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))
       known.set(source.layer, named(source.layer, namer.claim(given), source.inputs))
   }
-  const layers: NamedLayer[] = []
+  const layers = new Set<NamedLayer>()
   for (const tensor of order) {
     const { source } = tensor
     if (source.kind === 'input') {
@@ -108,13 +112,13 @@ export function wire(
     const layer = known.get(source.layer) ?? named(source.layer, namer.make(source.layer.row.className), source.inputs)
     known.set(source.layer, layer)
     checkShared(layer, source.inputs)
-    if (!layers.includes(layer)) layers.push(layer)
+    layers.add(layer)
     const from = source.inputs.map((x) => places.get(x) as number)
     places.set(tensor, calls.push({ of: { kind: 'layer', layer }, inputs: from, shape: tensor.shape, tensor }) - 1)
   }
   return {
     name,
-    layers,
+    layers: [...layers],
     calls,
     inputs: Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, tensor.shape])),
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
@@ -176,6 +180,7 @@ export function forward(
 ): Passed {
   const values: Node[] = []
   const updates: Record<string, Node> = {}
+  const indices = new Map(network.layers.map((layer, index) => [layer, index]))
   for (const { of, inputs: from } of network.calls) {
     if (of.kind === 'input') values.push(inputs[of.name])
     else {
@@ -185,7 +190,7 @@ export function forward(
         return [weight, updates[full] ?? variables[full]]
       })
       const given = from.map((i) => values[i]) as [Node, ...Node[]]
-      const index = network.layers.indexOf(of.layer)
+      const index = indices.get(of.layer) as number
       const result = locate(name, () =>
         forwarded(layer, given, Object.fromEntries(own), { ...context, index, isTrainable: !network.frozen.has(name) }),
       )

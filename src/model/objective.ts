@@ -1,31 +1,84 @@
 /** What a network is trained for and judged by: a loss and metrics per output, matched with the fields of a dataset. */
 import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { choice, custom } from '../base/options.ts'
 import type { Dataset, Fields } from '../data/dataset.ts'
 import type { Node } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
-import type { Head, LossName } from '../nn/losses.ts'
-import { chooseLoss, logitsOf, losses } from '../nn/losses.ts'
-import type { MetricName } from '../nn/metrics.ts'
-import { defaultMetrics, metrics } from '../nn/metrics.ts'
-import { add, mul } from '../ops/elementwise.ts'
+import type { Head } from '../nn/heads.ts'
+import { heads, logitsOf } from '../nn/heads.ts'
+import type { Loss, SettledLoss } from '../nn/losses.ts'
+import { chooseLoss, lossNames, lossPerSample, lossRow, settleLoss } from '../nn/losses.ts'
+import type { Metric, SettledMetric } from '../nn/metrics.ts'
+import { chooseMetrics, metricLogName, metricNames, metricPerSample, settleMetric } from '../nn/metrics.ts'
+import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
 
-/** A loss by name for all outputs, or one per output. */
-export type LossChoice = LossName | Readonly<Record<string, LossName>>
+/** A loss for all outputs, or one per output by name. */
+export type LossChoice = Loss | Readonly<Record<string, Loss>>
+/** Metrics for all outputs, or lists per output by name. */
+export type MetricsChoice = readonly Metric[] | Readonly<Record<string, readonly Metric[]>>
+
+const words = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+const jsonOr = (other: (text: string) => unknown) => (text: string) =>
+  /^[[{]/.test(text) ? JSON.parse(text) : other(text)
+
+/** A loss of its own, `{ type, ... }`, rather than losses by name of output. */
+const isOneLoss = (value: LossChoice): value is Loss => typeof value === 'string' || typeof value['type'] === 'string'
+
+function checkLoss(value: unknown): LossChoice | undefined {
+  if (typeof value !== 'string' && (!isObject(value) || Array.isArray(value))) return undefined
+  const loss = value as LossChoice
+  for (const one of isOneLoss(loss) ? [loss] : Object.values(loss)) settleLoss(one) // throws
+  return loss
+}
+
+function checkMetrics(value: unknown): MetricsChoice | undefined {
+  const lists = Array.isArray(value) ? [value] : isObject(value) ? Object.values(value) : undefined
+  if (!lists?.every(Array.isArray)) return undefined
+  for (const metric of lists.flat()) settleMetric(metric) // throws
+  return value as MetricsChoice
+}
+
+/** What a model is trained for and judged by: options of `fit` and `evaluate`, kept with the model. */
+export const objectiveOptions = {
+  loss: custom<LossChoice | undefined>({
+    says: 'what is minimised; follows from the targets when absent',
+    accepts: `${words(lossNames)}, { type, ...options }, or one per output by name`,
+    check: checkLoss,
+    optional: true,
+    parse: jsonOr((text) => text),
+  }),
+  metrics: custom<MetricsChoice | undefined>({
+    says: 'what is measured besides; follows from the loss when absent',
+    accepts: `a list of ${words(metricNames)} or { type, ...options }, or lists per output by name`,
+    check: checkMetrics,
+    optional: true,
+    parse: jsonOr((text) => text.split(',')),
+  }),
+  lossReduction: choice(['sumOverBatchSize', 'meanWithSampleWeight'], {
+    says: 'weighted losses are divided by the number of samples (Keras) or by the sum of the weights (PyTorch)',
+    default: 'sumOverBatchSize',
+  }),
+}
+export type ObjectiveOptions = Options<typeof objectiveOptions>
 
 interface Goal {
   readonly output: string
   /** The dataset's field. */
   readonly target: string
-  readonly loss: LossName
-  readonly metrics: readonly MetricName[]
+  readonly loss: SettledLoss
+  readonly metrics: readonly SettledMetric[]
 }
 
+/** Plain data: the key of a program says it whole. */
 export interface Objective {
   /** The dataset's field for every input of the network. */
   readonly inputs: Readonly<Record<string, string>>
   readonly goals: readonly Goal[]
+  readonly lossReduction: NonNullable<ObjectiveOptions['lossReduction']>
 }
 
 /** Pairs names: equal ones, or the only one with the only one. */
@@ -61,53 +114,100 @@ export function pairInputs(network: Network, fields: Fields, where: string): Rec
   return inputs
 }
 
+/** What is said of an output, by one for all or by name. */
+function saidOf<T>(said: T | Readonly<Record<string, T>> | undefined, isOneForAll: boolean, output: string) {
+  if (said === undefined || isOneForAll) return said as T | undefined
+  const byName = said as Readonly<Record<string, T>>
+  return Object.hasOwn(byName, output) ? byName[output] : undefined
+}
+
 /** Matches a network with the fields of a dataset. */
 export function objectiveFor(
   network: Network,
   data: Pick<Dataset, 'inputs' | 'targets' | 'name'>,
-  loss?: LossChoice,
+  { loss, metrics, lossReduction = 'sumOverBatchSize' }: ObjectiveOptions = {},
 ): Objective {
   const inputs = pairInputs(network, data.inputs, data.name)
-  const astray =
-    typeof loss === 'object' ? Object.keys(loss).find((name) => !Object.hasOwn(network.outputs, name)) : undefined
-  if (astray !== undefined) {
+  const isOneForAll = { loss: loss !== undefined && isOneLoss(loss), metrics: Array.isArray(metrics) }
+  for (const [option, said] of Object.entries({ loss, metrics })) {
+    if (said === undefined || isOneForAll[option as 'loss']) continue
+    const astray = Object.keys(said).find((name) => !Object.hasOwn(network.outputs, name))
     const expected = Object.keys(network.outputs).join(', ')
-    throw new FoveaError('E_OPTION', { what: "'loss' names no output of the model", expected, got: astray })
+    if (astray !== undefined)
+      throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: astray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
   const goals = Object.entries(targets).map(([output, target]) => {
-    const asked = typeof loss === 'object' ? loss[output] : loss
-    const chosen = chooseLoss(asked, data.targets[target], outputShape(network, output), `${data.name}: ${target}`)
-    return { output, target, loss: chosen, metrics: defaultMetrics[chosen] }
+    const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
+    const chosen = chooseLoss(saidOf<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
+    const place = { head: lossRow(chosen).head, output: shape, target: spec }
+    const asked = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
+    return { output, target, loss: chosen, metrics: chooseMetrics(asked, place, where) }
   })
-  return { inputs, goals }
+  return { inputs, goals, lossReduction }
 }
 
 /** What turns each output's logits into answers. */
 export const headsOf = ({ goals }: Objective): Record<string, Head> =>
-  Object.fromEntries(goals.map(({ output, loss }) => [output, losses[loss].head]))
+  Object.fromEntries(goals.map(({ output, loss }) => [output, lossRow(loss).head]))
+
+/** What samples count for, as inputs of a program: [n] each. */
+export interface SampleWeights {
+  /** In the loss: sample and class weights; 0 for a sample that is not there. */
+  readonly weights: Node
+  /** In metrics: 1 for a sample that is there, 0 for one that only fills the batch. */
+  readonly present: Node
+}
+
+/** The name of the sum by which another is divided; no log is called so. */
+export const divisorOf = (name: string): string => `${name}/weight`
+export const isDivisor = (name: string): boolean => name.endsWith(divisorOf(''))
 
 /**
- * Weighted sums over a batch as nodes, by the names that logs use: `loss`, `accuracy`; with several outputs also
- * `digit_loss`, `digit_accuracy`.
+ * Sums over a batch as nodes, by the names that logs use: `loss`, `accuracy`; with several outputs also `digit_loss`,
+ * `digit_accuracy`. Losses are weighted, metrics are not. A mean is the sum `name` over the sum `name/weight`, or where
+ * there is none over the number of samples that are present: `meanLoss` within a step, `Tally` over many.
  */
 export function measures(
-  { goals }: Objective,
+  { goals, lossReduction }: Objective,
   outputs: Readonly<Record<string, Node>>,
   targets: Readonly<Record<string, Node>>,
-  weights: Node,
+  { weights, present }: SampleWeights,
 ): Record<string, Node> & { readonly loss: Node } {
   const result: Record<string, Node> = {}
+  const addLoss = (name: string, value: Node): void => {
+    result[name] = value
+    if (lossReduction === 'meanWithSampleWeight') result[divisorOf(name)] = sum(weights)
+  }
   const prefix = (output: string) => (goals.length > 1 ? `${output}_` : '')
   let total: Node | undefined
-  for (const { output, target, loss, metrics: names } of goals) {
-    const logits = logitsOf(outputs[output])
-    const weighted = (values: Node): Node => sum(mul(values, weights))
-    const own = weighted(losses[loss].perSample(logits, targets[target]))
+  for (const { output, target, loss, metrics } of goals) {
+    const { head } = lossRow(loss)
+    const logits = logitsOf(outputs[output], head)
+    const judged = { logits, answer: heads[head](logits), target: targets[target], head }
+    const own = sum(mul(lossPerSample(loss, logits, targets[target]), weights))
     total = total ? add(total, own) : own
-    if (goals.length > 1) result[`${output}_loss`] = own
-    for (const name of names)
-      result[`${prefix(output)}${name}`] = weighted(metrics[name].perSample(logits, targets[target]))
+    if (goals.length > 1) addLoss(`${output}_loss`, own)
+    for (const metric of metrics)
+      result[`${prefix(output)}${metricLogName(metric)}`] = sum(mul(metricPerSample(metric, judged), present))
   }
-  return { ...result, loss: total as Node }
+  addLoss('loss', total as Node)
+  return result as Record<string, Node> & { readonly loss: Node }
+}
+
+/** The loss that a step minimises: the mean over a batch of `size` samples; 0 where all weights are 0. */
+export function meanLoss(sums: ReturnType<typeof measures>, size: number): Node {
+  const weight = sums[divisorOf('loss')]
+  return weight ? div(sums.loss, select(weight, weight, 1)) : mul(sums.loss, 1 / size)
+}
+
+/** The sums with a penalty added to the loss of every sample, so that the mean has it once. */
+export function penalised(
+  sums: ReturnType<typeof measures>,
+  penalty: Node | undefined,
+  present: Node,
+): ReturnType<typeof measures> {
+  if (!penalty) return sums
+  const divisor = sums[divisorOf('loss')] ?? sum(present)
+  return { ...sums, loss: add(sums.loss, mul(penalty, divisor)) }
 }

@@ -1,12 +1,8 @@
 /** What a model answers: rows of numbers per output, and what they mean. */
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
-
-export interface Answer {
-  /** [samples, ...shape of the output] */
-  readonly shape: Shape
-  readonly data: Float32Array
-}
+import type { Head } from '../nn/heads.ts'
+import { classesOf, isBinary } from '../nn/heads.ts'
 
 /** One class with its probability. */
 export interface Ranked {
@@ -15,44 +11,92 @@ export interface Ranked {
   readonly probability: number
 }
 
-export class Prediction implements Answer {
-  readonly outputs: Readonly<Record<string, Answer>>
+/** The numbers of one output. */
+export interface Rows {
+  /** [samples, ...shape of the output] */
+  readonly shape: Shape
+  readonly data: Float32Array
+}
+
+/** What one output says of every sample. */
+export class Answer implements Rows {
+  readonly shape: Shape
+  readonly data: Float32Array
+  readonly head: Head
+  /** One per class, where there are as many as the output tells apart. */
   readonly classNames: readonly string[] | undefined
 
-  constructor(outputs: Readonly<Record<string, Answer>>, classNames: readonly string[] | undefined) {
-    this.outputs = outputs
-    this.classNames = classNames
+  constructor({ shape, data }: Rows, head: Head, classNames?: readonly string[]) {
+    this.shape = shape
+    this.data = data
+    this.head = head
+    this.classNames = classNames?.length === classesOf(head, shape.slice(1)) ? classNames : undefined
   }
 
-  /** The only output's, or the first one's. */
-  get shape(): Shape {
-    return Object.values(this.outputs)[0].shape
-  }
-
-  get data(): Float32Array {
-    return Object.values(this.outputs)[0].data
-  }
-
-  /** The class of every sample: the index of its largest value. */
+  /** The class of every sample: the index of its largest value; with one probability, 1 where it is above 0.5. */
   get classes(): Int32Array {
-    const { data } = this
-    const width = sizeOf(this.shape.slice(1))
-    return Int32Array.from({ length: this.shape[0] }, (_, row) => {
-      const values = data.subarray(row * width, (row + 1) * width)
+    return Int32Array.from({ length: this.shape[0] }, (_, sample) => {
+      const values = this.#row(sample)
       return values.reduce((best, value, i) => (value > values[best] ? i : best), 0)
     })
   }
 
   /** The `count` most probable classes of a sample, best first. */
   top(count: number, sample = 0): Ranked[] {
-    const width = sizeOf(this.shape.slice(1))
-    const row = this.data.subarray(sample * width, (sample + 1) * width)
-    return Array.from(row, (probability, index) => ({
+    return Array.from(this.#row(sample), (probability, index) => ({
       index,
       className: this.classNames?.[index] ?? String(index),
       probability,
     }))
       .sort((a, b) => b.probability - a.probability || a.index - b.index)
       .slice(0, count)
+  }
+
+  /** A value per class. */
+  #row(sample: number): Float32Array {
+    const [, ...shape] = this.shape
+    const width = sizeOf(shape)
+    const row = this.data.subarray(sample * width, (sample + 1) * width)
+    return isBinary(this.head, shape) && row.length > 0 ? Float32Array.of(1 - row[0], row[0]) : row
+  }
+}
+
+/** The answers of all outputs by name; asked itself, it speaks for the only one, or the first. */
+export class Prediction implements Rows {
+  readonly outputs: Readonly<Record<string, Answer>>
+  readonly classNames: readonly string[] | undefined
+
+  constructor(
+    outputs: Readonly<Record<string, Rows>>,
+    { heads, classNames }: { heads: Readonly<Record<string, Head>>; classNames?: readonly string[] | undefined },
+  ) {
+    const answers = Object.entries(outputs).map(([name, numbers]) => {
+      const head = Object.hasOwn(heads, name) ? heads[name] : 'linear'
+      return [name, new Answer(numbers, head, classNames)]
+    })
+    this.outputs = Object.fromEntries(answers)
+    this.classNames = classNames
+  }
+
+  get #first(): Answer {
+    return Object.values(this.outputs)[0]
+  }
+
+  get shape(): Shape {
+    return this.#first.shape
+  }
+
+  get data(): Float32Array {
+    return this.#first.data
+  }
+
+  /** The class of every sample: the index of its largest value; with one probability, 1 where it is above 0.5. */
+  get classes(): Int32Array {
+    return this.#first.classes
+  }
+
+  /** The `count` most probable classes of a sample, best first. */
+  top(count: number, sample = 0): Ranked[] {
+    return this.#first.top(count, sample)
   }
 }

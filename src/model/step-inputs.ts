@@ -1,4 +1,4 @@
-/** What a training step reads besides its batch: rates, weights of the samples, the random key. */
+/** What a training step reads besides its batch: rates and the random key. */
 import { split64 } from '../base/random.ts'
 import { stepRates } from '../nn/step.ts'
 import type { NumbersByName } from './feed.ts'
@@ -6,12 +6,11 @@ import type { Training } from './training.ts'
 
 export function stepInputs(
   { session, settings, optimizer, totalSteps }: Training,
-  { size, learningRate }: { readonly size: number; readonly learningRate: number },
+  learningRate: number,
 ): NumbersByName {
   const rates = stepRates(optimizer, { step: session.steps, total: totalSteps, learningRate })
   return {
     ...Object.fromEntries(Object.entries(rates).map(([name, value]) => [`rate/${name}`, Float64Array.of(value)])),
-    weights: new Float32Array(size).fill(1),
     key: Int32Array.from([...split64(settings.seed), session.steps, 0]),
   }
 }

@@ -14,20 +14,18 @@ import { historyOf } from './history.ts'
 import { evaluate } from './infer.ts'
 import { trainedWeights } from './network.ts'
 import { objectiveFor } from './objective.ts'
+import { checkLength, classWeightsFor } from './sample-weights.ts'
 import type { Session } from './session.ts'
 import type { FitSettings, Judged, Training } from './training.ts'
 import { controlOf, each, isOver, rateOf, whyStopped } from './training.ts'
+
+type Extras = FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> }
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
-export async function fit(
-  session: Session,
-  data: Dataset,
-  settings: FitSettings,
-  extras: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
-): Promise<History> {
+export async function fit(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<History> {
   const training = await begin(session, data, settings, extras)
   const { at, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
@@ -65,7 +63,9 @@ async function oneEpoch(training: Training, checkpoints: Checkpoints | undefined
   if (at.tally.samples === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
-  const judged = validation && (await evaluate(session, validation, { loss: settings.loss, signal, judged: averages }))
+  const { loss, metrics, lossReduction } = settings
+  const how = { loss, metrics, lossReduction, sampleWeight: training.validationWeights, signal, judged: averages }
+  const judged = validation && (await evaluate(session, validation, how))
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
     epoch: at.epoch,
@@ -98,26 +98,19 @@ async function end(training: Training, ended: History['ended']): Promise<History
 }
 
 /** Checks everything that can be checked before an epoch is spent, and puts the state of the optimizer in its place. */
-async function begin(
-  session: Session,
-  data: Dataset,
-  settings: FitSettings,
-  {
-    validationData,
-    callbacks = [],
-    signal,
-    save,
-  }: FitExtras & { readonly save: (path: string, judged: Judged) => Promise<void> },
-): Promise<Training> {
+async function begin(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<Training> {
   const { network } = session
   const { batchSize, fastDevRun } = settings
   if (trainedWeights(network).length === 0) {
     const hint = 'unfreeze() some layers, or build it of layers that have weights'
     throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
   }
-  const parts = partsOf(data, validationData, settings)
-  if (parts.validation) objectiveFor(network, parts.validation, settings.loss)
-  const objective = objectiveFor(network, parts.data, settings.loss)
+  const { callbacks = [], signal, save, sampleWeight } = extras
+  const parts = partsOf(data, extras, settings)
+  if (parts.validation) objectiveFor(network, parts.validation, settings)
+  checkLength(sampleWeight, data)
+  const objective = objectiveFor(network, parts.data, settings)
+  const classes = await classWeightsFor(parts.data, objective, network, settings.classWeight)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await session.addFilled(trainingSpecs(network, optimizer))
 
@@ -128,6 +121,7 @@ async function begin(
     session,
     ...parts,
     objective,
+    weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
     callbacks,
@@ -147,22 +141,23 @@ async function begin(
   return training
 }
 
-/** What is trained on and judged by, after all that cuts it short. */
+/** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
 function partsOf(
   data: Dataset,
-  validationData: Dataset | undefined,
+  { validationData, sampleWeight }: FitExtras,
   { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
-): Pick<Training, 'data' | 'validation'> {
+): Pick<Training, 'data' | 'validation' | 'validationWeights'> {
   const first = (part: Dataset, batches: number): Dataset => take(part, Math.min(part.length, batches * batchSize))
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
   const validation = validationData ?? held
   if (overfitBatches !== undefined) {
     const few = first(part, overfitBatches)
-    return { data: few, validation: validation && few }
+    return { data: few, validation: validation && few, validationWeights: sampleWeight }
   }
-  if (fastDevRun === undefined) return { data: part, validation }
-  return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun) }
+  const validationWeights = held && sampleWeight?.slice(part.length)
+  if (fastDevRun === undefined) return { data: part, validation, validationWeights }
+  return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun), validationWeights }
 }
 
 async function checkpointsOf(training: Training, { checkpoints, resume }: FitExtras): Promise<Checkpoints | undefined> {

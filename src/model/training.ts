@@ -8,6 +8,7 @@ import type { Tally } from './feed.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
 import type { Objective } from './objective.ts'
+import type { Weighting } from './sample-weights.ts'
 import type { Session } from './session.ts'
 
 export type FitSettings = Settled<typeof fitOptions>
@@ -37,7 +38,10 @@ export interface Training {
   readonly session: Session
   readonly data: Dataset
   readonly validation: Dataset | undefined
+  readonly validationWeights: ArrayLike<number> | undefined
   readonly objective: Objective
+  /** What samples count for in the loss. */
+  readonly weighting: Weighting
   readonly optimizer: SettledOptimizer
   readonly settings: FitSettings
   readonly callbacks: readonly Callback[]

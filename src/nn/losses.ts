@@ -1,91 +1,199 @@
 /** Losses by Keras's names: one number per sample, from logits. The head that turns logits into answers follows from the loss. */
 import { FoveaError } from '../base/errors.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
+import type { NamedRow, Options, OptionTable, Settled } from '../base/options.ts'
+import { number, settleNamed } from '../base/options.ts'
+import type { DType, TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
-import { isA } from '../graph/node.ts'
-import { sameShape } from '../graph/shape.ts'
-import { reshape } from '../ops/broadcasting.ts'
-import { mul, neg } from '../ops/elementwise.ts'
+import type { Shape } from '../graph/shape.ts'
+import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
+import { abs, add, expression, mul, neg, square, sub } from '../ops/elementwise.ts'
 import { oneHot } from '../ops/indexing.ts'
-import { logSoftmax, softmax } from '../ops/normalization.ts'
+import { logSoftmax } from '../ops/normalization.ts'
 import { sum } from '../ops/reduction.ts'
+import { argument, s } from '../ops/scalar.ts'
+import type { Head } from './heads.ts'
+import { areAlike, isOneEach, meanOfSample, valuesLike } from './per-sample.ts'
 
-/** What `predict` applies to the logits. */
-export const heads = { softmax, linear: (x: Node): Node => x } as const
-export type Head = keyof typeof heads
+type Values = ArrayLike<number>
 
-export interface LossRow {
+export interface LossRow<T extends OptionTable = OptionTable> {
   readonly says: string
+  readonly options: T
+  /** What `predict` applies to the logits; where the model ends in it, the loss looks through it. */
   readonly head: Head
+  /** Dtypes of the targets from which this loss follows when none is asked for; the first row that fits is taken. */
+  readonly followsFrom: readonly DType[]
   /** Does it take targets like these (of one sample)? */
-  readonly fits: (target: TensorSpec, output: readonly number[]) => boolean
+  readonly fits: (target: TensorSpec, output: Shape) => boolean
   readonly wants: string
   /** What is wrong with the target of a sample, in words, or undefined. */
-  readonly complaint: (target: ArrayLike<number>, output: readonly number[]) => string | undefined
-  /** [n] from logits [n, ...] and targets. */
-  readonly perSample: (logits: Node, target: Node) => Node
+  readonly complaint: (target: Values, output: Shape) => string | undefined
+  /** What else such targets may be. */
+  readonly hint?: string
+  /** Where targets say classes: how many there are (undefined where they do not), and the one of a sample. */
+  readonly classes?: {
+    readonly count: (output: Shape) => number | undefined
+    readonly of: (target: Values) => number
+  }
+  /** [n] from logits [n, ...] and targets [n, ...]. */
+  readonly perSample: (logits: Node, target: Node, options: Settled<T>) => Node
+}
+const define = <const T extends OptionTable>(row: LossRow<T>): LossRow<T> => row
+
+const labelSmoothing = number({
+  says: 'share of each target that is spread evenly over the classes',
+  min: 0,
+  max: 1,
+  ends: 'right-open',
+  default: 0,
+})
+/** Szegedy et al. 2016: y (1 - smoothing) + smoothing / classes. */
+const smoothed = (target: Node, classes: number, smoothing: number): Node =>
+  smoothing === 0 ? target : add(mul(target, 1 - smoothing), smoothing / classes)
+
+const crossEntropy = (logits: Node, probabilities: Node, options: { labelSmoothing: number }): Node => {
+  const target = smoothed(probabilities, logits.shape.at(-1) as number, options.labelSmoothing)
+  return neg(sum(mul(target, logSoftmax(logits)), { axes: [-1] }))
 }
 
-const crossEntropy = (logits: Node, probabilities: Node): Node =>
-  neg(sum(mul(probabilities, logSoftmax(logits)), { axes: [-1] }))
+const [x, y] = [argument(0), argument(1)]
+/** max(x, 0) - x y + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. */
+const logisticLoss = {
+  f: s.add(s.sub(s.max(x, 0), s.mul(x, y)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
+  df: [s.sub(s.div(1, s.add(1, s.exp(s.neg(x)))), y), s.neg(x)],
+}
+
+/** Huber 1964, of an error x: x^2 / 2 up to delta, a straight line of that slope beyond. */
+const huberLoss = (delta: number) => {
+  const near = s.min(s.abs(x), delta)
+  return { f: s.mul(near, s.sub(s.abs(x), s.mul(0.5, near))), df: [s.max(s.min(x, delta), -delta)] }
+}
+
+/** What all losses of a difference share: a loss of the error, element by element. */
+const regression = <const T extends OptionTable>(
+  row: Pick<LossRow<T>, 'says' | 'options' | 'followsFrom'> & { of: (error: Node, options: Settled<T>) => Node },
+): LossRow<T> => ({
+  ...row,
+  head: 'linear',
+  fits: ({ shape, dtype }, output) => dtype === 'float32' && areAlike(shape, output),
+  wants: "float32 numbers of the outputs' shape",
+  complaint: (target) => {
+    const wrong = Array.from(target).find((value) => !Number.isFinite(value))
+    return wrong === undefined ? undefined : `expected finite numbers, got ${wrong}`
+  },
+  perSample: (logits, target, options) => meanOfSample(row.of(sub(logits, valuesLike(logits, target)), options)),
+})
 
 export const losses = {
-  sparseCategoricalCrossentropy: {
+  sparseCategoricalCrossentropy: define({
     says: 'Cross-entropy with one class index per sample.',
+    options: { labelSmoothing },
     head: 'softmax',
-    fits: ({ shape, dtype }, output) => dtype === 'int32' && output.length === 1 && shape.length === 0,
+    followsFrom: ['int32'],
+    fits: ({ shape, dtype }, output) => dtype === 'int32' && output.length === 1 && output[0] > 1 && shape.length === 0,
     wants: 'one int32 class index per sample, and outputs [classes]',
     complaint: ({ 0: label }, [classes]) =>
       label >= 0 && label < classes ? undefined : `expected 0 to ${classes - 1}, got ${label}`,
-    perSample: (logits, target) => crossEntropy(logits, oneHot(target, { depth: logits.shape[1] })),
-  },
-  categoricalCrossentropy: {
+    classes: { count: ([classes]) => classes, of: ({ 0: label }) => label },
+    perSample: (logits, target, options) => crossEntropy(logits, oneHot(target, { depth: logits.shape[1] }), options),
+  }),
+  categoricalCrossentropy: define({
     says: 'Cross-entropy with one row of probabilities (one-hot) per sample.',
+    options: { labelSmoothing },
     head: 'softmax',
-    fits: ({ shape, dtype }, output) => dtype === 'float32' && output.length === 1 && sameShape(shape, output),
+    followsFrom: ['float32'],
+    fits: ({ shape, dtype }, output) =>
+      dtype === 'float32' && output.length === 1 && output[0] > 1 && sameShape(shape, output),
     wants: 'a float32 row [classes] per sample, and outputs [classes]',
     complaint: (row) => {
       const total = Array.from(row).reduce((sum, p) => sum + (p >= 0 ? p : Number.NaN), 0)
       return Math.abs(total - 1) <= 1e-3 ? undefined : `expected numbers >= 0 that sum to 1, got a sum of ${total}`
     },
+    hint: "several labels per sample: loss: 'binaryCrossentropy'; values to be met: loss: 'meanSquaredError'",
+    classes: {
+      count: ([classes]) => classes,
+      of: (row) => Array.from(row).reduce((best, p, i) => (p > row[best] ? i : best), 0),
+    },
     perSample: crossEntropy,
-  },
-} as const satisfies Record<string, LossRow>
+  }),
+  binaryCrossentropy: define({
+    says: 'Cross-entropy of yes and no: one class of two, or any number of labels per sample.',
+    options: { labelSmoothing },
+    head: 'sigmoid',
+    followsFrom: ['int32', 'uint8'],
+    fits: ({ shape, dtype }, output) => (dtype === 'int32' ? isOneEach(shape, output) : areAlike(shape, output)),
+    wants: "numbers from 0 to 1 of the outputs' shape, or one int32 0 or 1 per sample and outputs [1]",
+    complaint: (target) => {
+      const wrong = Array.from(target).find((p) => !(p >= 0 && p <= 1))
+      return wrong === undefined ? undefined : `expected 0 to 1, got ${wrong}`
+    },
+    classes: { count: (output) => (sizeOf(output) === 1 ? 2 : undefined), of: ({ 0: p }) => (p > 0.5 ? 1 : 0) },
+    perSample: (logits, target, options) => {
+      const { f, df } = logisticLoss
+      const wanted = smoothed(valuesLike(logits, target), 2, options.labelSmoothing)
+      return meanOfSample(expression('binaryCrossentropy', [logits, wanted], f, df))
+    },
+  }),
+  meanSquaredError: regression({
+    says: 'Mean of the squares of the errors.',
+    options: {},
+    followsFrom: ['float32'],
+    of: square,
+  }),
+  meanAbsoluteError: regression({
+    says: 'Mean of the sizes of the errors.',
+    options: {},
+    followsFrom: [],
+    of: abs,
+  }),
+  huber: regression({
+    says: 'Squares of small errors, sizes of large ones: no single sample pulls hard.',
+    options: { delta: number({ says: 'error at which the square ends', min: 0, ends: 'open', default: 1 }) },
+    followsFrom: [],
+    of: (error, { delta }) => {
+      const { f, df } = huberLoss(delta)
+      return expression('huber', [error], f, df)
+    },
+  }),
+} as const
 
 export type LossName = keyof typeof losses
 export const lossNames = Object.keys(losses) as LossName[]
 
-/** The logits of an output: a final softmax is looked through, also behind a reshape, so that it is never applied twice. */
-export function logitsOf(output: Node): Node {
-  if (isA(output, softmax)) return output.inputs[0]
-  const [x] = output.inputs
-  const keepsRows = output.op.row.kind === 'view' && x.shape.at(-1) === output.shape.at(-1)
-  const logits = keepsRows ? logitsOf(x) : x
-  return keepsRows && logits !== x ? reshape(logits, { shape: output.shape }) : output
-}
+type LossOptions = {
+  [N in LossName]: { readonly type: N } & Options<(typeof losses)[N]['options']>
+}[LossName]
+
+/** A loss as a user gives it: its name, or its name with options. Plain JSON. */
+export type Loss = LossName | LossOptions
+
+/** A checked loss. Plain data: the key of a program says it whole. */
+export type SettledLoss = NamedRow<LossName>
+
+/** The loss with all its options; throws E_OPTION for an unknown name or option. */
+export const settleLoss = (given: Loss): SettledLoss => settleNamed(losses, given, 'loss')
+
+/** The row of a loss, its options forgotten. */
+export const lossRow = ({ type }: Pick<SettledLoss, 'type'>): LossRow => losses[type] as unknown as LossRow
+
+/** Losses per sample: [n]. */
+export const lossPerSample = (loss: SettledLoss, logits: Node, target: Node): Node =>
+  lossRow(loss).perSample(logits, target, loss.options)
 
 /** The loss asked for, checked against the targets; or the one that follows from them. */
-export function chooseLoss(
-  name: LossName | undefined,
-  target: TensorSpec,
-  output: readonly number[],
-  where: string,
-): LossName {
-  const rows: Record<LossName, LossRow> = losses
-  if (name !== undefined && !lossNames.includes(name)) {
-    throw new FoveaError('E_OPTION', { what: 'unknown loss', where, expected: lossNames.join(', '), got: String(name) })
-  }
-  const chosen = name ?? lossNames.find((candidate) => rows[candidate].fits(target, output))
-  if (chosen && rows[chosen].fits(target, output)) return chosen
-  const got = `${target.dtype} [${target.shape.join(', ')}] targets, [${output.join(', ')}] outputs`
+export function chooseLoss(asked: Loss | undefined, target: TensorSpec, output: Shape, where: string): SettledLoss {
+  const fits = (type: LossName): boolean => lossRow({ type }).fits(target, output)
+  const following = (type: LossName): boolean => lossRow({ type }).followsFrom.includes(target.dtype) && fits(type)
+  const chosen = asked ?? lossNames.find(following)
+  const settled = chosen && settleLoss(chosen)
+  if (settled && fits(settled.type)) return settled
+  const expected = lossNames.map((type) => lossRow({ type }).wants)
   const hint = target.dtype === 'uint8' ? 'class indices are int32, as in Int32Array.from(labels)' : undefined
-  const facts = { where, got, ...(hint && { hint }) }
-  if (chosen)
-    throw new FoveaError('E_MISMATCH', {
-      what: `${chosen} does not fit the targets`,
-      expected: rows[chosen].wants,
-      ...facts,
-    })
-  const expected = lossNames.map((l) => rows[l].wants).join('; or ')
-  throw new FoveaError('E_MISMATCH', { what: 'no loss fits the targets', expected, ...facts })
+  throw new FoveaError('E_MISMATCH', {
+    what: settled ? `${settled.type} does not fit the targets` : 'no loss fits the targets',
+    where,
+    expected: settled ? lossRow(settled).wants : [...new Set(expected)].join('; or '),
+    got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(output)} outputs`,
+    ...(hint && { hint }),
+  })
 }

@@ -208,7 +208,7 @@ const binaryOps = Object.fromEntries(
 
 /** Every elementwise op by name. */
 export const elementwiseOps = { ...unaryOps, ...binaryOps }
-export const { toFloat, neg, abs, sqrt, exp, log, relu, sigmoid, tanh, selu, finite } = elementwiseOps
+export const { toFloat, neg, abs, sqrt, square, exp, log, relu, sigmoid, tanh, selu, finite } = elementwiseOps
 export const { add, sub, mul, div, maximum, minimum } = elementwiseOps
 export const { less, lessEqual, greater, greaterEqual, equal } = elementwiseOps
 

@@ -135,42 +135,6 @@ export const layers: readonly Fault[] = [
     tests: ['model: by hand.*concatenate'],
   },
   {
-    name: 'cross-entropy has the wrong sign',
-    file: 'src/nn/losses.ts',
-    find: 'neg(sum(mul(probabilities, logSoftmax(logits)), { axes: [-1] }))',
-    replace: 'sum(mul(probabilities, logSoftmax(logits)), { axes: [-1] })',
-    tests: ['lenet: reference'],
-  },
-  {
-    name: 'a softmax at the end is applied twice',
-    file: 'src/nn/losses.ts',
-    find: 'if (isA(output, softmax)) return output.inputs[0]',
-    replace: 'if (isA(output, softmax)) return output',
-    tests: ['model: softmax'],
-  },
-  {
-    name: 'accuracy counts what is wrong',
-    file: 'src/nn/metrics.ts',
-    find: "perSample: (logits, target) => equal(argmax(logits), target.dtype === 'int32' ? target : argmax(target)),",
-    replace:
-      "perSample: (logits, target) => equal(0, equal(argmax(logits), target.dtype === 'int32' ? target : argmax(target))),",
-    tests: ['lenet: reference'],
-  },
-  {
-    name: 'a padded last batch counts in the measures',
-    file: 'src/model/infer.ts',
-    find: 'fill(1, 0, indices.length)',
-    replace: 'fill(1)',
-    tests: ['model: evaluation'],
-  },
-  {
-    name: 'a class beyond the outputs is no complaint',
-    file: 'src/nn/losses.ts',
-    find: 'label >= 0 && label < classes ?',
-    replace: 'label >= 0 && label <= classes ?',
-    tests: ['model: labels beyond'],
-  },
-  {
     name: 'bytes are scaled by 256',
     file: 'src/model/graphs.ts',
     find: 'mul(toFloat(node), 1 / 255)',
@@ -190,13 +154,6 @@ export const layers: readonly Fault[] = [
     find: 'total = total ? add(total, own) : own',
     replace: 'total = own',
     tests: ['model: functional'],
-  },
-  {
-    name: 'predictions are logits',
-    file: 'src/model/graphs.ts',
-    find: "head === 'linear' ? node : heads[head](logitsOf(node))",
-    replace: 'logitsOf(node)',
-    tests: ['model: predict gives'],
   },
   {
     name: 'means of an epoch weigh batches alike',

@@ -144,13 +144,6 @@ export const optimizers: readonly Fault[] = [
     tests: ['optimizers: adagrad'],
   },
   {
-    name: 'a step goes by the sum of the losses, not by their mean',
-    file: 'src/model/graphs.ts',
-    find: 'gradients(mul(sums.loss, 1 / batch.size), weights)',
-    replace: 'gradients(mul(sums.loss, 1), weights)',
-    tests: ['lenet: reference'],
-  },
-  {
     name: 'a step that is not finite changes the weights',
     file: 'src/model/graphs.ts',
     find: '[old, select(ok, value, old)] as const',

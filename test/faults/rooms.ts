@@ -3,6 +3,7 @@
 import { elementwise } from './elementwise.ts'
 import type { Fault } from './fault.ts'
 import { layers } from './layers.ts'
+import { losses } from './losses.ts'
 import { ops } from './ops.ts'
 import { optimizers } from './optimizers.ts'
 import { options } from './options.ts'
@@ -17,6 +18,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   random,
   optimizers,
   layers,
+  losses,
   planner,
   wasm,
 }

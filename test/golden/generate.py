@@ -16,7 +16,7 @@ import torch
 from batch_normalization import batch_normalizations
 from convolution import convolutions
 from lenet import train
-from losses import losses
+from losses import losses, sample_losses
 from normalization import normalizations
 from ops import ops
 from optimizers import optimizers, steps
@@ -28,6 +28,7 @@ if __name__ == '__main__':
     convolutions()
     pools()
     losses()
+    sample_losses()
     normalizations()
     batch_normalizations()
     ops()

@@ -1,4 +1,7 @@
-"""losses.safetensors: elementwise rows with the derivative; softmax and cross-entropy with the gradient."""
+"""
+losses.safetensors: elementwise rows with the derivative; softmax and cross-entropy with the gradient.
+sample-losses.safetensors: the rows of the table of losses, per sample, with the gradient of their mean.
+"""
 import math
 
 import numpy as np
@@ -134,3 +137,59 @@ def losses():
     check('label smoothing', F.cross_entropy(torch.log(torch.tensor([[0.1, 0.7, 0.2]]).double()), torch.tensor(smoothed)),
           0.46330, 5e-6)
     write('losses', 'Elementwise rows, softmax and cross-entropy with gradients', [case for case, _ in results], tensors)
+
+
+def grid(name, shape, scale=4):
+    return scale * random(name, shape)
+
+
+FAR = [1000, -1000, 88, -88, 30, -30, 0, 1e-3]
+BITS = np.array([[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 0], [1, 0, 1, 0]])
+QUARTERS = np.array([[0.25, 0.5, 0.75, 1], [0, 0.125, 0.5, 0.875]])
+ERRORS = np.array([[0.5, -0.5, 1, -1], [1.5, -3, 1000, 0], [0.25, -0.125, -1.25, 2]])
+
+# loss, its options, logits, targets
+SAMPLE_LOSSES = {
+    'binary-labels': ('binaryCrossentropy', {}, grid('bce/labels', [6, 1]), np.array([0, 1, 1, 0, 1, 0], np.int32)),
+    'binary-far-ones': ('binaryCrossentropy', {}, np.array(FAR)[:, None].astype(np.float32), np.ones([8, 1])),
+    'binary-far-zeros': ('binaryCrossentropy', {}, np.array(FAR)[:, None].astype(np.float32), np.zeros([8, 1])),
+    'binary-multi-label': ('binaryCrossentropy', {}, grid('bce/multi', [5, 4]), BITS.astype(float)),
+    'binary-soft': ('binaryCrossentropy', {}, grid('bce/soft', [2, 4]), QUARTERS),
+    'binary-mask': ('binaryCrossentropy', {}, grid('bce/mask', [2, 3, 2, 2]), (random('bce/bits', [2, 3, 2, 2]) > 0).astype(float)),
+    'binary-smoothed': ('binaryCrossentropy', {'labelSmoothing': 0.25}, grid('bce/smoothed', [5, 4]), BITS.astype(float)),
+    'sparse-smoothed': ('sparseCategoricalCrossentropy', {'labelSmoothing': 0.1}, LOGITS['plain'], np.array(LABELS['plain'], np.int32)),
+    'categorical-smoothed': ('categoricalCrossentropy', {'labelSmoothing': 0.1}, LOGITS['seven'], one_hot(LABELS['seven'], 7)),
+    'squared': ('meanSquaredError', {}, grid('mse/x', [3, 4]) + ERRORS, grid('mse/x', [3, 4])),
+    'squared-map': ('meanSquaredError', {}, grid('mse/map', [2, 3, 2, 2]), random('mse/map/y', [2, 3, 2, 2])),
+    'absolute': ('meanAbsoluteError', {}, grid('mae/x', [3, 4]) + ERRORS, grid('mae/x', [3, 4])),
+    'absolute-one': ('meanAbsoluteError', {}, grid('mae/one', [4, 1]), random('mae/one/y', [4])),
+    'huber': ('huber', {}, grid('huber/x', [3, 4]) + ERRORS, grid('huber/x', [3, 4])),
+    'huber-wide': ('huber', {'delta': 2.5}, grid('huber/wide', [3, 4]) + ERRORS, grid('huber/wide', [3, 4])),
+}
+
+
+def by_torch(loss, options, x, y):
+    """Element by element, or for cross-entropy sample by sample."""
+    if loss == 'binaryCrossentropy':
+        smoothing = options.get('labelSmoothing', 0)  # PyTorch has none here; by Keras's rule
+        return F.binary_cross_entropy_with_logits(x, y.reshape(x.shape).double() * (1 - smoothing) + smoothing / 2, reduction='none')
+    if 'Crossentropy' in loss:
+        return F.cross_entropy(x, y.long() if loss.startswith('sparse') else y, reduction='none', label_smoothing=options['labelSmoothing'])
+    y = y.reshape(x.shape)
+    if loss == 'huber':
+        return F.huber_loss(x, y, reduction='none', delta=options.get('delta', 1.0))
+    return {'meanSquaredError': F.mse_loss, 'meanAbsoluteError': F.l1_loss}[loss](x, y, reduction='none')
+
+
+def sample_losses():
+    cases, tensors = [], {}
+    for name, (loss, options, logits, target) in SAMPLE_LOSSES.items():
+        x = leaf(single(logits))
+        elements = by_torch(loss, options, x, torch.tensor(target))
+        rows = elements.reshape(len(logits), -1).mean(dim=1)
+        rows.mean().backward()
+        cases.append({'name': name, 'loss': {'type': loss, **options}})
+        values = {'logits': single(logits), 'rows': double(rows), 'dlogits': double(x.grad)}
+        values['target'] = target if target.dtype == np.int32 else single(target)
+        tensors.update({f'{name}/{key}': value for key, value in values.items()})
+    write('sample-losses', 'Losses per sample with the gradient of their mean', cases, tensors)

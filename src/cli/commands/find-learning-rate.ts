@@ -4,14 +4,20 @@ import { engineOptions } from '../../engines/index.ts'
 import type { RateSearch } from '../../model/find-rate.ts'
 import { findRateOptions } from '../../model/find-rate.ts'
 import { fitOptions } from '../../model/fit-options.ts'
+import { objectiveOptions } from '../../model/objective.ts'
 import { aligned } from '../columns.ts'
 import { chosen, defineCommand } from '../command.ts'
 import { dataOptions, loadData, refuseForeign } from '../data.ts'
 import { networkArgument, openNetwork } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
-const { optimizer, loss } = fitOptions
-const training = { optimizer, loss, batchSize: { ...fitOptions.batchSize, default: 128 }, seed: fitOptions.seed }
+const { optimizer } = fitOptions
+const training = {
+  optimizer,
+  ...objectiveOptions,
+  batchSize: { ...fitOptions.batchSize, default: 128 },
+  seed: fitOptions.seed,
+}
 
 export const findLearningRate = defineCommand({
   says: 'Look for a good learning rate: train while it grows, and watch the loss',

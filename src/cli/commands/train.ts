@@ -7,6 +7,7 @@ import { callbacks } from '../../model/callbacks/index.ts'
 import { fitOptions } from '../../model/fit-options.ts'
 import type { Callback, History } from '../../model/history.ts'
 import type { Model } from '../../model/model.ts'
+import { objectiveOptions } from '../../model/objective.ts'
 import type { Call, Command } from '../command.ts'
 import { chosen, defineCommand, readCall } from '../command.ts'
 import { dataOptions, datasetNames, isUnavailable, loadData, reasonOf, refuseForeign } from '../data.ts'
@@ -82,7 +83,7 @@ const command: Command<typeof trainOptions> = {
     if (options.out !== undefined && options.resume === undefined) await checkRunFolder(options.out)
     const model = await openNetwork(names[0], { seed: options.seed, ...chosen(engineOptions, options) })
     const parts = await readParts(call, terminal)
-    model.check(parts.train, options.loss) // before anything is written
+    model.check(parts.train, chosen(objectiveOptions, options)) // before anything is written
     const folder =
       options.resume === undefined
         ? await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
@@ -144,8 +145,7 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
   for (const report of reports) report.onStart?.(facts, model)
   const { history, exitCode } = await fitUntilStopped(call, run)
   if (exitCode === 0) {
-    const { loss } = call.options
-    const logs = await model.evaluate(parts.test, loss === undefined ? {} : { loss })
+    const logs = await model.evaluate(parts.test)
     for (const report of reports) await report.onTest?.(logs)
   }
   const { ended, why, steps } = history

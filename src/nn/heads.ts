@@ -1,0 +1,31 @@
+/** Heads: what `predict` applies to the logits. The head follows from the loss and is saved with the model. */
+import type { Node } from '../graph/node.ts'
+import type { Shape } from '../graph/shape.ts'
+import { sizeOf } from '../graph/shape.ts'
+import { reshape } from '../ops/broadcasting.ts'
+import { sigmoid } from '../ops/elementwise.ts'
+import { softmax } from '../ops/normalization.ts'
+
+export const heads = { softmax, sigmoid, linear: (x: Node): Node => x } as const
+export type Head = keyof typeof heads
+
+/**
+ * What a head is applied to: an output, or what stands before the head where the output ends in it already, also behind
+ * a reshape, so that it is never applied twice. Another activation at the end is part of the model.
+ */
+export function logitsOf(output: Node, head: Head): Node {
+  const applied = heads[head](output)
+  if (applied === output) return output
+  if (applied.op === output.op && applied.attrs['f'] === output.attrs['f']) return output.inputs[0]
+  if (output.op.row.kind !== 'view') return output
+  const [x] = output.inputs
+  const isSeenThrough = applied.op.row.kind === 'elementwise' || x.shape.at(-1) === output.shape.at(-1)
+  const logits = isSeenThrough ? logitsOf(x, head) : x
+  return logits === x ? output : reshape(logits, { shape: output.shape })
+}
+
+/** Does one number of the output, the probability of class 1, tell two classes apart? */
+export const isBinary = (head: Head, output: Shape): boolean => head === 'sigmoid' && sizeOf(output) === 1
+
+/** How many classes an output tells apart. */
+export const classesOf = (head: Head, output: Shape): number => (isBinary(head, output) ? 2 : sizeOf(output))

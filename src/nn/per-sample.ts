@@ -1,0 +1,20 @@
+/** What losses and metrics do alike: targets beside outputs, element by element, and one number per sample of it. */
+import type { Node } from '../graph/node.ts'
+import type { Shape } from '../graph/shape.ts'
+import { sameShape, sizeOf } from '../graph/shape.ts'
+import { reshape } from '../ops/broadcasting.ts'
+import { toFloat } from '../ops/elementwise.ts'
+import { mean } from '../ops/reduction.ts'
+
+/** Is there one number on both sides of a sample, however it is written, [] or [1]? */
+export const isOneEach = (target: Shape, output: Shape): boolean => sizeOf(target) === 1 && sizeOf(output) === 1
+
+/** Can a sample's target and output be compared element by element? */
+export const areAlike = (target: Shape, output: Shape): boolean =>
+  sameShape(target, output) || isOneEach(target, output)
+
+/** Targets as numbers of the outputs' shape. */
+export const valuesLike = (output: Node, target: Node): Node => reshape(toFloat(target), { shape: output.shape })
+
+/** Means over all axes but the first: [n]. */
+export const meanOfSample = (x: Node): Node => mean(x, { axes: x.shape.slice(1).map((_, i) => i + 1) })
