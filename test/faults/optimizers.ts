@@ -52,7 +52,7 @@ export const optimizers: readonly Fault[] = [
     tests: ['optimizers: adam'],
   },
   {
-    name: 'adam: epsilon after the correction, as PyTorch has it',
+    name: 'adam: epsilonMode torch corrects the second moment twice',
     file: 'src/nn/optimizers.ts',
     find: '{ rate: rate * root, rootScale: 1 } : { rate, rootScale: 1 / root }',
     replace: '{ rate: rate * root, rootScale: 1 } : { rate: rate * root, rootScale: 1 / root }',
