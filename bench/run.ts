@@ -12,6 +12,7 @@ import { predictionGoals, trainingGoals, trainingSpecs } from '../src/model/grap
 import { objectiveFor } from '../src/model/objective.ts'
 import { Session } from '../src/model/session.ts'
 import { settleOptimizer } from '../src/nn/optimizers.ts'
+import { imagesPerSecond, median } from './measure.ts'
 import { peakOf } from './peak.ts'
 import { flopsOf, workloads } from './workloads.ts'
 
@@ -37,8 +38,6 @@ interface Bench {
   readonly speeds: number[]
   readonly shares: number[]
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 
 /** Inputs of a program: pixels that are neither all alike nor random, labels in turn. */
 function inputsFor(program: Program): Record<string, Numbers> {
@@ -84,21 +83,6 @@ async function prepare(
   return { workload, mode, batchSize, program, inputs, compileMs, firstStepMs, speeds: [], shares: [], engine }
 }
 
-/** Runs for about half a second, two steps in flight; gives images per second. */
-async function measure({ program, inputs, batchSize }: Bench): Promise<number> {
-  const start = performance.now()
-  let done = 0
-  let pending: Promise<unknown> = Promise.resolve()
-  while (performance.now() - start < 500) {
-    const next = program.run(inputs)
-    await pending
-    pending = next
-    done++
-  }
-  await pending
-  return (done * batchSize) / ((performance.now() - start) / 1000)
-}
-
 const benches: (Bench & { engine: Engine; peak: () => Promise<number> })[] = []
 for (const workload of flags.workload) {
   for (const [mode, batchSize] of [
@@ -116,7 +100,7 @@ const peaks: number[] = []
 for (let round = 0; round < rounds + 1; round++) {
   for (const bench of benches) {
     const before = await bench.peak()
-    const speed = await measure(bench)
+    const speed = await imagesPerSecond(() => bench.program.run(bench.inputs), bench.batchSize, { inFlight: 2 })
     const peak = Math.max(before, await bench.peak())
     if (round === 0) continue // the first round warms the compiler up
     peaks.push(peak)

@@ -41,12 +41,12 @@ export type {
   InferenceOptions,
   ModelFitOptions as FitOptions,
   ModelOptions,
-  Samples,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { LossChoice, MetricsChoice } from './model/objective.ts'
 export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
+export type { Samples } from './model/samples.ts'
 export type { SummaryOptions } from './model/summary.ts'
 export type { Initializer } from './nn/initializers.ts'
 export type { Layer, LayerRow, Tensor } from './nn/layer.ts'

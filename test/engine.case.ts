@@ -129,6 +129,16 @@ export const large: readonly { name: string; specs: readonly TensorSpec[]; y: (x
   { name: 'broadcastTo', specs: floats([301, 1]), y: ([x]) => broadcastTo(x, { shape: [301, 303] }) },
   { name: 'matmul', specs: floats([131, 157], [157, 99]), y: ([a, b]) => matmul(a, b, {}) },
   { name: 'convolution', specs: floats([6, 20, 20, 5], [5, 5, 5, 13]), y: ([x, k]) => convolution(x, k, same) },
+  {
+    name: 'depthwise',
+    specs: floats([6, 30, 31, 33], [3, 3, 1, 33]),
+    y: ([x, k]) => convolution(x, k, { ...same, groups: 33 }),
+  },
+  {
+    name: 'depthwise with stride and multiplier',
+    specs: floats([5, 24, 25, 10], [5, 5, 1, 20]),
+    y: ([x, k]) => convolution(x, k, { ...same, strides: [2, 2], groups: 10 }),
+  },
   { name: 'maxPool', specs: floats([9, 32, 30, 21]), y: ([x]) => maxPool(x, pool) },
   { name: 'averagePool', specs: floats([9, 32, 30, 21]), y: ([x]) => averagePool(x, { ...pool, padding: 'same' }) },
   {
@@ -152,6 +162,12 @@ const fused: readonly { name: string; steps: number; specs: readonly TensorSpec[
       steps: 1,
       specs: floats([2, 5, 5, 6], [3, 3, 3, 10], [10]),
       y: ([x, k, b]) => relu(add(convolution(x, k, { ...valid, groups: 2 }), b)),
+    },
+    {
+      name: 'depthwise + bias + relu',
+      steps: 1,
+      specs: floats([2, 5, 5, 6], [3, 3, 1, 12], [12]),
+      y: ([x, k, b]) => relu(add(convolution(x, k, { ...same, groups: 6 }), b)),
     },
     {
       name: 'matmul + bias + tanh + residual',
@@ -291,6 +307,21 @@ const drawn: readonly Drawn[] = (() => {
     },
     () => {
       const rank = 1 + below(3)
+      const window = list(rank, 1, rank === 3 ? 3 : 7)
+      const channels = 2 + below(10)
+      const attrs = {
+        strides: list(rank, 1, 5),
+        dilation: list(rank, 1, 3),
+        padding: borders(rank, 4),
+        groups: channels,
+      }
+      const x = [1 + below(3), ...list(rank, 1, 19), channels]
+      const filters = channels * (1 + below(3))
+      const title = `convolution [${x}] by [${window}] to ${filters} ${JSON.stringify(attrs)}`
+      return { title, specs: floats(x, [...window, 1, filters]), y: ([a, k]) => convolution(a, k, attrs) }
+    },
+    () => {
+      const rank = 1 + below(3)
       const window = list(rank, 1, 4)
       const attrs = { window, strides: list(rank, 1, 4), padding: borders(rank, Math.min(...window) - 1) }
       const x = [1 + below(3), ...list(rank, 1, 8), 1 + below(9)]
@@ -336,7 +367,7 @@ const drawn: readonly Drawn[] = (() => {
     specs: floats([1, 1, 1, 300], [1, 1, 300, 3]),
     y: ([x, k]) => convolution(x, k, { ...image, strides: [10, 10], padding: [[3, 3], [3, 3]] }), // biome-ignore format: pairs
   }
-  const chance = Array.from({ length: 240 }, (_, i) => makers[i % makers.length]())
+  const chance = Array.from({ length: 280 }, (_, i) => makers[i % makers.length]())
   return [borderAlone, ...chance]
 })()
 

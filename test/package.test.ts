@@ -19,10 +19,16 @@ const { path: executablePath, skip } = available('chromium')
 const program = {
   'train.ts': `
     import { fromArrays, layers, sequential } from 'fovea'
-    const { conv2d, maxPooling2d, flatten, dense } = layers
+    const { conv2d, batchNormalization, maxPooling2d, flatten, dropout, dense } = layers
 
-    /** Learns to tell level, upright and slanting stripes. */
-    export async function losses(): Promise<number[]> {
+    export interface Trained {
+      readonly losses: readonly number[]
+      /** Of the bytes of the model's file. */
+      readonly sha256: string
+    }
+
+    /** Learns to tell level, upright and slanting stripes, on so many threads. */
+    export async function trained(threads: number): Promise<Trained> {
       const bytes = new Uint8Array(90 * 64)
       const labels = new Int32Array(90)
       for (let i = 0; i < 90; i++) {
@@ -38,21 +44,27 @@ const program = {
         targets: { label: { shape: [], dtype: 'int32', data: labels } },
         classNames: ['level', 'upright', 'slanting'],
       })
-      const model = sequential({ inputShape: [8, 8, 1], seed: 1 }, [
+      const model = sequential({ inputShape: [8, 8, 1], seed: 1, threads }, [
         conv2d({ filters: 8, kernelSize: 3, padding: 'same', activation: 'relu' }),
+        batchNormalization(),
         maxPooling2d(),
         flatten(),
+        dropout({ rate: 0.25 }),
         dense({ units: 3 }),
       ])
       const history = await model.fit(data, { epochs: 3, batchSize: 16, optimizer: 'adam', seed: 7 })
-      return history.epochs.map(({ loss }) => loss)
-    }`,
+      const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(await model.toBytes()))
+      const sha256 = Array.from(new Uint8Array(digest), (byte) => byte.toString(16)).join(' ')
+      return { losses: history.epochs.map(({ loss }) => loss), sha256 }
+    }
+
+    export const onManyThreads = (): Promise<Trained[]> => Promise.all([1, 2, 4].map(trained))`,
   'node.ts': `
-    import { losses } from './train.ts'
-    console.log(JSON.stringify(await losses()))`,
+    import { onManyThreads } from './train.ts'
+    console.log(JSON.stringify(await onManyThreads()))`,
   'browser.ts': `
-    import { losses } from './train.ts'
-    losses().then((found) => { document.title = JSON.stringify(found) })`,
+    import { onManyThreads } from './train.ts'
+    onManyThreads().then((found) => { document.title = JSON.stringify(found) })`,
   'index.html': `<!doctype html><script type="module" src="./browser.ts"></script>`,
   'package.json': `{ "name": "stranger", "private": true, "type": "module" }`,
 }
@@ -68,7 +80,7 @@ const compilerOptions = {
 
 const project = mkdtempSync(join(tmpdir(), 'fovea-package-'))
 const installed = join(project, 'node_modules/fovea')
-let inNode: number[]
+let inNode: { losses: number[]; sha256: string }[]
 
 before(() => {
   for (const [name, text] of Object.entries(program)) writeFileSync(join(project, name), text)
@@ -95,17 +107,24 @@ for (const [module, moduleResolution] of [
     run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', project])
   })
 
-test('trains in Node', () => {
+test('trains in Node, to the same bytes on 1, 2 and 4 threads', () => {
   inNode = JSON.parse(run(process.execPath, ['node.ts']))
-  assert.equal(inNode.length, 3)
-  assert.ok(inNode[2] < inNode[0], `the loss does not fall: ${inNode}`)
+  const [{ losses, sha256 }, ...others] = inNode
+  assert.equal(losses.length, 3)
+  assert.ok(losses[2] < losses[0], `the loss does not fall: ${losses}`)
+  assert.deepEqual(others, [
+    { losses, sha256 },
+    { losses, sha256 },
+  ])
 })
 
 test('has a command', () => {
   assert.match(run(join(project, 'node_modules/.bin/fovea'), ['engines']), /wasm/)
 })
 
-test('bundled with vite, trains in Chromium exactly as in Node', { skip }, async (t) => {
+test('bundled with vite, trains in Chromium to the same bytes as in Node, on 1, 2 and 4 threads', {
+  skip,
+}, async (t) => {
   await build({ root: project, configFile: false, logLevel: 'warn' })
   const browser = await chromium.launch({ executablePath, args: ['--disable-gpu', '--disable-quic', '--disable-sync'] })
   t.after(() => browser.close())

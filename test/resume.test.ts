@@ -57,6 +57,11 @@ const rows: [name: string, options: FitOptions, step: number][] = [
   ['rmsprop', { optimizer: 'rmsprop' }, 8],
   ['nadam', { optimizer: 'nadam' }, 8],
   ['adagrad', { optimizer: 'adagrad' }, 8],
+  ['averages', { optimizer: { type: 'adamW', useEma: true, emaMomentum: 0.8, emaOverwriteFrequency: 5 } }, 8],
+  ['accumulation', { optimizer: { type: 'adam', gradientAccumulationSteps: 3, globalClipnorm: 0.5 } }, 8],
+  ['a schedule', { learningRate: { type: 'oneCycle', maxLearningRate: 0.01 } }, 8],
+  ['weights', { sampleWeight: Float32Array.from({ length: 330 }, (_, i) => 0.5 + (i % 3)), validationSplit: 0.3 }, 7],
+  ['a part, by heart', { overfitBatches: 3, epochs: 4 }, 7],
 ]
 for (const [name, options, step] of rows) {
   test(`goes on to the bit: ${name}`, async () => {

@@ -98,6 +98,28 @@ suite('wasm: threads', () => {
   })
 })
 
+test('wasm: programs in turns, many runs under way, more threads than cores', async () => {
+  const engine = wasmEngine({ threads: 5 })
+  const state = new State(engine)
+  await state.add('count', { shape: [], dtype: 'float32' }, () => Float32Array.of(0))
+  const count = variable('count', [])
+  const x = input('x', [64, 96])
+  const programs = [2, 3].map((factor) =>
+    compile(state, { outputs: { y: add(mul(matmul(x, constant(new Float32Array(96 * 40).fill(factor), [96, 40])), 1 / 96), count) }, updates: [[count, add(count, 1)]] }),
+  ) // biome-ignore format: a line
+  const runs = Array.from({ length: 600 }, (_, i) =>
+    programs[i % 3 === 0 ? 0 : 1].run({ x: new Float32Array(64 * 96).fill(i % 7) }),
+  )
+  for (const [i, { y }] of (await Promise.all(runs)).entries()) {
+    const wanted = (i % 7) * (i % 3 === 0 ? 2 : 3) + i
+    assert.ok(
+      y.every((value) => Math.abs(value - wanted) < 1e-3),
+      `run ${i}: ${y[0]}, not ${wanted}`,
+    )
+  }
+  await engine.close()
+})
+
 test('wasm: the main thread goes on while a long program runs', async () => {
   const engine = wasmEngine({ threads: 2 })
   const x = input('x', [512, 512])
@@ -160,8 +182,8 @@ suite('wasm: lifetime', () => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 4, shared: true })
     const threads = new Threads(2, memory)
     const code = Uint8Array.of(0, 1, 2, 3)
-    const tickets = new Int32Array(new SharedArrayBuffer(4))
-    const loading = threads.load({ type: 'load', program: 0, code, launches: [], tickets })
+    const counters = new Int32Array(new SharedArrayBuffer(4))
+    const loading = threads.load({ type: 'load', program: 0, code, launches: [], counters })
     const reading = threads.ask({ type: 'read', at: 0, bytes: 4 })
     await assert.rejects(loading, failure('E_BUG', 'kernel'))
     await reading.catch(failure('E_BUG', 'kernel'))
@@ -246,8 +268,10 @@ suite('wasm: code', () => {
     // a border shorter than a few cache lines, or bytes: set one by one
     const exempt = /^fill /
     let loops = 0
+    const names = new Set<string>()
     for (const [key, whole] of kernelsOf(outputs, 'off')) {
       if (exempt.test(key)) continue
+      names.add(key.split(' ')[0])
       for (const { body } of innermostOf(whole)) {
         loops++
         assert.ok(
@@ -257,6 +281,8 @@ suite('wasm: code', () => {
       }
     }
     assert.ok(loops > 300, String(loops))
+    const hot = ['rowProducts', 'outerProducts', 'rowVectors', 'depthwise', 'depthwiseKernelGradient', 'pack']
+    assert.deepEqual(hot.filter((name) => !names.has(name)), []) // biome-ignore format: a line
   })
 
   test('the reader of modules sees a float where there is one', () => {

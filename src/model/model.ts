@@ -2,25 +2,18 @@
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, integer, settle, show, text } from '../base/options.ts'
+import { custom, integer, settle, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
-import type { Dataset, Parts } from '../data/dataset.ts'
-import { fromArrays } from '../data/in-memory.ts'
+import type { Dataset } from '../data/dataset.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { TypedArray } from '../graph/dtype.ts'
-import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
-import { classesOf } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf, input } from '../nn/layer.ts'
-import { lossRow } from '../nn/losses.ts'
-import type { Optimizer } from '../nn/optimizers.ts'
+import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import { stepSlots } from '../nn/step.ts'
 import type { SavedModel } from './file.ts'
 import { modelToBytes } from './file.ts'
 import type { FindRateOptions, RateSearch } from './find-rate.ts'
@@ -30,15 +23,17 @@ import type { History, Logs } from './history.ts'
 import { Home } from './home.ts'
 import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
 import type { Network } from './network.ts'
-import { networkWeights, trainedWeights, weightName, wire } from './network.ts'
+import { chain, networkWeights } from './network.ts'
 import type { Objective, ObjectiveOptions } from './objective.ts'
 import { headsOf, objectiveFor, objectiveOptions } from './objective.ts'
-import { callOf, partOf, withFrozen } from './part.ts'
+import { callOf, partOf, weightsInCommon, withFrozen } from './part.ts'
 import { Prediction } from './prediction.ts'
 import { checkLength, sampleWeightOptions } from './sample-weights.ts'
+import type { Samples } from './samples.ts'
+import { asDataset, checkClassNames, checkDataset } from './samples.ts'
 import type { Session } from './session.ts'
 import type { SummaryOptions } from './summary.ts'
-import { summaryText, unbuiltView, viewOf } from './summary.ts'
+import { optimizerParams, summaryText, unbuiltView, viewOf } from './summary.ts'
 import { fit } from './train.ts'
 
 export const modelTable = {
@@ -70,9 +65,6 @@ export type EvaluateOptions = Options<typeof evaluateTable>
 
 const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
-
-/** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
-export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
 
 interface Recipe {
   readonly kind: 'sequential' | 'functional'
@@ -110,7 +102,7 @@ export class Model {
     this.name = name
     this.seed = seed
     this.#from = from
-    const given = async () => saved?.weights ?? (weightsFrom ? takenOver(weightsFrom, this.network) : {})
+    const given = async () => saved?.weights ?? (weightsFrom ? weightsInCommon(weightsFrom, this.network) : {})
     this.#home = home ?? new Home({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
     this.#heads = saved.heads
@@ -208,7 +200,7 @@ export class Model {
       this.#objective = { loss, metrics, lossReduction }
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
-      this.#optimizerParams = optimizerParams(session.network, settings.optimizer)
+      this.#optimizerParams = optimizerParams(session.network, settleOptimizer(settings.optimizer))
       const save = async (path: string, judged: Readonly<Record<string, string>>) =>
         writeFile(path, await this.#bytesBy(judged))
       return fit(session, data, settings, {
@@ -275,7 +267,7 @@ export class Model {
    */
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
     const { batchSize, engine, threads } = settle(inferenceOptions, options, 'predict')
-    const data = isDataset(samples) ? samples : this.#asDataset(samples)
+    const data = asDataset(samples, this)
     const session = await this.#on({ engine, threads })
     const answers = await predict(session, data, this.#heads, batchSize)
     const { calls, outputs } = this.network
@@ -299,25 +291,6 @@ export class Model {
       })
     }
     return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
-  }
-
-  #asDataset(samples: Exclude<Samples, Dataset>): Dataset {
-    const names = Object.keys(this.inputs)
-    const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
-    const fields = names.map((name) => {
-      const data = asPixels((named as Record<string, unknown>)[name])
-      if (data) return [name, { shape: this.inputs[name], data }]
-      const hint = 'pictures: model.predictPicture(bytes), or preprocess(...) first; lists: Float32Array.from(list)'
-      const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
-      throw new FoveaError('E_MISMATCH', {
-        what: 'these are no samples',
-        where: this.name,
-        expected,
-        got: show(samples),
-        hint,
-      })
-    })
-    return fromArrays({ name: this.name, inputs: Object.fromEntries(fields), targets: {} })
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
@@ -388,63 +361,4 @@ export class Model {
   #on(choice: EngineChoice = {}): Promise<Session> {
     return this.#home.on(choice).then((session) => session.as(this.network))
   }
-}
-
-/** Typed arrays that a program takes; those of a canvas are bytes as well. */
-function asPixels(values: unknown): TypedArray | undefined {
-  if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
-  return dtypeOf(values) ? (values as TypedArray) : undefined
-}
-
-const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
-
-function checkDataset(data: unknown, where: string): asserts data is Dataset {
-  const { length, inputs, targets } = (data ?? {}) as Partial<Dataset>
-  const isWhole = Number.isSafeInteger(length) && typeof inputs === 'object' && typeof targets === 'object'
-  if (isDataset(data) && isWhole && data.length > 0) return
-  const hint = isDataset((data as Partial<Parts> | undefined)?.train)
-    ? 'did you mean its part .train or .test?'
-    : undefined
-  const got = isDataset(data) ? `length ${length}, inputs ${typeof inputs}, targets ${typeof targets}` : show(data)
-  const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
-}
-
-/** Names for more or fewer classes than a network tells apart belong to other data. */
-function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
-  if (!classNames || goals.length !== 1) return
-  const [{ loss, output }] = goals
-  const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
-  if (classNames.length === classes) return
-  throw new FoveaError('E_MISMATCH', {
-    what: 'the network has another number of outputs than the data has classes',
-    where: name,
-    expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
-    got: `${classes}`,
-  })
-}
-
-/** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
-function optimizerParams(network: Network, optimizer: Optimizer): number {
-  const specs = networkWeights(network)
-  const trained = countOf(trainedWeights(network).map((name) => specs[name]))
-  return Object.keys(stepSlots(settleOptimizer(optimizer))).length * trained + 2
-}
-
-/** Weights of the layers that a network has in common with another model, by their names here. */
-async function takenOver(from: Model, network: Network): Promise<Record<string, Numbers>> {
-  const values = await from.weights()
-  const common = network.layers.flatMap(({ name, layer, weights }) => {
-    const there = from.network.layers.find((other) => other.layer === layer)?.name
-    return there === undefined
-      ? []
-      : Object.keys(weights).map((weight) => [weightName(name, weight), values[weightName(there, weight)]] as const)
-  })
-  return Object.fromEntries(common)
-}
-
-function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {
-  const start = input(inputShape, { name: 'input_layer' })
-  const end = layers.reduce((tensor, layer) => layer(tensor), start)
-  return wire(name, { input_layer: start }, { output: end })
 }

@@ -6,7 +6,7 @@ import { variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { ForwardContext, Layer, Tensor, WeightSpec } from '../nn/layer.ts'
-import { forwarded, weightsOf } from '../nn/layer.ts'
+import { forwarded, input, weightsOf } from '../nn/layer.ts'
 import { penaltyOf } from '../nn/regularizers.ts'
 import { add } from '../ops/elementwise.ts'
 
@@ -124,6 +124,13 @@ export function wire(
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
     frozen: new Set(),
   }
+}
+
+/** A stack of layers. */
+export function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {
+  const start = input(inputShape, { name: 'input_layer' })
+  const end = layers.reduce((tensor, layer) => layer(tensor), start)
+  return wire(name, { input_layer: start }, { output: end })
 }
 
 function named(layer: Layer, name: string, inputs: readonly Tensor[]): NamedLayer {

@@ -1,7 +1,9 @@
 /** Parts of a network by the names of its layers: what leads to one, what is frozen. */
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import { inOrder } from '../base/order.ts'
+import type { Numbers } from '../compile/engine.ts'
 import type { Network } from './network.ts'
+import { weightName } from './network.ts'
 
 /** The last call of a layer or input by its name. */
 export function callOf({ name: where, calls, layers, inputs }: Network, name: string): number {
@@ -50,4 +52,21 @@ const matches = (name: string, pattern: string): boolean =>
 function unknownLayer(where: string, name: string, known: readonly string[]): FoveaError {
   const hint = didYouMean(name, known) ?? `the layers are ${known.join(', ')}`
   return new FoveaError('E_MODEL', { what: `has no layer '${name}'`, where, hint })
+}
+
+interface Weighted {
+  readonly network: Network
+  weights(): Promise<Readonly<Record<string, Numbers>>>
+}
+
+/** Weights of the layers that a network has in common with another model, by their names here. */
+export async function weightsInCommon(from: Weighted, network: Network): Promise<Record<string, Numbers>> {
+  const values = await from.weights()
+  const common = network.layers.flatMap(({ name, layer, weights }) => {
+    const there = from.network.layers.find((other) => other.layer === layer)?.name
+    return there === undefined
+      ? []
+      : Object.keys(weights).map((weight) => [weightName(name, weight), values[weightName(there, weight)]] as const)
+  })
+  return Object.fromEntries(common)
 }

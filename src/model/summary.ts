@@ -4,8 +4,10 @@ import { choice, flag, integer, settle } from '../base/options.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Layer } from '../nn/layer.ts'
 import { countOf } from '../nn/layer.ts'
+import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { stepSlots } from '../nn/step.ts'
 import type { Call, NamedLayer, Network } from './network.ts'
-import { Namer } from './network.ts'
+import { Namer, networkWeights, trainedWeights } from './network.ts'
 import type { Column } from './table.ts'
 import { boxTable, plainRow, roomFor, wrap } from './table.ts'
 
@@ -225,4 +227,11 @@ export function unbuiltView(name: string, layers: readonly Layer[]): SummaryView
     return { name: own, className, shape: undefined, params, trainableParams: 0, frozen: false, connectedTo: [] }
   })
   return { name, chain: true, rows }
+}
+
+/** Numbers that an optimizer keeps; Keras counts the step and the learning rate too. */
+export function optimizerParams(network: Network, optimizer: SettledOptimizer): number {
+  const specs = networkWeights(network)
+  const trained = countOf(trainedWeights(network).map((name) => specs[name]))
+  return Object.keys(stepSlots(optimizer)).length * trained + 2
 }

@@ -116,9 +116,9 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const { functions, launches } = generate(layout.stages, placeOf, fused)
     const claim = arena.claim(layout.memory.peakBytes + SLACK)
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
-    const counters = launches.length * 4
-    const tickets = new Int32Array(shared ? new SharedArrayBuffer(counters) : new ArrayBuffer(counters))
-    const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, tickets })
+    const bytes = launches.length * 2 * 4
+    const counters = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
+    const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, counters })
     const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
     const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
     let isOpen = true

@@ -24,6 +24,11 @@ export type WasmStage = Stage<WasmCode>
 
 /** A part of this much work (a float moved, or eight multiply-adds, is 1) takes about a tenth of a millisecond. */
 const WORK_PER_CALL = 200_000
+/** Small problems are cut into this many parts where none gets less than `LEAST_WORK`: threads end together. */
+const PARTS = 16
+const LEAST_WORK = 20_000
+
+const workPerCall = (total: number): number => Math.min(WORK_PER_CALL, Math.max(LEAST_WORK, total / PARTS))
 
 type Write = (f: FunctionWriter, pointers: readonly Local[], begin: Local, end: Local) => Code
 
@@ -34,6 +39,8 @@ interface Launch {
   readonly units: number
   /** Floats moved, or multiply-adds / 8, per unit. */
   readonly work: number
+  /** At most so many calls, where units that one call does together share what they read. */
+  readonly mostCalls?: number
 }
 
 /** Numbers as JSON cannot say them: -0, NaN and the infinities, each by its own name. */
@@ -42,7 +49,7 @@ const exactly = (_: string, value: unknown): unknown =>
 
 /** Defines a kernel family: `write` may depend on `shape` alone, which is plain data and part of the key. */
 export function defineKernel<S>(name: string, write: (shape: S) => Write): (shape: S, launch: Launch) => WasmStage {
-  return (shape, { reads, writes, inPlace, units, work }) => {
+  return (shape, { reads, writes, inPlace, units, work, mostCalls = units }) => {
     const pointers = [...reads, ...writes]
     const kernel: Kernel = {
       key: `${name} ${pointers.length} ${JSON.stringify(shape, exactly)}`,
@@ -53,7 +60,8 @@ export function defineKernel<S>(name: string, write: (shape: S) => Write): (shap
         return f.finish(functionName, write(shape)(f, addresses, begin, end), { exported: true })
       },
     }
-    const grain = Math.min(units, Math.max(1, Math.round(WORK_PER_CALL / Math.max(work, 1))))
+    const wanted = Math.max(1, Math.round(workPerCall(units * work) / Math.max(work, 1)))
+    const grain = Math.min(units, Math.max(wanted, Math.ceil(units / mostCalls)))
     return { reads, writes, ...(inPlace && { inPlace }), code: { kernel, pointers, units, grain } }
   }
 }

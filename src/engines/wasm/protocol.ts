@@ -31,7 +31,7 @@ export type ToWorker =
       readonly threads: number
       /** Shared by all; a lone worker makes its own. */
       readonly memory: WebAssembly.Memory | undefined
-      readonly barrier: Int32Array
+      readonly common: Int32Array
     }
   | {
       readonly type: 'load'
@@ -39,8 +39,8 @@ export type ToWorker =
       /** Compiled by the workers, so that what follows in the queue finds it there; V8 compiles equal bytes once. */
       readonly code: Uint8Array<ArrayBuffer>
       readonly launches: readonly Launch[]
-      /** One counter per launch: the next part that nobody has taken. */
-      readonly tickets: Int32Array
+      /** For each launch, parts that were taken and parts that are done, counted up from run to run. */
+      readonly counters: Int32Array
     }
   | { readonly type: 'unload'; readonly program: number }
   /** The memory must reach at least this far. */
@@ -48,6 +48,8 @@ export type ToWorker =
   | {
       readonly type: 'run'
       readonly id: number
+      /** Runs are numbered from 1. */
+      readonly number: number
       readonly program: number
       readonly arena: number
       /** For worker 0. */
@@ -62,5 +64,8 @@ export type FromWorker =
   | { readonly type: 'done'; readonly id: number; readonly results: readonly Uint8Array[] }
   | { readonly type: 'failed'; readonly message: string; readonly isMemory: boolean }
 
-/** Words of the barrier that all workers share. */
-export const barrierWords = { arrived: 0, generation: 1, failed: 2, count: 16 } as const
+/**
+ * Words that all workers share. `events` counts what sleepers wake for; `run` is twice the number of the run under way,
+ * and odd while what is said of it (its program, which of its program's runs it is, its arena) is being changed.
+ */
+export const commonWords = { events: 0, failed: 1, run: 2, program: 3, count: 4, arena: 5, words: 16 } as const

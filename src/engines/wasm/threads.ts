@@ -3,7 +3,7 @@ import type { Helper } from '#platform'
 import { sharesMemory, Worker } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
-import { barrierWords } from './protocol.ts'
+import { commonWords } from './protocol.ts'
 
 interface Waiting {
   resolve: (results: readonly Uint8Array[]) => void
@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 type Request = Extract<ToWorker, { readonly id: number }>
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
+type WithoutId<T> = T extends unknown ? Omit<T, 'id' | 'number'> : never
 
 export class Threads {
   readonly count: number
@@ -19,12 +19,13 @@ export class Threads {
   readonly #waiting = new Map<number, Waiting>()
   readonly #loading = new Map<number, { left: number; resolve: () => void; reject: (error: FoveaError) => void }>()
   #nextId = 1
+  #runs = 0
   #ended: FoveaError | undefined
 
   constructor(count: number, memory: WebAssembly.Memory | undefined) {
     this.count = memory ? count : 1
-    const words = barrierWords.count * 4
-    const barrier = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
+    const words = commonWords.words * 4
+    const common = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
     this.#workers = Array.from({ length: this.count }, (_, index) => {
       const worker: Helper = new Worker(new URL('./worker.js', import.meta.url), {
         type: 'module',
@@ -34,7 +35,7 @@ export class Threads {
         (message) => this.#receive(message as FromWorker),
         (why) => this.#end(new FoveaError('E_ENGINE', { what: 'a worker of the wasm engine died', got: why })),
       )
-      worker.postMessage({ type: 'start', index, threads: this.count, memory, barrier } satisfies ToWorker)
+      worker.postMessage({ type: 'start', index, threads: this.count, memory, common } satisfies ToWorker)
       worker.release()
       return worker
     })
@@ -68,13 +69,16 @@ export class Threads {
   ask(request: WithoutId<Request>, transfer: readonly ArrayBuffer[] = []): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended)
-      const message = { ...request, id: this.#nextId++ } as Request
+      const message = {
+        ...request,
+        id: this.#nextId++,
+        ...(request.type === 'run' && { number: ++this.#runs }),
+      } as Request
       this.#waiting.set(message.id, { resolve, reject })
       this.#hold()
-      if (message.type === 'run') {
-        for (const worker of this.#workers.slice(1)) worker.postMessage({ ...message, inputs: [], outputs: [] })
-      }
       this.#workers[0].postMessage(message, transfer)
+      if (message.type !== 'run') return
+      for (const worker of this.#workers.slice(1)) worker.postMessage({ ...message, inputs: [], outputs: [] })
     })
   }
 

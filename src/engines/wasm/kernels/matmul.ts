@@ -37,19 +37,19 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   if (m <= FEW_ROWS && !transposeA && !transposeB) {
     const tail = tailShape(step)
     const shape = { rows: m, depth: k, columns: n, ...(tail && { tail }) }
-    return [rowVectors(shape, { x: a.buffer, matrix: b.buffer, extras: tailBuffers(step), y: output.buffer })]
+    return rowVectors(shape, { x: a.buffer, matrix: b.buffer, extras: tailBuffers(step), y: output.buffer })
   }
   const turned = transposeA ? transposed(a) : undefined
   const left = turned?.value ?? a
   const panels = scratch(panelFloats(1, n, k))
-  const blocks = { count: 1, start: 0, stride: 0, length: k }
+  const blocks = { nest: [], start: 0, length: k }
   const packing = transposeB
     ? pack({ columns, blocks, depthStride: 1, columnStride: k }, b.buffer, panels.buffer)
     : pack({ columns, blocks, depthStride: n, columnStride: 1 }, b.buffer, panels.buffer)
   const rows = { outer: [], width: m, stride: k, runs: [], run: k }
   const product = rowProducts(
     { rows, columns, tail: tailShape(step) },
-    { x: left.buffer, panels: panels.buffer, extras: tailBuffers(step), y: output.buffer },
+    { x: left.buffer, matrix: panels.buffer, extras: tailBuffers(step), y: output.buffer },
   )
   return [...(turned ? [turned.stage] : []), packing, product]
 }

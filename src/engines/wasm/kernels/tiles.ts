@@ -28,6 +28,8 @@ export interface Rows {
   readonly outer: Nest
   readonly width: number
   readonly stride: number
+  /** The place of the first row; 0 when absent. */
+  readonly start?: number
   /** From each row: runs of `run` floats at the places of this nest. k counts through them. */
   readonly runs: Nest
   readonly run: number
@@ -47,7 +49,7 @@ export function placeOf(index: Code, nest: Nest): Code {
   let place: Code = i32.const(0)
   for (let i = nest.length - 1; i >= 0; i--) {
     const { count, stride } = nest[i]
-    if (stride > 0) place = i32.add(place, i32.mul(i > 0 ? i32.rem(rest, count) : rest, stride * FLOAT))
+    if (stride !== 0 && count > 1) place = i32.add(place, i32.mul(i > 0 ? i32.rem(rest, count) : rest, stride * FLOAT))
     rest = i32.div(rest, count)
   }
   return place
