@@ -197,7 +197,7 @@ export const wasm: readonly Fault[] = [
     find: `            : [
                 fillRun(f, to.get, rowFloats),`,
     replace: '            : [',
-    tests: ['golden: wasm: convolution'],
+    tests: ['wasm: by chance'],
   },
   {
     name: 'outer products: the sum begins with what lay there',
