@@ -24,6 +24,7 @@ const tasks = {
     { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
   ],
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
+  faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],
   'bench:peers': (rest) => [{ node: [...sources, 'bench/peers.ts', ...rest] }],
   build: () => [

@@ -51,11 +51,13 @@ test('a graph as text', () => {
 suite('simplify', () => {
   const zero = constant(0)
   const ones = broadcastTo(constant(1), { shape: [2, 3] })
+  const row = (...values: number[]) => constant(Float32Array.from(values))
   /** A graph, and the text of what is left of it; `x` alone is `%0 = input`. */
   const rows: readonly [title: string, graph: Node, left: string][] = [
     ['x + 0', add(x, 0), ''],
     ['0 + x', add(zero, x), ''],
     ['x - 0', sub(x, 0), ''],
+    ['0 - x stays', sub(zero, x), '%1 = sub(0, %0) float32 [2, 3]'],
     ['x * 1', mul(x, 1), ''],
     ['x / 1', div(x, 1), ''],
     ['x * a tensor of ones', mul(x, ones), ''],
@@ -69,6 +71,11 @@ suite('simplify', () => {
       '0 and -0 are two numbers',
       sub(div(1, mul(x, 0)), div(1, mul(x, -0))),
       '%1 = mul(%0, 0) float32 [2, 3]\n%2 = div(1, %1) float32 [2, 3]\n%3 = mul(%0, 0)',
+    ],
+    [
+      'arrays are told apart',
+      add(mul(x, row(1, 2, 3)), mul(x, row(3, 2, 1))),
+      '%2 = mul(%0, %1) float32 [2, 3]\n%4 = mul(%0, %3)',
     ],
     ['a reshape to itself', reshape(x, { shape: [2, 3] }), ''],
     ['a reshape of a reshape', reshape(reshape(x, { shape: [6] }), { shape: [2, 3] }), ''],

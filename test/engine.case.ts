@@ -188,6 +188,18 @@ const fused: readonly { name: string; steps: number; specs: readonly TensorSpec[
       y: ([x, w, b]) => sigmoid(add(matmul(x, w, { transposeA: true, transposeB: true }), b)),
     },
     {
+      name: 'square matmul + column by column',
+      steps: 2,
+      specs: floats([3, 5], [5, 3], [3, 1]),
+      y: ([x, w, b]) => relu(add(matmul(x, w, {}), b)),
+    },
+    {
+      name: 'two loops of different shapes that read the same',
+      steps: 3,
+      specs: floats([5, 7], [7]),
+      y: ([a, b]) => matmul(add(a, b), reshape(exp(b), { shape: [7, 1] })),
+    },
+    {
       name: 'one column',
       steps: 1,
       specs: floats([6, 5], [5, 1], [1]),
@@ -513,6 +525,7 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
           Object.entries(moves(x)).map(([move, y]) => [`${name} ${move}`, y]),
         ),
       )
+      outputs['bytes halved'] = mul(bytes, 0.5)
       const program = compile(state, { outputs, updates: [[kept, big]] })
       const values = {
         bytes: Uint8Array.from({ length: 15 }, (_, i) => 255 - i),
@@ -529,6 +542,10 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         assert.deepEqual([...got[`${name} twice`]].slice(0, 10), [...x.slice(0, 5), ...x.slice(0, 5)])
         assert.deepEqual([...got[`${name} repeated`]], [...x, ...x])
       }
+      assert.deepEqual(
+        [...got['bytes halved']],
+        Array.from(values.bytes, (byte) => byte / 2),
+      )
       assert.deepEqual(await state.read('kept'), values.big)
       program.close()
       state.close()
@@ -568,13 +585,13 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         [(a, value) => pad(a, { padding: [[1, 0]], value }), Infinity, -Infinity, [Infinity, -Infinity]],
       ]
       for (const [op, first, second, wanted] of rows) {
-        const outputs = { first: op(x, first), second: op(z, second) }
-        const got = await evaluate(
-          engine,
-          { outputs },
-          { x: new Float32Array(5).fill(2), z: new Float32Array(6).fill(2) },
-        )
-        assert.deepEqual([got.first[0], got.second[0]], wanted)
+        // and one length: one loop that has both
+        for (const other of [z, x]) {
+          const outputs = { first: op(x, first), second: op(other, second) }
+          const values = { x: new Float32Array(5).fill(2), z: new Float32Array(6).fill(2) }
+          const got = await evaluate(engine, { outputs }, values)
+          assert.deepEqual([got.first[0], got.second[0]], wanted)
+        }
       }
     })
 
@@ -686,6 +703,20 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         const again = grown(700)
         assert.ok(Number.isFinite((await again.run(values(700))).y[0]))
         for (const program of [small, again]) program.close()
+        state.close()
+      })
+
+      test('a program goes on when the arena has moved', async () => {
+        const state = await stateWith(engine, { w: [1] })
+        const doubled = (size: number) => compile(state, { outputs: { y: mul(input('x', [size]), 2) } })
+        const small = doubled(8)
+        const x = ladder(8, 1)
+        const wanted = [...(await small.run({ x })).y]
+        await state.add('behind', { shape: [1000], dtype: 'float32' }, () => new Float32Array(1000))
+        const big = doubled(50_000)
+        await big.run({ x: ladder(50_000, 2) })
+        assert.deepEqual([...(await small.run({ x })).y], wanted)
+        for (const program of [small, big]) program.close()
         state.close()
       })
 

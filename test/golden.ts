@@ -6,6 +6,7 @@ export interface Golden<C> {
   readonly cases: readonly C[]
   /** A tensor by its whole name, `<case>/<tensor>`. */
   readonly tensor: (name: string) => { readonly shape: readonly number[]; readonly data: Numbers }
+  readonly has: (name: string) => boolean
 }
 
 const arrays = { F64: Float64Array, F32: Float32Array, I32: Int32Array } as const
@@ -18,6 +19,7 @@ export function golden<C>(topic: string): Golden<C> {
   const metadata = header['__metadata__'] as unknown as { cases: string }
   return {
     cases: JSON.parse(metadata.cases) as C[],
+    has: (name) => name in header,
     tensor: (name) => {
       const entry = header[name]
       if (!entry) throw new Error(`${topic} has no tensor ${name}`)

@@ -21,13 +21,16 @@ const made = (seed: number): Model =>
     dense({ units: 10 }),
   ])
 
-/** Bytes of the process after what can be forgotten is. */
-async function footprint(): Promise<number> {
-  for (let turn = 0; turn < 3; turn++) {
+/** What is taken once all that can be forgotten is: bytes of JavaScript's heap, and the end of the engine's memory. */
+async function taken(net: Model): Promise<{ heap: number; engine: number }> {
+  for (let turn = 0; turn < 5; turn++) {
     collect()
-    await setTimeout(5) // registries hear of it in a task of their own
+    await setTimeout(10) // registries hear of it in a task of their own
   }
-  return process.memoryUsage().rss
+  const probe = (await net.engine()).create({ shape: [2 ** 23], dtype: 'float32' }) // beyond all gaps
+  const { address } = probe as unknown as { address: number }
+  probe.close()
+  return { heap: process.memoryUsage().heapUsed, engine: address }
 }
 
 for (const [how, end] of [
@@ -41,13 +44,15 @@ for (const [how, end] of [
       await net.predict(new Uint8Array(784))
       await end(net)
     }
-    let after50 = 0
+    const witness = made(0)
+    let before = { heap: 0, engine: 0 }
     for (let i = 0; i < 200; i++) {
       await use(i)
       if (i % 10 === 9) collect()
-      if (i === 49) after50 = await footprint()
+      if (i === 49) before = await taken(witness)
     }
-    const grown = (await footprint()) - after50
-    assert.ok(grown < 64e6, `grown by ${(grown / 1e6).toFixed(1)} MB`)
+    const after = await taken(witness)
+    const [heap, engine] = [(after.heap - before.heap) / 1e6, (after.engine - before.engine) / 1e6]
+    assert.ok(heap < 20 && engine < 20, `grown by ${heap.toFixed(1)} MB of heap, ${engine.toFixed(1)} MB of the engine`)
   })
 }

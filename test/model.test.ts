@@ -451,6 +451,7 @@ const outcomes: [name: string, build: (x: Tensor, y: Tensor) => Tensor, shape: n
   ['multiply', (x, y) => layers.multiply()([x, y]), [2, 2, 1], [4, 2, 9, 0]],
   ['average', (x, y) => layers.average()(x, y, y), [2, 2, 1], [3, 4 / 3, 3, 4 / 3]],
   ['maximum', (x, y) => layers.maximum()(x, y), [2, 2, 1], [4, 2, 3, 4]],
+  ['concatenate', (x, y) => layers.concatenate({ axis: 1 })(x, y), [4, 2, 1], [1, 2, 3, 4, 4, 1, 3, 0]],
   ['globalAveragePooling2d', (x) => layers.globalAveragePooling2d()(x), [1], [2.5]],
   ['globalMaxPooling2d', (x) => layers.globalMaxPooling2d({ keepDims: true })(x), [1, 1, 1], [4]],
   ['zeroPadding2d', (x) => layers.zeroPadding2d({ padding: [0, [1, 0]] })(x), [2, 3, 1], [0, 1, 2, 0, 3, 4]],

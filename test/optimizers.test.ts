@@ -240,6 +240,32 @@ test('fit: with averages of weights these are judged and kept in the end, while 
   assert.ok(Math.abs(loss - history['val_loss'][2]) < 1e-9)
 })
 
+test('fit: averages begin at the weights that are there, not where an earlier training left them', async () => {
+  const still = { batchSize: 36, learningRate: 0, optimizer: { type: 'sgd', useEma: true } } as const
+  const net = await fitted(still, { epochs: 20, batchSize: 36, learningRate: 0.5 })
+  const before = await net.weights()
+  await net.fit(floats(), still)
+  assert.deepEqual(await net.weights(), before)
+})
+
+test('fit: another optimizer counts its own steps, and one that comes back begins anew', async () => {
+  const settings = { batchSize: 36, optimizer: 'adam', learningRate: 1e-3 } as const
+  const net = await fitted({ epochs: 200, batchSize: 36, optimizer: 'sgd', learningRate: 1e-9 })
+  for (const turn of ['first', 'second']) {
+    const before = await net.weights()
+    await net.fit(floats(), settings)
+    for (const [name, weight] of Object.entries(await net.weights())) {
+      // with its bias corrections, Adam's first step is the rate in every weight
+      const steps = weight.map((x, i) => Math.abs(x - before[name][i]))
+      assert.ok(
+        steps.every((step) => Math.abs(step - 1e-3) < 2e-5),
+        `${turn}: ${name} ${steps}`,
+      )
+    }
+    await net.fit(floats(), { batchSize: 36, optimizer: 'sgd', learningRate: 1e-9 })
+  }
+})
+
 test('fit: a schedule ends with the training, and wins over the rate of the optimizer', async () => {
   const line = { type: 'polynomialDecay', initialLearningRate: 0.1, endLearningRate: 0 } as const
   const trained = async (decaySteps: number | undefined, length: FitOptions) => {

@@ -117,6 +117,7 @@ suite('random ops equal base/random.ts element by element', () => {
     { shape: [7, 1], seed: 9, step: 2, row: 6, stream: 5 },
     { shape: [2, 301], seed: 9, step: 2, row: 1_000_000, stream: 5 },
     { shape: [1, 1001], seed: 9, step: 2, row: 17_179_869, stream: 5 }, // from element 2^34 on: the counter's high word
+    { shape: [2, 8], seed: 9, step: 2, row: 2 ** 31 - 1, stream: 5 }, // the counter's low word wraps within a vector
     { shape: [300, 401], seed: -3, step: 2, row: 5, stream: 2 ** 31 + 5 },
     { shape: [], seed: 9, step: 2, row: 0, stream: 5 },
   ]

@@ -4,6 +4,8 @@ import { after, test } from 'node:test'
 import { settle } from '../src/base/options.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
 import { input } from '../src/graph/node.ts'
+import type { Dataset, Model } from '../src/index.ts'
+import { fromArrays, layers, sequential } from '../src/index.ts'
 import type { Regularizer } from '../src/nn/regularizers.ts'
 import { penaltyOf, regularizerOption } from '../src/nn/regularizers.ts'
 import { gradients } from '../src/ops/gradient.ts'
@@ -51,3 +53,43 @@ for (const [given, ...words] of [
     assert.throws(() => settle(table, { kernelRegularizer: given }, 'dense'), failure('E_OPTION', ...words))
   })
 }
+
+/** Two inputs, a plain sum of them: the mean squared error from its target is 1 for every sample. */
+async function sumOfTwo(options: { kernelRegularizer?: Regularizer } = {}): Promise<{ net: Model; data: Dataset }> {
+  const net = sequential({ inputShape: [2], engine: 'reference' }, [
+    layers.dense({ units: 1, useBias: false, kernelInitializer: 'ones', ...options }),
+  ])
+  const data = fromArrays({
+    name: 'sums',
+    inputs: { x: { shape: [2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10) } },
+    targets: { y: { shape: [1], data: Float32Array.of(4, 6, 12, 14, 18) } },
+  })
+  return { net, data }
+}
+
+for (const batchSize of [1, 2, 5]) {
+  test(`a penalty is part of the loss once, of training and of evaluation, in batches of ${batchSize}`, async () => {
+    const { net, data } = await sumOfTwo({ kernelRegularizer: { type: 'l2', l2: 0.25 } })
+    const { loss } = await net.evaluate(data, { batchSize })
+    assert.ok(Math.abs(loss - 1.5) < 1e-12, `${loss}`)
+    const { history } = await net.fit(data, { batchSize, optimizer: 'sgd', learningRate: 0 })
+    assert.ok(Math.abs(history['loss'][0] - 1.5) < 1e-12, `${history['loss']}`)
+    net.freeze()
+    const frozen = await net.evaluate(data, { batchSize })
+    assert.ok(Math.abs(frozen['loss'] - 1) < 1e-12, 'none on what is frozen, as in Keras')
+  })
+}
+
+test('a penalty is part of the gradient', async () => {
+  const settings = { batchSize: 5, optimizer: 'sgd', learningRate: 1e-3, shuffle: false } as const
+  const [plain, penalised] = [
+    await sumOfTwo(),
+    await sumOfTwo({ kernelRegularizer: { type: 'l1L2', l1: 0.5, l2: 0.25 } }),
+  ]
+  for (const { net, data } of [plain, penalised]) await net.fit(data, settings)
+  const [a, b] = [await plain.net.weights(), await penalised.net.weights()]
+  a['dense/kernel'].forEach((weight, i) => {
+    // the slope of 0.5 |w| + 0.25 w^2 at 1
+    assert.ok(Math.abs(weight - b['dense/kernel'][i] - 1e-3) < 1e-7)
+  })
+})

@@ -6,6 +6,7 @@ import { custom, settle } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
+import { layers as builtIn } from '../nn/layers/index.ts'
 import type { AnyLayerMaker } from './file.ts'
 import { modelFromBytes } from './file.ts'
 import type { ModelOptions } from './model.ts'
@@ -89,6 +90,11 @@ export type LoadOptions = Options<typeof loadTable>
 /** A model from the bytes of a file; `file` names it in complaints. */
 export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOptions = {}): Model {
   const { customLayers, ...engine } = settle(loadTable, options, 'loadModel')
+  const twice = customLayers.find(({ type }) => Object.hasOwn(builtIn, type))
+  if (twice) {
+    const hint = 'give yours another type in defineLayer'
+    throw new FoveaError('E_OPTION', { what: `there is a layer '${twice.type}' already`, where: 'customLayers', hint })
+  }
   const saved = modelFromBytes(bytes, file, customLayers)
   const { kind, network } = saved
   return new Model({ kind, name: network.name, seed: 0, engine, from: network }, saved)

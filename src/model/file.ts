@@ -77,11 +77,6 @@ export type AnyLayerMaker = Pick<LayerMaker<Record<never, never>>, 'type' | 'row
 /** Wires a network from JSON that may be a stranger's; `custom` are kinds of layers that Fovea does not have itself. */
 export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] = []): Network {
   const { name, layers: given, calls, outputs } = record(json, 'the architecture')
-  const twice = custom.find(({ type }) => Object.hasOwn(layers, type))
-  if (twice) {
-    const hint = 'give yours another type in defineLayer'
-    throw new FoveaError('E_OPTION', { what: `there is a layer '${twice.type}' already`, where: 'customLayers', hint })
-  }
   const kinds = { ...layers, ...Object.fromEntries(custom.map((make) => [make.type, make])) }
   const described = Object.entries(record(given, 'layers'))
   const made = new Map(described.map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer, kinds)]))

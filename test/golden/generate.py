@@ -13,10 +13,12 @@ os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OP
 
 import torch
 
+from batch_normalization import batch_normalizations
 from convolution import convolutions
 from lenet import train
 from losses import losses, sample_losses
 from normalization import normalizations
+from ops import ops
 from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
@@ -28,6 +30,8 @@ if __name__ == '__main__':
     losses()
     sample_losses()
     normalizations()
+    batch_normalizations()
+    ops()
     train()
     optimizers()
     steps()

@@ -54,7 +54,7 @@ export function render(
   /** Equal for equal expressions, wherever they were made. */
   const keyOf = (x: Scalar): string => {
     if (x.kind === 'argument') return `$${x.index}`
-    if (x.kind === 'constant') return `${x.value}`
+    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
     const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
     keys.set(x, key)
     return key

@@ -1,0 +1,96 @@
+/** Faults of training: order, checkpoints, callbacks, what is frozen. */
+import type { Fault } from './fault.ts'
+
+export const training: readonly Fault[] = [
+  {
+    name: 'a resumed epoch is shuffled as the next one',
+    file: 'src/model/epoch.ts',
+    find: 'step: session.epochs - 1',
+    replace: 'step: session.epochs - (at.batch > 0 ? 0 : 1)',
+    tests: ['resume'],
+  },
+  {
+    name: 'steps that are not reported are lost with a checkpoint',
+    file: 'src/model/epoch.ts',
+    find: 'at.unreported = done.map(',
+    replace: 'at.unreported = [].map(',
+    tests: ['resume'],
+  },
+  {
+    name: 'partial sums of an epoch are not restored',
+    file: 'src/model/checkpointing.ts',
+    find: 'tally: new Tally(tally)',
+    replace: 'tally: new Tally()',
+    tests: ['resume'],
+  },
+  {
+    name: 'counts of steps are not restored',
+    file: 'src/model/checkpointing.ts',
+    find: 'Object.assign(session, counts)',
+    replace: 'void counts',
+    tests: ['resume'],
+  },
+  {
+    name: 'states of callbacks are not restored',
+    file: 'src/model/checkpointing.ts',
+    find: 'await byKey.get(key)?.restore?.(state as never)',
+    replace: 'void state',
+    tests: ['resume'],
+  },
+  {
+    name: 'a stop is forgotten by the checkpoint',
+    file: 'src/model/checkpointing.ts',
+    find: 'if (totalSteps > then)',
+    replace: 'if (totalSteps >= then)',
+    tests: ['resume'],
+  },
+  {
+    name: 'a checkpoint of other data is taken',
+    file: 'src/model/checkpointing.ts',
+    find: 'data: await dataHash(data),',
+    replace: "data: '',",
+    tests: ['resume'],
+  },
+  {
+    name: 'averages go on from an earlier training',
+    file: 'src/model/train.ts',
+    find: "isNew || typeof value !== 'number'",
+    replace: 'isNew',
+    tests: ['optimizers'],
+  },
+  {
+    name: 'weights that were kept stay for the next training',
+    file: 'src/model/training.ts',
+    find: 'state.remove(state.names.filter((name) => name.startsWith(KEPT)))',
+    replace: 'void state',
+    tests: ['callbacks'],
+  },
+  {
+    name: 'what is frozen is trained',
+    file: 'src/model/network.ts',
+    find: 'frozen.has(name)\n      ? []',
+    replace: "frozen.has('')\n      ? []",
+    tests: ['layers'],
+  },
+  {
+    name: 'statistics of a frozen layer move',
+    file: 'src/model/network.ts',
+    find: 'isTrainable: !network.frozen.has(name)',
+    replace: 'isTrainable: true',
+    tests: ['layers'],
+  },
+  {
+    name: 'weights of another model are not taken over',
+    file: 'src/model/part.ts',
+    find: 'other.layer === layer',
+    replace: 'other.name === layer.givenName',
+    tests: ['layers'],
+  },
+  {
+    name: 'a penalty counts once for a batch, not for every sample',
+    file: 'src/model/objective.ts',
+    find: 'mul(penalty, divisor)',
+    replace: 'penalty',
+    tests: ['regularizers'],
+  },
+]
