@@ -85,7 +85,8 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       },
       async write(values) {
         check()
-        await write(address, dtypes[spec.dtype].array.from(values))
+        const { array } = dtypes[spec.dtype]
+        await write(address, values instanceof array ? values : array.from(values))
       },
       close() {
         if (isClosed) return
