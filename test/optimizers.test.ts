@@ -246,6 +246,9 @@ test('fit: averages begin at the weights that are there, not where an earlier tr
   const before = await net.weights()
   await net.fit(floats(), still)
   assert.deepEqual(await net.weights(), before)
+  await net.setWeights({ 'dense/bias': Float32Array.of(1, 2, 3) })
+  await net.fit(floats(), still)
+  assert.deepEqual((await net.weights())['dense/bias'], Float32Array.of(1, 2, 3))
 })
 
 test('fit: another optimizer counts its own steps, and one that comes back begins anew', async () => {

@@ -75,7 +75,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   const { at, session, settings, validation, signal } = training
   if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
   await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
-  if (at.tally.samples === 0) return
+  if (at.batch === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
   const { loss, metrics, lossReduction } = settings
