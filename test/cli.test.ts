@@ -278,6 +278,11 @@ const train = `train lenet ${small.join(' ')}`
 const failures: [words: string, code: number, says: RegExp][] = [
   ['trian', 2, /no command 'trian'; did you mean 'train'/],
   ['train', 2, /train: <network> is missing/],
+  [
+    'train lenet --data digits --samples 20 --test-samples 10 --out /proc/fovea/run',
+    7,
+    /run: cannot be made: got ENOENT/,
+  ],
   ['train --resume FOLDER/none', 7, /none.config\.json: there is no such file/],
   ['train lenet --resume FOLDER', 2, /has its network and its folder already: got 'lenet'/],
   ['train lenet', 2, /'--data' is missing: expected 'mnist', 'digits'/],

@@ -1,7 +1,7 @@
 /** The folder that a training run leaves behind: what was asked for, how it went, and the model. */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readFile, writeFile } from '#platform'
+import { disk, readFile, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 
 export const CONFIG_FILE = 'config.json'
@@ -21,7 +21,7 @@ export interface RunFolder {
 export async function makeRunFolder(given: { path: string | undefined; name: string; now: Date }): Promise<RunFolder> {
   const path = given.path ?? (await unusedPath(join('runs', `${given.name}-${stampOf(given.now)}`)))
   await checkRunFolder(path)
-  await mkdir(path, { recursive: true }).catch((error) => {
+  await disk.mkdir(path).catch((error) => {
     throw failure(path, 'made', error)
   })
   return runFolderAt(path)

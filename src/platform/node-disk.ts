@@ -20,7 +20,7 @@ export const disk: Disk = {
   },
   rename: (from, to) => fs.rename(from, to),
   unlink: (path) => fs.unlink(path),
-  mkdir: async (path) => (await fs.mkdir(path, { recursive: true })) !== undefined,
+  mkdir: makeFolder,
   readdir: (path) => fs.readdir(path),
   async read(path) {
     const file = await fs.open(path, 'r')
@@ -53,4 +53,24 @@ export const disk: Disk = {
     for (let at = folders[0]; dirname(at) !== at; at = dirname(at)) folders.push(dirname(at))
     return folders
   },
+}
+
+/**
+ * Makes a folder and those missing above it; whether any was missing. Node's own `recursive` never ends where a folder can
+ * be made in none that is there, as in /proc, and tells of a read-only disk that something is missing.
+ */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await fs.mkdir(path)
+    return true
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST' && (await fs.stat(path)).isDirectory()) return false
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+  }
+  await makeFolder(dirname(path))
+  await fs.mkdir(path).catch((error) => {
+    if (codeOf(error) !== 'EEXIST') throw error // another process was faster
+  })
+  return true
 }

@@ -48,7 +48,7 @@ export async function writeFile(path: string, bytes: Uint8Array): Promise<void> 
 /** Adds text at the end of a file, which is made where there is none (its folder too); gives the file's bytes. */
 export async function appendFile(path: string, text: string): Promise<number> {
   try {
-    await fs.mkdir(dirname(path), { recursive: true })
+    await disk.mkdir(dirname(path))
     await fs.appendFile(path, text)
     return (await fs.stat(path)).size
   } catch (error) {
