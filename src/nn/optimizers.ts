@@ -241,5 +241,9 @@ export function settleOptimizer(given: Optimizer, learningRate?: LearningRate): 
   if (clips.length > 1) {
     throw new FoveaError('E_OPTION', { what: 'clips gradients in two ways', where: type, got: clips.join(' and ') })
   }
+  if (settled.emaOverwriteFrequency !== undefined && !settled.useEma) {
+    const what = "'emaOverwriteFrequency' does nothing without averages"
+    throw new FoveaError('E_OPTION', { what, where: type, hint: 'say useEma: true' })
+  }
   return { type, row, options: learningRate === undefined ? settled : { ...settled, learningRate } }
 }
