@@ -1,28 +1,42 @@
-/** The native addon as Node loads it: from `native/build/` beside the sources or `dist/`, or from where FOVEA_NATIVE_ADDON says. */
-import { existsSync } from 'node:fs'
+/** The native addon as Node loads it: what was built beside the sources or `dist/`, or what FOVEA_NATIVE_ADDON names. */
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LoadedAddon } from './addon.ts'
 
-/** What the system's loader says, and what to do about it. */
-const reasons: readonly [said: RegExp, hint: string][] = [
-  [/libdnnl|libgomp/, 'install oneDNN: apt-get install libdnnl-dev'],
-  [/ELF|file format|Exec format/, 'it was built for another kind of machine'],
-  [/GLIBC|CXXABI|relocating|shared library/, 'it was built on another system'],
+/** What the system's loader may say, and what that means. */
+const meanings: readonly [said: RegExp, meaning: string][] = [
+  [/libdnnl|libgomp/, 'oneDNN is not installed, or another version of it: apt-get install libdnnl-dev'],
+  // of a whole file for another processor Linux says that it is not there
+  [/ELF|file too short|Exec format|\.node: cannot open/, 'it was built for another kind of machine'],
+  [/GLIBC|CXXABI|relocating|shared library|cannot open shared object/, 'it was built on another system'],
 ]
 
-/** Loads the addon, once in a process; whatever goes wrong is a reason and no error. */
+/** Loads the addon, once in a process; whatever stands against it is a reason and no error. */
 export function loadAddon(): LoadedAddon {
-  const built = fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url))
-  const path = resolve(process.env['FOVEA_NATIVE_ADDON'] || built)
-  const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'fovea native'
-  if (!existsSync(path)) return { missing: `not built: ${build} builds it (with g++ and oneDNN)` }
+  const given = process.env['FOVEA_NATIVE_ADDON']
+  const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
+  const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
+  if (!existsSync(path)) {
+    const failed = given ? `nothing at ${path}` : lastFailure(dirname(path))
+    const why = failed ? `not built (${failed})` : 'not built'
+    return { missing: `${why}; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)` }
+  }
   try {
     return { addon: createRequire(import.meta.url)(path) }
   } catch (error) {
-    const said = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    const hint = reasons.find(([pattern]) => pattern.test(said))?.[1]
-    return { missing: `does not load: ${said}${hint ? `; ${hint}` : ''}; ${build} builds it anew` }
+    const said = (error instanceof Error ? error.message : String(error)).split('\n')[0]
+    const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
+    return { missing: `does not load: ${said}${meaning ? ` (${meaning})` : ''}; ${build} builds it for this machine` }
+  }
+}
+
+/** What the last build failed with, where there was one. */
+function lastFailure(folder: string): string | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'stamp.json'), 'utf8')).failed
+  } catch {
+    return undefined
   }
 }
