@@ -92,7 +92,7 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
 function atSurface(value: Value, where: string): Value<DType> {
   const { dtype } = value
   if (isSurfaceDType(dtype)) return { ...value, dtype }
-  const hint = "cast(x, 'float32') first"
+  const hint = 'toFloat(x) first'
   throw new FoveaError('E_DTYPE', { what: `${dtype} stays inside programs`, where, expected: 'float32', hint })
 }
 
