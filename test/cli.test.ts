@@ -73,6 +73,7 @@ test('train: plain lines in a pipe', () => {
   for (const expected of [
     /^Model: "lenet"$/m,
     /^engine wasm: .*threads?$/m,
+    /^precision float32$/m,
     /^memory \d+\.\d\d MB for a step/m,
     /^train on 192 images, validate on 64$/m,
     /^Epoch 1\/2$/m,

@@ -1,6 +1,7 @@
 /** The contract of an engine: it lowers steps to stages, keeps tensors, and runs what has been laid out. */
-import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
+import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
 import type { MemoryPlan, Touch } from './memory.ts'
+import type { Precision } from './precision.ts'
 import type { Step, Value } from './step.ts'
 
 /** What comes back from an engine; the reference engine gives its float64. */
@@ -15,8 +16,8 @@ export interface Stage<Code = unknown> extends Touch {
 export interface Layout<Code = unknown> {
   readonly stages: readonly Stage<Code>[]
   readonly memory: MemoryPlan
-  readonly inputs: Readonly<Record<string, Value>>
-  readonly outputs: Readonly<Record<string, Value>>
+  readonly inputs: Readonly<Record<string, Value<DType>>>
+  readonly outputs: Readonly<Record<string, Value<DType>>>
 }
 
 /** A tensor that stays on an engine from run to run. Reads and writes are queued in order with the runs. */
@@ -47,6 +48,8 @@ export interface Engine<Code = unknown> {
   readonly description: string
   /** Arena and residents together never exceed this many bytes. */
   readonly memoryLimit: number
+  /** How it can compute; where a precision asked for is not among them, it computes in float32. */
+  readonly precisions: readonly Precision[]
   lower(step: Step): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable

@@ -157,6 +157,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     threads: workers.count,
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
+    precisions: ['float32'],
     get isOpen() {
       return workers.isOpen
     },

@@ -1,6 +1,7 @@
 /** Elementwise steps: any expressions over inputs that broadcast, in one loop. */
 import type { ElementwiseStep, Value } from '../../../compile/step.ts'
-import type { DType } from '../../../graph/dtype.ts'
+import { mayOverwrite } from '../../../compile/step.ts'
+import type { StorageDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { broadcastStrides, sizeOf } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
@@ -15,7 +16,7 @@ import { loadFloats, loadSplat, overRun, storeFloats } from '../vectors.ts'
 interface ElementwiseShape {
   /** Sizes after merging neighbouring axes that all inputs walk alike; a single run counts as [0], its length is in the units. */
   readonly sizes: Shape
-  readonly inputs: readonly { readonly dtype: DType; readonly strides: readonly number[] }[]
+  readonly inputs: readonly { readonly dtype: StorageDType; readonly strides: readonly number[] }[]
   readonly expressions: readonly Scalar[]
 }
 
@@ -103,7 +104,8 @@ const loop = defineKernel<ElementwiseShape>(
 )
 
 /** The stage of an elementwise step. */
-export function elementwiseStage({ shape, inputs, expressions, outputs }: ElementwiseStep): WasmStage {
+export function elementwiseStage(step: ElementwiseStep): WasmStage {
+  const { shape, inputs, expressions, outputs } = step
   const { sizes, strides } = merged(shape, inputs)
   const whole = sizes.length === 1
   const total = sizeOf(sizes)
@@ -116,7 +118,7 @@ export function elementwiseStage({ shape, inputs, expressions, outputs }: Elemen
     {
       reads: inputs.map((x) => x.buffer),
       writes: outputs.map((x) => x.buffer),
-      inPlace: true, // an operand with as many bytes as a result is not repeated: element i needs its element i
+      inPlace: mayOverwrite(step), // an operand with as many bytes as a result is not repeated: element i needs its element i
       units: whole ? Math.ceil(total / 4) : total / sizes[sizes.length - 1],
       work: (whole ? 4 : sizes[sizes.length - 1]) * 4,
     },
