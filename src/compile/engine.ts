@@ -50,7 +50,8 @@ export interface Engine<Code = unknown> {
   readonly memoryLimit: number
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
-  lower(step: Step): readonly Stage<Code>[]
+  /** The stages of a program's steps, in an order in which they may run. */
+  lower(steps: readonly Step[]): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
   /** False once it was closed, or its workers died. */

@@ -45,7 +45,7 @@ export class Program {
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }
-    const stages = plan.steps.flatMap((step) => engine.lower(step))
+    const stages = engine.lower(plan.steps)
     const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
     this.memory = planMemory(stages, buffersOf(plan.inputs), buffersOf(plan.outputs))
     this.steps = plan.steps

@@ -6,12 +6,13 @@ import { sizeOf } from '../graph/shape.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { scalarText } from '../ops/scalar.ts'
 
-/** Where numbers live: in the arena that programs share, or with the state, for good. */
+/** Where numbers live: in the arena that programs share, with the state or the program, for good. */
 export interface Buffer {
   readonly bytes: number
   readonly home:
     | { readonly in: 'arena' }
     | { readonly in: 'state'; readonly name: string }
+    | { readonly in: 'program' }
     | { readonly in: 'constant'; readonly value: TypedArray | Float64Array }
 }
 

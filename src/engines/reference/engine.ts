@@ -1,6 +1,6 @@
 /** The reference engine: one thread, float64, everything as it is written. For teaching, debugging and judging the others. */
 import { FoveaError } from '../../base/errors.ts'
-import type { Engine, Executable, Layout, Numbers, Resident, Stage } from '../../compile/engine.ts'
+import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
 import { readsOf } from '../../compile/step.ts'
 import type { DType, StoredSpec, TensorSpec } from '../../graph/dtype.ts'
@@ -35,13 +35,12 @@ export function referenceEngine(): Engine<Step> {
     get isOpen() {
       return !isClosed
     },
-    lower: (step): Stage<Step>[] => [
-      {
+    lower: (steps) =>
+      steps.map((step) => ({
         reads: readsOf(step).map((x) => x.buffer),
         writes: step.outputs.map((x) => x.buffer),
         code: step,
-      },
-    ],
+      })),
     create: (spec) => createResident(spec, check),
     load: (layout, residents) => load(layout, residents as ReadonlyMap<string, ReferenceResident>, check),
     close: async () => {

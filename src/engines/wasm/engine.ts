@@ -110,7 +110,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       if (at === undefined) {
         at = allocate(buffer.bytes)
         constants.set(buffer, at)
-        write(at, home.value).catch(() => {}) // a dead engine says so at the run
+        if (home.in === 'constant') write(at, home.value).catch(() => {}) // a dead engine says so at the run
       }
       return { in: 'memory', at }
     }
@@ -161,7 +161,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     get isOpen() {
       return workers.isOpen
     },
-    lower,
+    lower: (steps) => steps.flatMap(lower),
     create,
     load,
     close: () => workers.close(),

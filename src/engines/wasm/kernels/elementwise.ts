@@ -1,9 +1,9 @@
 /** Elementwise steps: any expressions over inputs that broadcast, in one loop. */
-import type { ElementwiseStep, Value } from '../../../compile/step.ts'
+import type { ElementwiseStep } from '../../../compile/step.ts'
 import { mayOverwrite } from '../../../compile/step.ts'
 import type { StorageDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf } from '../../../graph/shape.ts'
+import { sizeOf, walk } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
 import { render } from '../expression.ts'
@@ -18,23 +18,6 @@ interface ElementwiseShape {
   readonly sizes: Shape
   readonly inputs: readonly { readonly dtype: StorageDType; readonly strides: readonly number[] }[]
   readonly expressions: readonly Scalar[]
-}
-
-/** Axes of size 1 go, neighbours that every input walks as one axis become one. */
-function merged(shape: Shape, inputs: readonly Value[]): { sizes: number[]; strides: number[][] } {
-  const full = inputs.map((x) => broadcastStrides(x.shape, shape))
-  const sizes: number[] = []
-  const strides: number[][] = inputs.map(() => [])
-  shape.forEach((size, axis) => {
-    if (size === 1) return
-    const last = sizes.length - 1
-    const fits = last >= 0 && full.every((own, i) => strides[i][last] === own[axis] * size)
-    if (fits) sizes[last] *= size
-    else sizes.push(size)
-    for (const [i, own] of full.entries()) strides[i][fits ? last : last + 1] = own[axis]
-  })
-  if (sizes.length === 0) return { sizes: [1], strides: inputs.map(() => [0]) }
-  return { sizes, strides }
 }
 
 const loop = defineKernel<ElementwiseShape>(
@@ -106,7 +89,10 @@ const loop = defineKernel<ElementwiseShape>(
 /** The stage of an elementwise step. */
 export function elementwiseStage(step: ElementwiseStep): WasmStage {
   const { shape, inputs, expressions, outputs } = step
-  const { sizes, strides } = merged(shape, inputs)
+  const { sizes, strides } = walk(
+    shape,
+    inputs.map((x) => x.shape),
+  )
   const whole = sizes.length === 1
   const total = sizeOf(sizes)
   return loop(

@@ -1,0 +1,161 @@
+#include "engine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "onednn.hpp"
+
+namespace fovea {
+
+/// Vectors may be read beyond the end of the last buffer.
+constexpr int64_t SLACK = 256;
+
+Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
+    : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
+  own_ = Bytes::allocate(ownBytes + SLACK);
+  if (!own_) throw Fault("E_LIMIT", "program", "the host gave no more memory");
+}
+
+void Program::create() {
+  for (const Stage &stage : stages_) stage.operation->create();
+}
+
+int64_t Program::scratchFloats() const {
+  int64_t most = 0;
+  for (const Stage &stage : stages_) most = std::max(most, stage.operation->scratchFloats);
+  return most;
+}
+
+char *Program::at(uint32_t place, char *arena) const {
+  const Place &one = places_[place];
+  if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
+  return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
+}
+
+void Program::bind(char *arena) {
+  for (const Stage &stage : stages_) {
+    std::vector<char *> operands;
+    for (const uint32_t place : stage.places) operands.push_back(at(place, arena));
+    stage.operation->bind(operands);
+  }
+  boundTo_ = arena;
+  isBound_ = true;
+}
+
+void Program::run(const Team &team, char *arena) {
+  if (!isBound_ || boundTo_ != arena) bind(arena);
+  if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
+  for (size_t i = 0; i < stages_.size(); i++) {
+    const Stage &stage = stages_[i];
+    if (stage.operation->isOnce) {
+      uint64_t versions = 1;
+      for (size_t k = 0; k < stage.places.size(); k++) {
+        const Place &place = places_[stage.places[k]];
+        if (place.tensor && !stage.isWritten[k]) versions += place.tensor->version;
+      }
+      if (seen_[i] == versions) continue;
+      seen_[i] = versions;
+    }
+    const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+    stage.operation->run(team);
+    if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (size_t k = 0; k < stage.places.size(); k++) {
+      const Place &place = places_[stage.places[k]];
+      if (place.tensor && stage.isWritten[k]) place.tensor->version++;
+    }
+  }
+}
+
+namespace {
+
+/// Engines whose threads are to end before oneDNN's own memory goes at the process's end.
+struct Living {
+  std::mutex mutex;
+  std::set<Engine *> engines;
+  ~Living() {
+    for (Engine *engine : engines) engine->finish();
+  }
+};
+Living &living() {
+  static Living all;
+  return all;
+}
+
+}  // namespace
+
+Engine::Engine(int threads) : threads(threads), thread_([this] { work(); }) {
+  const std::lock_guard<std::mutex> lock(living().mutex);
+  living().engines.insert(this);
+}
+
+Engine::~Engine() {
+  finish();
+  const std::lock_guard<std::mutex> lock(living().mutex);
+  living().engines.erase(this);
+}
+
+void Engine::finish() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Engine::queue(std::function<void()> job) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void Engine::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    isStopped_ = true;
+  }
+  wake_.notify_one();
+}
+
+void Engine::work() {
+  setThreads(threads);
+  team_.threads = threads;
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return isStopped_ || !jobs_.empty(); });
+      if (isStopped_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+void Engine::reserve(int64_t bytes) {
+  if (arena_ && arena_->size() >= bytes + SLACK && arena_->size() / 2 <= bytes + SLACK) return;
+  const int64_t before = arena_ ? arena_->size() : 0;
+  arena_.reset();  // first, so that the host need not hold both
+  arena_ = Bytes::allocate(bytes + SLACK);
+  if (arena_) return;
+  arena_ = Bytes::allocate(before);  // the smaller programs go on
+  throw Fault("E_LIMIT", "arena", "the host gave no more memory");
+}
+
+void Engine::load(Program &program) {
+  program.create();
+  const int64_t floats = program.scratchFloats();
+  if (!scratch_.empty() && scratch_[0]->size() >= floats * 4) return;
+  std::vector<std::unique_ptr<Bytes>> larger;
+  for (int i = 0; i < threads; i++) {
+    larger.push_back(Bytes::allocate(floats * 4 + SLACK));
+    if (!larger.back()) throw Fault("E_LIMIT", "scratch", "the host gave no more memory");
+  }
+  scratch_ = std::move(larger);
+  team_.scratch.clear();
+  for (const auto &one : scratch_) team_.scratch.push_back(reinterpret_cast<float *>(one->data()));
+}
+
+void Engine::run(Program &program) { program.run(team_, arena()); }
+
+}  // namespace fovea

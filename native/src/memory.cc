@@ -1,0 +1,28 @@
+#include "memory.hpp"
+
+#include <sys/mman.h>
+
+#include <new>
+
+namespace fovea {
+
+constexpr int64_t LARGE_PAGE = 1 << 21;
+
+std::unique_ptr<Bytes> Bytes::allocate(int64_t size) {
+  const int64_t page = size >= 2 * LARGE_PAGE ? LARGE_PAGE : 4096;
+  const int64_t mapped = (size / page + 1) * page + (page == LARGE_PAGE ? LARGE_PAGE : 0);
+  void *got = mmap(nullptr, size_t(mapped), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (got == MAP_FAILED) return nullptr;
+  char *start = static_cast<char *>(got);
+  if (page == LARGE_PAGE) madvise(got, size_t(mapped), MADV_HUGEPAGE);
+  // the data begin where a page of that size does; what lies before stays untouched
+  const int64_t shift = (page - int64_t(reinterpret_cast<uintptr_t>(start) % uintptr_t(page))) % page;
+  auto *bytes = new (std::nothrow) Bytes(start + shift, size, mapped);
+  if (!bytes) munmap(got, size_t(mapped));
+  else bytes->mapping_ = start;
+  return std::unique_ptr<Bytes>(bytes);
+}
+
+Bytes::~Bytes() { munmap(mapping_, size_t(mapped_)); }
+
+}  // namespace fovea

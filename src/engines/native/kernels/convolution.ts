@@ -1,0 +1,124 @@
+/** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
+import type { Value } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
+import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
+import { convolutionAxes } from '../../../ops/convolution.ts'
+import type { Description, Operation } from '../addon.ts'
+import type { Lower, Lowering } from './context.ts'
+import { scratch, stage, tailFields } from './context.ts'
+import { packed, splitBias } from './product.ts'
+
+/** [n, ...spatial, c] as oneDNN names axes. */
+const channelsFirst = (shape: Shape): Shape => [shape[0], shape[shape.length - 1], ...shape.slice(1, -1)]
+
+/** The fields of a convolution of x by a kernel, whichever of the three is computed. */
+function fieldsOf(
+  [x, kernel, y]: readonly Shape[],
+  attrs: ConvolutionAttrs,
+): Pick<Description, 'x' | 'kernel' | 'y' | 'strides' | 'dilation' | 'before' | 'after'> {
+  const axes = convolutionAxes(x, kernel, attrs)
+  const [perGroup, filters] = kernel.slice(-2)
+  return {
+    x: channelsFirst(x),
+    y: channelsFirst(y),
+    kernel: [attrs.groups, filters / attrs.groups, perGroup, ...kernel.slice(0, -2)],
+    strides: axes.map((a) => a.stride),
+    dilation: axes.map((a) => a.dilation),
+    before: axes.map((a) => a.before),
+    after: axes.map((a) => a.after),
+  }
+}
+
+const where = (op: string, ...shapes: readonly Shape[]): string =>
+  `${op} ${shapes.map((shape) => `[${shape.join(', ')}]`).join(' ')}`
+
+export const convolution: Lower<ConvolutionAttrs> = (step) => {
+  const { inputs, output, attrs, context, tail } = step
+  const [x, kernel] = inputs
+  const { bias, rest } = splitBias(tail, output)
+  const operation = context.operation({
+    kind: 'convolution',
+    of: 'forward',
+    where: where('convolution', x.shape, kernel.shape),
+    ...fieldsOf([x.shape, kernel.shape, output.shape], attrs),
+    dtype: x.dtype,
+    result: output.dtype,
+    bias: bias !== undefined,
+    ...(rest && { tail: tailFields(rest, output.shape, output.dtype) }),
+  })
+  const weights = packed(operation, kernel, context)
+  return [
+    ...weights.stages,
+    stage(operation, [
+      { reads: x },
+      { reads: weights.value },
+      ...(bias ? [{ reads: bias }] : []),
+      { writes: output },
+      { writes: scratch(operation.scratch) },
+      ...(rest?.extras ?? []).map((reads) => ({ reads })),
+    ]),
+  ]
+}
+
+export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
+  const { inputs, output, attrs, context, tail } = step
+  const [dy, kernel] = inputs
+  const operation = context.operation({
+    kind: 'convolution',
+    of: 'input',
+    where: where('convolutionInputGradient', dy.shape, kernel.shape),
+    ...fieldsOf([output.shape, kernel.shape, dy.shape], attrs),
+    turned: isTurned(step),
+    dtype: dy.dtype,
+    result: output.dtype,
+    ...(tail && { tail: tailFields(tail, output.shape, output.dtype) }),
+  })
+  const weights = packed(operation, kernel, context)
+  return [
+    ...weights.stages,
+    stage(operation, [
+      { reads: dy },
+      { reads: weights.value },
+      { writes: output },
+      { writes: scratch(operation.scratch) },
+      ...(tail?.extras ?? []).map((reads) => ({ reads })),
+    ]),
+  ]
+}
+
+/** Is the gradient computed as a convolution of dy by the kernel turned round? */
+function isTurned(_: Lowering<ConvolutionAttrs & { readonly inputShape: Shape }>): boolean {
+  return false
+}
+
+export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
+  const { inputs, output, attrs, context } = step
+  const [x, dy] = inputs
+  const bias = context.biasGradientOf(dy)
+  const operation: Operation = context.operation({
+    kind: 'convolution',
+    of: 'kernel',
+    where: where('convolutionKernelGradient', x.shape, dy.shape),
+    ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
+    dtype: x.dtype,
+    result: 'float32',
+    bias: bias !== undefined,
+  })
+  const target: Value = operation.packed > 0 ? scratch(operation.packed) : output
+  const gradient = stage(operation, [
+    { reads: x },
+    { reads: dy },
+    { writes: target },
+    ...(bias ? [{ writes: bias }] : []),
+    { writes: scratch(operation.scratch) },
+  ])
+  if (target === output) return [gradient]
+  const back = context.operation({
+    kind: 'repack',
+    where: where('gradient of the kernel', attrs.kernelShape),
+    product: operation.handle,
+    dtype: 'float32',
+    back: true,
+  })
+  return [gradient, stage(back, [{ reads: target }, { writes: output }])]
+}

@@ -1,0 +1,39 @@
+/** Reductions over a run of neighbouring axes: [outer, count, inner] along the middle. */
+
+import type { Shape } from '../../../graph/shape.ts'
+import { sizeOf } from '../../../graph/shape.ts'
+import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { argument } from '../../../ops/scalar.ts'
+import { expressionFields } from '../expression.ts'
+import type { Lower } from './context.ts'
+import { scratch, simple, stage } from './context.ts'
+
+const around = (shape: Shape, { from, to }: AxisRun) => ({
+  outer: sizeOf(shape.slice(0, from)),
+  count: sizeOf(shape.slice(from, to)),
+  inner: sizeOf(shape.slice(to)),
+})
+
+export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
+  const { shape } = head?.spec ?? inputs[0]
+  const operation = context.operation({
+    kind: 'sum',
+    where: `sum [${shape.join(', ')}]`,
+    ...around(shape, attrs),
+    head: expressionFields(shape, inputs, [head?.f ?? argument(0)], ['float32']),
+  })
+  const partials = scratch(operation.operandBytes[inputs.length + 1])
+  return [stage(operation, [...inputs.map((reads) => ({ reads })), { writes: output }, { writes: partials }])]
+}
+
+const extreme =
+  (place: boolean): Lower<AxisRun> =>
+  (step) => {
+    const { inputs, attrs, output } = step
+    const [x] = inputs
+    const where = `${place ? 'argmax' : 'max'} [${x.shape.join(', ')}]`
+    return [simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...around(x.shape, attrs) }, inputs, output)]
+  }
+
+export const max = extreme(false)
+export const argmax = extreme(true)
