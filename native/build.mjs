@@ -188,7 +188,9 @@ function recorded(variant) {
 }
 
 function record(variant, facts) {
-  writeFileSync(join(variants[variant].folder, 'stamp.json'), JSON.stringify(facts))
+  try {
+    writeFileSync(join(variants[variant].folder, 'stamp.json'), JSON.stringify(facts))
+  } catch {} // a folder of someone else's: what is in it is looked at again next time
 }
 
 /** An old addon under new sources is worse than none. */

@@ -62,7 +62,7 @@ describe('why it is not there', () => {
     return write(name, bytes)
   }
   const rows: [name: string, addon: () => string, words: RegExp, needs?: 'built'][] = [
-    ['no file', () => join(folder, 'absent.node'), /^not built \(nothing at .*absent.node\); npm run native builds it/],
+    ['no file', () => join(folder, 'absent.node'), /^nothing at .*absent.node, which FOVEA_NATIVE_ADDON names$/],
     ['half a file', () => write('half.node', '\x7fELF'), /does not load: .*half.node.*another kind of machine/],
     ['a text', () => write('text.node', 'x'.repeat(9999)), /does not load: .*another kind of machine/],
     [

@@ -18,11 +18,7 @@ export function loadAddon(): LoadedAddon {
   const given = process.env['FOVEA_NATIVE_ADDON']
   const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
   const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
-  if (!existsSync(path)) {
-    const failed = given ? `nothing at ${path}` : lastFailure(dirname(path))
-    const why = failed ? `not built (${failed})` : 'not built'
-    return { missing: `${why}; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)` }
-  }
+  if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
   try {
     return { addon: createRequire(import.meta.url)(path) }
   } catch (error) {
@@ -30,6 +26,14 @@ export function loadAddon(): LoadedAddon {
     const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
     return { missing: `does not load: ${said}${meaning ? ` (${meaning})` : ''}; ${build} builds it for this machine` }
   }
+}
+
+function whyAbsent(path: string, build: string, isGiven: boolean): string {
+  if (isGiven) return `nothing at ${path}, which FOVEA_NATIVE_ADDON names`
+  if (process.platform !== 'linux') return 'built on Linux alone'
+  const failed = lastFailure(dirname(path))
+  if (failed !== undefined) return `does not build: ${failed}; ${build} says more`
+  return `not built; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)`
 }
 
 /** What the last build failed with, where there was one. */

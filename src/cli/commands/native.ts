@@ -5,7 +5,7 @@ import { exitCodes } from '../../base/errors.ts'
 import { defineCommand } from '../command.ts'
 
 export const native = defineCommand({
-  says: 'Build the native engine for this machine, with its g++ and oneDNN (apt-get install g++ libdnnl-dev)',
+  says: 'Build the native engine here, with g++ and oneDNN (libdnnl-dev)',
   arguments: [],
   options: {},
   examples: ['fovea native'],
