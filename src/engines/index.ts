@@ -5,6 +5,8 @@ import type { Options } from '../base/options.ts'
 import { choice, integer, settle } from '../base/options.ts'
 import type { Engine } from '../compile/engine.ts'
 import { precisions } from '../compile/precision.ts'
+import { missingAddon } from './native/addon.ts'
+import { nativeEngine } from './native/engine.ts'
 import { referenceEngine } from './reference/engine.ts'
 import { wasmEngine } from './wasm/engine.ts'
 import { hasSimd } from './wasm/host.ts'
@@ -18,6 +20,11 @@ interface EngineRow {
 
 /** Best first. */
 export const engines = {
+  native: {
+    says: 'oneDNN behind a Node-API addon; npm run native builds it',
+    missing: missingAddon,
+    open: (threads) => nativeEngine({ threads }),
+  },
   wasm: {
     says: 'WebAssembly SIMD generated per program, worker threads; nothing to install',
     missing: () => (hasSimd() ? undefined : 'this host has no WebAssembly SIMD'),
