@@ -10,6 +10,10 @@ import { dtypeOf, roundToBfloat16 } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
 import { constant, input, isA, nameOf, topological, variable, variableOp } from '../src/graph/node.ts'
 import type { TrainingInfo } from '../src/index.ts'
+import { layers, sequential } from '../src/index.ts'
+import { trainingGoals } from '../src/model/graphs.ts'
+import { objectiveFor } from '../src/model/objective.ts'
+import { settleOptimizer } from '../src/nn/optimizers.ts'
 import { broadcastTo, reshape } from '../src/ops/broadcasting.ts'
 import { convolution } from '../src/ops/convolution.ts'
 import {
@@ -44,6 +48,7 @@ import { ladder } from './tensors.ts'
 const same = { strides: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const
 const pool = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
 const engine = referenceEngine()
+const { dense } = layers
 
 test('numbers are rounded to bfloat16 as PyTorch rounds them', () => {
   const file = golden('bfloat16')
@@ -270,6 +275,13 @@ suite('what is stored as bfloat16', () => {
     assert.match(kept, /^b\d+\[4, 1\] = matmul/m)
   })
 
+  test('a tail takes bfloat16 whole, not a row of it', () => {
+    const row = cast(input('row', [5]), 'bfloat16')
+    const moved = concat([row, row])
+    const text = planned({ outputs: { y: add(matmul(a, variable('w4', [6, 10])), moved) } })
+    assert.match(text, / = add\(b\d+\[4, 10\], b\d+\[10\] bf16\)$/)
+  })
+
   test('the gradient of a gradient is rounded in its products too', () => {
     const v = input('v', [6, 5])
     const slope = (w: Node) => gradients(sum(exp(matmul(a, w))), [w])[0]
@@ -308,6 +320,22 @@ suite('the option', () => {
     assert.deepEqual(await model.evaluate(judged), exact)
     assert.deepEqual(await model.evaluate(judged, mixed), first)
     assert.deepEqual(await small({ engine: 'reference' }).evaluate(judged), exact)
+  })
+
+  test('the logits of a model stay float32', async () => {
+    const network = sequential({ inputShape: [4] }, [
+      dense({ units: 3, activation: 'relu' }),
+      dense({ units: 2 }),
+    ]).network
+    const fields = {
+      name: 'four',
+      inputs: { x: { shape: [4], dtype: 'float32' } },
+      targets: { y: { shape: [2], dtype: 'float32' } },
+    } as const
+    const objective = objectiveFor(network, fields, { loss: 'meanSquaredError' })
+    const goals = trainingGoals(network, objective, { size: 7, ...fields }, settleOptimizer('sgd'))
+    assert.match(planned(goals), /^b\d+\[7, 3\] bf16 = max\(add\(matmul/m)
+    assert.match(planned(goals), /^b\d+\[7, 2\] = sub\(add\(matmul/m)
   })
 
   test('training says what is computed, and what was asked for where that is another', async () => {

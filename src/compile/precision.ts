@@ -48,8 +48,9 @@ export function mixed({ outputs, updates, float32 = [] }: Goals): Goals {
 
 /** The nodes of `order` to be stored as bfloat16: they lead to a product and come from one, or are only made for products. */
 function lowNodes(order: readonly Node[], kept: ReadonlySet<Node>): Set<Node> {
-  const users = new Map<Node, Node[]>()
-  for (const node of order) for (const x of node.inputs) users.set(x, [...(users.get(x) ?? []), node])
+  const users = new Map(order.map((node): [Node, Node[]] => [node, []]))
+  const readersOf = (node: Node): Node[] => users.get(node) as Node[]
+  for (const node of order) for (const x of node.inputs) readersOf(x).push(node)
   const pinned = new Set(kept)
   for (const node of order.toReversed()) if (pinned.has(node) && node.op.row.kind === 'view') pinned.add(node.inputs[0])
 
@@ -64,7 +65,7 @@ function lowNodes(order: readonly Node[], kept: ReadonlySet<Node>): Set<Node> {
   const leads = new Set<Node>()
   const low = new Set<Node>()
   for (const node of order.toReversed()) {
-    const readers = users.get(node) ?? []
+    const readers = readersOf(node)
     const isRead = (user: Node): boolean => reads(user) === 'bfloat16'
     if (readers.some((user) => isRead(user) || (leads.has(user) && goesOn(node, user)))) leads.add(node)
     const isOnlyFor = readers.every((user) => isRead(user) || (reads(user) === 'alike' && low.has(user)))
