@@ -240,6 +240,33 @@ suite('what is stored as bfloat16', () => {
       ],
     ],
     [
+      'one number a channel, that scales what it comes from, is float32',
+      {
+        outputs: {
+          y: convolution(
+            mul(
+              first,
+              reshape(sigmoid(matmul(mean(first, { axes: [1, 2] }), variable('w5', [5, 5]))), { shape: [2, 1, 1, 5] }),
+            ),
+            k3,
+            same,
+          ),
+        },
+      },
+      [
+        'b1[2, 4, 4, 3] bf16 = b0[2, 4, 4, 3]',
+        'b3[3, 3, 3, 5] bf16 = k1[3, 3, 3, 5]',
+        'b5[2, 4, 4, 5] bf16 = max(add(convolution(b1[2, 4, 4, 3] bf16, b3[3, 3, 3, 5] bf16), bias[5]), 0)',
+        'b6[2, 5] = sum(b5[2, 4, 4, 5] bf16)',
+        'b7[2, 5] bf16 = mul(b6[2, 5], 0.0625)',
+        'b9[5, 5] bf16 = w5[5, 5]',
+        'b10[2, 5] = div(1, add(1, exp(neg(matmul(b7[2, 5] bf16, b9[5, 5] bf16)))))',
+        'b11[2, 4, 4, 5] bf16 = mul(b5[2, 4, 4, 5] bf16, b10[2, 1, 1, 5])',
+        'b13[1, 1, 5, 2] bf16 = k3[1, 1, 5, 2]',
+        'b14[2, 4, 4, 2] = convolution(b11[2, 4, 4, 5] bf16, b13[1, 1, 5, 2] bf16)',
+      ],
+    ],
+    [
       'a penalty on weights, and rows of a table, are float32',
       (() => {
         const table = variable('table', [9, 6])
@@ -273,6 +300,10 @@ suite('what is stored as bfloat16', () => {
     assert.match(planned(goals), /^b\d+\[4, 1\] bf16 = matmul/m)
     const kept = planned({ ...goals, float32: [logits] })
     assert.match(kept, /^b\d+\[4, 1\] = matmul/m)
+    const shown = reshape(relu(matmul(a, w3)), { shape: [4] })
+    const slope = gradients(sum(exp(shown)), [w3])[0]
+    assert.match(planned({ outputs: { slope } }), /^b\d+\[4, 1\] bf16 = max\(matmul/m)
+    assert.match(planned({ outputs: { slope }, float32: [shown] }), /^b\d+\[4, 1\] = max\(matmul/m)
   })
 
   test('a tail takes bfloat16 whole, not a row of it', () => {
@@ -314,6 +345,7 @@ suite('the option', () => {
   test('it is kept like the engine, and each call may say another', async () => {
     const model = small(mixed)
     const first = await model.evaluate(judged)
+    assert.deepEqual(await model.evaluate(judged), first)
     const exact = await model.evaluate(judged, { precision: 'float32' })
     assert.notEqual(first['loss'], exact['loss'])
     assert.ok(Math.abs(first['loss'] - exact['loss']) < 0.01 * exact['loss'])

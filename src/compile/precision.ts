@@ -22,13 +22,8 @@ export function mixed({ outputs, updates, float32 = [] }: Goals): Goals {
   const order = topological([...Object.values(outputs), ...updates.flat(), ...float32])
   const low = lowNodes(order, new Set([...Object.values(outputs), ...updates.map(([, next]) => next), ...float32]))
   const made = new Map<Node, Node>()
-  const casts = { float32: new Map<Node, Node>(), bfloat16: new Map<Node, Node>() }
-  const as = (x: Node, dtype: FloatDType): Node => {
-    if (!isFloat(x.dtype) || x.dtype === dtype) return x
-    const known = casts[dtype].get(x) ?? cast(x, dtype)
-    casts[dtype].set(x, known)
-    return known
-  }
+  /** A cast for each reader: equal ones become one when the graph is simplified. */
+  const as = (x: Node, dtype: FloatDType): Node => (!isFloat(x.dtype) || x.dtype === dtype ? x : cast(x, dtype))
   const now = (node: Node): Node => made.get(node) as Node
   for (const node of order) {
     const isLow = low.has(node)

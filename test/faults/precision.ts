@@ -40,13 +40,6 @@ export const precision: readonly Fault[] = [
     tests: ['precision', 'reference: golden'],
   },
   {
-    name: 'a cast for every reader',
-    file,
-    find: 'casts[dtype].set(x, known)',
-    replace: '',
-    tests: ['precision: stored'],
-  },
-  {
     name: 'what leads to no product is stored as bfloat16',
     file,
     find: '!pinned.has(node) && leads.has(node)',
