@@ -22,13 +22,8 @@ export function mixed({ outputs, updates, float32 = [] }: Goals): Goals {
   const order = topological([...Object.values(outputs), ...updates.flat(), ...float32])
   const low = lowNodes(order, new Set([...Object.values(outputs), ...updates.map(([, next]) => next), ...float32]))
   const made = new Map<Node, Node>()
-  const casts = { float32: new Map<Node, Node>(), bfloat16: new Map<Node, Node>() }
-  const as = (x: Node, dtype: FloatDType): Node => {
-    if (!isFloat(x.dtype) || x.dtype === dtype) return x
-    const known = casts[dtype].get(x) ?? cast(x, dtype)
-    casts[dtype].set(x, known)
-    return known
-  }
+  /** A cast for each reader: equal ones become one when the graph is simplified. */
+  const as = (x: Node, dtype: FloatDType): Node => (!isFloat(x.dtype) || x.dtype === dtype ? x : cast(x, dtype))
   const now = (node: Node): Node => made.get(node) as Node
   for (const node of order) {
     const isLow = low.has(node)
@@ -48,8 +43,9 @@ export function mixed({ outputs, updates, float32 = [] }: Goals): Goals {
 
 /** The nodes of `order` to be stored as bfloat16: they lead to a product and come from one, or are only made for products. */
 function lowNodes(order: readonly Node[], kept: ReadonlySet<Node>): Set<Node> {
-  const users = new Map<Node, Node[]>()
-  for (const node of order) for (const x of node.inputs) users.set(x, [...(users.get(x) ?? []), node])
+  const users = new Map(order.map((node): [Node, Node[]] => [node, []]))
+  const readersOf = (node: Node): Node[] => users.get(node) as Node[]
+  for (const node of order) for (const x of node.inputs) readersOf(x).push(node)
   const pinned = new Set(kept)
   for (const node of order.toReversed()) if (pinned.has(node) && node.op.row.kind === 'view') pinned.add(node.inputs[0])
 
@@ -64,7 +60,7 @@ function lowNodes(order: readonly Node[], kept: ReadonlySet<Node>): Set<Node> {
   const leads = new Set<Node>()
   const low = new Set<Node>()
   for (const node of order.toReversed()) {
-    const readers = users.get(node) ?? []
+    const readers = readersOf(node)
     const isRead = (user: Node): boolean => reads(user) === 'bfloat16'
     if (readers.some((user) => isRead(user) || (leads.has(user) && goesOn(node, user)))) leads.add(node)
     const isOnlyFor = readers.every((user) => isRead(user) || (reads(user) === 'alike' && low.has(user)))

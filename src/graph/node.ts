@@ -156,12 +156,15 @@ export interface LeafAttrs extends Attrs {
   readonly dtype: DType
 }
 
+const unknownDType = (got: string): FoveaError =>
+  new FoveaError('E_DTYPE', { what: 'unknown kind of numbers', expected: 'float32, int32 or uint8', got })
+
 const leaf = (opName: string) =>
   defineOp<0, LeafAttrs>(opName, 0, {
     kind: 'leaf',
     infer: (_, { shape, dtype }) => {
       if (isSurfaceDType(dtype)) return { shape, dtype }
-      throw new FoveaError('E_DTYPE', { what: 'unknown dtype', expected: 'float32, int32 or uint8', got: `${dtype}` })
+      throw unknownDType(String(dtype))
     },
     samples: [],
   })
@@ -197,7 +200,9 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
         got: `${value.length} values`,
       })
     }
-    return { shape, dtype: dtypeOf(value) ?? 'float32' }
+    const dtype = (value as unknown) instanceof Float64Array ? 'float32' : dtypeOf(value)
+    if (dtype) return { shape, dtype }
+    throw unknownDType(Object.prototype.toString.call(value).slice(8, -1))
   },
   samples: [],
 })
