@@ -33,7 +33,7 @@ export interface Description {
 }
 
 /** An operation that stands, and what it needs. */
-export interface Operation {
+export interface MadeOperation {
   readonly handle: OperationHandle
   /** Bytes of its scratch operand, where it has one. */
   readonly scratch: number
@@ -43,6 +43,11 @@ export interface Operation {
   readonly implementation?: string
   /** Bytes that each operand has at least. */
   readonly operandBytes: readonly number[]
+}
+
+/** The same with a name for people. */
+export interface Operation extends MadeOperation {
+  readonly name: string
 }
 
 /** Where an operand lies: in the arena, in a tensor, or in memory of the program's own. */
@@ -66,7 +71,7 @@ export interface ProgramDescription {
 /** An engine's thread and what it holds. Promises settle in the order of the calls. */
 export interface Machine {
   tensor(bytes: number): TensorHandle
-  operation(description: Description): Operation
+  operation(description: Description): MadeOperation
   load(description: ProgramDescription): { program: ProgramHandle; ready: Promise<unknown> }
   /** The arena has this many bytes from then on. */
   reserve(bytes: number): Promise<unknown>

@@ -41,7 +41,11 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     get isOpen() {
       return !isClosed
     },
-    lower: (steps) => lowerAll(steps, (description) => translated(() => machine.operation(description))),
+    lower: (steps) =>
+      lowerAll(steps, (description) => {
+        const made = translated(() => machine.operation(description))
+        return { ...made, name: made.implementation ? `${description.where} ${made.implementation}` : description.where }
+      }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
     async close() {
