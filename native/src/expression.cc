@@ -183,10 +183,14 @@ class Elementwise : public Operation {
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
     for (const Expression::Output &output : expression_.outputs())
       operandBytes.push_back(bytesOf(output.type, expression_.elements()));
+    isConditional_ = fields.flag("conditional");
+    if (isConditional_) operandBytes.push_back(4);
     scratchFloats = expression_.scratchFloats();
   }
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }
   void run(const Team &team) override {
+    // everything stays as it is where the last operand is 0
+    if (isConditional_ && *reinterpret_cast<const float *>(operands_.back()) == 0) return;
     const int64_t step = expression_.step(), grain = (GRAIN + step - 1) / step * step;
     char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
     inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
@@ -196,6 +200,7 @@ class Elementwise : public Operation {
 
  private:
   Expression expression_;
+  bool isConditional_;
   std::vector<char *> operands_;
 };
 

@@ -44,7 +44,10 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     lower: (steps) =>
       lowerAll(steps, (description) => {
         const made = translated(() => machine.operation(description))
-        return { ...made, name: made.implementation ? `${description.where} ${made.implementation}` : description.where }
+        return {
+          ...made,
+          name: made.implementation ? `${description.where} ${made.implementation}` : description.where,
+        }
       }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
