@@ -151,8 +151,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           place.home = Place::Home::arena;
           place.at = given.integer("at", 0, MOST);
           if (place.at + place.bytes > arenaBytes) throw given.wrong("at", "a place within the arena");
-        } else if (in == "tensor") {
-          place.home = Place::Home::tensor;
+        } else if (in == "tensor" || in == "shadow") {
+          place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
           place.tensor = unwrap<Tensor>(given.value("tensor"), "load");
           if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
         } else if (in == "own") {
@@ -161,12 +161,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           if (given.has("values")) values.emplace_back(place.at, given.value("values"));
           if (given.has("values") && int64_t(bytesIn(given.value("values"), "load").second) > place.bytes)
             throw given.wrong("values", "as many bytes as the place has");
-        } else throw given.wrong("in", "arena, tensor or own");
+        } else throw given.wrong("in", "arena, tensor, shadow or own");
         places.push_back(std::move(place));
       }
       std::vector<Program::Stage> stages;
       for (const Fields &given : fields.list("stages")) {
-        Program::Stage stage{unwrap<Operation>(given.value("operation"), "load"), {}, {}};
+        Program::Stage stage{unwrap<Operation>(given.value("operation"), "load"), {}, {}, {}};
         const Sizes operands = given.integers("operands", 0, int64_t(places.size()) - 1);
         const auto &wanted = stage.operation->operandBytes;
         const std::string &where = stage.operation->where;
@@ -180,6 +180,11 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         }
         stage.isWritten.assign(operands.size(), false);
         for (const int64_t i : given.integers("written", 0, int64_t(operands.size()) - 1)) stage.isWritten[i] = true;
+        if (given.has("committed"))
+          for (const int64_t i : given.integers("committed", 0, int64_t(places.size()) - 1)) {
+            if (places[i].home != Place::Home::shadow) throw given.wrong("committed", "places in shadows");
+            stage.committed.push_back(places[i].tensor);
+          }
         stages.push_back(std::move(stage));
       }
       const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);

@@ -18,6 +18,11 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
 }
 
 void Program::create() {
+  for (const Place &place : places_) {
+    if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
+    place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
+    if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
+  }
   for (const Stage &stage : stages_) stage.operation->create();
 }
 
@@ -30,6 +35,7 @@ int64_t Program::scratchFloats() const {
 char *Program::at(uint32_t place, char *arena) const {
   const Place &one = places_[place];
   if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
+  if (one.home == Place::Home::shadow) return one.tensor->shadow->data();
   return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
 }
 
@@ -41,10 +47,18 @@ void Program::bind(char *arena) {
   }
   boundTo_ = arena;
   isBound_ = true;
+  tensorPlaces_ = tensorPlaces();
+}
+
+uint64_t Program::tensorPlaces() const {
+  uint64_t sum = 0;
+  for (const Place &place : places_)
+    if (place.tensor) sum += place.tensor->places;
+  return sum;
 }
 
 void Program::run(const Team &team, char *arena) {
-  if (!isBound_ || boundTo_ != arena) bind(arena);
+  if (!isBound_ || boundTo_ != arena || tensorPlaces_ != tensorPlaces()) bind(arena);
   if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
   for (size_t i = 0; i < stages_.size(); i++) {
     const Stage &stage = stages_[i];
@@ -63,6 +77,12 @@ void Program::run(const Team &team, char *arena) {
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];
       if (place.tensor && stage.isWritten[k]) place.tensor->version++;
+    }
+    if (!stage.operation->isCommitted()) continue;
+    for (const std::shared_ptr<Tensor> &tensor : stage.committed) {
+      std::swap(tensor->bytes, tensor->shadow);
+      tensor->version++;
+      tensor->places++;
     }
   }
 }

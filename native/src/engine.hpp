@@ -13,15 +13,16 @@
 
 namespace fovea {
 
-/// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old.
+/// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
+/// made in its shadow; to take them over, both change places: `places` counts that.
 struct Tensor {
-  std::unique_ptr<Bytes> bytes;
-  uint64_t version = 1;
+  std::unique_ptr<Bytes> bytes, shadow;
+  uint64_t version = 1, places = 0;
 };
 
 /// Where an operand lies.
 struct Place {
-  enum class Home { arena, tensor, own } home;
+  enum class Home { arena, tensor, shadow, own } home;
   int64_t at = 0;  // in the arena, or in the program's own memory
   int64_t bytes = 0;
   std::shared_ptr<Tensor> tensor;
@@ -36,6 +37,7 @@ class Program {
     std::shared_ptr<Operation> operation;
     std::vector<uint32_t> places;
     std::vector<bool> isWritten;  // of each operand
+    std::vector<std::shared_ptr<Tensor>> committed;
   };
   Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
 
@@ -58,8 +60,10 @@ class Program {
   std::unique_ptr<Bytes> own_;
   char *boundTo_ = nullptr;
   bool isBound_ = false;
+  uint64_t tensorPlaces_ = 0;  // of all its tensors, when it was bound
   std::vector<uint64_t> seen_;  // of each stage that runs once: the sum of the versions it ran with
   void bind(char *arena);
+  uint64_t tensorPlaces() const;
 };
 
 /// A thread that does one thing after the other.

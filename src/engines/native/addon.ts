@@ -50,10 +50,10 @@ export interface Operation extends MadeOperation {
   readonly name: string
 }
 
-/** Where an operand lies: in the arena, in a tensor, or in memory of the program's own. */
+/** Where an operand lies: in the arena, in a tensor or its shadow, or in memory of the program's own. */
 export type Place =
   | { readonly in: 'arena'; readonly at: number; readonly bytes: number }
-  | { readonly in: 'tensor'; readonly tensor: TensorHandle; readonly bytes: number }
+  | { readonly in: 'tensor' | 'shadow'; readonly tensor: TensorHandle; readonly bytes: number }
   | { readonly in: 'own'; readonly bytes: number; readonly values?: ArrayBufferView }
 
 export interface ProgramDescription {
@@ -65,6 +65,8 @@ export interface ProgramDescription {
     readonly operands: readonly number[]
     /** Which of the operands are written. */
     readonly written: readonly number[]
+    /** Shadows that change places with their tensors when the operation says so. */
+    readonly committed?: readonly number[]
   }[]
 }
 

@@ -15,6 +15,8 @@ export interface NativeCode {
   readonly operation: OperationHandle
   readonly operands: readonly Buffer[]
   readonly written: readonly number[]
+  /** Shadows that change places with their tensors when the operation says so. */
+  readonly committed?: readonly Buffer[]
 }
 export type NativeStage = Stage<NativeCode>
 

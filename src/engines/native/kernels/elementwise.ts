@@ -30,7 +30,7 @@ export function elementwiseStage(given: ElementwiseStep, context: Context): Nati
  * Where every result is what it was unless one number says otherwise, that number is looked at first: an optimizer's step
  * does not read the old slots to keep them.
  */
-function conditional(step: ElementwiseStep): { step: ElementwiseStep; condition?: Value } {
+export function conditional(step: ElementwiseStep): { step: ElementwiseStep; condition?: Value } {
   const { inputs, outputs, expressions } = step
   const choices = expressions.map((f) => (f.kind === 'apply' && f.fn === 'select' ? f.inputs : undefined))
   const first = choices[0]?.[0]
