@@ -6,6 +6,7 @@
 
 #include "engine.hpp"
 #include "expression.hpp"
+#include "few-channels.hpp"
 #include "handle.hpp"
 #include "onednn.hpp"
 #include "pooling.hpp"
@@ -41,6 +42,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "elementwise") return makeElementwise(fields);
   if (kind == "sum") return makeSum(fields);
   if (kind == "pooling") return makePooling(fields);
+  if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
   throw fields.wrong("kind", "that of an operation");
 }
 

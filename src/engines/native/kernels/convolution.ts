@@ -95,6 +95,13 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(dy)
+  const few = fewChannels(step)
+  if (few) {
+    const own = context.operation({ ...few, bias: bias !== undefined })
+    const parts = scratch(own.operandBytes[own.operandBytes.length - 1])
+    const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
+    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
+  }
   const operation: Operation = context.operation({
     kind: 'convolution',
     of: 'kernel',
@@ -121,4 +128,31 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     back: true,
   })
   return [gradient, stage(back, [{ reads: target }, { writes: output }])]
+}
+
+/** Columns of the window times channels for which the addon has a loop of its own. */
+const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
+
+/** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
+function fewChannels({
+  inputs: [x, dy],
+  attrs,
+}: Lowering<ConvolutionAttrs & { readonly kernelShape: Shape }>): Description | undefined {
+  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const channels = x.shape[x.shape.length - 1]
+  const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every(({ dilation }) => dilation === 1)
+  if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
+  return {
+    kind: 'fewChannelsGradient',
+    where: where('convolutionKernelGradient', x.shape, dy.shape),
+    images: x.shape[0],
+    channels,
+    filters: dy.shape[dy.shape.length - 1],
+    input: axes.map((a) => a.input),
+    output: axes.map((a) => a.output),
+    window: axes.map((a) => a.window),
+    strides: axes.map((a) => a.stride),
+    before: axes.map((a) => a.before),
+    dtype: x.dtype,
+  }
 }
