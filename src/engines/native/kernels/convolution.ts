@@ -1,5 +1,6 @@
 /** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
 import type { Value } from '../../../compile/step.ts'
+import type { FloatDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
@@ -86,10 +87,26 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
   ]
 }
 
-/** Is the gradient computed as a convolution of dy by the kernel turned round? */
-function isTurned(_: Lowering<ConvolutionAttrs & { readonly inputShape: Shape }>): boolean {
-  return false
+/**
+ * Is the gradient computed as a convolution of dy by the kernel turned round? oneDNN's forward convolution is the faster one
+ * of the two where dy has many channels: in bfloat16 1.06 to 1.8 times from 50 on (0.92 at 32).
+ */
+function isTurned({
+  inputs: [dy, kernel],
+  output,
+  attrs,
+}: Lowering<ConvolutionAttrs & { readonly inputShape: Shape }>): boolean {
+  const axes = convolutionAxes(output.shape, kernel.shape, attrs)
+  const fits = axes.every(({ window, dilation, stride, before, input, output: size }) => {
+    const reach = (window - 1) * dilation
+    const after = size + reach - input - before // what the windows reach beyond the end
+    return stride === 1 && before <= reach && after <= reach
+  })
+  return fits && attrs.groups === 1 && dy.shape[dy.shape.length - 1] >= TURNED_FROM[dy.dtype as FloatDType]
 }
+
+/** Channels of dy from which the gradient for the input is a convolution by the turned kernel. */
+const TURNED_FROM: Readonly<Record<FloatDType, number>> = { float32: Infinity, bfloat16: 48 }
 
 export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step
