@@ -92,6 +92,7 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
+  std::atomic<int64_t> waiting_{0};
   bool isStopped_ = false;
   std::unique_ptr<Bytes> arena_;
   std::vector<std::unique_ptr<Bytes>> scratch_;
