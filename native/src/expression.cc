@@ -49,7 +49,7 @@ Expression::Expression(const Fields &fields) {
   const Sizes code = fields.integers("code", 0, MOST_VALUES);
   if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
   for (size_t i = 0; i < code.size(); i += 5) {
-    if (code[i] > 21) throw fields.wrong("code", "known functions");
+    if (code[i] > 22) throw fields.wrong("code", "known functions");
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
@@ -59,6 +59,7 @@ Expression::Expression(const Fields &fields) {
     outputs_.push_back({int32_t(output.integer("value", 0, values_ - 1)), typeOf(output, "dtype", {Type::float32, Type::bfloat16})});
   if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
   const Output &last = outputs_[0];
+  isStreamed_ = fields.flag("streamed");
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
 }
 
@@ -139,6 +140,7 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
 void Expression::store(const Output &output, char *to, float *const *values, int64_t at, int64_t n) const {
   const float *from = values[output.value];
   if (output.type == Type::bfloat16) loops().bfloat16FromFloats(from, reinterpret_cast<uint16_t *>(to) + at, n);
+  else if (isStreamed_) loops().stream(from, reinterpret_cast<float *>(to) + at, n);
   else std::memmove(reinterpret_cast<float *>(to) + at, from, n * sizeof(float));
 }
 

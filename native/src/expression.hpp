@@ -26,7 +26,7 @@ class Expression {
   };
 
   /// fields: sizes, inputs [{ dtype, walk, strides?, elements }], constants, code [function, target, a, b, c ...], values,
-  /// outputs [{ value, dtype }].
+  /// outputs [{ value, dtype }], streamed? (the outputs are not read soon).
   explicit Expression(const Fields &fields);
 
   const std::vector<Input> &inputs() const { return inputs_; }
@@ -62,7 +62,7 @@ class Expression {
   std::vector<float> constants_;  // each BLOCK times
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
-  bool isDirect_ = false;
+  bool isDirect_ = false, isStreamed_ = false;
 
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;

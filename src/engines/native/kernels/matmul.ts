@@ -21,8 +21,8 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
     dtype: a.dtype,
     result: output.dtype,
     bias: bias !== undefined,
-    // in float32 packing costs more than it saves; what is cast anyway can as well be packed
-    packs: context.isSettled(context.uncast(b)) || context.uncast(b) !== b,
+    // packing at every step costs more than it saves: of [4096, 512] 1.0 to 2.1 ms, in bfloat16 a cast for both ways 0.4
+    packs: context.isSettled(context.uncast(b)),
     ...(rest && { tail: tailFields(rest, output.shape, output.dtype) }),
   })
   const factor = packed(operation, b, context)
