@@ -33,7 +33,7 @@ class Expression {
   const std::vector<Output> &outputs() const { return outputs_; }
   int64_t elements() const { return elements_; }
   int64_t width() const { return width_; }
-  int64_t scratchFloats() const { return (values_ - int64_t(constants_.size())) * BLOCK; }
+  int64_t scratchFloats() const { return (values_ - int64_t(constants_.size()) / BLOCK) * BLOCK; }
   /// Elements that one call of `run` may begin and end at a multiple of.
   int64_t step() const { return step_; }
 
