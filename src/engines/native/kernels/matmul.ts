@@ -1,8 +1,8 @@
 /** Matrix products by oneDNN. */
 import type { MatmulAttrs } from '../../../ops/matmul.ts'
 import type { Lower } from './context.ts'
-import { scratch, stage, tailFields } from './context.ts'
-import { packed, splitBias } from './product.ts'
+import { scratch, stage, tailFields, tailStage } from './context.ts'
+import { packed, resultOf, splitBias } from './product.ts'
 
 export const matmul: Lower<MatmulAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
@@ -10,6 +10,8 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   const { transposeA = false, transposeB = false } = attrs
   const [m, n] = output.shape
   const { bias, rest } = splitBias(tail, output)
+  const result = resultOf(rest, output)
+  const own = result === output ? rest : undefined
   const operation = context.operation({
     kind: 'matmul',
     where: `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`,
@@ -19,11 +21,11 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
     transposeA,
     transposeB,
     dtype: a.dtype,
-    result: output.dtype,
+    result: result.dtype,
     bias: bias !== undefined,
     // in float32 packing costs more than it saves; what is cast anyway can as well be packed
     packs: context.isSettled(context.uncast(b)) || context.uncast(b) !== b,
-    ...(rest && { tail: tailFields(rest, output.shape, output.dtype) }),
+    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
   })
   const factor = packed(operation, b, context)
   return [
@@ -32,9 +34,10 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
       { reads: a },
       { reads: factor.value },
       ...(bias ? [{ reads: bias }] : []),
-      { writes: output },
+      { writes: result },
       { writes: scratch(operation.scratch) },
-      ...(rest?.extras ?? []).map((reads) => ({ reads })),
+      ...(own?.extras ?? []).map((reads) => ({ reads })),
     ]),
+    ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
   ]
 }
