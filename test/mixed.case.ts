@@ -20,7 +20,7 @@ import type { MatmulAttrs } from '../src/ops/matmul.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { pad, slice } from '../src/ops/movement.ts'
 import { batchNorm, logSoftmax, moments } from '../src/ops/normalization.ts'
-import { averagePool, maxPool } from '../src/ops/pooling.ts'
+import { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from '../src/ops/pooling.ts'
 import { mean, sum } from '../src/ops/reduction.ts'
 import { randomUniform } from '../src/ops/sampling.ts'
 import { golden } from './golden.ts'
@@ -31,6 +31,8 @@ import { assertClose, bytesOf, evaluate, ladder, sampleCases, seedOf, valuesFor,
 /** Half a unit in the last place of bfloat16, by size: what a sum that was added up in another order may differ by. */
 const ULP = 2 ** -9
 const same = { strides: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const
+const overlapping = { window: [3, 3], strides: [2, 2], padding: 'same' } as const
+const tiles = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
 const mixed: CompileOptions = { precision: 'mixed_bfloat16' }
 
 const low = (x: Node): Node => (x.dtype === 'float32' ? cast(x, 'bfloat16') : x)
@@ -116,6 +118,25 @@ const tails: readonly Row[] = [
     name: 'matmul of both transposed + bfloat16',
     shapes: [[13, 7], [11, 13], [7, 11]], // biome-ignore format: a row
     y: ([x, w, rest]) => sub(matmul(low(x), low(w), { transposeA: true, transposeB: true }), stored(rest)),
+  },
+  {
+    name: 'gradient of overlapping maxima + scale + row',
+    shapes: [[2, 6, 8, 5], [2, 3, 4, 5], [5], [5]], // biome-ignore format: a row
+    y: ([x, dy, scale, b]) => {
+      const most = maxPool(stored(x), overlapping)
+      return add(mul(maxPoolGradient(stored(x), most, stored(dy), overlapping), scale), b)
+    },
+  },
+  {
+    name: 'gradient of maxima + scale',
+    shapes: [[2, 6, 8, 5], [2, 3, 4, 5], [5]], // biome-ignore format: a row
+    y: ([x, dy, scale]) => mul(maxPoolGradient(stored(x), maxPool(stored(x), tiles), stored(dy), tiles), scale),
+  },
+  {
+    name: 'gradient of means + bfloat16',
+    shapes: [[2, 3, 4, 5], [2, 6, 8, 5]], // biome-ignore format: a row
+    y: ([dy, rest]) =>
+      sub(averagePoolGradient(stored(dy), { ...overlapping, inputShape: [2, 6, 8, 5] }), stored(rest)),
   },
   {
     name: 'a step down the gradient',

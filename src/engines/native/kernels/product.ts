@@ -41,7 +41,7 @@ export const resultOf = (rest: Tail | undefined, output: Value): Value =>
     : output
 
 /** Does an expression of a number that was rounded to bfloat16 give one: it, its size, zero or the other sign? */
-function keepsRounding(f: Scalar): boolean {
+export function keepsRounding(f: Scalar): boolean {
   if (f.kind !== 'apply') return isResult(f) || (f.kind === 'constant' && f.value === 0)
   const [a, b, c] = f.inputs
   if (f.fn === 'neg' || f.fn === 'abs') return keepsRounding(a)
