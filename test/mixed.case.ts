@@ -8,7 +8,7 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { isFloat, roundToBfloat16 } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
-import { input, makeNode } from '../src/graph/node.ts'
+import { input, makeNode, variable } from '../src/graph/node.ts'
 import type { Shape } from '../src/graph/shape.ts'
 import { sizeOf } from '../src/graph/shape.ts'
 import { reshape } from '../src/ops/broadcasting.ts'
@@ -135,8 +135,7 @@ const tails: readonly Row[] = [
   {
     name: 'gradient of means + bfloat16',
     shapes: [[2, 3, 4, 5], [2, 6, 8, 5]], // biome-ignore format: a row
-    y: ([dy, rest]) =>
-      sub(averagePoolGradient(stored(dy), { ...overlapping, inputShape: [2, 6, 8, 5] }), stored(rest)),
+    y: ([dy, rest]) => sub(averagePoolGradient(stored(dy), { ...overlapping, inputShape: [2, 6, 8, 5] }), stored(rest)),
   },
   {
     name: 'a step down the gradient',
@@ -344,7 +343,10 @@ export function mixedSuite({ engine, truth, toleranceOf, drawn }: MixedCase): vo
   const agrees = async (
     goals: Partial<Goals>,
     values: Readonly<Record<string, Numbers>>,
-    { tolerance, options = {} }: { tolerance: number; options?: CompileOptions },
+    {
+      tolerance,
+      options = {},
+    }: { tolerance: number; options?: CompileOptions & { variables?: Readonly<Record<string, Numbers>> } },
   ) => {
     const wanted = await evaluate(truth, goals, values, options)
     const got = await evaluate(engine, goals, values, options)
@@ -464,6 +466,22 @@ export function mixedSuite({ engine, truth, toleranceOf, drawn }: MixedCase): vo
           assert.deepEqual(bytesOf(await evaluate(engine, goals, values, mixed)), bytesOf(got))
         })
       }
+    })
+
+    test('a weight has its next value before the last reader of its cast', async () => {
+      const [x, first, second, speed] = [
+        input('x', [16, 64]),
+        variable('first', [64, 80]),
+        variable('second', [80, 48]),
+        variable('speed', [80, 48]),
+      ]
+      const y = matmul(matmul(x, first), second)
+      const [early, late] = gradients(weighted(y), [first, second])
+      const moved = add(mul(speed, 0.9), late)
+      const updates = [[speed, moved], [second, sub(second, moved)], [first, sub(first, early)]] as const // biome-ignore format: pairs
+      const variables = { first: ladder(5120, 1), second: ladder(3840, 2), speed: ladder(3840, 4) }
+      const goals = { outputs: { y }, updates }
+      await agrees(goals, { x: ladder(1024, 3) }, { tolerance: ULP, options: { ...mixed, variables } })
     })
 
     test('a value that is asked for and one between products', async () => {
