@@ -6,6 +6,7 @@
 
 #include "engine.hpp"
 #include "expression.hpp"
+#include "few-channels.hpp"
 #include "handle.hpp"
 #include "onednn.hpp"
 #include "pooling.hpp"
@@ -39,6 +40,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "elementwise") return makeElementwise(fields);
   if (kind == "sum") return makeSum(fields);
   if (kind == "pooling") return makePooling(fields);
+  if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
   throw fields.wrong("kind", "that of an operation");
 }
 
@@ -176,8 +178,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           place.at = given.integer("at", 0, MOST);
           if (place.at % 64 != 0) throw given.wrong("at", "a multiple of 64");
           if (place.at + place.bytes > arenaBytes) throw given.wrong("at", "a place within the arena");
-        } else if (in == "tensor") {
-          place.home = Place::Home::tensor;
+        } else if (in == "tensor" || in == "shadow") {
+          place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
           place.tensor = owned<Tensor>(given.value("tensor"), "load");
           if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
         } else if (in == "own") {
@@ -189,13 +191,13 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
             if (int64_t(size) > place.bytes) throw given.wrong("values", "at most as many bytes as the place has");
             values.emplace_back(place.at, std::vector<char>(from, from + size));
           }
-        } else throw given.wrong("in", "arena, tensor or own");
+        } else throw given.wrong("in", "arena, tensor, shadow or own");
         places.push_back(std::move(place));
       }
       std::vector<Program::Stage> stages;
       std::set<Operation *> placed;
       for (const Fields &given : fields.list("stages")) {
-        Program::Stage stage{owned<Operation>(given.value("operation"), "load"), {}, {}};
+        Program::Stage stage{owned<Operation>(given.value("operation"), "load"), {}, {}, {}};
         const Sizes operands = given.integers("operands", 0, int64_t(places.size()) - 1);
         const auto &wanted = stage.operation->operandBytes;
         const std::string &where = stage.operation->where;
@@ -211,6 +213,11 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         }
         stage.isWritten.assign(operands.size(), false);
         for (const int64_t i : given.integers("written", 0, int64_t(operands.size()) - 1)) stage.isWritten[i] = true;
+        if (given.has("committed"))
+          for (const int64_t i : given.integers("committed", 0, int64_t(places.size()) - 1)) {
+            if (places[i].home != Place::Home::shadow) throw given.wrong("committed", "places in shadows");
+            stage.committed.push_back(places[i].tensor);
+          }
         stages.push_back(std::move(stage));
       }
       const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);

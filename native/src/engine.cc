@@ -19,6 +19,11 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
 }
 
 void Program::create() {
+  for (const Place &place : places_) {
+    if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
+    place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
+    if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
+  }
   for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });
 }
 
@@ -31,6 +36,7 @@ int64_t Program::scratchFloats() const {
 char *Program::at(uint32_t place, char *arena) const {
   const Place &one = places_[place];
   if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
+  if (one.home == Place::Home::shadow) return one.tensor->shadow->data();
   return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
 }
 
@@ -42,10 +48,18 @@ void Program::bind(char *arena) {
   }
   boundTo_ = arena;
   isBound_ = true;
+  tensorPlaces_ = tensorPlaces();
+}
+
+uint64_t Program::tensorPlaces() const {
+  uint64_t sum = 0;
+  for (const Place &place : places_)
+    if (place.tensor) sum += place.tensor->places;
+  return sum;
 }
 
 void Program::run(const Team &team, char *arena) {
-  if (!isBound_ || boundTo_ != arena) bind(arena);
+  if (!isBound_ || boundTo_ != arena || tensorPlaces_ != tensorPlaces()) bind(arena);
   if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
   for (size_t i = 0; i < stages_.size(); i++) {
     const Stage &stage = stages_[i];
@@ -64,6 +78,12 @@ void Program::run(const Team &team, char *arena) {
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];
       if (place.tensor && stage.isWritten[k]) place.tensor->version++;
+    }
+    if (!stage.operation->isCommitted()) continue;
+    for (const std::shared_ptr<Tensor> &tensor : stage.committed) {
+      std::swap(tensor->bytes, tensor->shadow);
+      tensor->version++;
+      tensor->places++;
     }
   }
 }
@@ -105,6 +125,7 @@ void Engine::queue(std::function<void()> job) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     jobs_.push_back(std::move(job));
+    waiting_++;
   }
   wake_.notify_one();
 }
@@ -122,12 +143,16 @@ void Engine::work() {
   team_.threads = threads;
   for (;;) {
     std::function<void()> job;
+    // whoever asks for one small answer after the other does so again at once: sleeping and waking would take longer
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+    while (waiting_ == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return isStopped_ || !jobs_.empty(); });
       if (isStopped_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      waiting_--;
     }
     job();
   }

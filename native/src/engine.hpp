@@ -16,16 +16,17 @@ namespace fovea {
 
 class Engine;
 
-/// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old.
+/// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
+/// made in its shadow; to take them over, both change places: `places` counts that.
 struct Tensor {
-  std::unique_ptr<Bytes> bytes;
-  const Engine *owner;
-  uint64_t version = 1;
+  std::unique_ptr<Bytes> bytes, shadow;
+  const Engine *owner = nullptr;
+  uint64_t version = 1, places = 0;
 };
 
 /// Where an operand lies.
 struct Place {
-  enum class Home { arena, tensor, own } home;
+  enum class Home { arena, tensor, shadow, own } home;
   int64_t at = 0;  // in the arena, or in the program's own memory
   int64_t bytes = 0;
   std::shared_ptr<Tensor> tensor;
@@ -38,6 +39,7 @@ class Program {
     std::shared_ptr<Operation> operation;
     std::vector<uint32_t> places;
     std::vector<bool> isWritten;  // of each operand
+    std::vector<std::shared_ptr<Tensor>> committed;
   };
   Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
 
@@ -63,8 +65,10 @@ class Program {
   std::unique_ptr<Bytes> own_;
   char *boundTo_ = nullptr;
   bool isBound_ = false;
+  uint64_t tensorPlaces_ = 0;  // of all its tensors, when it was bound
   std::vector<uint64_t> seen_;  // of each stage that runs once: the sum of the versions it ran with
   void bind(char *arena);
+  uint64_t tensorPlaces() const;
 };
 
 /// A thread that does one thing after the other.
@@ -94,6 +98,7 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
+  std::atomic<int64_t> waiting_{0};
   bool isStopped_ = false;
   std::unique_ptr<Bytes> arena_;
   std::vector<std::unique_ptr<Bytes>> scratch_;

@@ -130,15 +130,16 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
     if (isDirect_) values[outputs_[0].value] = reinterpret_cast<float *>(outputs[0]) + at;
     loops().interpret(code_.data(), int64_t(code_.size()), values, n);
     if (!isDirect_) {
-      for (size_t i = 0; i < outputs_.size(); i++) {
-        const float *from = values[outputs_[i].value];
-        if (outputs_[i].type == Type::bfloat16)
-          loops().bfloat16FromFloats(from, reinterpret_cast<uint16_t *>(outputs[i]) + at, n);
-        else std::memmove(reinterpret_cast<float *>(outputs[i]) + at, from, n * sizeof(float));
-      }
+      for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
     }
     at += n;
   }
+}
+
+void Expression::store(const Output &output, char *to, float *const *values, int64_t at, int64_t n) const {
+  const float *from = values[output.value];
+  if (output.type == Type::bfloat16) loops().bfloat16FromFloats(from, reinterpret_cast<uint16_t *>(to) + at, n);
+  else std::memmove(reinterpret_cast<float *>(to) + at, from, n * sizeof(float));
 }
 
 Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) {
@@ -183,10 +184,14 @@ class Elementwise : public Operation {
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
     for (const Expression::Output &output : expression_.outputs())
       operandBytes.push_back(bytesOf(output.type, expression_.elements()));
+    isConditional_ = fields.flag("conditional");
+    if (isConditional_) operandBytes.push_back(4);
     scratchFloats = expression_.scratchFloats();
   }
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }
   void run(const Team &team) override {
+    // everything stays as it is where the last operand is 0
+    if (isConditional_ && *reinterpret_cast<const float *>(operands_.back()) == 0) return;
     const int64_t step = expression_.step(), grain = (GRAIN + step - 1) / step * step;
     char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
     inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
@@ -196,10 +201,12 @@ class Elementwise : public Operation {
 
  private:
   Expression expression_;
+  bool isConditional_;
   std::vector<char *> operands_;
 };
 
-/// Sums of an expression over [outer, count, inner] along the middle: chunks cut by the sizes alone, added in their order.
+/// Sums of an expression over [outer, count, inner] along the middle: chunks cut by the sizes alone, added in their order. What
+/// else the expression gives is stored. Operands: inputs, sums, parts, what is stored.
 class Sum : public Operation {
  public:
   explicit Sum(const Fields &fields) : Operation(fields.where()), expression_(fields.object("head")) {
@@ -214,6 +221,9 @@ class Sum : public Operation {
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
     operandBytes.push_back(outer_ * inner_ * 4);
     operandBytes.push_back(partials() * 4);
+    result_ = expression_.inputs().size();
+    for (size_t i = 1; i < expression_.outputs().size(); i++)
+      operandBytes.push_back(bytesOf(expression_.outputs()[i].type, expression_.elements()));
     // the tile into which rows are added
     tile_ = inner_ < BLOCK ? BLOCK / inner_ * inner_ : inner_;
     scratchFloats = expression_.scratchFloats() + tile_;
@@ -222,8 +232,8 @@ class Sum : public Operation {
 
   void run(const Team &team) override {
     char *const *inputs = operands_.data();
-    float *y = reinterpret_cast<float *>(operands_[operands_.size() - 2]);
-    float *parts = chunks_ == 1 ? y : reinterpret_cast<float *>(operands_[operands_.size() - 1]);
+    float *y = reinterpret_cast<float *>(operands_[result_]);
+    float *parts = chunks_ == 1 ? y : reinterpret_cast<float *>(operands_[result_ + 1]);
     const int64_t pieces = outer_ * chunks_, work = chunk_ * inner_;
     inPieces(team, pieces, std::max<int64_t>(1, GRAIN / work), [&](int64_t from, int64_t to, int thread) {
       float *scratch = team.scratch[thread], *tile = scratch + expression_.scratchFloats();
@@ -248,19 +258,20 @@ class Sum : public Operation {
  private:
   Expression expression_;
   int64_t outer_, count_, inner_, chunk_, chunks_, tile_;
+  size_t result_;
   std::vector<char *> operands_;
 
   int64_t partials() const { return chunks_ == 1 ? 0 : outer_ * chunks_ * inner_; }
 
   float along(char *const *inputs, float *scratch, int64_t begin, int64_t end) const {
     double sum = 0;
-    expression_.each(inputs, scratch, begin, end, [&](int64_t, int64_t n, const float *x) { sum += loops().total(x, n); });
+    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t, int64_t n, const float *x) { sum += loops().total(x, n); });
     return float(sum);
   }
   /// Element i goes to column i % inner; blocks that begin in a column go on in the tile where they would lie.
   void across(char *const *inputs, float *scratch, float *tile, int64_t begin, int64_t end, float *sums) const {
     std::fill(tile, tile + tile_, 0.0f);
-    expression_.each(inputs, scratch, begin, end, [&](int64_t at, int64_t n, const float *x) {
+    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t at, int64_t n, const float *x) {
       int64_t column = (at - begin) % tile_;
       for (int64_t done = 0; done < n;) {
         const int64_t count = std::min(tile_ - column, n - done);

@@ -33,21 +33,22 @@ class Expression {
   const std::vector<Output> &outputs() const { return outputs_; }
   int64_t elements() const { return elements_; }
   int64_t width() const { return width_; }
-  int64_t scratchFloats() const { return (values_ - int64_t(constants_.size()) / BLOCK) * BLOCK; }
+  int64_t scratchFloats() const { return values_ * BLOCK - int64_t(constants_.size()); }
   /// Elements that one call of `run` may begin and end at a multiple of.
   int64_t step() const { return step_; }
 
   /// Computes elements [begin, end) and stores the outputs; begin is a multiple of `step`.
   void run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const;
-  /// Computes elements [begin, end) block by block, stores nothing: calls `visit(first, count, values)` with output 0.
+  /// Computes elements [begin, end) block by block and calls `visit(first, count, values)` with output 0; the others are stored.
   template <typename Visit>
-  void each(char *const *inputs, float *scratch, int64_t begin, int64_t end, Visit visit) const {
+  void each(char *const *inputs, char *const *stored, float *scratch, int64_t begin, int64_t end, Visit visit) const {
     float *values[MOST_VALUES];
     prepare(inputs, scratch, values);
     for (int64_t at = begin; at < end;) {
       const int64_t n = blockAt(at, end);
       load(inputs, scratch, values, at, n);
       loops().interpret(code_.data(), int64_t(code_.size()), values, n);
+      for (size_t i = 1; i < outputs_.size(); i++) store(outputs_[i], stored[i - 1], values, at, n);
       visit(at, n, values[outputs_[0].value]);
       at += n;
     }
@@ -66,6 +67,7 @@ class Expression {
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
   void load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const;
+  void store(const Output &output, char *to, float *const *values, int64_t at, int64_t n) const;
   void loadGeneral(const Input &input, const char *from, float *to, int64_t at, int64_t n) const;
 };
 

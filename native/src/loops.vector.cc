@@ -250,6 +250,71 @@ static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool
   else averagePoolGradientOf<Float32>(w, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
 }
 
+typedef float Lanes __attribute__((vector_size(64)));
+static inline void loadLanes(Lanes &to, const float *x) { __builtin_memcpy(&to, x, 64); }
+static inline void loadLanes(Lanes &to, const uint16_t *x) {
+  float wide[16];
+  for (int i = 0; i < 16; i++) wide[i] = fromBfloat16(x[i]);
+  loadLanes(to, wide);
+}
+/// to[i] += x[i]
+static inline void addLanes(float *to, const Lanes &x) {
+  Lanes sum;
+  loadLanes(sum, to);
+  sum += x;
+  __builtin_memcpy(to, &sum, 64);
+}
+
+/// Sums of products with V vectors of filters stay in registers over a whole picture: K V of them.
+template <typename T, int K, int V>
+static void fewChannelsPart(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
+  for (int64_t top = 0; top < g.height; top++) {
+    Lanes total[K][V] = {}, bias[V] = {};
+    for (int64_t row = 0; row < g.rows; row++) {
+      const float *from = x + row * g.rowStride + top * g.inputRow;
+      const T *flow = dy + row * g.columns * g.filters;
+      for (int64_t column = 0; column < g.columns; column++, from += g.columnStride, flow += g.filters) {
+        Lanes d[V];
+        for (int v = 0; v < V; v++) loadLanes(d[v], flow + 16 * v);
+        for (int k = 0; k < K; k++)
+          for (int v = 0; v < V; v++) total[k][v] += from[k] * d[v];
+        if (top == 0)
+          for (int v = 0; v < V; v++) bias[v] += d[v];
+      }
+    }
+    for (int k = 0; k < K; k++)
+      for (int v = 0; v < V; v++) addLanes(sums + (top * K + k) * g.padded + 16 * v, total[k][v]);
+    for (int v = 0; v < V && top == 0; v++) addLanes(biases + 16 * v, bias[v]);
+  }
+}
+
+template <typename T, int K>
+static void fewChannelsOf(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
+  int64_t f = 0;
+  if constexpr (K <= 10)
+    for (; f + 32 <= g.padded; f += 32) fewChannelsPart<T, K, 2>(g, x, dy + f, sums + f, biases + f);
+  for (; f < g.padded; f += 16) fewChannelsPart<T, K, 1>(g, x, dy + f, sums + f, biases + f);
+}
+
+template <typename T>
+static bool fewChannels(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
+  switch (g.taps) {
+    case 3: fewChannelsOf<T, 3>(g, x, dy, sums, biases); return true;
+    case 5: fewChannelsOf<T, 5>(g, x, dy, sums, biases); return true;
+    case 7: fewChannelsOf<T, 7>(g, x, dy, sums, biases); return true;
+    case 9: fewChannelsOf<T, 9>(g, x, dy, sums, biases); return true;
+    case 15: fewChannelsOf<T, 15>(g, x, dy, sums, biases); return true;
+    case 21: fewChannelsOf<T, 21>(g, x, dy, sums, biases); return true;
+  }
+  return false;
+}
+
+static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums,
+                                float *biases) {
+  return isBfloat16 ? fewChannels(g, x, static_cast<const uint16_t *>(dy), sums, biases)
+                    : fewChannels(g, x, static_cast<const float *>(dy), sums, biases);
+}
+
 constexpr int BLOCKS = 64;  // of Philox at a time: 256 elements
 
 /// Philox 4x32-10 of counters `block`, `block` + 1, ...: word w of block i in x[w][i].
@@ -313,7 +378,7 @@ extern const VectorLoops table;
 const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats,
                            accumulate,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
                            maxPool,        maxPoolGradient,    averagePool,     averagePoolGradient,
-                           uniform,        normal};
+                           fewChannelsGradient, uniform,        normal};
 
 }  // namespace FOVEA_NAMESPACE
 }  // namespace fovea

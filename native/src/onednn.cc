@@ -360,7 +360,9 @@ class Repack : public Operation {
     const int64_t plainBytes = int64_t(plain_.get_size()), packedBytes = int64_t(product_->packed.get_size());
     operandBytes = isBack_ ? Sizes{packedBytes, plainBytes} : Sizes{plainBytes, packedBytes};
     if (product_->turned.empty()) return;
-    if (isBack_ || type != Type::float32) throw fields.wrong("product", "one whose kernel is not turned");
+    if (isBack_) throw fields.wrong("product", "one whose kernel is not turned");
+    isCopy_ = type == Type::bfloat16;
+    if (isCopy_ && !isLow_) throw fields.wrong("dtype", "that of the product");
     chart();
   }
   void create() override {
@@ -385,7 +387,11 @@ class Repack : public Operation {
     }
     const float *from = reinterpret_cast<float *>(operands_[0]);
     inPieces(team, int64_t(map_.size()), GRAIN, [&](int64_t begin, int64_t end, int) {
-      if (isLow_) loops().gatherBfloat16(from, map_.data() + begin, reinterpret_cast<uint16_t *>(operands_[1]) + begin, end - begin);
+      if (isCopy_) {
+        const uint16_t *low = reinterpret_cast<uint16_t *>(operands_[0]);
+        uint16_t *to = reinterpret_cast<uint16_t *>(operands_[1]);
+        for (int64_t i = begin; i < end; i++) to[i] = map_[i] < 0 ? uint16_t(0) : low[map_[i]];
+      } else if (isLow_) loops().gatherBfloat16(from, map_.data() + begin, reinterpret_cast<uint16_t *>(operands_[1]) + begin, end - begin);
       else loops().gatherFloats(from, map_.data() + begin, reinterpret_cast<float *>(operands_[1]) + begin, end - begin);
     });
   }
@@ -393,7 +399,7 @@ class Repack : public Operation {
  private:
   std::shared_ptr<Product> product_;
   Desc plain_;
-  bool isBack_, isLow_;
+  bool isBack_, isLow_, isCopy_ = false;
   std::vector<int32_t> map_;  // of each packed element: its plain one, or -1
   std::vector<char *> operands_;
   dnnl::reorder reorder_;

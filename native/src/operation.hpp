@@ -59,6 +59,8 @@ class Operation {
 
   /// Makes what is costly to make; on the engine's own thread.
   virtual void create() {}
+  /// After it ran: do the tensors that its stage names take what stands in their shadows?
+  virtual bool isCommitted() const { return false; }
   virtual void bind(const std::vector<char *> &operands) = 0;
   virtual void run(const Team &team) = 0;
 };

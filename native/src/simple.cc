@@ -275,6 +275,14 @@ class Random : public Simple {
   bool isNormal_;
 };
 
+/// Lets tensors take what stands in their shadows, where the operand is not 0.
+class Commit : public Simple {
+ public:
+  explicit Commit(const Fields &fields) : Simple(fields.where()) { operandBytes = {4}; }
+  void run(const Team &) override {}
+  bool isCommitted() const override { return *at<float>(0) != 0; }
+};
+
 template <typename T>
 std::shared_ptr<Operation> make(const Fields &fields) {
   return std::make_shared<T>(fields);
@@ -287,6 +295,7 @@ const std::map<std::string, OperationMaker> simpleOperations = {
     {"extreme", make<Extreme>}, {"softmax", make<Softmax>},
     {"gather", make<Gather>},   {"gatherGradient", make<GatherGradient>},
     {"oneHot", make<OneHot>},   {"random", make<Random>},
+    {"commit", make<Commit>},
 };
 
 }  // namespace fovea

@@ -21,6 +21,15 @@ struct RandomKey {
   uint32_t seedLow, seedHigh, step, stream;
 };
 
+/// The gradient of a kernel over pictures of few channels; x is one picture in float32 with its border.
+struct FewChannels {
+  int64_t rows, columns;          // of dy
+  int64_t filters, padded;        // padded to whole vectors of 16
+  int64_t height, taps;           // of the kernel: rows, and columns times channels
+  int64_t rowStride, columnStride;  // of x, from one place of dy to the next
+  int64_t inputRow;               // floats of a row of x
+};
+
 struct VectorLoops {
   void (*interpret)(const Instruction *code, int64_t count, float *const *values, int64_t n);
   void (*floatsFromBfloat16)(const uint16_t *from, float *to, int64_t n);
@@ -43,6 +52,8 @@ struct VectorLoops {
   void (*averagePool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
   void (*averagePoolGradient)(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from,
                               int64_t to);
+  /// Adds one picture's part to sums [height, taps, padded] and to biases [padded]; false where `taps` are not provided for.
+  bool (*fewChannelsGradient)(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases);
   /// Elements [first, first + n) of the stream, uniform on [0, 1) or standard normal.
   void (*uniform)(const RandomKey &key, uint64_t first, float *y, int64_t n);
   void (*normal)(const RandomKey &key, uint64_t first, float *y, int64_t n);

@@ -13,6 +13,8 @@ export interface Buffer {
     | { readonly in: 'arena' }
     | { readonly in: 'state'; readonly name: string }
     | { readonly in: 'program' }
+    /** Beside a tensor of the state, for its next values. */
+    | { readonly in: 'shadow'; readonly name: string }
     | { readonly in: 'constant'; readonly value: TypedArray | Float64Array }
 }
 

@@ -19,6 +19,10 @@ export function loadAddon(): LoadedAddon {
   const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
   const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
   if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
+  // read once, when the addon brings OpenMP in: threads that wait for each other soon go to sleep. By itself it lets them
+  // spin for milliseconds, which takes the processor from whoever they wait for: beside other busy processes a LeNet step
+  // took four times as long
+  process.env['GOMP_SPINCOUNT'] ??= '10000'
   try {
     return { addon: createRequire(import.meta.url)(path) }
   } catch (error) {

@@ -33,7 +33,7 @@ export interface Description {
 }
 
 /** An operation that stands, and what it needs. */
-export interface Operation {
+export interface MadeOperation {
   readonly handle: OperationHandle
   /** Bytes of its scratch operand, where it has one. */
   readonly scratch: number
@@ -45,10 +45,15 @@ export interface Operation {
   readonly operandBytes: readonly number[]
 }
 
-/** Where an operand lies: in the arena, in a tensor, or in memory of the program's own. */
+/** The same with a name for people. */
+export interface Operation extends MadeOperation {
+  readonly name: string
+}
+
+/** Where an operand lies: in the arena, in a tensor or its shadow, or in memory of the program's own. */
 export type Place =
   | { readonly in: 'arena'; readonly at: number; readonly bytes: number }
-  | { readonly in: 'tensor'; readonly tensor: TensorHandle; readonly bytes: number }
+  | { readonly in: 'tensor' | 'shadow'; readonly tensor: TensorHandle; readonly bytes: number }
   | { readonly in: 'own'; readonly bytes: number; readonly values?: ArrayBufferView }
 
 export interface ProgramDescription {
@@ -60,13 +65,15 @@ export interface ProgramDescription {
     readonly operands: readonly number[]
     /** Which of the operands are written. */
     readonly written: readonly number[]
+    /** Shadows that change places with their tensors when the operation says so. */
+    readonly committed?: readonly number[]
   }[]
 }
 
 /** An engine's thread and what it holds. Promises settle in the order of the calls. */
 export interface Machine {
   tensor(bytes: number): TensorHandle
-  operation(description: Description): Operation
+  operation(description: Description): MadeOperation
   load(description: ProgramDescription): { program: ProgramHandle; ready: Promise<unknown> }
   /** The arena has this many bytes from then on. */
   reserve(bytes: number): Promise<unknown>

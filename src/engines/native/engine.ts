@@ -41,7 +41,14 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     get isOpen() {
       return !isClosed
     },
-    lower: (steps) => lowerAll(steps, (description) => translated(() => machine.operation(description))),
+    lower: (steps) =>
+      lowerAll(steps, (description) => {
+        const made = translated(() => machine.operation(description))
+        return {
+          ...made,
+          name: made.implementation ? `${description.where} ${made.implementation}` : description.where,
+        }
+      }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
     async close() {
@@ -94,10 +101,11 @@ function load(
     numbers.set(buffer, places.length)
     return places.push(placeFor(buffer, layout, residents)) - 1
   }
-  const stages = layout.stages.map(({ code: { operation, operands, written } }) => ({
+  const stages = layout.stages.map(({ code: { operation, operands, written, committed } }) => ({
     operation,
     operands: operands.map(placeOf),
     written,
+    ...(committed && { committed: committed.map(placeOf) }),
   }))
   const inputs = Object.entries(layout.inputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
   const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
@@ -143,7 +151,10 @@ const dropped = new FinalizationRegistry<() => void>((release) => release())
 function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: ReadonlyMap<string, Resident>): Place {
   const { home, bytes } = buffer
   if (home.in === 'arena') return { in: 'arena', at: layout.memory.offsets.get(buffer) ?? 0, bytes }
-  if (home.in === 'state') return { in: 'tensor', tensor: (residents.get(home.name) as NativeResident).handle, bytes }
+  if (home.in === 'state' || home.in === 'shadow') {
+    const tensor = (residents.get(home.name) as NativeResident).handle
+    return { in: home.in === 'state' ? 'tensor' : 'shadow', tensor, bytes }
+  }
   if (home.in === 'program') return { in: 'own', bytes }
   const values = home.value instanceof Float64Array ? Float32Array.from(home.value) : home.value
   return { in: 'own', bytes, values }

@@ -2,9 +2,13 @@
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
 import type { KernelName } from '../../ops/index.ts'
 import type { Description, Operation } from './addon.ts'
+import type { JudgedSum } from './commit.ts'
+import { commitsOf } from './commit.ts'
 import type { Context, Lowering, NativeStage } from './kernels/context.ts'
+import { stage } from './kernels/context.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
+import { sumStage } from './kernels/reduction.ts'
 
 export function lowerAll(
   steps: readonly Step[],
@@ -26,11 +30,15 @@ export function lowerAll(
     biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))
+  const { sums, dropped, groups } = commitsOf(steps)
   const stages = steps.flatMap((step, i) => {
     now = i
-    return merged.has(step) ? [] : lower(step, context)
+    const judged = sums.get(step)
+    if (judged) return [judgedSum(step as KernelStep, judged, context)]
+    return merged.has(step) || dropped.has(step) ? [] : lower(step, context)
   })
-  return withoutUnread(stages, casts)
+  const commits = [...groups].map(([condition, shadows]) => commit(condition, shadows, context))
+  return [...withoutUnread(stages, casts), ...commits]
 }
 
 function lower(step: Step, context: Context): readonly NativeStage[] {
@@ -38,6 +46,18 @@ function lower(step: Step, context: Context): readonly NativeStage[] {
   const { op, attrs, inputs, head, tail, outputs }: KernelStep = step
   const lowering: Lowering<unknown> = { attrs, inputs, head, tail, output: outputs[0], context }
   return (kernels[op.opName as KernelName] as (step: Lowering<unknown>) => readonly NativeStage[])(lowering)
+}
+
+function judgedSum({ head, attrs, outputs }: KernelStep, judged: JudgedSum, context: Context): NativeStage {
+  const { shape } = (head as NonNullable<KernelStep['head']>).spec
+  const { from, to } = attrs as { from: number; to: number }
+  return sumStage({ shape, run: { from, to }, output: outputs[0], ...judged }, context)
+}
+
+function commit(condition: Value, shadows: readonly Value[], context: Context): NativeStage {
+  const operation = context.operation({ kind: 'commit', where: 'commit' })
+  const { code, ...touched } = stage(operation, [{ reads: condition }])
+  return { ...touched, code: { ...code, committed: shadows.map((x) => x.buffer) } }
 }
 
 /** Does a step nothing but round float32 to bfloat16? */

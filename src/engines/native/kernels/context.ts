@@ -10,9 +10,13 @@ import { expressionFields } from '../expression.ts'
 
 /** An operation of the addon with its operands, in its order. */
 export interface NativeCode {
+  /** What it is, for people: profiles name it. */
+  readonly name: string
   readonly operation: OperationHandle
   readonly operands: readonly Buffer[]
   readonly written: readonly number[]
+  /** Shadows that change places with their tensors when the operation says so. */
+  readonly committed?: readonly Buffer[]
 }
 export type NativeStage = Stage<NativeCode>
 
@@ -53,6 +57,7 @@ export function stage(
     writes: operands.flatMap((x) => ('writes' in x ? [x.writes.buffer] : [])),
     ...(inPlace && { inPlace }),
     code: {
+      name: operation.name,
       operation: operation.handle,
       operands: buffers,
       written: operands.flatMap((x, i) => ('writes' in x ? [i] : [])),

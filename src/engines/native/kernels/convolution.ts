@@ -1,5 +1,6 @@
 /** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
 import type { Value } from '../../../compile/step.ts'
+import type { FloatDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
@@ -92,15 +93,38 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
   ]
 }
 
-/** Is the gradient computed as a convolution of dy by the kernel turned round? */
-function isTurned(_: Lowering<ConvolutionAttrs & { readonly inputShape: Shape }>): boolean {
-  return false
+/**
+ * Is the gradient computed as a convolution of dy by the kernel turned round? oneDNN's forward convolution is the faster one
+ * of the two where dy has many channels: in bfloat16 1.06 to 1.8 times from 50 on (0.92 at 32).
+ */
+function isTurned({
+  inputs: [dy, kernel],
+  output,
+  attrs,
+}: Lowering<ConvolutionAttrs & { readonly inputShape: Shape }>): boolean {
+  const axes = convolutionAxes(output.shape, kernel.shape, attrs)
+  const fits = axes.every(({ window, dilation, stride, before, input, output: size }) => {
+    const reach = (window - 1) * dilation
+    const after = size + reach - input - before // what the windows reach beyond the end
+    return stride === 1 && before <= reach && after <= reach
+  })
+  return fits && attrs.groups === 1 && dy.shape[dy.shape.length - 1] >= TURNED_FROM[dy.dtype as FloatDType]
 }
+
+/** Channels of dy from which the gradient for the input is a convolution by the turned kernel. */
+const TURNED_FROM: Readonly<Record<FloatDType, number>> = { float32: Infinity, bfloat16: 48 }
 
 export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(dy)
+  const few = fewChannels(step)
+  if (few) {
+    const own = context.operation({ ...few, bias: bias !== undefined })
+    const parts = scratch(own.operandBytes[own.operandBytes.length - 1])
+    const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
+    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
+  }
   const operation: Operation = context.operation({
     kind: 'convolution',
     of: 'kernel',
@@ -127,4 +151,31 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     back: true,
   })
   return [gradient, stage(back, [{ reads: target }, { writes: output }])]
+}
+
+/** Columns of the window times channels for which the addon has a loop of its own. */
+const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
+
+/** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
+function fewChannels({
+  inputs: [x, dy],
+  attrs,
+}: Lowering<ConvolutionAttrs & { readonly kernelShape: Shape }>): Description | undefined {
+  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const channels = x.shape[x.shape.length - 1]
+  const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every(({ dilation }) => dilation === 1)
+  if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
+  return {
+    kind: 'fewChannelsGradient',
+    where: where('convolutionKernelGradient', x.shape, dy.shape),
+    images: x.shape[0],
+    channels,
+    filters: dy.shape[dy.shape.length - 1],
+    input: axes.map((a) => a.input),
+    output: axes.map((a) => a.output),
+    window: axes.map((a) => a.window),
+    strides: axes.map((a) => a.stride),
+    before: axes.map((a) => a.before),
+    dtype: x.dtype,
+  }
 }
