@@ -123,7 +123,9 @@ function unitsOf(args, print) {
     .flatMap((name) => {
       if (!name.endsWith('.vector.cc')) return [unit(name, '', args)]
       const defines = (isa) => [`-DFOVEA_ISA=${isa}`, `-DFOVEA_NAMESPACE=isa_${isa}`]
-      return Object.entries(vectors).map(([isa, flags]) => unit(name, isa, [...args, ...quiet, ...flags, ...defines(isa)]))
+      return Object.entries(vectors).map(([isa, flags]) =>
+        unit(name, isa, [...args, ...quiet, ...flags, ...defines(isa)]),
+      )
     })
 }
 
@@ -165,7 +167,7 @@ function isRunning(pid) {
 
 const sourceNames = () =>
   readdirSync(sources)
-    .filter((name) => /\.(cc|h)$/.test(name))
+    .filter((name) => /\.(cc|h|hpp|inl)$/.test(name))
     .sort()
 const ingredients = () => [own, ...sourceNames().map((name) => join(sources, name))]
 const settings = [compiler, ...ownFlags].join(' ')

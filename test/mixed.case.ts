@@ -8,7 +8,7 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { isFloat, roundToBfloat16 } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
-import { input, makeNode } from '../src/graph/node.ts'
+import { input, makeNode, variable } from '../src/graph/node.ts'
 import type { Shape } from '../src/graph/shape.ts'
 import { sizeOf } from '../src/graph/shape.ts'
 import { reshape } from '../src/ops/broadcasting.ts'
@@ -20,7 +20,7 @@ import type { MatmulAttrs } from '../src/ops/matmul.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { pad, slice } from '../src/ops/movement.ts'
 import { batchNorm, logSoftmax, moments } from '../src/ops/normalization.ts'
-import { averagePool, maxPool } from '../src/ops/pooling.ts'
+import { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from '../src/ops/pooling.ts'
 import { mean, sum } from '../src/ops/reduction.ts'
 import { randomUniform } from '../src/ops/sampling.ts'
 import { golden } from './golden.ts'
@@ -31,6 +31,8 @@ import { assertClose, bytesOf, evaluate, ladder, sampleCases, seedOf, valuesFor,
 /** Half a unit in the last place of bfloat16, by size: what a sum that was added up in another order may differ by. */
 const ULP = 2 ** -9
 const same = { strides: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const
+const overlapping = { window: [3, 3], strides: [2, 2], padding: 'same' } as const
+const tiles = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
 const mixed: CompileOptions = { precision: 'mixed_bfloat16' }
 
 const low = (x: Node): Node => (x.dtype === 'float32' ? cast(x, 'bfloat16') : x)
@@ -116,6 +118,24 @@ const tails: readonly Row[] = [
     name: 'matmul of both transposed + bfloat16',
     shapes: [[13, 7], [11, 13], [7, 11]], // biome-ignore format: a row
     y: ([x, w, rest]) => sub(matmul(low(x), low(w), { transposeA: true, transposeB: true }), stored(rest)),
+  },
+  {
+    name: 'gradient of overlapping maxima + scale + row',
+    shapes: [[2, 6, 8, 5], [2, 3, 4, 5], [5], [5]], // biome-ignore format: a row
+    y: ([x, dy, scale, b]) => {
+      const most = maxPool(stored(x), overlapping)
+      return add(mul(maxPoolGradient(stored(x), most, stored(dy), overlapping), scale), b)
+    },
+  },
+  {
+    name: 'gradient of maxima + scale',
+    shapes: [[2, 6, 8, 5], [2, 3, 4, 5], [5]], // biome-ignore format: a row
+    y: ([x, dy, scale]) => mul(maxPoolGradient(stored(x), maxPool(stored(x), tiles), stored(dy), tiles), scale),
+  },
+  {
+    name: 'gradient of means + bfloat16',
+    shapes: [[2, 3, 4, 5], [2, 6, 8, 5]], // biome-ignore format: a row
+    y: ([dy, rest]) => sub(averagePoolGradient(stored(dy), { ...overlapping, inputShape: [2, 6, 8, 5] }), stored(rest)),
   },
   {
     name: 'a step down the gradient',
@@ -323,7 +343,10 @@ export function mixedSuite({ engine, truth, toleranceOf, drawn }: MixedCase): vo
   const agrees = async (
     goals: Partial<Goals>,
     values: Readonly<Record<string, Numbers>>,
-    { tolerance, options = {} }: { tolerance: number; options?: CompileOptions },
+    {
+      tolerance,
+      options = {},
+    }: { tolerance: number; options?: CompileOptions & { variables?: Readonly<Record<string, Numbers>> } },
   ) => {
     const wanted = await evaluate(truth, goals, values, options)
     const got = await evaluate(engine, goals, values, options)
@@ -443,6 +466,22 @@ export function mixedSuite({ engine, truth, toleranceOf, drawn }: MixedCase): vo
           assert.deepEqual(bytesOf(await evaluate(engine, goals, values, mixed)), bytesOf(got))
         })
       }
+    })
+
+    test('a weight has its next value before the last reader of its cast', async () => {
+      const [x, first, second, speed] = [
+        input('x', [16, 64]),
+        variable('first', [64, 80]),
+        variable('second', [80, 48]),
+        variable('speed', [80, 48]),
+      ]
+      const y = matmul(matmul(x, first), second)
+      const [early, late] = gradients(weighted(y), [first, second])
+      const moved = add(mul(speed, 0.9), late)
+      const updates = [[speed, moved], [second, sub(second, moved)], [first, sub(first, early)]] as const // biome-ignore format: pairs
+      const variables = { first: ladder(5120, 1), second: ladder(3840, 2), speed: ladder(3840, 4) }
+      const goals = { outputs: { y }, updates }
+      await agrees(goals, { x: ladder(1024, 3) }, { tolerance: ULP, options: { ...mixed, variables } })
     })
 
     test('a value that is asked for and one between products', async () => {

@@ -1,8 +1,8 @@
 // What JavaScript sees: an engine, its tensors, operations and programs.
 #include <napi.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <atomic>
+#include <set>
 
 #include "engine.hpp"
 #include "expression.hpp"
@@ -23,15 +23,13 @@ Napi::Error errorOf(Napi::Env env, const std::string &code, const std::string &w
   return error;
 }
 
-/// Runs `body`; a Fault, or that there is no memory, becomes an error of JavaScript with a code.
+/// Runs `body`; what it throws becomes an error of JavaScript with a code.
 template <typename Body>
-Napi::Value guarded(Napi::Env env, Body body) {
+auto guarded(Napi::Env env, Body body) {
   try {
-    return body();
+    return named("native", body);
   } catch (const Fault &fault) {
     throw errorOf(env, fault.code, fault.where, fault.what());
-  } catch (const std::bad_alloc &) {
-    throw errorOf(env, "E_LIMIT", "", "the host gave no more memory");
   }
 }
 
@@ -53,6 +51,17 @@ std::pair<const char *, size_t> bytesIn(const Napi::Value &value, const std::str
   return {static_cast<const char *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
 
+/// As `new ArrayBuffer(bytes)`, which throws where the host has not so much; Node-API's own way would end the process.
+Napi::ArrayBuffer newBuffer(Napi::Env env, int64_t bytes, const std::string &where) {
+  try {
+    const auto maker = env.Global().Get("ArrayBuffer").As<Napi::Function>();
+    auto buffer = maker.New({Napi::Number::New(env, double(bytes))}).As<Napi::ArrayBuffer>();
+    if (buffer.ByteLength() == size_t(bytes)) return buffer;
+  } catch (const Napi::Error &) {
+  }
+  throw Fault("E_LIMIT", where, "the host gave no more memory");
+}
+
 /// A request under way: what the engine's thread does, and what becomes of the promise then.
 struct Job {
   explicit Job(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
@@ -65,8 +74,13 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
  public:
   explicit NativeEngine(const Napi::CallbackInfo &call) : Napi::ObjectWrap<NativeEngine>(call) {
     const double threads = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
-    if (!(threads >= 1 && threads <= 1024)) throw errorOf(call.Env(), "E_BUG", "engine", "wants 1 to 1024 threads");
-    engine_ = std::make_unique<Engine>(int(threads));
+    guarded(call.Env(), [&] {
+      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads)))
+        throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
+      if (threads > mostThreads())
+        throw Fault("E_ENGINE", "engine", "OpenMP gives " + std::to_string(mostThreads()) + " threads here, OMP_THREAD_LIMIT says");
+      engine_ = std::make_unique<Engine>(int(threads));
+    });
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
     settle_.Unref(call.Env());
   }
@@ -94,12 +108,21 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     if (isClosed_) throw Fault("E_CLOSED", "native", "the engine was closed");
   }
 
+  /// What a handle of this engine holds.
+  template <typename T>
+  std::shared_ptr<T> owned(const Napi::Value &value, const std::string &where) const {
+    std::shared_ptr<T> held = unwrap<T>(value, where);
+    if (held->owner != engine_.get()) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    return held;
+  }
+
   /// tensor(bytes): a handle.
   Napi::Value tensor(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
       const int64_t bytes = sizeIn(call[0], "tensor");
       auto tensor = std::make_shared<Tensor>();
+      tensor->owner = engine_.get();
       tensor->bytes = Bytes::allocate(bytes + 256);
       if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
       return wrap(call.Env(), tensor, bytes);
@@ -121,7 +144,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       const Napi::Value where = object.Get("where");
       const Fields fields(object, where.IsString() ? where.As<Napi::String>().Utf8Value() : "operation");
       setThreads(engine_->threads);
-      const std::shared_ptr<Operation> operation = makeOperation(fields);
+      const auto operation = named(fields.where(), [&] { return makeOperation(fields); });
+      operation->owner = engine_.get();
       const Needs needs = needsOf(*operation);
       auto result = Napi::Object::New(call.Env());
       result["handle"] = wrap(call.Env(), operation);
@@ -144,7 +168,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       const Fields fields(call[0].As<Napi::Object>(), "load");
       const int64_t arenaBytes = fields.integer("arenaBytes", 0, MOST);
       std::vector<Place> places;
-      std::vector<std::pair<int64_t, Napi::Value>> values;
+      std::vector<std::pair<int64_t, std::vector<char>>> values;
       int64_t own = 0;
       for (const Fields &given : fields.list("places")) {
         Place place{Place::Home::own, 0, given.integer("bytes", 0, MOST), nullptr};
@@ -152,26 +176,33 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         if (in == "arena") {
           place.home = Place::Home::arena;
           place.at = given.integer("at", 0, MOST);
+          if (place.at % 64 != 0) throw given.wrong("at", "a multiple of 64");
           if (place.at + place.bytes > arenaBytes) throw given.wrong("at", "a place within the arena");
         } else if (in == "tensor" || in == "shadow") {
           place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
-          place.tensor = unwrap<Tensor>(given.value("tensor"), "load");
+          place.tensor = owned<Tensor>(given.value("tensor"), "load");
           if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
         } else if (in == "own") {
           place.at = own;
           own += (place.bytes + 127) / 64 * 64;
-          if (given.has("values")) values.emplace_back(place.at, given.value("values"));
-          if (given.has("values") && int64_t(bytesIn(given.value("values"), "load").second) > place.bytes)
-            throw given.wrong("values", "as many bytes as the place has");
+          if (own > MOST) throw Fault("E_LIMIT", "load", "the program's own memory is too large");
+          if (given.has("values")) {
+            const auto [from, size] = bytesIn(given.value("values"), "load");
+            if (int64_t(size) > place.bytes) throw given.wrong("values", "at most as many bytes as the place has");
+            values.emplace_back(place.at, std::vector<char>(from, from + size));
+          }
         } else throw given.wrong("in", "arena, tensor, shadow or own");
         places.push_back(std::move(place));
       }
       std::vector<Program::Stage> stages;
+      std::set<Operation *> placed;
       for (const Fields &given : fields.list("stages")) {
-        Program::Stage stage{unwrap<Operation>(given.value("operation"), "load"), {}, {}, {}};
+        Program::Stage stage{owned<Operation>(given.value("operation"), "load"), {}, {}, {}};
         const Sizes operands = given.integers("operands", 0, int64_t(places.size()) - 1);
         const auto &wanted = stage.operation->operandBytes;
         const std::string &where = stage.operation->where;
+        if (stage.operation->isPlaced || !placed.insert(stage.operation.get()).second)
+          throw Fault("E_BUG", where, "the operation stands in a program already");
         if (operands.size() != wanted.size())
           throw Fault("E_BUG", where, "wants " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
         for (size_t i = 0; i < operands.size(); i++) {
@@ -190,10 +221,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         stages.push_back(std::move(stage));
       }
       const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);
-      for (const auto &[at, value] : values) {
-        const auto [from, size] = bytesIn(value, "load");
-        std::memcpy(program->own() + at, from, size);
-      }
+      program->owner = engine_.get();
+      for (Operation *operation : placed) operation->isPlaced = true;
+      for (const auto &[at, bytes] : values) std::copy(bytes.begin(), bytes.end(), program->own() + at);
       auto result = Napi::Object::New(call.Env());
       result["program"] = wrap(call.Env(), program, own);
       result["ready"] = ask(call.Env(), [engine = engine_.get(), program](Job &) { engine->load(*program); });
@@ -222,8 +252,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value run(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
-      const std::shared_ptr<Program> program = unwrap<Program>(call[0], "run");
+      const std::shared_ptr<Program> program = owned<Program>(call[0], "run");
+      if (!call[1].IsArray() || !call[2].IsArray()) throw Fault("E_BUG", "run", "wants lists of inputs and outputs");
       const auto inputs = call[1].As<Napi::Array>(), outputs = call[2].As<Napi::Array>();
+      if (inputs.Length() % 2 != 0) throw Fault("E_BUG", "run", "wants values for each place");
       struct Input {
         uint32_t place;
         std::vector<char> bytes;
@@ -239,16 +271,16 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       for (uint32_t i = 0; i < outputs.Length(); i++) {
         const uint32_t place = placeIn(*program, outputs.Get(i));
-        auto buffer = Napi::ArrayBuffer::New(call.Env(), size_t(program->places()[place].bytes));
+        auto buffer = newBuffer(call.Env(), program->places()[place].bytes, "run");
         taken.emplace_back(place, static_cast<char *>(buffer.Data()));
         results.push_back(Napi::Persistent(buffer));
       }
       return ask(
           call.Env(),
           [engine = engine_.get(), program, given, taken](Job &) {
-            char *arena = engine->arena();
-            if (program->arenaBytes > 0 && !arena) throw Fault("E_BUG", "run", "there is no arena");
-            for (const Input &input : *given) std::memcpy(program->at(input.place, arena), input.bytes.data(), input.bytes.size());
+            char *arena = engine->arenaFor(*program);
+            for (const Input &input : *given)
+              std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
             engine->run(*program);
             for (const auto &[place, to] : taken)
               std::memcpy(to, program->at(place, arena), size_t(program->places()[place].bytes));
@@ -261,10 +293,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value read(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
-      const std::shared_ptr<Tensor> tensor = unwrap<Tensor>(call[0], "read");
+      const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
       const int64_t bytes = sizeIn(call[1], "read");
       if (bytes > tensor->bytes->size()) throw Fault("E_BUG", "read", "wants more bytes than there are");
-      auto buffer = Napi::ArrayBuffer::New(call.Env(), size_t(bytes));
+      auto buffer = newBuffer(call.Env(), bytes, "read");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
       return ask(
@@ -278,12 +310,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value write(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
-      const std::shared_ptr<Tensor> tensor = unwrap<Tensor>(call[0], "write");
+      const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "write");
       const auto [from, size] = bytesIn(call[1], "write");
       if (int64_t(size) > tensor->bytes->size()) throw Fault("E_BUG", "write", "has more bytes than the tensor");
       auto bytes = std::make_shared<std::vector<char>>(from, from + size);
       return ask(call.Env(), [tensor, bytes](Job &) {
-        std::memcpy(tensor->bytes->data(), bytes->data(), bytes->size());
+        std::copy(bytes->begin(), bytes->end(), tensor->bytes->data());
         tensor->version++;
       });
     });
@@ -293,8 +325,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value profile(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
-      const std::shared_ptr<Program> program = unwrap<Program>(call[0], "profile");
-      auto buffer = Napi::ArrayBuffer::New(call.Env(), program->stages() * sizeof(double));
+      const std::shared_ptr<Program> program = owned<Program>(call[0], "profile");
+      auto buffer = newBuffer(call.Env(), int64_t(program->stages() * sizeof(double)), "profile");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
       return ask(
@@ -346,8 +378,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 };
 
 void NativeEngine::settled(Napi::Env env, Napi::Function, NativeEngine *self, Job *job) {
+  if (env == nullptr) return;  // Node ends: what the job holds of it may be gone, and goes with the process
   const std::unique_ptr<Job> held(job);
-  if (env == nullptr) return;  // the process ends
   const Napi::HandleScope scope(env);
   if (--self->waiting_ == 0) {
     self->settle_.Unref(env);
@@ -368,7 +400,7 @@ Napi::Value info(const Napi::CallbackInfo &call) {
   facts["isa"] = onednnIsa();
   facts["loops"] = loopsName();
   facts["compiler"] = "g++ " __VERSION__;
-  facts["memory"] = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+  facts["memory"] = memoryBytes();
   return facts;
 }
 

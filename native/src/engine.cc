@@ -15,6 +15,7 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
     : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
   own_ = Bytes::allocate(ownBytes + SLACK);
   if (!own_) throw Fault("E_LIMIT", "program", "the host gave no more memory");
+  failure = std::make_exception_ptr(Fault("E_BUG", "program", "it was not loaded"));
 }
 
 void Program::create() {
@@ -23,7 +24,7 @@ void Program::create() {
     place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
     if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
   }
-  for (const Stage &stage : stages_) stage.operation->create();
+  for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });
 }
 
 int64_t Program::scratchFloats() const {
@@ -72,7 +73,7 @@ void Program::run(const Team &team, char *arena) {
       seen_[i] = versions;
     }
     const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-    stage.operation->run(team);
+    named(stage.operation->where, [&] { stage.operation->run(team); });
     if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];
@@ -168,6 +169,16 @@ void Engine::reserve(int64_t bytes) {
 }
 
 void Engine::load(Program &program) {
+  try {
+    prepare(program);
+    program.failure = nullptr;
+  } catch (...) {
+    program.failure = std::current_exception();
+    throw;
+  }
+}
+
+void Engine::prepare(Program &program) {
   program.create();
   const int64_t floats = program.scratchFloats();
   if (!scratch_.empty() && scratch_[0]->size() >= floats * 4) return;
@@ -181,6 +192,14 @@ void Engine::load(Program &program) {
   for (const auto &one : scratch_) team_.scratch.push_back(reinterpret_cast<float *>(one->data()));
 }
 
-void Engine::run(Program &program) { program.run(team_, arena()); }
+char *Engine::arenaFor(const Program &program) const {
+  if (program.failure) std::rethrow_exception(program.failure);
+  if (program.arenaBytes == 0) return arena_ ? arena_->data() : nullptr;
+  if (!arena_ || arena_->size() < program.arenaBytes + SLACK)
+    throw Fault("E_LIMIT", "arena", "there are no " + std::to_string(program.arenaBytes) + " bytes for the program");
+  return arena_->data();
+}
+
+void Engine::run(Program &program) { program.run(team_, arenaFor(program)); }
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -13,10 +14,13 @@
 
 namespace fovea {
 
+class Engine;
+
 /// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
 /// made in its shadow; to take them over, both change places: `places` counts that.
 struct Tensor {
   std::unique_ptr<Bytes> bytes, shadow;
+  const Engine *owner = nullptr;
   uint64_t version = 1, places = 0;
 };
 
@@ -27,8 +31,6 @@ struct Place {
   int64_t bytes = 0;
   std::shared_ptr<Tensor> tensor;
 };
-
-class Engine;
 
 /// A program laid out: its operations with their operands. Used by the engine's thread alone once it is made.
 class Program {
@@ -42,6 +44,7 @@ class Program {
   Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
 
   const int64_t arenaBytes;
+  const Engine *owner = nullptr;
   const std::vector<Place> &places() const { return places_; }
   char *own() const { return own_->data(); }
 
@@ -50,6 +53,8 @@ class Program {
   char *at(uint32_t place, char *arena) const;
   int64_t scratchFloats() const;
   size_t stages() const { return stages_.size(); }
+  /// Why it cannot run: not loaded yet, or what went wrong then.
+  std::exception_ptr failure;
   /// Seconds that each operation took in all runs since it was asked for first; empty until then.
   std::vector<double> seconds;
   bool isTimed = false;
@@ -84,7 +89,8 @@ class Engine {
   // of the engine's thread
   void load(Program &program);
   void run(Program &program);
-  char *arena() const { return arena_ ? arena_->data() : nullptr; }
+  /// The arena, for a program that may run in it; a Fault where it may not.
+  char *arenaFor(const Program &program) const;
   /// The arena must hold this many bytes from now on; what it held is lost.
   void reserve(int64_t bytes);
 
@@ -99,6 +105,7 @@ class Engine {
   Team team_;
   std::thread thread_;
   void work();
+  void prepare(Program &program);
 };
 
 }  // namespace fovea

@@ -30,12 +30,13 @@ class FewChannelsGradient : public Operation {
     border_ = product({bordered[0], rowFloats_}, where);
     loop_ = {output_[0], output_[1], filters, (filters + 15) / 16 * 16, window[0], window[1] * channels_,
              strides[0] * rowFloats_, strides[1] * channels_, rowFloats_};
-    sums_ = (product({loop_.height, loop_.taps}, where) + 1) * loop_.padded;
+    if (!loops().hasFewChannels(loop_.taps)) throw fields.wrong("window", "one for which there is a loop");
+    sums_ = product({loop_.height, loop_.taps, loop_.padded}, where) + loop_.padded;
     const int64_t x = product({images_, input_[0], input_[1], channels_}, where) * bytesOf(type);
     const int64_t y = product({images_, output_[0], output_[1], filters}, where) * bytesOf(type);
     operandBytes = {x, y, loop_.height * loop_.taps * filters * 4};
     if (hasBias_) operandBytes.push_back(filters * 4);
-    operandBytes.push_back(parts() * sums_ * 4);
+    operandBytes.push_back(product({parts(), sums_}, where) * 4);
     scratchFloats = border_ + 16;
   }
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }

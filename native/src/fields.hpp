@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fault.hpp"
@@ -14,6 +15,9 @@ namespace fovea {
 
 /// Sizes, strides and offsets; large enough for any tensor, small enough that products of a few can be checked.
 using Sizes = std::vector<int64_t>;
+
+/// Most entries of a list.
+constexpr uint32_t MOST_ENTRIES = 1 << 20;
 
 class Fields {
  public:
@@ -44,15 +48,15 @@ class Fields {
 
   /// Integers between least and most, in a plain array.
   Sizes integers(const char *name, int64_t least, int64_t most) const {
-    const Napi::Array list = array(name);
-    Sizes result(list.Length());
-    for (uint32_t i = 0; i < list.Length(); i++) result[i] = integerOf(list.Get(i), name, least, most);
+    const auto [list, length] = array(name);
+    Sizes result(length);
+    for (uint32_t i = 0; i < length; i++) result[i] = integerOf(list.Get(i), name, least, most);
     return result;
   }
   std::vector<float> floats(const char *name) const {
-    const Napi::Array list = array(name);
-    std::vector<float> result(list.Length());
-    for (uint32_t i = 0; i < list.Length(); i++) {
+    const auto [list, length] = array(name);
+    std::vector<float> result(length);
+    for (uint32_t i = 0; i < length; i++) {
       const Napi::Value value = list.Get(i);
       if (!value.IsNumber()) throw wrong(name, "numbers");
       result[i] = value.As<Napi::Number>().FloatValue();
@@ -62,9 +66,9 @@ class Fields {
 
   /// The objects of a list, each with its own fields.
   std::vector<Fields> list(const char *name) const {
-    const Napi::Array list = array(name);
+    const auto [list, length] = array(name);
     std::vector<Fields> result;
-    for (uint32_t i = 0; i < list.Length(); i++) {
+    for (uint32_t i = 0; i < length; i++) {
       const Napi::Value value = list.Get(i);
       if (!value.IsObject()) throw wrong(name, "objects");
       result.emplace_back(value.As<Napi::Object>(), where_);
@@ -86,10 +90,14 @@ class Fields {
   Napi::Object object_;
   std::string where_;
 
-  Napi::Array array(const char *name) const {
+  /// A list and its length, which is asked for once: reading an entry may run code that changes it.
+  std::pair<Napi::Array, uint32_t> array(const char *name) const {
     const Napi::Value value = object_.Get(name);
     if (!value.IsArray()) throw wrong(name, "a list");
-    return value.As<Napi::Array>();
+    const auto list = value.As<Napi::Array>();
+    const uint32_t length = list.Length();
+    if (length > MOST_ENTRIES) throw wrong(name, "a list of " + std::to_string(MOST_ENTRIES) + " entries at most");
+    return {list, length};
   }
   int64_t integerOf(Napi::Value value, const char *name, int64_t least, int64_t most) const {
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;

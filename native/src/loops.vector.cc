@@ -346,6 +346,9 @@ static bool fewChannels(const FewChannels &g, const float *x, const T *dy, float
   return false;
 }
 
+static bool hasFewChannels(int64_t taps) {
+  return taps == 3 || taps == 5 || taps == 7 || taps == 9 || taps == 15 || taps == 21;
+}
 static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums,
                                 float *biases) {
   return isBfloat16 ? fewChannels(g, x, static_cast<const uint16_t *>(dy), sums, biases)
@@ -415,7 +418,7 @@ extern const VectorLoops table;
 const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, stream,
                            accumulate,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
                            maxPool,        maxPoolGradient,    averagePool,     averagePoolGradient,
-                           fewChannelsGradient, uniform,        normal};
+                           fewChannelsGradient, hasFewChannels, uniform,        normal};
 
 }  // namespace FOVEA_NAMESPACE
 }  // namespace fovea

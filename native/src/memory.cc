@@ -1,8 +1,11 @@
 #include "memory.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <new>
 
 namespace fovea {
@@ -34,5 +37,15 @@ std::unique_ptr<Bytes> Bytes::allocate(int64_t size) {
 
 Bytes::~Bytes() { munmap(mapping_, size_t(mapped_)); }
 #endif
+
+double memoryBytes() {
+  double least = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+  // where a container's limit stands, by the version of its control group
+  for (const char *path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    double limit;
+    if (std::ifstream(path) >> limit && limit > 0) least = std::min(least, limit);
+  }
+  return least;
+}
 
 }  // namespace fovea

@@ -21,4 +21,7 @@ class Bytes {
   int64_t size_, mapped_;
 };
 
+/// Bytes that this process may have: the machine's, or fewer where it is held to fewer.
+double memoryBytes();
+
 }  // namespace fovea

@@ -128,7 +128,8 @@ Dims spatial(const Fields &fields, const char *name, size_t rank, int64_t least)
 class Convolution : public Product {
  public:
   explicit Convolution(const Fields &fields) : Product(fields.where()) {
-    const Sizes x = fields.integers("x", 1, MOST), y = fields.integers("y", 1, MOST), k = fields.integers("kernel", 1, MOST);
+    constexpr int64_t most = INT32_MAX;  // oneDNN counts along axes in int
+    const Sizes x = fields.integers("x", 1, most), y = fields.integers("y", 1, most), k = fields.integers("kernel", 1, most);
     const size_t rank = x.size() - 2;
     if (x.size() < 3 || x.size() > 5 || y.size() != x.size() || k.size() != x.size() + 1) throw fields.wrong("x", "rank 1 to 3");
     strides_ = spatial(fields, "strides", rank, 1);
@@ -348,7 +349,7 @@ class Matmul : public Product {
 class Repack : public Operation {
  public:
   explicit Repack(const Fields &fields) : Operation(fields.where()) {
-    product_ = std::dynamic_pointer_cast<Product>(unwrap<Operation>(fields.value("product"), where));
+    product_ = std::dynamic_pointer_cast<Product>(unwrap<Operation>(fields.value("product"), where));  // only described here
     if (!product_ || product_->needs.packed == 0) throw fields.wrong("product", "a product with a layout of its own");
     isBack_ = fields.flag("back");
     isOnce = fields.flag("once");
@@ -407,6 +408,7 @@ class Repack : public Operation {
   void chart() {
     const dnnl_memory_desc_t &packed = product_->packed.data, &plain = plain_.data;
     if (packed.format_kind != dnnl_blocked) throw Fault("E_ENGINE", where, "oneDNN: a layout that is no blocked one");
+    if (plain_.get_size() / 4 > size_t(INT32_MAX)) throw Fault("E_LIMIT", where, "the kernel is too large");
     map_.assign(product_->packed.get_size() / (isLow_ ? 2 : 4), -1);
     int64_t index[DNNL_MAX_NDIMS] = {};
     for (bool more = true; more;) {
@@ -439,7 +441,11 @@ Needs needsOf(const Operation &operation) {
   return product ? product->needs : Needs{};
 }
 
-void setThreads(int threads) { omp_set_num_threads(threads); }
+void setThreads(int threads) {
+  omp_set_dynamic(0);
+  omp_set_num_threads(threads);
+}
+int mostThreads() { return omp_get_thread_limit(); }
 
 std::string onednnVersion() {
   const dnnl_version_t &version = *dnnl_version();

@@ -22,6 +22,8 @@ Needs needsOf(const Operation &operation);
 
 /// oneDNN cuts work by the number of threads when a primitive is made: said for the calling thread.
 void setThreads(int threads);
+/// The most that OpenMP gives at once.
+int mostThreads();
 std::string onednnVersion();
 std::string onednnIsa();
 

@@ -32,6 +32,8 @@ inline Type typeOf(const Fields &fields, const char *name, std::initializer_list
   throw fields.wrong(name, "a dtype that this operation computes");
 }
 
+class Engine;
+
 /// What the threads of an engine share while a program runs: how many they are, and a piece of memory for each.
 struct Team {
   int threads = 1;
@@ -51,6 +53,9 @@ class Operation {
   int64_t scratchFloats = 0;
   /// Runs only when one of the tensors that it reads was written since it last ran.
   bool isOnce = false;
+  /// The engine that made it, and whether it stands in a program: it keeps the addresses of one.
+  const Engine *owner = nullptr;
+  bool isPlaced = false;
 
   /// Makes what is costly to make; on the engine's own thread.
   virtual void create() {}
@@ -76,8 +81,8 @@ void inPieces(const Team &team, int64_t total, int64_t grain, Body body) {
   }
 #pragma omp parallel num_threads(team.threads)
   {
-    const int thread = omp_get_thread_num();
-    const int64_t from = pieces * thread / team.threads, to = pieces * (thread + 1) / team.threads;
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    const int64_t from = pieces * thread / threads, to = pieces * (thread + 1) / threads;
     for (int64_t piece = from; piece < to; piece++)
       body(piece * grain, piece * grain + grain < total ? piece * grain + grain : total, thread);
   }

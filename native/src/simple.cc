@@ -75,7 +75,7 @@ class Copy : public Simple {
     const T *from = at<T>(0) + x;
     T *to = at<T>(1) + y;
     const int64_t source = source_.back(), target = target_.back();
-    if (source == 1 && target == 1) std::memcpy(to, from, width * sizeof(T));
+    if (source == 1 && target == 1) std::memmove(to, from, width * sizeof(T));
     else if (source == 0 && target == 1) std::fill(to, to + width, *from);
     else
       for (int64_t i = 0; i < width; i++) to[i * target] = from[i * source];
@@ -88,6 +88,8 @@ class Fill : public Simple {
   explicit Fill(const Fields &fields) : Simple(fields.where()) {
     type_ = typeOf(fields, "dtype");
     value_ = fields.number("value");
+    const bool isWhole = type_ == Type::int32 || type_ == Type::uint8;
+    if (isWhole && !(value_ >= INT32_MIN && value_ <= INT32_MAX)) throw fields.wrong("value", "a number that an int32 holds");
     elements_ = fields.integer("elements", 1, MOST);
     operandBytes = {elements_ * bytesOf(type_)};
   }
@@ -158,18 +160,24 @@ class Softmax : public Simple {
     rows_ = fields.integer("rows", 1, MOST);
     width_ = fields.integer("width", 1, MOST);
     isLogarithm_ = fields.flag("logarithm");
-    operandBytes.assign(2, product({rows_, width_, 4}, where));
+    isLow_ = typeOf(fields, "dtype", {Type::float32, Type::bfloat16}) == Type::bfloat16;
+    const int64_t bytes = product({rows_, width_, 4}, where);
+    operandBytes = {isLow_ ? bytes / 2 : bytes, bytes};
+    if (isLow_) scratchFloats = width_;
   }
   void run(const Team &team) override {
-    inPieces(team, rows_, std::max<int64_t>(1, GRAIN / 8 / width_), [&](int64_t from, int64_t to, int) {
-      for (int64_t row = from; row < to; row++)
-        loops().softmaxRow(at<float>(0) + row * width_, at<float>(1) + row * width_, width_, isLogarithm_);
+    inPieces(team, rows_, std::max<int64_t>(1, GRAIN / 8 / width_), [&](int64_t from, int64_t to, int thread) {
+      for (int64_t row = from; row < to; row++) {
+        float *x = isLow_ ? team.scratch[thread] : at<float>(0) + row * width_;
+        if (isLow_) loops().floatsFromBfloat16(at<uint16_t>(0) + row * width_, x, width_);
+        loops().softmaxRow(x, at<float>(1) + row * width_, width_, isLogarithm_);
+      }
     });
   }
 
  private:
   int64_t rows_, width_;
-  bool isLogarithm_;
+  bool isLogarithm_, isLow_;
 };
 
 /// Rows of a table by number; a number outside it reads zeros.

@@ -55,6 +55,8 @@ struct VectorLoops {
                               int64_t to);
   /// Adds one picture's part to sums [height, taps, padded] and to biases [padded]; false where `taps` are not provided for.
   bool (*fewChannelsGradient)(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases);
+  /// Is there such a loop for so many taps?
+  bool (*hasFewChannels)(int64_t taps);
   /// Elements [first, first + n) of the stream, uniform on [0, 1) or standard normal.
   void (*uniform)(const RandomKey &key, uint64_t first, float *y, int64_t n);
   void (*normal)(const RandomKey &key, uint64_t first, float *y, int64_t n);

@@ -81,7 +81,11 @@ export function commitsOf(steps: readonly Step[]): Commits {
     }
     const head = substitute((sum.head as { f: Scalar }).f, sum.inputs.map(scalarFor))
     const values = step.inputs.map(scalarFor)
-    if (inputs.some(({ buffer }) => (producer.get(buffer) ?? -1) >= sumAt && buffer.home.in === 'arena')) return
+    const isEarly = ({ buffer }: Value): boolean => {
+      const at = producer.get(buffer) ?? -1
+      return at < sumAt || at === lastAt // what it replaces itself is still the old one
+    }
+    if (!inputs.every(isEarly)) return
     const stored = step.expressions.map((f, i) => ({ f: substitute(f, values), to: shadowOf(last.outputs[i]) }))
     sums.set(sum, { inputs, head, stored })
     dropped.add(last)

@@ -26,7 +26,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
   const found = findAddon()
   if ('missing' in found) throw new FoveaError('E_ENGINE', { what: found.missing, where: 'native' })
   const info = found.addon.info()
-  const machine = new found.addon.Engine(threads)
+  const machine = translated(() => new found.addon.Engine(threads))
   const arena = new Arena(machine)
   let isClosed = false
   const check = (): void => {
@@ -110,7 +110,14 @@ function load(
   const inputs = Object.entries(layout.inputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
   const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
   const claim = arena.claim(layout.memory.peakBytes)
-  const { program, ready } = translated(() => machine.load({ arenaBytes: layout.memory.peakBytes, places, stages }))
+  const { program, ready } = translated(() => {
+    try {
+      return machine.load({ arenaBytes: layout.memory.peakBytes, places, stages })
+    } catch (error) {
+      claim.release()
+      throw error
+    }
+  })
   let isOpen = true
   const executable: Executable & { profile: () => Promise<Float64Array> } = {
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
@@ -181,7 +188,10 @@ class Arena {
     const largest = Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes))
     if (largest <= this.#bytes && largest >= this.#bytes / 2) return Promise.resolve()
     this.#bytes = largest
-    return this.#machine.reserve(largest)
+    return this.#machine.reserve(largest).catch((error) => {
+      this.#bytes = 0 // whatever it is now, the next one asks again
+      throw error
+    })
   }
 }
 

@@ -14,18 +14,25 @@ export function lowerAll(
   steps: readonly Step[],
   operation: (description: Description) => Operation,
 ): readonly NativeStage[] {
-  const written = new Set(steps.flatMap((step) => step.outputs.map((x) => x.buffer)))
+  const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
   const biasSums = biasSumsOf(steps)
+  let now = 0
+  /** Is what was cast still what it was then? A variable may have its next value before the last reader of the cast. */
+  const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
   const context: Context = {
     operation,
     isSettled: ({ buffer }) => buffer.home.in === 'constant' || (buffer.home.in === 'state' && !written.has(buffer)),
-    uncast: (value) => casts.get(value.buffer) ?? value,
+    uncast: (value) => {
+      const from = casts.get(value.buffer)
+      return from && stays(from) ? from : value
+    },
     biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))
   const { sums, dropped, groups } = commitsOf(steps)
-  const stages = steps.flatMap((step) => {
+  const stages = steps.flatMap((step, i) => {
+    now = i
     const judged = sums.get(step)
     if (judged) return [judgedSum(step as KernelStep, judged, context)]
     return merged.has(step) || dropped.has(step) ? [] : lower(step, context)
@@ -77,6 +84,7 @@ function biasSumsOf(steps: readonly Step[]): Map<Buffer, { step: Step; output: V
     const { from, to } = step.attrs as { from: number; to: number }
     const place = places.get(dy.buffer)
     if (place === undefined || from !== 0 || to !== dy.shape.length - 1 || result.has(dy.buffer)) return
+    if (output.buffer.home.in !== 'arena') return // a variable may be read in between
     const gradient = steps[place] as KernelStep
     if (gradient.inputs[1].shape.length !== dy.shape.length) return // dy seen under another shape
     const isLate = steps.slice(0, place + 1).every((other) => !reads(other, output.buffer))

@@ -6,8 +6,8 @@ import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
 import type { Lower, Lowering } from './context.ts'
-import { scratch, stage, tailFields } from './context.ts'
-import { packed, splitBias } from './product.ts'
+import { scratch, stage, tailFields, tailStage } from './context.ts'
+import { packed, resultOf, splitBias } from './product.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
 const channelsFirst = (shape: Shape): Shape => [shape[0], shape[shape.length - 1], ...shape.slice(1, -1)]
@@ -37,15 +37,17 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
   const { bias, rest } = splitBias(tail, output)
+  const result = resultOf(rest, output)
+  const own = result === output ? rest : undefined
   const operation = context.operation({
     kind: 'convolution',
     of: 'forward',
     where: where('convolution', x.shape, kernel.shape),
     ...fieldsOf([x.shape, kernel.shape, output.shape], attrs),
     dtype: x.dtype,
-    result: output.dtype,
+    result: result.dtype,
     bias: bias !== undefined,
-    ...(rest && { tail: tailFields(rest, output.shape, output.dtype) }),
+    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
   })
   const weights = packed(operation, kernel, context)
   return [
@@ -54,16 +56,19 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
       { reads: x },
       { reads: weights.value },
       ...(bias ? [{ reads: bias }] : []),
-      { writes: output },
+      { writes: result },
       { writes: scratch(operation.scratch) },
-      ...(rest?.extras ?? []).map((reads) => ({ reads })),
+      ...(own?.extras ?? []).map((reads) => ({ reads })),
     ]),
+    ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
   ]
 }
 
 export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [dy, kernel] = inputs
+  const result = resultOf(tail, output)
+  const own = result === output ? tail : undefined
   const operation = context.operation({
     kind: 'convolution',
     of: 'input',
@@ -71,8 +76,8 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     ...fieldsOf([output.shape, kernel.shape, dy.shape], attrs),
     turned: isTurned(step),
     dtype: dy.dtype,
-    result: output.dtype,
-    ...(tail && { tail: tailFields(tail, output.shape, output.dtype) }),
+    result: result.dtype,
+    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
   })
   const weights = packed(operation, kernel, context)
   return [
@@ -80,10 +85,11 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     stage(operation, [
       { reads: dy },
       { reads: weights.value },
-      { writes: output },
+      { writes: result },
       { writes: scratch(operation.scratch) },
-      ...(tail?.extras ?? []).map((reads) => ({ reads })),
+      ...(own?.extras ?? []).map((reads) => ({ reads })),
     ]),
+    ...(tail && !own ? [tailStage(tail, result, output, context)] : []),
   ]
 }
 

@@ -1,8 +1,8 @@
 /** Matrix products by oneDNN. */
 import type { MatmulAttrs } from '../../../ops/matmul.ts'
 import type { Lower } from './context.ts'
-import { scratch, stage, tailFields } from './context.ts'
-import { packed, splitBias } from './product.ts'
+import { scratch, stage, tailFields, tailStage } from './context.ts'
+import { packed, resultOf, splitBias } from './product.ts'
 
 export const matmul: Lower<MatmulAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
@@ -10,6 +10,8 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   const { transposeA = false, transposeB = false } = attrs
   const [m, n] = output.shape
   const { bias, rest } = splitBias(tail, output)
+  const result = resultOf(rest, output)
+  const own = result === output ? rest : undefined
   const operation = context.operation({
     kind: 'matmul',
     where: `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`,
@@ -19,11 +21,11 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
     transposeA,
     transposeB,
     dtype: a.dtype,
-    result: output.dtype,
+    result: result.dtype,
     bias: bias !== undefined,
     // packing at every step costs more than it saves: of [4096, 512] 1.0 to 2.1 ms, in bfloat16 a cast for both ways 0.4
     packs: context.isSettled(context.uncast(b)),
-    ...(rest && { tail: tailFields(rest, output.shape, output.dtype) }),
+    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
   })
   const factor = packed(operation, b, context)
   return [
@@ -32,9 +34,10 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
       { reads: a },
       { reads: factor.value },
       ...(bias ? [{ reads: bias }] : []),
-      { writes: output },
+      { writes: result },
       { writes: scratch(operation.scratch) },
-      ...(rest?.extras ?? []).map((reads) => ({ reads })),
+      ...(own?.extras ?? []).map((reads) => ({ reads })),
     ]),
+    ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
   ]
 }

@@ -4,9 +4,11 @@ import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { PoolAttrs } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
+import { argument } from '../../../ops/scalar.ts'
 import type { Description } from '../addon.ts'
-import type { Lower, Lowering } from './context.ts'
+import type { Context, Lower, Lowering, NativeStage } from './context.ts'
 import { simple, stage, tailFields, tailStage } from './context.ts'
+import { keepsRounding } from './product.ts'
 
 const three = (list: readonly number[]): number[] => [...Array(3 - list.length).fill(1), ...list]
 
@@ -33,16 +35,30 @@ const forward =
     return [simple(step, { ...fieldsOf(of, x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
   }
 
-function backward(of: string, step: Lowering<PoolAttrs>) {
+/** Is a gradient that of one window, as it stands there? A sum or a quotient is rounded. */
+const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
+  of === 'maxPoolGradient' && poolAxes(x, attrs).every(({ window, stride }) => window <= stride)
+
+const cast = (from: Value, to: Value, context: Context): NativeStage =>
+  tailStage({ f: argument(0), extras: [] }, from, to, context)
+
+function backward(of: string, step: Lowering<PoolAttrs>): readonly NativeStage[] {
   const { inputs, output, tail, context, attrs } = step
-  const { dtype } = inputs[inputs.length - 1]
-  const target: Value = dtype === output.dtype ? output : arenaValue({ ...output, dtype })
+  const stored = inputs[inputs.length - 1].dtype
+  const isOnce = stored === output.dtype && (!tail || stored === 'float32' || keepsRounding(tail.f))
+  const isWidened = stored === 'bfloat16' && !isOnce && !isCopied(of, output.shape, attrs)
+  const dtype = isWidened ? 'float32' : stored
   const fields = { ...fieldsOf(of, output.shape, attrs), dtype }
-  if (target !== output) {
-    const made = simple(step, fields, inputs, target)
-    return [made, ...(tail ? [tailStage(tail, target, output, context)] : [])]
+  if (tail && (isWidened || dtype !== output.dtype)) {
+    const operands = inputs.map((x) => (isWidened ? arenaValue({ shape: x.shape, dtype }) : x))
+    const target: Value = arenaValue({ shape: output.shape, dtype })
+    return [
+      ...operands.flatMap((x, i) => (x === inputs[i] ? [] : [cast(inputs[i], x, context)])),
+      simple(step, fields, operands, target),
+      tailStage(tail, target, output, context),
+    ]
   }
-  const operation = context.operation({ ...fields, ...(tail && { tail: tailFields(tail, output.shape, dtype) }) })
+  const operation = context.operation({ ...fields, ...(tail && { tail: tailFields(tail, output.shape, stored) }) })
   const reads = (x: Value) => ({ reads: x })
   return [stage(operation, [...inputs.map(reads), { writes: output }, ...(tail?.extras ?? []).map(reads)])]
 }

@@ -1,5 +1,6 @@
 /** What convolutions and matrix products have in common: a packed operand, and a bias that oneDNN adds. */
 import type { Value } from '../../../compile/step.ts'
+import { arenaValue } from '../../../compile/step.ts'
 import { sizeOf } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { apply, argument, argumentsOf, substitute } from '../../../ops/scalar.ts'
@@ -29,6 +30,31 @@ export function packed(
   })
   return { stages: [stage(repack, [{ reads: source }, { writes: result }])], value: result }
 }
+
+/**
+ * Where a product leaves its result for the rest of a tail: at the output where that rounds the same, else in float32, so that
+ * a step rounds once.
+ */
+export const resultOf = (rest: Tail | undefined, output: Value): Value =>
+  output.dtype === 'bfloat16' && rest && !keepsRounding(rest.f)
+    ? arenaValue({ shape: output.shape, dtype: 'float32' })
+    : output
+
+/** Does an expression of a number that was rounded to bfloat16 give one: it, its size, zero or the other sign? */
+export function keepsRounding(f: Scalar): boolean {
+  if (f.kind !== 'apply') return isResult(f) || (f.kind === 'constant' && f.value === 0)
+  const [a, b, c] = f.inputs
+  if (f.fn === 'neg' || f.fn === 'abs') return keepsRounding(a)
+  if (f.fn === 'max' || f.fn === 'min') return keepsRounding(a) && keepsRounding(b)
+  if (f.fn === 'select') return isElsewhere(a) && keepsRounding(b) && keepsRounding(c)
+  if (f.fn === 'mul') return (keepsRounding(a) && isChoice(b)) || (isChoice(a) && keepsRounding(b))
+  return false
+}
+
+const isElsewhere = (f: Scalar): boolean => !argumentsOf(f).includes(0)
+/** 0 or 1, whatever the result is. */
+const isChoice = (f: Scalar): boolean =>
+  f.kind === 'apply' && ['less', 'lessEqual', 'equal'].includes(f.fn) && isElsewhere(f)
 
 /** A tail that adds a row to the result before all else: that row, and what is left of the tail. */
 export function splitBias(tail: Tail | undefined, output: Value): { bias?: Value; rest?: Tail } {

@@ -8,9 +8,10 @@ const softmaxOf =
   (logarithm: boolean): Lower<Record<never, never>> =>
   (step) => {
     const { inputs, output } = step
+    const [{ dtype }] = inputs
     const width = output.shape[output.shape.length - 1]
     const where = `${logarithm ? 'logSoftmax' : 'softmax'} [${output.shape.join(', ')}]`
-    const fields = { kind: 'softmax', where, logarithm, width, rows: sizeOf(output.shape) / width }
+    const fields = { kind: 'softmax', where, dtype, logarithm, width, rows: sizeOf(output.shape) / width }
     return [simple(step, fields, inputs, output)]
   }
 export const softmax = softmaxOf(false)
