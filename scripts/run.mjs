@@ -26,7 +26,6 @@ const tasks = {
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],
-  'bench:peers': (rest) => [{ node: [...sources, 'bench/peers.ts', ...rest] }],
   build: () => [
     { title: 'clean', node: ['-e', "fs.rmSync('dist', { recursive: true, force: true })"] },
     { title: 'compile to dist', node: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'] },
