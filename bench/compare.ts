@@ -1,7 +1,7 @@
 /** One task, everybody who can do it in turns: A B C, C B A, A B C. */
 import type { Contestant, Watched } from './contestant.ts'
 import type { Entrant } from './contestants.ts'
-import { median } from './measure.ts'
+import { median, QUIET, untilQuiet } from './measure.ts'
 import { parametersOf } from './plain-network.ts'
 import type { Facts, Hello, Task } from './protocol.ts'
 
@@ -10,8 +10,8 @@ const [TURN, TRIAL, BUDGET] = [0.5, 0.3, 40]
 const TRIALS = 3
 /** Who needs longer for a batch gets a smaller one. */
 const LONGEST_BATCH = 30
-/** A turn is quiet when all others together had less than this of one processor. */
-const QUIET = 0.1
+/** Seconds that a task may lose by waiting until nobody else computes. */
+const PATIENCE = 60
 
 /** What somebody has shown. */
 export interface Figure {
@@ -73,9 +73,11 @@ async function race(racers: readonly Racer[], rounds: number): Promise<Racer[]> 
   // on a machine that others use too, up to three times as many rounds for as many quiet ones
   const quietRounds = (): number =>
     Math.min(...racers.filter(isRacing).map(({ figure }) => figure.turns.filter(isQuiet).length))
+  let patience = PATIENCE
   for (let round = 0; round < 3 * rounds && racers.some(isRacing) && quietRounds() < rounds; round++) {
     for (const racer of round % 2 === 0 ? racers : racers.toReversed()) {
       if (!isRacing(racer)) continue
+      patience -= await untilQuiet(Math.min(5, patience))
       try {
         racer.figure.turns.push(await racer.contestant.turn({ setting: racer.way, seconds: TURN }))
       } catch (error) {
@@ -145,10 +147,12 @@ async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
 
 /** Warms every way up, then tries them in turns; those at less than half the speed of the best are out after one. */
 async function tryOut(ways: readonly Way[]): Promise<void> {
+  let patience = PATIENCE
   for (let trial = 0; trial < (ways.length > 1 ? TRIALS + 1 : 1); trial++) {
     const best = Math.max(...ways.map(fastest))
     for (const way of ways) {
       if (way.error !== undefined || fastest(way) < best / 2) continue
+      if (trial > 0) patience -= await untilQuiet(Math.min(2, patience))
       try {
         const turn = await way.contestant.turn({ setting: way.way, seconds: TRIAL })
         if (trial > 0 || ways.length === 1) way.speeds.push(speedOf(turn))

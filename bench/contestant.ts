@@ -67,6 +67,9 @@ export class Contestant {
   }
 }
 
+/** Those that run: none outlives the bench. */
+const children = new Set<ChildProcess>()
+
 /** The two pipes of a process. */
 class Line {
   readonly #child: ChildProcess
@@ -79,13 +82,18 @@ class Line {
   constructor(child: ChildProcess) {
     if (!child.stdout || !child.stderr) throw new Error('a contestant without output')
     this.#child = child
+    if (children.size === 0) process.once('exit', () => children.forEach((one) => void one.kill('SIGKILL')))
+    children.add(child)
     this.#failed = new Promise((_, reject) => child.on('error', reject))
     this.#failed.catch(() => {})
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (words: string) => (this.#lastWords = (this.#lastWords + words).slice(-LAST_WORDS)))
     child.stdin?.on('error', () => {}) // it has ended: the missing answer tells
-    child.on('exit', () => (this.isClosed = true))
+    child.on('exit', () => {
+      this.isClosed = true
+      children.delete(child)
+    })
   }
 
   get pid(): number {

@@ -16,6 +16,12 @@ const python = (threads: number, env: Record<string, string> = {}): Command => (
   env,
 })
 
+/** The C library gives memory back after every step and takes it anew, page by page, unless it is told to keep it. */
+const hugePages = {
+  ...{ MALLOC_MMAP_THRESHOLD_: '4294967296', MALLOC_TRIM_THRESHOLD_: '4294967296', MALLOC_TOP_PAD_: '67108864' },
+  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+}
+
 interface Row {
   /** Ways to start it, by a word for the setting; the fastest is measured. */
   readonly commands: (threads: number) => Readonly<Record<string, Command>>
@@ -40,7 +46,11 @@ const javascript = (modes: readonly Mode[], path: string, ...args: readonly stri
 
 export const peers: Readonly<Record<string, Row>> = {
   pytorch: {
-    commands: (threads) => ({ '': python(threads), 'AVX-512': python(threads, { ATEN_CPU_CAPABILITY: 'avx512' }) }),
+    commands: (threads) => ({
+      '': python(threads),
+      'huge pages': python(threads, hugePages),
+      'huge pages, AVX-512': python(threads, { ...hugePages, ATEN_CPU_CAPABILITY: 'avx512' }),
+    }),
     modes: both,
     precisions: ['float32', 'mixed_bfloat16'],
     isWhole: true,

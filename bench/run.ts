@@ -61,6 +61,7 @@ function oneOf(flag: string, words: readonly string[], given: readonly string[])
   process.exit(2)
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 const log = (line: string): void => console.error(line)
 if (chosen.peer.some((name) => peers[name].isPackage)) installPeers()
 const entrants = [

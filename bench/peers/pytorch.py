@@ -187,6 +187,9 @@ def prediction_ways(task):
         def run(x):
             with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, cast == 'autocast', cache_enabled=False):
                 return network(x.bfloat16() if cast == 'bfloat16' else x)
+        if form == 'fx':
+            from torch.fx.experimental.optimization import optimize_for_inference  # here: it would delay every start
+            network = optimize_for_inference(network)
         if form in ('frozen', 'optimized'):
             eager = network
             with torch.no_grad(), torch.autocast('cpu', torch.bfloat16, cast == 'autocast', cache_enabled=False):
@@ -195,10 +198,11 @@ def prediction_ways(task):
                 if form == 'optimized':
                     network = torch.jit.optimize_for_inference(network)
         return lambda: run(images)
+    forms = ('eager', 'frozen', 'optimized') if is_half else ('eager', 'frozen', 'optimized', 'fx')
     casts = ('autocast', 'bfloat16') if is_half else ('',)
     return {', '.join(filter(None, (layout, form, cast))):
             lambda layout=layout, form=form, cast=cast: way(layout, form, cast)
-            for cast in casts for layout in LAYOUTS for form in ('eager', 'frozen', 'optimized')}, \
+            for cast in casts for layout in LAYOUTS for form in forms}, \
         lambda: way('channels_first', 'exact', casts[-1])
 
 
