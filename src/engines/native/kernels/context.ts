@@ -12,6 +12,8 @@ import { expressionFields } from '../expression.ts'
 export interface NativeCode {
   /** What it is, for people: profiles name it. */
   readonly name: string
+  /** oneDNN's name of what computes it, where it does. */
+  readonly implementation?: string
   readonly operation: OperationHandle
   readonly operands: readonly Buffer[]
   readonly written: readonly number[]
@@ -58,6 +60,7 @@ export function stage(
     ...(inPlace && { inPlace }),
     code: {
       name: operation.name,
+      ...(operation.implementation !== undefined && { implementation: operation.implementation }),
       operation: operation.handle,
       operands: buffers,
       written: operands.flatMap((x, i) => ('writes' in x ? [i] : [])),
