@@ -11,7 +11,7 @@ const TRIALS = 3
 /** Who needs longer for a batch gets a smaller one. */
 const LONGEST_BATCH = 30
 /** Seconds that a task may lose by waiting until nobody else computes. */
-const PATIENCE = 60
+const PATIENCE = Number(process.env["FOVEA_BENCH_PATIENCE"] ?? 60)
 
 /** What somebody has shown. */
 export interface Figure {

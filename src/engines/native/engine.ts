@@ -192,9 +192,9 @@ class Arena {
     }
   }
 
-  #settle(): Promise<unknown> {
+  async #settle(): Promise<unknown> {
     const largest = Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes))
-    if (largest <= this.#bytes && largest >= this.#bytes / 2) return Promise.resolve()
+    if (largest <= this.#bytes && largest >= this.#bytes / 2) return undefined
     this.#bytes = largest
     return this.#machine.reserve(largest).catch((error) => {
       this.#bytes = 0 // whatever it is now, the next one asks again
