@@ -6,6 +6,9 @@ namespace fovea {
 
 namespace {
 
+/// Pieces from which several threads take part: below, a loop is over before the others are awake.
+constexpr int64_t SHARED = 4;
+
 /// `n` floats from element `at` of a tensor of any type.
 void convert(Type type, const char *from, int64_t at, float *to, int64_t n) {
   switch (type) {
@@ -175,7 +178,7 @@ void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   const int64_t step = expression_->step(), grain = (GRAIN + step - 1) / step * step;
   inPieces(team, end - begin, grain, [&](int64_t from, int64_t to, int thread) {
     expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
-  });
+  }, SHARED);
 }
 
 namespace {
@@ -198,7 +201,7 @@ class Elementwise : public Operation {
     char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
     inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
       expression_.run(inputs, outputs, team.scratch[thread], from, to);
-    });
+    }, SHARED);
   }
 
  private:
