@@ -23,8 +23,8 @@ import { workloads } from './workloads.ts'
 const threads = Number(process.argv[2])
 const name = process.argv[3] as EngineName
 
-/** The choice of engine, as `fit` and `openEngine` take it; float32 is what they do unasked. */
-const choice = (precision: Precision) => ({ engine: name, threads, ...(precision !== 'float32' && { precision }) })
+/** The choice of engine, as `fit` takes it. */
+const choice = (precision: Precision) => ({ engine: name, threads, precision })
 
 /** Inputs of a program: training takes bytes, as data sets give them, prediction float32. */
 function inputsFor(program: Program): Record<string, Numbers> {
@@ -45,9 +45,10 @@ async function open({ workload, mode, batchSize, precision }: Task) {
   const [[inputName, shape]] = Object.entries(network.inputs)
   const [outputName] = Object.keys(network.outputs)
   const start = performance.now()
-  const engine = openEngine(choice(precision))
+  const engine = openEngine({ engine: name, threads })
   try {
-    const session = await Session.open(network, engine, 0)
+    if (!engine.precisions.includes(precision)) throw new Error(`${name} has no ${precision}`)
+    const session = (await Session.open(network, engine, 0)).as(network, precision)
     const program = await (mode === 'train' ? trainer(session, shape, batchSize) : predictor())
     const compileMs = performance.now() - start
     const inputs = inputsFor(program)
@@ -101,7 +102,7 @@ async function prepare(task: Task): Promise<Ready> {
     inFlight: task.mode === 'train' ? 2 : 1, // as `fit`; a prediction is awaited
     answer,
     peak: peak && (await warm(peak(engine, task.precision))),
-    profile: profile && (() => profile(engine, run)),
+    profile: profile && (() => profile(program, run)),
     release: () => engine.close(),
   }
 }

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ensureBuilt } from '../native/build.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const sources = ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source']
@@ -26,11 +27,19 @@ const tasks = {
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],
+  native: () => [{ node: ['native/build.mjs'] }],
+  'native:asan': (rest) => [
+    { title: 'compile with AddressSanitizer', node: ['native/build.mjs', '--asan'] },
+    { title: 'tests', node: ['native/asan.mjs', ...tests, ...(rest.length > 0 ? rest : ['test/native*.test.ts'])] },
+  ],
   build: () => [
     { title: 'clean', node: ['-e', "fs.rmSync('dist', { recursive: true, force: true })"] },
     { title: 'compile to dist', node: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'] },
   ],
 }
+
+/** Tasks that compute, with the native engine where it can be had. */
+const computing = ['fovea', 'node', 'start', 'test', 'bench', 'bench:peers', 'faults']
 
 const [task, ...rest] = process.argv.slice(2)
 if (!Object.hasOwn(tasks, task)) stop(2, `usage: node scripts/run.mjs ${Object.keys(tasks).join('|')} [arguments]`)
@@ -47,6 +56,10 @@ if (!installed()) {
 const node = usableNode()
 if (!node)
   stop(9, `Node 22.18 or newer is needed, this is ${process.version}; the npm package 'node' did not install one`)
+if (computing.includes(task)) {
+  const failure = await ensureBuilt({ onStart: () => say('building the native engine (once)') })
+  if (failure) say(`the native engine does not build: ${failure}; going on without it (npm run native says more)`)
+}
 
 for (const { title, node: args } of tasks[task](rest)) {
   if (title) say(title)

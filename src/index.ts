@@ -7,6 +7,7 @@ export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
 /** What options of a layer of one's own are made of: `options.integer({ says, min: 1 })`. */
 export * as options from './base/options.ts'
 export type { Engine, Numbers } from './compile/engine.ts'
+export type { Precision } from './compile/precision.ts'
 export type { Program } from './compile/program.ts'
 export { compile } from './compile/program.ts'
 export { State } from './compile/state.ts'

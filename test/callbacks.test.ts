@@ -26,6 +26,7 @@ const info: TrainingInfo = {
   samples: 10,
   validationSamples: 5,
   engine: 'none',
+  precision: 'float32',
   arenaBytes: 0,
 }
 const recordOf = (epoch: number, logs: Readonly<Record<string, number>>): EpochRecord => ({

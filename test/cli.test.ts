@@ -51,6 +51,9 @@ async function fine(...words: string[]): Promise<string> {
   return stdout
 }
 
+/** What this engine computes in float32. */
+const mixedOnWasm = ['--engine', 'wasm', '--precision', 'mixed_bfloat16']
+
 const jsonLines = (text: string): Record<string, unknown>[] =>
   text
     .trimEnd()
@@ -73,6 +76,7 @@ test('train: plain lines in a pipe', () => {
   for (const expected of [
     /^Model: "lenet"$/m,
     /^engine wasm: .*threads?$/m,
+    /^precision float32$/m,
     /^memory \d+\.\d\d MB for a step/m,
     /^train on 192 images, validate on 64$/m,
     /^Epoch 1\/2$/m,
@@ -140,13 +144,14 @@ test('train: a seed decides every byte, the number of threads none', async () =>
 test('train --json: events and nothing else', async () => {
   const out = inFolder('json')
   const events = jsonLines(
-    await fine('train', 'lenet', ...small, '--steps', '3', '--log-every', '1', '--json', '--out', out),
+    await fine('train', 'lenet', ...small, '--steps', '3', '--log-every', '1', '--json', '--out', out, ...mixedOnWasm),
   )
   assert.deepEqual(
     events.map(({ event }) => event),
     ['start', 'step', 'step', 'step', 'epoch', 'test', 'end'],
   )
   assert.equal(events[0]['samples'], 256)
+  assert.deepEqual([events[0]['precision'], events[0]['askedPrecision']], ['float32', 'mixed_bfloat16'])
   assert.deepEqual(Object.keys(events[5]), ['event', 'accuracy', 'loss'])
   assert.deepEqual(events[6], { event: 'end', ended: 'finished', steps: 3, out, model: join(out, 'model.safetensors') })
 })
@@ -187,6 +192,8 @@ test('evaluate: text and JSON say the same', async () => {
   assert.deepEqual(others, {})
   const again = await fine(...words, '--batch-size', '10')
   assert.equal(again, `accuracy ${accuracy.toFixed(4)}\nloss ${loss.toFixed(4)}\n`)
+  const { stdout, stderr } = await fovea(...words, '--batch-size', '10', ...mixedOnWasm)
+  assert.deepEqual([stdout, stderr], [again, 'fovea: wasm computes mixed_bfloat16 in float32\n'])
   assert.ok(trainingOutput.includes(`test accuracy ${accuracy.toFixed(4)}\ntest loss ${loss.toFixed(4)}\n`))
 })
 

@@ -16,6 +16,7 @@ import { broadcastTo, reshape } from '../src/ops/broadcasting.ts'
 import { convolution } from '../src/ops/convolution.ts'
 import {
   add,
+  cast,
   clip,
   div,
   elementwiseOps,
@@ -41,6 +42,7 @@ import { batchNorm, logSoftmax, moments, softmax } from '../src/ops/normalizatio
 import { averagePool, maxPool } from '../src/ops/pooling.ts'
 import { argmax, max, mean, sum } from '../src/ops/reduction.ts'
 import { failure } from './failure.ts'
+import { mixedSuite } from './mixed.case.ts'
 import type { Case } from './tensors.ts'
 import {
   assertClose,
@@ -440,6 +442,26 @@ export function engineSuite(name: string, { open, tolerances, holes = {} }: Engi
         test(title, () => agrees({ y: result, ...backward({ y: result, inputs }) }, values, title.split(' ')[0]))
       }
     })
+
+    if (engine.precisions.includes('mixed_bfloat16')) {
+      const cases = drawn.slice(0, 120).flatMap(({ title, specs, y }) => {
+        const inputs = specs.map(({ shape, dtype }, i) => input(`x${i}`, shape, dtype))
+        const values = specs.map((spec, i) => [`x${i}`, valuesFor(spec, seedOf(title) + i)])
+        const result = unlessEmpty(() => y(inputs))
+        return result ? [{ title, inputs, y: result, values: Object.fromEntries(values) }] : []
+      })
+      mixedSuite({ engine, truth, toleranceOf, drawn: cases })
+    } else {
+      test('bfloat16: mixed precision is float32 here, and values in bfloat16 are refused', async () => {
+        const [x, w] = [input('x', [2, 3]), input('w', [3, 4])]
+        const goals = { outputs: { y: matmul(x, w) } }
+        const values = { x: ladder(6, 1), w: ladder(12, 2) }
+        const mixed = await evaluate(engine, goals, values, { precision: 'mixed_bfloat16' })
+        assert.deepEqual(mixed, await evaluate(engine, goals, values))
+        const low = { outputs: { y: matmul(cast(x, 'bfloat16'), cast(w, 'bfloat16')) } }
+        await assert.rejects(evaluate(engine, low, values), failure('E_ENGINE', engine.name, 'bfloat16'))
+      })
+    }
 
     suite('what a row says it fuses', () => {
       for (const row of sampleCases) {

@@ -73,7 +73,7 @@ test('what hooks are told adds up', async () => {
   const listen = everywhere((hook, what) => void told[hook].push(what))
   const history = await tiny().fit(points(10), { ...two, validationSplit: 0.2, callbacks: [listen] })
   const [{ engine, arenaBytes, ...info }] = told.onTrainBegin as Record<string, unknown>[]
-  assert.deepEqual(info, { epochs: 2, batches: 2, samples: 8, validationSamples: 2 })
+  assert.deepEqual(info, { epochs: 2, batches: 2, samples: 8, validationSamples: 2, precision: 'float32' })
   assert.match(String(engine), /^reference: /)
   assert.ok(Number(arenaBytes) > 0)
   const progress = told.onBatchEnd as Progress[]

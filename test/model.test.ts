@@ -282,6 +282,7 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
     () => small().fit(train, { loss: 'categoricalCrossentropy' }),
   ],
   ['an unknown engine', 'E_OPTION', ['engine'], () => small().fit(train, { engine: 'cuda' as never })],
+  ['an unknown precision', 'E_OPTION', ['mixed_bfloat16'], () => small().fit(train, { precision: 'half' as never })],
   ['samples that fill no image', 'E_SHAPE', ['[28, 28, 1]'], () => small().predict(new Uint8Array(100))],
   ['weights of no layer', 'E_MODEL', ['conv2d/kernel'], () => small().setWeights({ nothing: new Float32Array(1) })],
   ['both parts', 'E_MISMATCH', ['did you mean its part .train'], () => small().fit({ train, test: judged } as never)],

@@ -92,8 +92,9 @@ after(() => rmSync(project, { recursive: true, force: true }))
 
 test('holds what is published, and no sources', () => {
   const names = readdirSync(installed)
-  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'dist', 'package.json'])
+  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'dist', 'native', 'package.json'])
     assert.ok(names.includes(name), name)
+  assert.deepEqual(readdirSync(join(installed, 'native')).sort(), ['build.mjs', 'src', 'toolchain.mjs'])
   assert.ok(!names.includes('src') && !names.includes('test'))
 })
 
@@ -120,6 +121,16 @@ test('trains in Node, to the same bytes on 1, 2 and 4 threads', () => {
 
 test('has a command', () => {
   assert.match(run(join(project, 'node_modules/.bin/fovea'), ['engines']), /wasm/)
+})
+
+test('builds the native engine where it is installed', { skip: available('native').skip }, () => {
+  const look = `import { findAddon } from './node_modules/fovea/dist/engines/native/addon.js'
+    const found = findAddon()
+    console.log('addon' in found ? found.addon.info().onednn : found.missing)`
+  const found = () => run(process.execPath, ['--input-type=module', '-e', look])
+  assert.match(found(), /^not built; npx fovea native builds it/)
+  run(join(project, 'node_modules/.bin/fovea'), ['native'])
+  assert.match(found(), /^\d+\.\d+\.\d+\n$/)
 })
 
 test('bundled with vite, trains in Chromium to the same bytes as in Node, on 1, 2 and 4 threads', {

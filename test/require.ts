@@ -9,6 +9,10 @@ const wanted = {
     places: [process.env['FOVEA_CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
     hint: 'apt-get install chromium, or name one in FOVEA_CHROMIUM',
   },
+  native: {
+    places: [process.env['FOVEA_NATIVE_ADDON'], 'native/build/fovea.node'],
+    hint: 'npm run native, with apt-get install g++ libdnnl-dev',
+  },
   mnist: {
     places: [process.env['FOVEA_DATA'], '../shared/datasets'].map((folder) => folder && join(folder, 'mnist')),
     hint: 'name the folder above mnist/ in FOVEA_DATA',

@@ -51,6 +51,7 @@ const rows: [name: string, options: FitOptions, step: number][] = [
   ['validated', { optimizer: adam, validationSplit: 0.2 }, 7],
   ['in order', { optimizer: adam, shuffle: false }, 8],
   ['on the reference engine', { optimizer: adam, engine: 'reference', batchSize: 66, epochs: 1 }, 2],
+  ['in mixed precision', { engine: 'reference', precision: 'mixed_bfloat16', batchSize: 66, epochs: 1 }, 2],
   ['sgd', { optimizer: 'sgd' }, 8],
   ['sgd with momentum', { optimizer: { type: 'sgd', momentum: 0.9, nesterov: true } }, 8],
   ['adamW', { optimizer: 'adamW' }, 8],
@@ -123,6 +124,10 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
   await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', 'another model'))
   const fewer = net().fit(take(train, 329), { ...short, resume: true })
   await assert.rejects(fewer, failure('E_MISMATCH', 'another data'))
+  const few = { ...plain, engine: 'reference', steps: 1, batchSize: 8, checkpoints: { folder: newFolder() } } as const
+  await net().fit(train, { ...few, precision: 'mixed_bfloat16' })
+  const exact = net().fit(train, { ...few, precision: 'float32', resume: true })
+  await assert.rejects(exact, failure('E_MISMATCH', 'another precision', 'mixed_bfloat16', 'float32'))
   await assert.rejects(
     net().fit(train, { ...plain, resume: true }),
     failure('E_OPTION', "'resume' needs 'checkpoints'"),

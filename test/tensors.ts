@@ -5,7 +5,7 @@ import type { Goals } from '../src/compile/goals.ts'
 import type { CompileOptions } from '../src/compile/program.ts'
 import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
-import type { DType, TensorSpec } from '../src/graph/dtype.ts'
+import type { DType, StoredSpec, TensorSpec } from '../src/graph/dtype.ts'
 import type { AnyOp, Attrs, Node, Sample, SampleInput } from '../src/graph/node.ts'
 import { constant, input, makeNode, nameOf, variable } from '../src/graph/node.ts'
 import { sizeOf } from '../src/graph/shape.ts'
@@ -38,7 +38,7 @@ export function ladder(
 }
 
 /** Values for an input: a ladder of floats, or integers below a bound. */
-export function valuesFor({ shape, dtype }: TensorSpec, seed: number, below = 256): Exclude<Numbers, Float64Array> {
+export function valuesFor({ shape, dtype }: StoredSpec, seed: number, below = 256): Exclude<Numbers, Float64Array> {
   if (dtype === 'float32') return ladder(sizeOf(shape), seed)
   const draw = uniform(seed)
   const integer = () => Math.floor(draw() * below)

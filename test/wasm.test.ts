@@ -16,6 +16,7 @@ import { multiplyAdd, v128 } from '../src/engines/wasm/instructions.ts'
 import type { WasmStage } from '../src/engines/wasm/kernel.ts'
 import { mathFunctions } from '../src/engines/wasm/math.ts'
 import { Threads } from '../src/engines/wasm/threads.ts'
+import type { DType } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
 import { constant, input, variable } from '../src/graph/node.ts'
 import { add, mul } from '../src/ops/elementwise.ts'
@@ -51,7 +52,7 @@ function everything(): { outputs: Record<string, Node>; values: Record<string, N
     })),
   ]
   for (const { title, specs, given, build } of cases) {
-    const inputs = specs.map(({ shape, dtype }, i) => input(`${title} x${i}`, shape, dtype))
+    const inputs = specs.map(({ shape, dtype }, i) => input(`${title} x${i}`, shape, dtype as DType))
     for (const i of inputs.keys()) values[`${title} x${i}`] = given(i)
     const y = build(inputs)
     outputs[title] = y
@@ -242,7 +243,7 @@ suite('wasm: code', () => {
   /** The functions that a graph is lowered to, by their keys. */
   function kernelsOf(outputs: Readonly<Record<string, Node>>, optimize: 'on' | 'off'): Map<string, Loop> {
     const { steps } = schedule({ outputs, updates: [] }, optimize)
-    const stages = steps.flatMap((step) => engine.lower(step)) as WasmStage[]
+    const stages = engine.lower(steps) as WasmStage[]
     const kernels = new Map(stages.map(({ code: { kernel } }) => [kernel.key, kernel]))
     const functions = [...kernels.values()].map(({ generate }, i) => generate(`k${i}`, true))
     const module = assemble([...functions, ...mathFunctions(true)], { shared: true })

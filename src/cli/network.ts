@@ -7,6 +7,7 @@ import { loadModel } from '../model/build.ts'
 import type { Model } from '../model/model.ts'
 import { type ZooName, zoo } from '../zoo/index.ts'
 import { MODEL_FILE } from './run-folder.ts'
+import type { Terminal } from './terminal.ts'
 
 export const zooNames = Object.keys(zoo) as ZooName[]
 
@@ -24,6 +25,13 @@ export async function openNetwork(name: string, options: EngineChoice & { seed?:
   if (isZooName(name)) return zoo[name](options)
   const { seed: _, ...engine } = options
   return openFile(name, engine, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
+}
+
+/** Says so when the engine cannot compute as it was asked to. */
+export async function notePrecision(model: Model, { precision }: EngineChoice, terminal: Terminal): Promise<void> {
+  if (precision === undefined) return
+  const { name, precisions } = await model.engine()
+  if (!precisions.includes(precision)) terminal.note(`${name} computes ${precision} in float32`)
 }
 
 /** A trained model. */

@@ -54,8 +54,10 @@ function headings(terminal: Terminal): RunReport {
         terminal.print(`${name}: ${countText(samples)} images${source ? `, ${source}` : ''}`)
       terminal.print(`\n${model.summary({ columns: terminal.columns })}\n`)
     },
-    onTrainBegin({ engine, arenaBytes, samples, validationSamples, resumed }) {
+    onTrainBegin({ engine, precision, askedPrecision, arenaBytes, samples, validationSamples, resumed }) {
       terminal.print(`engine ${engine}`)
+      const instead = askedPrecision && `, which this engine has in the place of ${askedPrecision}`
+      terminal.print(`precision ${precision}${instead ?? ''}`)
       terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
       if (validationSamples > 0)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)

@@ -1,6 +1,7 @@
 /** The contract of an engine: it lowers steps to stages, keeps tensors, and runs what has been laid out. */
-import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
+import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
 import type { MemoryPlan, Touch } from './memory.ts'
+import type { Precision } from './precision.ts'
 import type { Step, Value } from './step.ts'
 
 /** What comes back from an engine; the reference engine gives its float64. */
@@ -15,8 +16,8 @@ export interface Stage<Code = unknown> extends Touch {
 export interface Layout<Code = unknown> {
   readonly stages: readonly Stage<Code>[]
   readonly memory: MemoryPlan
-  readonly inputs: Readonly<Record<string, Value>>
-  readonly outputs: Readonly<Record<string, Value>>
+  readonly inputs: Readonly<Record<string, Value<DType>>>
+  readonly outputs: Readonly<Record<string, Value<DType>>>
 }
 
 /** A tensor that stays on an engine from run to run. Reads and writes are queued in order with the runs. */
@@ -35,7 +36,17 @@ export interface Executable {
   readonly ready: Promise<void>
   /** Queued: runs happen in the order of the calls. */
   run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
+  /** Where the engine can tell: what each stage took in all runs since the first such call. */
+  profile?(): Promise<readonly StageTime[]>
   close(): void
+}
+
+/** A stage and the seconds that it took. */
+export interface StageTime {
+  readonly name: string
+  readonly seconds: number
+  /** The library's kernel that computed it, where it was not the engine's own loop. */
+  readonly kernel?: string
 }
 
 /** A way to compute. `Code` is the engine's own business. */
@@ -47,7 +58,10 @@ export interface Engine<Code = unknown> {
   readonly description: string
   /** Arena and residents together never exceed this many bytes. */
   readonly memoryLimit: number
-  lower(step: Step): readonly Stage<Code>[]
+  /** How it can compute; where a precision asked for is not among them, it computes in float32. */
+  readonly precisions: readonly Precision[]
+  /** The stages of a program's steps, in an order in which they may run. */
+  lower(steps: readonly Step[]): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
   /** False once it was closed, or its workers died. */

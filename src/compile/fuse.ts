@@ -3,8 +3,8 @@
  * it, a head into the kernel after it. Every question is to a property of an op's row, never to a name.
  */
 import { inOrder } from '../base/order.ts'
+import { isFloat } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
-import type { Shape } from '../graph/shape.ts'
 import { sameShape, sizeOf } from '../graph/shape.ts'
 import type { ElementwiseAttrs } from '../ops/elementwise.ts'
 import type { Scalar } from '../ops/scalar.ts'
@@ -113,19 +113,19 @@ function inlined(node: Node, planOf: (x: Node) => Plan | undefined, absorbed: Se
 /** May the plan of `node` be the tail of kernel x? Its other operands must be scalars, vectors along the last axis, or whole. */
 function canTail(x: Node, node: Node, { inputs }: Plan): boolean {
   if (kindOf(x) !== 'kernel' || !x.op.row.fuses?.tail || !sameShape(x.shape, node.shape)) return false
-  return inputs.every((extra) => extra === x || (extra.dtype === 'float32' && fitsWhole(extra.shape, x.shape)))
+  return inputs.every((extra) => extra === x || fitsWhole(extra, x))
 }
 
-/** One number, one a column, or one an element. */
-function fitsWhole(extra: Shape, whole: Shape): boolean {
+/** Floats: one in all, one a column, or one an element; in bfloat16 only these. */
+function fitsWhole({ shape, dtype }: Node, { shape: whole }: Node): boolean {
+  if (sameShape(shape, whole)) return isFloat(dtype)
   const columns = whole[whole.length - 1]
-  return (
-    sizeOf(extra) === 1 || sameShape(extra, whole) || (sizeOf(extra) === columns && extra[extra.length - 1] === columns)
-  )
+  const isRow = sizeOf(shape) === columns && shape[shape.length - 1] === columns
+  return dtype === 'float32' && (sizeOf(shape) === 1 || isRow)
 }
 
 /** May x be computed where its kernel reads it? Its operands must be scalars, vectors along the last axis, or whole. */
 function canHead(x: Node, plan: Plan | undefined, node: Node): boolean {
   if (kindOf(node) !== 'kernel' || !node.op.row.fuses?.head || !plan || plan.kernel) return false
-  return plan.inputs.every((y) => y.dtype === 'float32' && fitsWhole(y.shape, x.shape))
+  return plan.inputs.every((y) => fitsWhole(y, x))
 }

@@ -8,6 +8,8 @@ import { shapeText } from '../graph/shape.ts'
 export interface Goals {
   readonly outputs: Readonly<Record<string, Node>>
   readonly updates: readonly (readonly [variable: Node, next: Node])[]
+  /** Values that mixed precision leaves float32 though they lie between two products: logits. */
+  readonly float32?: readonly Node[]
 }
 
 /** The variables that updates name: each once, and of the same shape and dtype as its next value. */

@@ -3,19 +3,24 @@ import { FoveaError } from '../base/errors.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
-import type { Executable, Numbers, Resident } from './engine.ts'
+import type { Executable, Numbers, Resident, StageTime } from './engine.ts'
 import type { Goals } from './goals.ts'
 import type { MemoryPlan } from './memory.ts'
 import { planMemory } from './memory.ts'
+import type { Precision } from './precision.ts'
+import { mixed } from './precision.ts'
+import type { Schedule } from './schedule.ts'
 import { schedule } from './schedule.ts'
 import { simplify } from './simplify.ts'
 import type { State } from './state.ts'
-import type { Step, Value } from './step.ts'
-import { bytesOf, printSteps } from './step.ts'
+import type { Step } from './step.ts'
+import { bytesOf, printSteps, storesLow } from './step.ts'
 
 export interface CompileOptions {
   /** 'off' keeps every node as it was written, one step each: for comparison. */
   readonly optimize?: 'on' | 'off'
+  /** Default float32; an engine that cannot do as asked computes in float32. */
+  readonly precision?: Precision
 }
 
 /** Values by input name. A float32 input may be given in float64: the reference engine keeps it, others round. */
@@ -32,11 +37,16 @@ export class Program {
   readonly #residents: ReadonlyMap<string, Resident>
   #isClosed = false
 
-  constructor(state: State, goals: Goals, { optimize = 'on' }: CompileOptions = {}) {
+  constructor(state: State, goals: Goals, { optimize = 'on', precision = 'float32' }: CompileOptions = {}) {
     const { engine } = state
-    const plan = schedule(optimize === 'on' ? simplified(goals) : goals, optimize)
-    const stages = plan.steps.flatMap((step) => engine.lower(step))
-    const buffersOf = (values: Readonly<Record<string, Value>>) => Object.values(values).map((x) => x.buffer)
+    const settle = optimize === 'on' ? simplified : (same: Goals) => same
+    const isMixed = precision === 'mixed_bfloat16' && engine.precisions.includes(precision)
+    const plan = schedule(isMixed ? settle(mixed(settle(goals))) : settle(goals), optimize)
+    if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
+      throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
+    }
+    const stages = engine.lower(plan.steps)
+    const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
     this.memory = planMemory(stages, buffersOf(plan.inputs), buffersOf(plan.outputs))
     this.steps = plan.steps
     this.inputs = plan.inputs
@@ -83,6 +93,11 @@ export class Program {
     return this.#executable.run(inputs)
   }
 
+  /** What each stage took in all runs since the first such call; undefined where the engine cannot tell. */
+  async profile(): Promise<readonly StageTime[] | undefined> {
+    return this.#executable.profile?.()
+  }
+
   /** The steps as text, with the memory they need. */
   print(): string {
     const { peakBytes, liveBytes } = this.memory
@@ -103,12 +118,13 @@ function residentFor(state: State, name: string, wanted: TensorSpec): Resident {
   throw new FoveaError('E_SHAPE', { what: 'is another kind of tensor in the state', where: name, expected, got })
 }
 
-function simplified({ outputs, updates }: Goals): Goals {
+function simplified({ outputs, updates, float32 = [] }: Goals): Goals {
   const names = Object.keys(outputs)
-  const nodes = simplify([...Object.values(outputs), ...updates.flat()])
+  const nodes = simplify([...Object.values(outputs), ...updates.flat(), ...float32])
   return {
     outputs: Object.fromEntries(names.map((name, i) => [name, nodes[i]])),
     updates: updates.map((_, i) => [nodes[names.length + 2 * i], nodes[names.length + 2 * i + 1]]),
+    float32: nodes.slice(names.length + 2 * updates.length),
   }
 }
 

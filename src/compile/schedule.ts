@@ -1,6 +1,7 @@
 /** From nodes to steps in their order, and where results go. */
 import { FoveaError } from '../base/errors.ts'
-import type { TypedArray } from '../graph/dtype.ts'
+import type { DType, TypedArray } from '../graph/dtype.ts'
+import { isSurfaceDType } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import { inputOp, isA, nameOf, topological, variableOp } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
@@ -14,9 +15,9 @@ import { copy, settleUpdates } from './updates.ts'
 
 export interface Schedule {
   readonly steps: readonly Step[]
-  readonly inputs: Readonly<Record<string, Value>>
-  readonly outputs: Readonly<Record<string, Value>>
-  readonly variables: Readonly<Record<string, Value>>
+  readonly inputs: Readonly<Record<string, Value<DType>>>
+  readonly outputs: Readonly<Record<string, Value<DType>>>
+  readonly variables: Readonly<Record<string, Value<DType>>>
 }
 
 /** Plans the steps of a program. `fusing: 'off'` keeps a step per node, for comparison. */
@@ -28,8 +29,8 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
     fusing === 'on' ? fuse(order, new Set([...roots, ...updates.map(([variable]) => variable)])) : unfused(order)
 
   const values = new Map<Node, Value>()
-  const inputs: Record<string, Value> = {}
-  const variables: Record<string, Value> = {}
+  const inputs: Record<string, Value<DType>> = {}
+  const variables: Record<string, Value<DType>> = {}
   const steps: Step[] = []
   const valueFor = (node: Node): Value => {
     const value = values.get(node)
@@ -44,7 +45,7 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
       op: kernel.op,
       attrs: kernel.attrs,
       inputs: (head?.inputs ?? kernel.inputs).map(valueFor),
-      ...(head && { head: { f: head.f, spec: { shape: x.shape, dtype: x.dtype } } }),
+      ...(head && { head: { f: head.f, spec: { shape: x.shape, dtype: 'float32' } } }),
       ...(tail && { tail }),
       outputs: [output],
     }
@@ -77,18 +78,26 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
   const copies: Step[] = []
   const given = new Set(Object.values(inputs).map(({ buffer }) => buffer))
   /** A result stands in a buffer of its own: inputs, variables and constants are copied. */
-  const resultFor = (node: Node): Value => {
-    const value = valueFor(node)
+  const resultFor = (node: Node, name: string): Value<DType> => {
+    const value = atSurface(valueFor(node), name)
     const own = value.buffer.home.in === 'arena' && !given.has(value.buffer)
     return own ? value : copy(value, arenaValue(value), copies)
   }
-  const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node)]))
+  const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node, name)]))
   const targets = updates.map(([variable, next]) => ({ to: valueFor(variable), from: valueFor(next) }))
   return { ...settleUpdates([...merged, ...copies], targets, results), inputs, variables }
 }
 
+/** What crosses the surface is never bfloat16. */
+function atSurface(value: Value, where: string): Value<DType> {
+  const { dtype } = value
+  if (isSurfaceDType(dtype)) return { ...value, dtype }
+  const hint = 'toFloat(x) first'
+  throw new FoveaError('E_DTYPE', { what: `${dtype} stays inside programs`, where, expected: 'float32', hint })
+}
+
 /** The value of a named leaf; nodes of one name are one tensor. */
-function shared(table: Record<string, Value>, node: Node): Value {
+function shared(table: Record<string, Value<DType>>, node: Node): Value<DType> {
   const name = nameOf(node)
   const known = Object.hasOwn(table, name) ? table[name] : undefined
   if (known && (known.dtype !== node.dtype || !sameShape(known.shape, node.shape))) {
@@ -100,7 +109,7 @@ function shared(table: Record<string, Value>, node: Node): Value {
       got,
     })
   }
-  table[name] = known ?? leafValue(node)
+  table[name] = known ?? atSurface(leafValue(node), name)
   return table[name]
 }
 

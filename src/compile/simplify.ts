@@ -35,7 +35,7 @@ export function simplify(roots: readonly Node[]): Node[] {
 
 /** Numbers move into the expression, an input given twice is read once, inputs that are not read go. */
 function tidy(node: Node): Node {
-  const { label, f, df } = node.attrs as unknown as ElementwiseAttrs
+  const { f } = node.attrs as unknown as ElementwiseAttrs
   const inlined = substitute(
     f,
     node.inputs.map((x, i) => numberIn(x) ?? argument(i)),
@@ -49,9 +49,10 @@ function tidy(node: Node): Node {
   }
   if (inlined === f && kept.length === node.inputs.length && kept.every((x, i) => x === node.inputs[i])) return node
   const folded = substitute(inlined, places)
-  const next = folded.kind === 'constant' ? undefined : makeNode(node.op, kept, { label, f: folded, df })
+  const next = folded.kind === 'constant' ? undefined : makeNode(node.op, kept, { ...node.attrs, f: folded })
   if (next && next.shape.length === node.shape.length && next.shape.every((n, i) => n === node.shape[i])) return next
-  if (folded.kind === 'constant' && node.shape.length === 0) return constantOp({ value: folded.value, shape: [] })
+  if (folded.kind === 'constant' && node.shape.length === 0 && node.dtype === 'float32')
+    return constantOp({ value: folded.value, shape: [] })
   return node
 }
 

@@ -1,6 +1,7 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
 import { FoveaError } from '../base/errors.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
+import type { StoredSpec } from '../graph/dtype.ts'
+import { isSurfaceDType } from '../graph/dtype.ts'
 import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
 import type { Engine, Numbers, Resident } from './engine.ts'
 
@@ -22,12 +23,17 @@ export class State {
   }
 
   /** Adds a tensor with its first values. A name that is there keeps its values, and must have the same spec. */
-  async add(name: string, spec: TensorSpec, values: () => Numbers): Promise<void> {
+  async add(name: string, spec: StoredSpec, values: () => Numbers): Promise<void> {
+    const { shape, dtype } = spec
+    if (!isSurfaceDType(dtype)) {
+      const expected = 'float32, int32 or uint8'
+      throw new FoveaError('E_DTYPE', { what: 'no dtype of a state', where: name, expected, got: `${dtype}` })
+    }
     const known = this.#residents.get(name)?.spec
     if (!known) {
       const first = values()
       wantValues(name, spec, first)
-      const resident = this.engine.create(spec)
+      const resident = this.engine.create({ shape, dtype })
       this.#residents.set(name, resident)
       await resident.write(first)
     } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {
@@ -72,7 +78,7 @@ export class State {
   }
 }
 
-function wantValues(where: string, { shape }: TensorSpec, { length }: Numbers): void {
+function wantValues(where: string, { shape }: StoredSpec, { length }: Numbers): void {
   if (length === sizeOf(shape)) return
   const [expected, got] = [shapeText(shape), `${length} values`]
   throw new FoveaError('E_SHAPE', { what: 'wrong number of values', where, expected, got })

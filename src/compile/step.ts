@@ -1,22 +1,26 @@
 /** Steps: what a program does, in order. A step reads and writes values; values live in buffers. */
-import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
+import type { StorageDType, StoredSpec, TypedArray } from '../graph/dtype.ts'
 import { dtypes } from '../graph/dtype.ts'
 import type { AnyOp, Attrs } from '../graph/node.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { scalarText } from '../ops/scalar.ts'
 
-/** Where numbers live: in the arena that programs share, or with the state, for good. */
+/** Where numbers live: in the arena that programs share, with the state or the program, for good. */
 export interface Buffer {
   readonly bytes: number
   readonly home:
     | { readonly in: 'arena' }
     | { readonly in: 'state'; readonly name: string }
+    | { readonly in: 'program' }
+    /** Beside a tensor of the state, for its next values. */
+    | { readonly in: 'shadow'; readonly name: string }
     | { readonly in: 'constant'; readonly value: TypedArray | Float64Array }
 }
 
 /** A buffer seen with a shape and a dtype. */
-export interface Value extends TensorSpec {
+export interface Value<D extends StorageDType = StorageDType> extends StoredSpec {
+  readonly dtype: D
   readonly buffer: Buffer
 }
 
@@ -27,7 +31,7 @@ export interface KernelStep {
   readonly attrs: Attrs
   /** What the op is applied to. With a head: its arguments: scalars, vectors along the last axis, or wholes, as a tail's. */
   readonly inputs: readonly Value[]
-  readonly head?: { readonly f: Scalar; readonly spec: TensorSpec }
+  readonly head?: { readonly f: Scalar; readonly spec: StoredSpec }
   /** Argument 0 is the op's own result, argument i the i-th extra: a scalar, a vector along the last axis, or a whole. */
   readonly tail?: { readonly f: Scalar; readonly extras: readonly Value[] }
   readonly outputs: readonly [Value]
@@ -49,22 +53,31 @@ export const readsOf = (step: Step): readonly Value[] =>
   step.kind === 'kernel' && step.tail ? [...step.inputs, ...step.tail.extras] : step.inputs
 
 /** Bytes of a tensor. */
-export const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }): number =>
+export const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: StorageDType }): number =>
   sizeOf(shape) * dtypes[dtype].bytes
 
 /** A new value in a buffer of its own in the arena. */
-export const arenaValue = ({ shape, dtype }: TensorSpec): Value => ({
+export const arenaValue = <D extends StorageDType>({ shape, dtype }: StoredSpec & { dtype: D }): Value<D> => ({
   shape,
   dtype,
   buffer: { bytes: bytesOf({ shape, dtype }), home: { in: 'arena' } },
 })
 
+/** May results lie over operands of as many bytes? Not over such as have other elements there, in numbers of another width. */
+export const mayOverwrite = ({ inputs, outputs }: Pick<ElementwiseStep, 'inputs' | 'outputs'>): boolean =>
+  inputs.every((x) =>
+    outputs.every((y) => x.buffer.bytes !== y.buffer.bytes || dtypes[x.dtype].bytes === dtypes[y.dtype].bytes),
+  )
+
+/** Does a step make a value in bfloat16? */
+export const storesLow = (step: Step): boolean => step.outputs.some(({ dtype }) => dtype === 'bfloat16')
+
 /** Steps as text, one a line; buffers are named in the order of their appearance. */
 export function printSteps(steps: readonly Step[]): string {
   const names = new Map<Buffer, string>()
-  const name = ({ buffer, shape }: Value): string => {
+  const name = ({ buffer, shape, dtype }: Value): string => {
     if (!names.has(buffer)) names.set(buffer, buffer.home.in === 'state' ? buffer.home.name : `b${names.size}`)
-    return `${names.get(buffer)}[${shape.join(', ')}]`
+    return `${names.get(buffer)}[${shape.join(', ')}]${dtype === 'bfloat16' ? ' bf16' : ''}`
   }
   return steps
     .map((step) => {

@@ -1,4 +1,5 @@
 /** Where the next values of variables are written: over the old ones where that is safe, else by a copy at the end. */
+import type { DType } from '../graph/dtype.ts'
 import type { AnyOp } from '../graph/node.ts'
 import { sameShape } from '../graph/shape.ts'
 import { broadcastTo } from '../ops/broadcasting.ts'
@@ -7,7 +8,7 @@ import type { Buffer, Step, Value } from './step.ts'
 import { arenaValue, readsOf } from './step.ts'
 
 /** Adds a step that copies `from` to `to`; returns `to`. */
-export function copy(from: Value, to: Value, steps: Step[]): Value {
+export function copy<V extends Value>(from: Value, to: V, steps: Step[]): V {
   const { shape } = from
   if (from.dtype === 'float32')
     steps.push({ kind: 'elementwise', shape, inputs: [from], expressions: [argument(0)], outputs: [to] })
@@ -23,8 +24,8 @@ export function copy(from: Value, to: Value, steps: Step[]): Value {
 export function settleUpdates(
   steps: readonly Step[],
   targets: readonly { to: Value; from: Value }[],
-  outputs: Readonly<Record<string, Value>>,
-): { steps: Step[]; outputs: Record<string, Value> } {
+  outputs: Readonly<Record<string, Value<DType>>>,
+): { steps: Step[]; outputs: Record<string, Value<DType>> } {
   const moved = new Map<Buffer, Buffer>()
   const early: Step[] = []
   const late: Step[] = []
@@ -35,7 +36,7 @@ export function settleUpdates(
     if (direct) moved.set(from.buffer, to.buffer)
     else copy(maker >= 0 ? from : copy(from, arenaValue(from), early), to, late)
   }
-  const settle = (value: Value): Value => {
+  const settle = <V extends Value>(value: V): V => {
     const buffer = moved.get(value.buffer)
     return buffer ? { ...value, buffer } : value
   }

@@ -4,6 +4,9 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, settle } from '../base/options.ts'
 import type { Engine } from '../compile/engine.ts'
+import { precisions } from '../compile/precision.ts'
+import { missingAddon } from './native/addon.ts'
+import { nativeEngine } from './native/engine.ts'
 import { referenceEngine } from './reference/engine.ts'
 import { wasmEngine } from './wasm/engine.ts'
 import { hasSimd } from './wasm/host.ts'
@@ -17,6 +20,11 @@ interface EngineRow {
 
 /** Best first. */
 export const engines = {
+  native: {
+    says: 'oneDNN behind a Node-API addon; npm run native builds it',
+    missing: missingAddon,
+    open: (threads) => nativeEngine({ threads }),
+  },
   wasm: {
     says: 'WebAssembly SIMD generated per program, worker threads; nothing to install',
     missing: () => (hasSimd() ? undefined : 'this host has no WebAssembly SIMD'),
@@ -32,8 +40,7 @@ export const engines = {
 export type EngineName = keyof typeof engines
 export const engineNames = Object.keys(engines) as EngineName[]
 
-/** Options that choose an engine; the same for the library and the command. */
-export const engineOptions = {
+const openOptions = {
   engine: choice(['auto', ...engineNames], { says: 'what computes; auto: the best one here', optional: true }),
   threads: integer({
     says: 'computing threads; all that the machine has when absent',
@@ -42,11 +49,21 @@ export const engineOptions = {
     optional: true,
   }),
 }
+export type EngineSettings = Options<typeof openOptions>
+
+/** Options that choose an engine and how it computes; the same for the library and the command. */
+export const engineOptions = {
+  ...openOptions,
+  precision: choice(precisions, {
+    says: 'mixed_bfloat16: convolutions and matrix products in bfloat16, weights and sums in float32',
+    optional: true,
+  }),
+}
 export type EngineChoice = Options<typeof engineOptions>
 
 /** The engine and threads that a choice stands for here. */
-function resolved(given: EngineChoice): { name: EngineName; threads: number } {
-  const { engine = 'auto', threads = hardwareThreads() } = settle(engineOptions, given, 'engine')
+function resolved(given: EngineSettings): { name: EngineName; threads: number } {
+  const { engine = 'auto', threads = hardwareThreads() } = settle(openOptions, given, 'engine')
   const name = engine === 'auto' ? engineNames.find((candidate) => !engines[candidate].missing()) : engine
   const missing = name ? engines[name].missing() : 'no engine runs here'
   if (name && !missing) return { name, threads }
@@ -54,7 +71,7 @@ function resolved(given: EngineChoice): { name: EngineName; threads: number } {
 }
 
 /** Opens an engine of one's own; close it when done. */
-export function openEngine(given: EngineChoice = {}): Engine {
+export function openEngine(given: EngineSettings = {}): Engine {
   const { name, threads } = resolved(given)
   return engines[name].open(threads)
 }
@@ -65,7 +82,7 @@ const shared = new Map<string, Engine>()
  * The engine that all models share for the same choice. It is started at first use, and again when it was closed or has
  * died; its workers never keep the process alive.
  */
-export function sharedEngine(given: EngineChoice = {}): Engine {
+export function sharedEngine(given: EngineSettings = {}): Engine {
   const { name, threads } = resolved(given)
   const key = `${name} ${threads}`
   const known = shared.get(key)

@@ -1,11 +1,20 @@
-/** The types of numbers that cross the surface. Everything is computed in float32; uint8 holds pixels, int32 classes. */
+/** The types of numbers: those that cross the surface, and the one that engines may store values in besides. */
+
+/** Everything is computed in float32; uint8 holds pixels, int32 classes; bfloat16 stays inside programs. */
 export const dtypes = {
   float32: { array: Float32Array, bytes: 4 },
   int32: { array: Int32Array, bytes: 4 },
   uint8: { array: Uint8Array, bytes: 1 },
+  bfloat16: { array: Uint16Array, bytes: 2 },
 } as const
 
-export type DType = keyof typeof dtypes
+/** What a value inside a program may be stored as. */
+export type StorageDType = keyof typeof dtypes
+/** What inputs, variables, constants and results are. */
+export type DType = Exclude<StorageDType, 'bfloat16'>
+export type FloatDType = 'float32' | 'bfloat16'
+
+const surfaceDTypes: readonly DType[] = ['float32', 'int32', 'uint8']
 
 /** The typed array that holds numbers of each dtype. */
 export interface Arrays {
@@ -15,9 +24,14 @@ export interface Arrays {
 }
 export type TypedArray = Arrays[DType]
 
-/** A shape with a dtype: all that is known of a tensor before it has values. */
-export interface TensorSpec {
+/** A shape with a dtype: all that is known of a value before it has numbers. */
+export interface StoredSpec {
   readonly shape: readonly number[]
+  readonly dtype: StorageDType
+}
+
+/** The same of a tensor that crosses the surface. */
+export interface TensorSpec extends StoredSpec {
   readonly dtype: DType
 }
 
@@ -26,7 +40,21 @@ export function zeros<D extends DType>(dtype: D, length: number): Arrays[D] {
   return new dtypes[dtype].array(length) as Arrays[D]
 }
 
-/** The dtype of a typed array, or undefined for any other value. */
+/** The dtype of a typed array of the surface, or undefined for any other value. */
 export function dtypeOf(value: unknown): DType | undefined {
-  return (Object.keys(dtypes) as DType[]).find((dtype) => value instanceof dtypes[dtype].array)
+  return surfaceDTypes.find((dtype) => value instanceof dtypes[dtype].array)
+}
+
+export const isSurfaceDType = (dtype: unknown): dtype is DType => surfaceDTypes.includes(dtype as DType)
+export const isFloat = (dtype: StorageDType): dtype is FloatDType => dtype === 'float32' || dtype === 'bfloat16'
+
+const float = new Float32Array(1)
+const bits = new Uint32Array(float.buffer)
+
+/** The bfloat16 nearest to x, ties to even, as a number: what is left of a float32 when its lower 16 bits go. */
+export function roundToBfloat16(x: number): number {
+  float[0] = x
+  if (Number.isNaN(x)) return x
+  bits[0] = (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) & 0xffff0000
+  return float[0]
 }

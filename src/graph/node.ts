@@ -1,8 +1,8 @@
 /** Nodes: a graph is made by calling ops on nodes; nothing is computed, nothing is registered. */
 import { FoveaError, locate } from '../base/errors.ts'
 import { inOrder } from '../base/order.ts'
-import type { DType, TensorSpec, TypedArray } from './dtype.ts'
-import { dtypeOf } from './dtype.ts'
+import type { DType, FloatDType, StorageDType, StoredSpec, TypedArray } from './dtype.ts'
+import { dtypeOf, isSurfaceDType } from './dtype.ts'
 import type { Shape } from './shape.ts'
 import { shapeText, sizeOf } from './shape.ts'
 
@@ -10,7 +10,7 @@ import { shapeText, sizeOf } from './shape.ts'
 export type Attrs = Readonly<Record<string, unknown>>
 
 /** One value of the graph: an op applied to nodes. Its shape and dtype are known at once. */
-export interface Node extends TensorSpec {
+export interface Node extends StoredSpec {
   readonly op: AnyOp
   readonly inputs: readonly Node[]
   readonly attrs: Attrs
@@ -34,11 +34,11 @@ export interface Sample<A> {
 /** All that is known of an op, in one place. */
 export interface OpRow<N extends number, A> {
   /** Shape and dtype of the result; throws E_SHAPE or E_DTYPE. */
-  readonly infer: (inputs: Repeat<TensorSpec, N>, attrs: A) => TensorSpec
+  readonly infer: (inputs: Repeat<StoredSpec, N>, attrs: A) => StoredSpec
   /** The gradient for each input (undefined: none flows there). Without a rule the op is not differentiable. */
   readonly gradient?: (dy: Node, y: Node, inputs: Repeat<Node, N>, attrs: A) => readonly (Node | undefined)[]
   /** An equal node that is cheaper, where there is one. */
-  readonly simplify?: (inputs: Repeat<Node, N>, attrs: A, spec: TensorSpec) => Node | undefined
+  readonly simplify?: (inputs: Repeat<Node, N>, attrs: A, spec: StoredSpec) => Node | undefined
   /**
    * What the compiler may do with it: `leaf` is never computed; `view` shares its input's buffer; `elementwise` carries
    * a scalar expression; `kernel` is an engine's loop.
@@ -48,6 +48,11 @@ export interface OpRow<N extends number, A> {
   readonly fuses?: { readonly head?: true; readonly tail?: true }
   /** Says only what broadcasting says anyway: an elementwise user may read the input instead. */
   readonly repeats?: true
+  /**
+   * In mixed precision. Inputs are rounded to bfloat16, read as they are stored (`any`), or all of one dtype, the
+   * result's (`alike`); the result may be stored as bfloat16 where `gives` says so. Without it all is float32.
+   */
+  readonly precision?: { readonly reads: 'bfloat16' | 'any' | 'alike'; readonly gives?: 'any' }
   /** The call in words, where the op's name and attributes say it badly. */
   readonly text?: (inputNames: readonly string[], attrs: A) => string
   readonly samples: readonly Sample<NoInfer<A>>[]
@@ -76,7 +81,7 @@ export interface AnyOp {
 }
 
 /** Attributes of an op's type. */
-export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: never, attrs: infer A) => TensorSpec } }
+export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: never, attrs: infer A) => StoredSpec } }
   ? A
   : never
 
@@ -117,12 +122,32 @@ export function defineOp<const N extends number, A = NoAttrs>(
 export const isA = (node: Node, op: { readonly opName: string }): boolean => node.op === (op as unknown)
 
 /** Throws E_DTYPE unless every input has one of the dtypes. */
-export function wantDType(inputs: readonly TensorSpec[], ...wanted: readonly DType[]): void {
+export function wantDType(inputs: readonly StoredSpec[], ...wanted: readonly StorageDType[]): void {
   for (const { dtype } of inputs) {
     if (wanted.includes(dtype)) continue
     const hint = dtype === 'uint8' ? 'scale bytes first, as in mul(x, 1 / 255)' : undefined
     throw new FoveaError('E_DTYPE', { what: `wants ${wanted.join(' or ')}`, got: dtype, ...(hint && { hint }) })
   }
+}
+
+/** Throws E_DTYPE unless every input is a float, whatever it is stored as. */
+export function wantFloats(inputs: readonly StoredSpec[]): void {
+  wantDType(
+    inputs.filter(({ dtype }) => dtype !== 'bfloat16'),
+    'float32',
+  )
+}
+
+/** Throws E_DTYPE unless all inputs are floats that are stored alike; returns as what. */
+export function wantAlike(inputs: readonly StoredSpec[]): FloatDType {
+  const dtype = inputs.every((x) => x.dtype === 'bfloat16') ? 'bfloat16' : 'float32'
+  wantDType(inputs, dtype)
+  return dtype
+}
+
+/** Attribute of ops whose result is stored as the compiler says: float32 when absent. */
+export interface Stored {
+  readonly dtype?: FloatDType
 }
 
 export interface LeafAttrs extends Attrs {
@@ -131,10 +156,16 @@ export interface LeafAttrs extends Attrs {
   readonly dtype: DType
 }
 
+const unknownDType = (got: string): FoveaError =>
+  new FoveaError('E_DTYPE', { what: 'unknown kind of numbers', expected: 'float32, int32 or uint8', got })
+
 const leaf = (opName: string) =>
   defineOp<0, LeafAttrs>(opName, 0, {
     kind: 'leaf',
-    infer: (_, { shape, dtype }) => ({ shape, dtype }),
+    infer: (_, { shape, dtype }) => {
+      if (isSurfaceDType(dtype)) return { shape, dtype }
+      throw unknownDType(String(dtype))
+    },
     samples: [],
   })
 
@@ -169,7 +200,9 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
         got: `${value.length} values`,
       })
     }
-    return { shape, dtype: dtypeOf(value) ?? 'float32' }
+    const dtype = (value as unknown) instanceof Float64Array ? 'float32' : dtypeOf(value)
+    if (dtype) return { shape, dtype }
+    throw unknownDType(Object.prototype.toString.call(value).slice(8, -1))
   },
   samples: [],
 })

@@ -53,6 +53,25 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
   return target.map((_, axis) => (axis < lead || shape[axis - lead] === 1 ? 0 : own[axis - lead]))
 }
 
+/**
+ * How operands are walked in a loop over `shape`: axes of size 1 go, neighbours that all walk as one axis become one. Strides
+ * are in elements, 0 along repeated axes.
+ */
+export function walk(shape: Shape, operands: readonly Shape[]): { sizes: number[]; strides: number[][] } {
+  const full = operands.map((x) => broadcastStrides(x, shape))
+  const sizes: number[] = []
+  const strides: number[][] = operands.map(() => [])
+  shape.forEach((size, axis) => {
+    if (size === 1) return
+    const last = sizes.length - 1
+    const fits = last >= 0 && full.every((own, i) => strides[i][last] === own[axis] * size)
+    if (fits) sizes[last] *= size
+    else sizes.push(size)
+    for (const [i, own] of full.entries()) strides[i][fits ? last : last + 1] = own[axis]
+  })
+  return sizes.length === 0 ? { sizes: [1], strides: operands.map(() => [0]) } : { sizes, strides }
+}
+
 /** An axis counted from the front; -1 is the last. */
 export function axisOf(axis: number, rank: number): number {
   const result = axis < 0 ? axis + rank : axis

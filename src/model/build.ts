@@ -32,13 +32,20 @@ export function sequential(layers: readonly Layer[]): Model
 export function sequential(options: SequentialOptions, layers: readonly Layer[]): Model
 export function sequential(first: SequentialOptions | readonly Layer[], second?: readonly Layer[]): Model {
   const [given, layers] = second ? [first, second] : [{}, first as readonly Layer[]]
-  const { inputShape, name = 'sequential', engine, threads, ...rest } = settle(sequentialTable, given, 'sequential')
+  const {
+    inputShape,
+    name = 'sequential',
+    engine,
+    threads,
+    precision,
+    ...rest
+  } = settle(sequentialTable, given, 'sequential')
   const isLayer = (layer: unknown): boolean => typeof layer === 'function' && 'row' in layer && 'options' in layer
   if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
     throw new FoveaError('E_MODEL', { what: 'wants a list of layers', where: 'sequential', hint })
   }
-  const model = new Model({ kind: 'sequential', name, engine: { engine, threads }, from: layers, ...rest })
+  const model = new Model({ kind: 'sequential', name, engine: { engine, threads, precision }, from: layers, ...rest })
   return inputShape ? model.build(inputShape) : model
 }
 
@@ -46,7 +53,7 @@ type Ends = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>
 
 /** A network of any form, from inputs to outputs; a list or a record where there are several. */
 export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): Model {
-  const { name = 'functional', engine, threads, ...rest } = settle(modelTable, options, 'model')
+  const { name = 'functional', engine, threads, precision, ...rest } = settle(modelTable, options, 'model')
   const namer = new Namer()
   for (const tensor of listOf(inputs))
     if (tensor.source.kind === 'input' && tensor.source.name) namer.claim(tensor.source.name)
@@ -55,7 +62,13 @@ export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): 
     (tensor) => (tensor.source.kind === 'input' && tensor.source.name) || namer.make('InputLayer'),
   )
   const answers = entries(outputs, (_, i) => (isTensor(outputs) ? 'output' : `output_${i}`))
-  return new Model({ kind: 'functional', name, engine: { engine, threads }, from: wire(name, named, answers), ...rest })
+  return new Model({
+    kind: 'functional',
+    name,
+    engine: { engine, threads, precision },
+    from: wire(name, named, answers),
+    ...rest,
+  })
 }
 
 const isTensor = (ends: unknown): ends is Tensor =>

@@ -36,6 +36,7 @@ async function identityOf({ session, data, validation, settings, objective, weig
     JSON.stringify({
       ...Object.fromEntries(fixed), // first: a difference here explains those below
       engine: session.state.engine.name,
+      precision: session.precision,
       objective,
       model: networkToJson(session.network, 'functional'),
       data: await dataHash(data),
@@ -72,7 +73,8 @@ export async function openCheckpointing(
     async resume() {
       if (!found) return undefined
       const { checkpoint, path, step, skipped } = found
-      checkIdentity(checkpoint.facts['identity'] as Facts, identity, path)
+      const saved = { precision: 'float32', ...(checkpoint.facts['identity'] as Facts) } // which the first ones did not say
+      checkIdentity(saved, identity, path)
       await restore(training, checkpoint.tensors, checkpoint.facts as unknown as TrainingFacts, path)
       return { path, step, skipped: skipped.map(({ error }) => error.message) }
     },

@@ -8,6 +8,7 @@ import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
+import { lossRow } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
@@ -68,7 +69,8 @@ function measured(
   const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
   const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
   const sums = penalised(measured, penalties(network, variables), present)
-  return { sums, updates, values }
+  const float32 = objective.goals.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
+  return { sums, updates, values, float32 }
 }
 
 /** Weighted sums of loss and metrics, by the weights or, with `judged`, by other tensors of the state in their place. */
@@ -127,7 +129,7 @@ export function trainingGoals(
 ): Goals {
   const variables = networkVariables(network)
   const weights = trainedWeights(network).map((name) => variables[name])
-  const { sums, updates: statistics } = measured(network, variables, objective, batch, 'train')
+  const { sums, updates: statistics, float32 } = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(meanLoss(sums, batch.size), weights)
   const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
@@ -151,7 +153,7 @@ export function trainingGoals(
   const halted = variable(HALTED, [])
   const ok = mul(finite(probe), sub(1, halted))
   const updates = next.flat().map(([old, value]) => [old, select(ok, value, old)] as const)
-  return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]] }
+  return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]], float32 }
 }
 
 /** 1 where every element is finite, else 0: x - x is 0 for a finite x and NaN for any other. */
@@ -161,7 +163,7 @@ const probe = (x: Node): Node => finite(sum(sub(x, x)))
 export function diagnosisGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
   const variables = networkVariables(network)
   const names = trainedWeights(network)
-  const { sums, values } = measured(network, variables, objective, batch, 'train')
+  const { sums, values, float32 } = measured(network, variables, objective, batch, 'train')
   const slopes = gradients(
     meanLoss(sums, batch.size),
     names.map((name) => variables[name]),
@@ -172,7 +174,7 @@ export function diagnosisGoals(network: Network, objective: Objective, batch: Ba
     ['the loss', sums.loss] as const,
     ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
   ]
-  return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])) }
+  return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])), float32 }
 }
 
 const calledIn = (of: Call['of']): string =>

@@ -1,4 +1,5 @@
 /** What training reports: records of epochs, progress of batches, and the callbacks that hear of them. */
+import type { Precision } from '../compile/precision.ts'
 
 /** Sums turned into means, by the names that logs use: `loss`, `accuracy`, `val_loss`. */
 export type Logs = Readonly<Record<string, number>>
@@ -51,6 +52,9 @@ export interface TrainingInfo {
   readonly samples: number
   readonly validationSamples: number
   readonly engine: string
+  /** How the engine computes, and what was asked of it where it cannot do that. */
+  readonly precision: Precision
+  readonly askedPrecision?: Precision
   /** The checkpoint that training goes on from, and why newer ones could not be used. */
   readonly resumed?: { readonly path: string; readonly step: number; readonly skipped: readonly string[] }
   /** Bytes planned for a training step, weights and optimizer state apart. */

@@ -58,21 +58,19 @@ export class Home {
     this.#session?.close()
   }
 
-  async #settle({ engine, threads }: EngineChoice): Promise<Session> {
+  async #settle({ engine, threads, precision = this.#engine.precision }: EngineChoice): Promise<Session> {
     const { name, seed, given, network } = this.#options
     if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: name })
-    const isAsked = engine !== undefined || threads !== undefined
-    const wanted = isAsked
-      ? { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-      : this.#engine
+    const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
     const target = sharedEngine(wanted)
-    const current = this.#session
-    if (current?.state.engine === target) return current
-    if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
-    const values = current ? await current.values() : await given()
-    this.#session = await move(current, current?.network ?? network(), { target, seed, values })
-    this.#engine = wanted
-    return this.#session
+    if (this.#session?.state.engine !== target) {
+      if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
+      const current = this.#session
+      const values = current ? await current.values() : await given()
+      this.#session = await move(current, current?.network ?? network(), { target, seed, values })
+    }
+    this.#engine = { ...wanted, precision }
+    return this.#session.as(this.#session.network, precision)
   }
 
   #busy(what: string): FoveaError {

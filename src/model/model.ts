@@ -199,8 +199,8 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } =
-      settle(fitTable, options, 'fit')
+    const { engine, threads, precision, ...rest } = settle(fitTable, options, 'fit')
+    const { validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } = rest
     const { loss, metrics, lossReduction } = settings
     const objective = this.#objectiveFor(data, settings)
     if (validationData) this.#objectiveFor(validationData, settings)
@@ -214,7 +214,8 @@ export class Model {
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
     const extras = { sampleWeight, validationData, callbacks, signal, checkpoints, resume, save, onBegun }
-    return this.#home.train({ engine, threads }, (session) => fit(session.as(this.network), data, settings, extras))
+    const choice = { engine, threads, precision }
+    return this.#home.train(choice, (session) => fit(session.as(this.network), data, settings, extras))
   }
 
   /**
@@ -222,16 +223,13 @@ export class Model {
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
-    const { from, to, steps, engine, threads, sampleWeight, signal, ...made } = settle(
-      findTable,
-      options,
-      'findLearningRate',
-    )
+    const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
+    const { from, to, steps, sampleWeight, signal, ...made } = rest
     this.#objectiveFor(data, made)
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    return this.#home.train({ engine, threads }, async (whole) => {
+    return this.#home.train({ engine, threads, precision }, async (whole) => {
       const session = whole.as(this.network)
       const memory = await session.remember()
       try {
@@ -261,10 +259,10 @@ export class Model {
   /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
-    const { engine, threads, ...settings } = settle(evaluateTable, given, 'evaluate')
+    const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     this.check(data, settings)
     checkLength(settings.sampleWeight, data)
-    const session = await this.#on({ engine, threads })
+    const session = await this.#on({ engine, threads, precision })
     return (await evaluate(session, data, settings)) as Logs // nothing ends it early
   }
 
@@ -273,9 +271,9 @@ export class Model {
    * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255.
    */
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
-    const { batchSize, engine, threads } = settle(inferenceOptions, options, 'predict')
+    const { batchSize, engine, threads, precision } = settle(inferenceOptions, options, 'predict')
     const data = asDataset(samples, this)
-    const session = await this.#on({ engine, threads })
+    const session = await this.#on({ engine, threads, precision })
     const answers = await predict(session, data, this.#heads, batchSize)
     const { calls, outputs } = this.network
     const shaped = Object.entries(answers).map(([name, values]) => [

@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import { stream } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
+import type { Precision } from '../compile/precision.ts'
 import type { Program } from '../compile/program.ts'
 import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'
@@ -32,12 +33,15 @@ export interface OptimizerCount {
 
 export class Session {
   readonly network: Network
+  /** How its programs shall compute. */
+  readonly askedPrecision: Precision
   readonly #shared: Shared
   /** Programs of another form of the network, or with other frozen layers, are others. */
   readonly #form: string
 
-  private constructor(network: Network, shared: Shared) {
+  private constructor(network: Network, shared: Shared, precision: Precision) {
     this.network = network
+    this.askedPrecision = precision
     this.#shared = shared
     this.#form = JSON.stringify([network.outputs, network.calls.length, [...network.frozen]])
   }
@@ -69,12 +73,18 @@ export class Session {
         ),
       ),
     )
-    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined })
+    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined }, 'float32')
   }
 
-  /** The same state and counts, under a part of the network or with other layers frozen. */
-  as(network: Network): Session {
-    return network === this.network ? this : new Session(network, this.#shared)
+  /** The same state and counts, under a part of the network, with other layers frozen, or in another precision. */
+  as(network: Network, precision: Precision = this.askedPrecision): Session {
+    const isSame = network === this.network && precision === this.askedPrecision
+    return isSame ? this : new Session(network, this.#shared, precision)
+  }
+
+  /** How its programs compute: as asked where the engine can, else in float32. */
+  get precision(): Precision {
+    return this.state.engine.precisions.includes(this.askedPrecision) ? this.askedPrecision : 'float32'
   }
 
   get state(): State {
@@ -121,8 +131,9 @@ export class Session {
   /** The program under `key`, planned at the first call. */
   async program(key: string, goals: () => Partial<Goals>): Promise<Program> {
     const { programs } = this.#shared
-    const full = `${this.#form} ${key}`
-    const program = programs.get(full) ?? compile(this.state, goals())
+    const { precision } = this
+    const full = `${this.#form} ${precision} ${key}`
+    const program = programs.get(full) ?? compile(this.state, goals(), { precision })
     programs.delete(full)
     programs.set(full, program) // last in, last out
     for (const oldest of programs.keys()) {

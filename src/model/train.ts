@@ -42,12 +42,15 @@ export async function fit(session: Session, data: Dataset, settings: FitSettings
 
   const { memory } = await programFor(training, Math.min(settings.batchSize, training.data.length))
   const { name, description } = session.state.engine
+  const { precision, askedPrecision } = session
   const info = {
     epochs: training.epochs,
     batches: training.batches,
     samples: training.data.length,
     validationSamples: validation?.length ?? 0,
     engine: `${name}: ${description}`,
+    precision,
+    ...(askedPrecision !== precision && { askedPrecision }),
     arenaBytes: memory.peakBytes,
     ...(resumed && { resumed }),
   }

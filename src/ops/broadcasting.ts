@@ -1,8 +1,8 @@
 /** Views, repetition and its opposite, the sum: each other's gradients, and what every broadcasting op leans on. */
 import { FoveaError } from '../base/errors.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
+import type { StoredSpec } from '../graph/dtype.ts'
 import type { Node, Op } from '../graph/node.ts'
-import { defineOp, isA, wantDType } from '../graph/node.ts'
+import { defineOp, isA, wantFloats } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { broadcastShapes, sameShape, shapeText, sizeOf } from '../graph/shape.ts'
 
@@ -22,6 +22,7 @@ export const reshapeOp: Op<1, { readonly shape: Shape }> = defineOp('reshape', 1
   gradient: (dy, _, [x]) => [reshapeOp(dy, { shape: x.shape })],
   simplify: ([x], { shape }) =>
     sameShape(x.shape, shape) ? x : isA(x, reshapeOp) ? reshapeOp(x.inputs[0], { shape }) : undefined,
+  precision: { reads: 'alike', gives: 'any' },
   samples: [{ shapes: [[2, 6]], attrs: { shape: [3, 4] } }],
 })
 
@@ -43,6 +44,7 @@ export const broadcastTo: Op<1, { readonly shape: Shape }> = defineOp('broadcast
   gradient: (dy, _, [x]) => [sumTo(dy, x.shape)],
   simplify: ([x], { shape }) => (sameShape(x.shape, shape) ? x : undefined),
   repeats: true,
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     { shapes: [[3, 1]], attrs: { shape: [2, 3, 4] } },
     { shapes: [[5]], attrs: { shape: [3, 5] } },
@@ -57,7 +59,7 @@ export interface AxisRun {
   readonly to: number
 }
 
-export const dropped = ({ shape }: TensorSpec, { from, to }: AxisRun): Shape => [
+export const dropped = ({ shape }: StoredSpec, { from, to }: AxisRun): Shape => [
   ...shape.slice(0, from),
   ...shape.slice(to),
 ]
@@ -82,12 +84,13 @@ export const runSamples = [
 /** Sum over a run of axes: fixed chunks by size, combined in order. */
 export const sumRun: Op<1, AxisRun> = defineOp('sum', 1, {
   infer: ([x], run) => {
-    wantDType([x], 'float32')
+    wantFloats([x])
     return { shape: dropped(x, run), dtype: 'float32' }
   },
   gradient: (dy, _, [x], run) => [spread(dy, x, run)],
   simplify: ([x], _, spec) => (sizeOf(x.shape) === sizeOf(spec.shape) ? reshape(x, spec) : undefined),
   fuses: { head: true },
+  precision: { reads: 'any' },
   samples: [...runSamples],
 })
 

@@ -3,9 +3,9 @@
  * [n, ...spatial, channels], kernels [...window, channels / groups, filters], rank 1 to 3.
  */
 import { FoveaError } from '../base/errors.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
-import type { Op } from '../graph/node.ts'
-import { defineOp, wantDType } from '../graph/node.ts'
+import type { StoredSpec } from '../graph/dtype.ts'
+import type { Op, Stored } from '../graph/node.ts'
+import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
 
@@ -45,8 +45,7 @@ const outputShape = (x: Shape, kernel: Shape, attrs: ConvolutionAttrs): Shape =>
   kernel[kernel.length - 1],
 ]
 
-function wantOutput(dy: TensorSpec, x: Shape, kernel: Shape, attrs: ConvolutionAttrs): void {
-  wantDType([dy], 'float32')
+function wantOutput(dy: StoredSpec, x: Shape, kernel: Shape, attrs: ConvolutionAttrs): void {
   const expected = outputShape(x, kernel, attrs)
   if (sameShape(dy.shape, expected)) return
   throw new FoveaError('E_SHAPE', {
@@ -90,33 +89,36 @@ const settings: { x: Shape; kernel: Shape; attrs: ConvolutionAttrs }[] = [
 ]
 
 /** y[n, o, f] = sum over window positions k and channels c of x[n, o * stride + k * dilation - before, c] kernel[k, c, f]. */
-export const convolution: Op<2, ConvolutionAttrs> = defineOp('convolution', 2, {
+export const convolution: Op<2, ConvolutionAttrs & Stored> = defineOp('convolution', 2, {
   infer: ([x, kernel], attrs) => {
-    wantDType([x, kernel], 'float32')
-    return { shape: outputShape(x.shape, kernel.shape, attrs), dtype: 'float32' }
+    wantAlike([x, kernel])
+    return { shape: outputShape(x.shape, kernel.shape, attrs), dtype: attrs.dtype ?? 'float32' }
   },
   gradient: (dy, _, [x, kernel], attrs) => [
     convolutionInputGradient(dy, kernel, { ...attrs, inputShape: x.shape }),
     convolutionKernelGradient(x, dy, { ...attrs, kernelShape: kernel.shape }),
   ],
   fuses: { tail: true },
+  precision: { reads: 'bfloat16', gives: 'any' },
   samples: settings.map(({ x, kernel, attrs }) => ({ shapes: [x, kernel], attrs })),
 })
 
 /** From dy and the kernel, the gradient for the input (a transposed convolution). */
-export const convolutionInputGradient: Op<2, ConvolutionAttrs & { readonly inputShape: Shape }> = defineOp(
+export const convolutionInputGradient: Op<2, ConvolutionAttrs & Stored & { readonly inputShape: Shape }> = defineOp(
   'convolutionInputGradient',
   2,
   {
     infer: ([dy, kernel], attrs) => {
+      wantAlike([dy, kernel])
       wantOutput(dy, attrs.inputShape, kernel.shape, attrs)
-      return { shape: attrs.inputShape, dtype: 'float32' }
+      return { shape: attrs.inputShape, dtype: attrs.dtype ?? 'float32' }
     },
     gradient: (g, _, [dy, kernel], { inputShape: _inputShape, ...attrs }) => [
       convolution(g, kernel, attrs),
       convolutionKernelGradient(g, dy, { ...attrs, kernelShape: kernel.shape }),
     ],
     fuses: { tail: true },
+    precision: { reads: 'bfloat16', gives: 'any' },
     samples: settings.map(({ x, kernel, attrs }) => ({
       shapes: [outputShape(x, kernel, attrs), kernel],
       attrs: { ...attrs, inputShape: x },
@@ -130,6 +132,7 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
   2,
   {
     infer: ([x, dy], attrs) => {
+      wantAlike([x, dy])
       wantOutput(dy, x.shape, attrs.kernelShape, attrs)
       return { shape: attrs.kernelShape, dtype: 'float32' }
     },
@@ -137,6 +140,7 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
       convolutionInputGradient(dy, g, { ...attrs, inputShape: x.shape }),
       convolution(x, g, attrs),
     ],
+    precision: { reads: 'bfloat16' },
     samples: settings.map(({ x, kernel, attrs }) => ({
       shapes: [x, outputShape(x, kernel, attrs)],
       attrs: { ...attrs, kernelShape: kernel },

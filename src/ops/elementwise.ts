@@ -1,6 +1,7 @@
 /** Elementwise ops: one row each, the function of one element and its derivative. No engine has a kernel for any of them. */
 import { FoveaError } from '../base/errors.ts'
-import type { Node, Op, OpRow } from '../graph/node.ts'
+import type { FloatDType } from '../graph/dtype.ts'
+import type { Node, Op, OpRow, Stored } from '../graph/node.ts'
 import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
 import { sumTo } from './broadcasting.ts'
@@ -140,7 +141,7 @@ const binaryRows = {
   equal: { f: (a, b) => s.equal(a, b), df: flat },
 } satisfies Record<string, Binary>
 
-export interface ElementwiseAttrs {
+export interface ElementwiseAttrs extends Stored {
   /** The word under which it is printed. */
   readonly label: string
   /** The result for one element; argument i is input i, broadcast. */
@@ -151,11 +152,11 @@ export interface ElementwiseAttrs {
 
 /**
  * A scalar expression over inputs that broadcast. Inputs may be of any dtype and are read as float32 (integers
- * beyond 2^24 are rounded); the result is float32.
+ * beyond 2^24 are rounded); so is the result computed.
  */
 export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise', 'several', {
   kind: 'elementwise',
-  infer: (inputs) => ({ shape: broadcastShapes(inputs.map((x) => x.shape)), dtype: 'float32' }),
+  infer: (inputs, { dtype = 'float32' }) => ({ shape: broadcastShapes(inputs.map((x) => x.shape)), dtype }),
   gradient: (dy, y, inputs, { label, df }) =>
     inputs.map((x, i) => {
       const slope = df[i]
@@ -174,13 +175,19 @@ export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise',
     }),
   text: (names, { f }) => scalarText(f, names),
   simplify: ([x], { f }, spec) =>
-    f.kind === 'argument' && x.dtype === 'float32' && sameShape(x.shape, spec.shape) ? x : undefined,
+    f.kind === 'argument' && x.dtype === spec.dtype && sameShape(x.shape, spec.shape) ? x : undefined,
+  precision: { reads: 'any', gives: 'any' },
   samples: [],
 } as OpRow<number, ElementwiseAttrs>)
 
 /** A node from an expression of one's own; `df` is derived from it unless a shorter one is given. */
 export function expression(label: string, inputs: readonly Node[], f: Scalar, df?: readonly Scalar[]): Node {
   return elementwise(inputs, { label, f, df: df ?? inputs.map((_, i) => derivative(f, i)) })
+}
+
+/** The same numbers, stored as `dtype`. */
+export function cast(x: Node, dtype: FloatDType): Node {
+  return elementwise([x], { label: 'cast', f: argument(0), df: [scalar(1)], ...(dtype !== 'float32' && { dtype }) })
 }
 
 /** A node, or a number that stands for a constant. */

@@ -1,17 +1,17 @@
 import { FoveaError } from '../base/errors.ts'
-import type { Op } from '../graph/node.ts'
-import { defineOp, wantDType } from '../graph/node.ts'
+import type { Op, Stored } from '../graph/node.ts'
+import { defineOp, wantAlike } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
 
-export interface MatmulAttrs {
+export interface MatmulAttrs extends Stored {
   readonly transposeA?: boolean
   readonly transposeB?: boolean
 }
 
 /** [m, k] x [k, n] -> [m, n]; either factor may be given transposed. */
 export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
-  infer: ([a, b], { transposeA = false, transposeB = false }) => {
-    wantDType([a, b], 'float32')
+  infer: ([a, b], { transposeA = false, transposeB = false, dtype = 'float32' }) => {
+    wantAlike([a, b])
     if (a.shape.length !== 2 || b.shape.length !== 2) {
       throw new FoveaError('E_SHAPE', {
         what: 'wants two matrices',
@@ -24,7 +24,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
     if (k !== l) {
       throw new FoveaError('E_SHAPE', { what: 'inner sizes differ', expected: `[${k}, ...]`, got: `[${l}, ...]` })
     }
-    return { shape: [m, n], dtype: 'float32' }
+    return { shape: [m, n], dtype }
   },
   gradient: (dy, _, [a, b], { transposeA = false, transposeB = false }) => [
     transposeA
@@ -35,6 +35,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
       : matmul(a, dy, { transposeA: !transposeA }),
   ],
   fuses: { tail: true },
+  precision: { reads: 'bfloat16', gives: 'any' },
   samples: [
     {
       shapes: [

@@ -22,6 +22,7 @@ export const transpose: Op<1, { readonly permutation: readonly number[] }> = def
     transpose(dy, { permutation: permutation.map((_, axis) => permutation.indexOf(axis)) }),
   ],
   simplify: ([x], { permutation }) => (permutation.every((axis, i) => axis === i) ? x : undefined),
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     { shapes: [[3, 5]], attrs: { permutation: [1, 0] } },
     { shapes: [[2, 3, 4, 5]], attrs: { permutation: [0, 3, 1, 2] } },
@@ -41,6 +42,7 @@ export const pad: Op<1, { readonly padding: readonly (readonly [number, number])
     },
     gradient: (dy, _, [x], { padding }) => [slice(dy, { begin: padding.map(([before]) => before), size: x.shape })],
     simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
+    precision: { reads: 'alike', gives: 'any' },
     samples: [
       {
         shapes: [[2, 3]],
@@ -85,6 +87,7 @@ export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Sh
     pad(dy, { padding: x.shape.map((n, axis) => [begin[axis], n - begin[axis] - size[axis]] as const) }),
   ],
   simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     { shapes: [[4, 5]], attrs: { begin: [1, 2], size: [2, 3] } },
     { shapes: [[2, 4, 4, 3]], attrs: { begin: [0, 1, 0, 0], size: [2, 2, 4, 3] } },
@@ -123,6 +126,7 @@ const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
     })
   },
   simplify: (inputs) => (inputs.length === 1 ? inputs[0] : undefined),
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     {
       shapes: [

@@ -1,6 +1,6 @@
 /** Softmax and its logarithm over the last axis; moments, and what is normalised by them. */
 import type { Node, Op } from '../graph/node.ts'
-import { defineOp, wantDType } from '../graph/node.ts'
+import { defineOp, wantFloats } from '../graph/node.ts'
 import { axisOf } from '../graph/shape.ts'
 import { reshape } from './broadcasting.ts'
 import { add, elementwiseOps, exp, expression, mul, sub } from './elementwise.ts'
@@ -18,20 +18,22 @@ const samples = [
 /** exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so that nothing overflows. */
 export const softmax: Op<1> = defineOp('softmax', 1, {
   infer: ([x]) => {
-    wantDType([x], 'float32')
+    wantFloats([x])
     return { shape: x.shape, dtype: 'float32' }
   },
   gradient: (dy, y) => [mul(y, sub(dy, sum(mul(dy, y), { axes: [-1], keepDims: true })))],
+  precision: { reads: 'any' },
   samples: [...samples],
 })
 
 /** x - log(sum(exp(x))) over the last axis. */
 export const logSoftmax: Op<1> = defineOp('logSoftmax', 1, {
   infer: ([x]) => {
-    wantDType([x], 'float32')
+    wantFloats([x])
     return { shape: x.shape, dtype: 'float32' }
   },
   gradient: (dy, y) => [sub(dy, mul(exp(y), sum(dy, { axes: [-1], keepDims: true })))],
+  precision: { reads: 'any' },
   samples: [...samples],
 })
 

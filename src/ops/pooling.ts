@@ -1,7 +1,7 @@
 /** Pooling over sliding windows of [n, ...spatial, channels], rank 1 to 3. Padding never takes part. */
 import { FoveaError } from '../base/errors.ts'
 import type { Op } from '../graph/node.ts'
-import { defineOp, wantDType } from '../graph/node.ts'
+import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
 
@@ -65,31 +65,31 @@ const settings: { x: Shape; attrs: PoolAttrs }[] = [
 /** The largest value of every window; NaN passes. */
 export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   infer: ([x], attrs) => {
-    wantDType([x], 'float32')
-    return { shape: pooled(x.shape, attrs), dtype: 'float32' }
+    return { shape: pooled(x.shape, attrs), dtype: wantAlike([x]) }
   },
   gradient: (dy, y, [x], attrs) => [maxPoolGradient(x, y, dy, attrs)],
+  precision: { reads: 'alike', gives: 'any' },
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
 /** dy goes to the first maximum of its window, in row-major order; from a window with a NaN it goes nowhere. */
 export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, {
   infer: ([x, y, dy], attrs) => {
-    wantDType([x, y, dy], 'float32')
     for (const given of [y, dy]) wantPooled(given.shape, x.shape, attrs)
-    return { shape: x.shape, dtype: 'float32' }
+    return { shape: x.shape, dtype: wantAlike([x, y, dy]) }
   },
   fuses: { tail: true },
+  precision: { reads: 'alike', gives: 'any' },
   samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
 })
 
 /** The mean of every window, over the elements that lie inside the input. */
 export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
   infer: ([x], attrs) => {
-    wantDType([x], 'float32')
-    return { shape: pooled(x.shape, attrs), dtype: 'float32' }
+    return { shape: pooled(x.shape, attrs), dtype: wantAlike([x]) }
   },
   gradient: (dy, _, [x], attrs) => [averagePoolGradient(dy, { ...attrs, inputShape: x.shape })],
+  precision: { reads: 'alike', gives: 'any' },
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
@@ -100,11 +100,11 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
   {
     infer: ([dy], { inputShape, ...attrs }) => {
       wantPooled(dy.shape, inputShape, attrs)
-      wantDType([dy], 'float32')
-      return { shape: inputShape, dtype: 'float32' }
+      return { shape: inputShape, dtype: wantAlike([dy]) }
     },
     gradient: (g, _, __, { inputShape: _inputShape, ...attrs }) => [averagePool(g, attrs)],
     fuses: { tail: true },
+    precision: { reads: 'alike', gives: 'any' },
     samples: settings.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
   },
 )

@@ -1,6 +1,6 @@
 /** Reductions. The primitives take one run of neighbouring axes, [from, to), and drop it; the functions take any axes. */
 import type { Node, Op } from '../graph/node.ts'
-import { constant, defineOp, wantDType } from '../graph/node.ts'
+import { constant, defineOp, wantFloats } from '../graph/node.ts'
 import { axisOf, sizeOf } from '../graph/shape.ts'
 import type { AxisRun } from './broadcasting.ts'
 import { dropped, reshape, runSamples, runsOf, spread, sumRun } from './broadcasting.ts'
@@ -9,23 +9,25 @@ import { div, equal, mul } from './elementwise.ts'
 /** Largest value over a run of axes; NaN passes. The gradient is shared equally between ties. */
 export const maxRun: Op<1, AxisRun> = defineOp('max', 1, {
   infer: ([x], run) => {
-    wantDType([x], 'float32')
+    wantFloats([x])
     return { shape: dropped(x, run), dtype: 'float32' }
   },
   gradient: (dy, y, [x], run) => {
     const hits = equal(x, spread(y, x, run))
     return [mul(hits, spread(div(dy, sumRun(hits, run)), x, run))]
   },
+  precision: { reads: 'any' },
   samples: [...runSamples],
 })
 
 /** Place of the first largest value along a run of axes, row-major within it. */
 export const argmaxRun: Op<1, AxisRun> = defineOp('argmax', 1, {
   infer: ([x], run) => {
-    wantDType([x], 'float32')
+    wantFloats([x])
     return { shape: dropped(x, run), dtype: 'int32' }
   },
   gradient: () => [undefined],
+  precision: { reads: 'any' },
   samples: [...runSamples],
 })
 

@@ -3,7 +3,7 @@
  * global batch of the first row (axis 0) made here; with the stream they fix every element (see base/random.ts).
  */
 import { FoveaError } from '../base/errors.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
+import type { StoredSpec } from '../graph/dtype.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantDType } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -15,7 +15,7 @@ export interface SamplingAttrs {
   readonly stream: number
 }
 
-function infer([key]: readonly TensorSpec[], { shape }: SamplingAttrs): TensorSpec {
+function infer([key]: readonly StoredSpec[], { shape }: SamplingAttrs): StoredSpec {
   wantDType([key], 'int32')
   if (key.shape.length !== 1 || key.shape[0] !== 4) {
     throw new FoveaError('E_SHAPE', {

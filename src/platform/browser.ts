@@ -1,9 +1,11 @@
 /** What a browser provides. It has no files: reading finds nothing, writing says what to do instead. */
 import { FoveaError } from '../base/errors.ts'
+import type { LoadedAddon } from './addon.ts'
 import type { Disk } from './durable.ts'
 import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
 import type { Helper, Port, WorkerMaker } from './worker.ts'
 
+export type { LoadedAddon } from './addon.ts'
 export { sha256 } from './digest.ts'
 export type { Disk, OpenFile } from './durable.ts'
 export { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
@@ -82,6 +84,11 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
   } finally {
     bitmap.close()
   }
+}
+
+/** A browser runs no native code. */
+export function loadAddon(): LoadedAddon {
+  return { missing: 'browsers have no native code' }
 }
 
 export const hardwareThreads = (): number => navigator.hardwareConcurrency

@@ -48,9 +48,11 @@ export const planner: readonly Fault[] = [
     name: 'simplify: a slice of the same rank is idle',
     file: 'src/ops/movement.ts',
     find: `simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     { shapes: [[4, 5]]`,
     replace: `simplify: ([x]) => x,
+  precision: { reads: 'alike', gives: 'any' },
   samples: [
     { shapes: [[4, 5]]`,
     tests: ['golden-ops: slice'],
@@ -72,8 +74,8 @@ export const planner: readonly Fault[] = [
   {
     name: 'fuse: a column operand is taken for a row of the tail',
     file: 'src/compile/fuse.ts',
-    find: 'sizeOf(extra) === columns && extra[extra.length - 1] === columns',
-    replace: 'sizeOf(extra) === columns',
+    find: 'sizeOf(shape) === columns && shape[shape.length - 1] === columns',
+    replace: 'sizeOf(shape) === columns',
     tests: ['wasm: fused'],
   },
   {
@@ -93,10 +95,8 @@ export const planner: readonly Fault[] = [
   {
     name: 'fuse: a head of another shape',
     file: 'src/compile/fuse.ts',
-    find: `y.dtype === 'float32' && fitsWhole(y.shape, x.shape))
-}`,
-    replace: `y.dtype === 'float32')
-}`,
+    find: 'plan.inputs.every((y) => fitsWhole(y, x))',
+    replace: "plan.inputs.every((y) => y.dtype === 'float32')",
     tests: ['wasm'],
   },
   {

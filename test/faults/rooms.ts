@@ -8,6 +8,7 @@ import { ops } from './ops.ts'
 import { optimizers } from './optimizers.ts'
 import { options } from './options.ts'
 import { planner } from './planner.ts'
+import { precision } from './precision.ts'
 import { random } from './random.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
@@ -22,5 +23,6 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   losses,
   training,
   planner,
+  precision,
   wasm,
 }

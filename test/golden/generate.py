@@ -14,6 +14,7 @@ os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OP
 import torch
 
 from batch_normalization import batch_normalizations
+from bfloat16 import bfloat16
 from convolution import convolutions
 from lenet import train
 from losses import losses, sample_losses
@@ -36,3 +37,4 @@ if __name__ == '__main__':
     optimizers()
     steps()
     schedules()
+    bfloat16()

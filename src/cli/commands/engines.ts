@@ -1,5 +1,6 @@
 /** Lists what can compute on this machine. */
 import { flag } from '../../base/options.ts'
+import type { Precision } from '../../compile/precision.ts'
 import { type EngineName, engineNames, openEngine, engines as rows } from '../../engines/index.ts'
 import { aligned } from '../columns.ts'
 import { defineCommand } from '../command.ts'
@@ -13,6 +14,7 @@ interface EngineFacts {
   readonly missing?: string
   readonly description?: string
   readonly threads?: number
+  readonly precisions?: readonly Precision[]
   /** The one that `--engine auto` takes. */
   readonly auto: boolean
 }
@@ -36,9 +38,9 @@ async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
   const missing = reason()
   if (missing !== undefined) return { name, says, available: false, missing, auto }
   const engine = openEngine({ engine: name })
-  const { description, threads } = engine
+  const { description, threads, precisions } = engine
   await engine.close()
-  return { name, says, available: true, description, threads, auto }
+  return { name, says, available: true, description, threads, precisions, auto }
 }
 
 function rowOf({ name, missing, description, auto }: EngineFacts): string[] {

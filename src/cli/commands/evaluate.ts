@@ -4,7 +4,7 @@ import { engineOptions } from '../../engines/index.ts'
 import { inferenceOptions } from '../../model/model.ts'
 import { chosen, defineCommand } from '../command.ts'
 import { dataOptions, drawingSeed, loadData, refuseForeign } from '../data.ts'
-import { modelArgument, openTrained } from '../network.ts'
+import { modelArgument, notePrecision, openTrained } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 export const evaluate = defineCommand({
@@ -20,6 +20,7 @@ export const evaluate = defineCommand({
   async run({ arguments: [path], options, given }, terminal) {
     refuseForeign(given, [options.data], 'evaluate')
     const model = await openTrained(path, chosen(engineOptions, options))
+    await notePrecision(model, options, terminal)
     const { test } = await loadData(options.data, options)
     const logs = await model.evaluate(test, { batchSize: options.batchSize })
     if (options.json) terminal.print(JSON.stringify(logs))

@@ -8,7 +8,7 @@ import { objectiveOptions } from '../../model/objective.ts'
 import { aligned } from '../columns.ts'
 import { chosen, defineCommand } from '../command.ts'
 import { dataOptions, loadData, refuseForeign } from '../data.ts'
-import { networkArgument, openNetwork } from '../network.ts'
+import { networkArgument, notePrecision, openNetwork } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 const { optimizer } = fitOptions
@@ -33,6 +33,7 @@ export const findLearningRate = defineCommand({
   async run({ arguments: [name], options, given }, terminal) {
     refuseForeign(given, [options.data], 'find-learning-rate')
     const model = await openNetwork(name, { seed: options.seed, ...chosen(engineOptions, options) })
+    await notePrecision(model, options, terminal)
     const { train } = await loadData(options.data, options)
     if (!options.json) terminal.draw(`${options.steps} steps ...`)
     const found = await model.findLearningRate(train, {

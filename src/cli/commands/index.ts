@@ -3,6 +3,7 @@ import type { Command } from '../command.ts'
 import { engines } from './engines.ts'
 import { evaluate } from './evaluate.ts'
 import { findLearningRate } from './find-learning-rate.ts'
+import { native } from './native.ts'
 import { predict } from './predict.ts'
 import { summary } from './summary.ts'
 import { train } from './train.ts'
@@ -14,4 +15,5 @@ export const commands: Readonly<Record<string, Command>> = {
   summary,
   'find-learning-rate': findLearningRate,
   engines,
+  native,
 }

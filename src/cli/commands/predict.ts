@@ -6,7 +6,7 @@ import { engineOptions } from '../../engines/index.ts'
 import type { Model } from '../../model/model.ts'
 import type { Ranked } from '../../model/prediction.ts'
 import { chosen, defineCommand } from '../command.ts'
-import { modelArgument, openTrained } from '../network.ts'
+import { modelArgument, notePrecision, openTrained } from '../network.ts'
 
 /** Larger files are refused unread: 64 MiB. */
 const FILE_LIMIT = 64 * 2 ** 20
@@ -22,6 +22,7 @@ export const predict = defineCommand({
   examples: ['fovea predict model.safetensors digit.png'],
   async run({ arguments: [path, ...pictures], options }, terminal) {
     const model = await openTrained(path, chosen(engineOptions, options))
+    await notePrecision(model, options, terminal)
     const widths = { picture: longest(pictures), className: longest(model.classNames ?? []) }
     let exitCode = 0
     for (const picture of pictures) {

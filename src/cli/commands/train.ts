@@ -148,6 +148,7 @@ async function trainAndTest(call: Call<typeof trainOptions>, run: Run): Promise<
     command: call.words,
     versions: { fovea: version(), node: process.versions.node },
     engine: { name, description, threads },
+    precision: call.options.precision ?? 'float32',
     ...facts,
     options: call.options,
   }

@@ -1,10 +1,10 @@
 /** The reference engine: one thread, float64, everything as it is written. For teaching, debugging and judging the others. */
 import { FoveaError } from '../../base/errors.ts'
-import type { Engine, Executable, Layout, Numbers, Resident, Stage } from '../../compile/engine.ts'
+import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
 import { readsOf } from '../../compile/step.ts'
-import type { DType, TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import type { DType, StoredSpec, TensorSpec } from '../../graph/dtype.ts'
+import { dtypes, roundToBfloat16 } from '../../graph/dtype.ts'
 import type { Attrs } from '../../graph/node.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { KernelName } from '../../ops/index.ts'
@@ -31,16 +31,16 @@ export function referenceEngine(): Engine<Step> {
     threads: 1,
     description: 'plain loops in float64, one thread',
     memoryLimit: 2 ** 31,
+    precisions: ['float32', 'mixed_bfloat16'],
     get isOpen() {
       return !isClosed
     },
-    lower: (step): Stage<Step>[] => [
-      {
+    lower: (steps) =>
+      steps.map((step) => ({
         reads: readsOf(step).map((x) => x.buffer),
         writes: step.outputs.map((x) => x.buffer),
         code: step,
-      },
-    ],
+      })),
     create: (spec) => createResident(spec, check),
     load: (layout, residents) => load(layout, residents as ReadonlyMap<string, ReferenceResident>, check),
     close: async () => {
@@ -97,6 +97,7 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
       for (const { code } of layout.stages) {
         if (code.kind === 'elementwise') runElementwise(code, tensorOf)
         else runKernel(code, tensorOf)
+        for (const output of code.outputs) if (output.dtype === 'bfloat16') roundAll(dataOf(output))
       }
       return Object.fromEntries(
         Object.entries(layout.outputs).map(([name, value]) => [name, surface(dataOf(value), value.dtype)]),
@@ -104,6 +105,11 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
     },
     close: () => arena.clear(),
   }
+}
+
+/** What is stored as bfloat16 has its digits, though here it lies in float64 as everything does. */
+function roundAll(data: Float64Array): void {
+  for (let i = 0; i < data.length; i++) data[i] = roundToBfloat16(data[i])
 }
 
 /** Evaluates expressions over inputs broadcast to `shape`, a function at a time; what they share is computed once. */
@@ -158,7 +164,7 @@ function runKernel(
     x: readonly Tensor[],
     y: Float64Array,
     attrs: Attrs,
-    spec: TensorSpec,
+    spec: StoredSpec,
   ) => void
   kernel(operands, y.data, attrs, output)
   if (tail)

@@ -1,7 +1,7 @@
 /** Every op as a loop that reads like its formula, in float64. The truth inside; never in a hurry. */
 
 import { normalPair, philox, uniformFromBits } from '../../base/random.ts'
-import type { TensorSpec } from '../../graph/dtype.ts'
+import type { StoredSpec } from '../../graph/dtype.ts'
 import type { AttrsOf } from '../../graph/node.ts'
 import type { AxisWindow, Shape } from '../../graph/shape.ts'
 import { broadcastStrides, sizeOf, stridesOf } from '../../graph/shape.ts'
@@ -16,7 +16,7 @@ export interface Tensor {
   readonly data: Float64Array
 }
 
-type Kernel<A> = (inputs: readonly Tensor[], y: Float64Array, attrs: A, spec: TensorSpec) => void
+type Kernel<A> = (inputs: readonly Tensor[], y: Float64Array, attrs: A, spec: StoredSpec) => void
 export type Kernels = { readonly [N in KernelName]: Kernel<AttrsOf<KernelOps[N]>> }
 
 /** Calls `visit` with every index of `shape`, row-major; the same array each time. */

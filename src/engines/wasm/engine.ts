@@ -110,7 +110,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       if (at === undefined) {
         at = allocate(buffer.bytes)
         constants.set(buffer, at)
-        write(at, home.value).catch(() => {}) // a dead engine says so at the run
+        if (home.in === 'constant') write(at, home.value).catch(() => {}) // a dead engine says so at the run
       }
       return { in: 'memory', at }
     }
@@ -157,10 +157,11 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     threads: workers.count,
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
+    precisions: ['float32'],
     get isOpen() {
       return workers.isOpen
     },
-    lower,
+    lower: (steps) => steps.flatMap(lower),
     create,
     load,
     close: () => workers.close(),

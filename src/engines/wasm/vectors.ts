@@ -1,18 +1,18 @@
 /** Reading and writing runs of floats, four at a time, the last ones lane by lane. */
-import type { DType } from '../../graph/dtype.ts'
+import type { StorageDType } from '../../graph/dtype.ts'
 import type { Code } from './assembler.ts'
 import type { FunctionWriter, Local } from './function.ts'
 import { f32x4, i32, i32x4, v128 } from './instructions.ts'
 
 /** Four neighbours of any dtype as floats; may read up to 12 bytes beyond. */
-export function loadFloats(dtype: DType, address: Code, offset = 0): Code {
+export function loadFloats(dtype: StorageDType, address: Code, offset = 0): Code {
   if (dtype === 'float32') return v128.load(address, offset)
   if (dtype === 'int32') return f32x4.fromInt(v128.load(address, offset))
   return f32x4.fromInt(i32x4.fromBytes(v128.load32Zero(address, offset)))
 }
 
 /** One number of any dtype in all four lanes. */
-export function loadSplat(dtype: DType, address: Code, offset = 0): Code {
+export function loadSplat(dtype: StorageDType, address: Code, offset = 0): Code {
   if (dtype === 'float32') return v128.loadSplat(address, offset)
   if (dtype === 'int32') return f32x4.fromInt(v128.loadSplat(address, offset))
   return f32x4.fromInt(i32x4.splat(i32.load8(address, offset)))

@@ -1,8 +1,9 @@
 /** Elementwise steps: any expressions over inputs that broadcast, in one loop. */
-import type { ElementwiseStep, Value } from '../../../compile/step.ts'
-import type { DType } from '../../../graph/dtype.ts'
+import type { ElementwiseStep } from '../../../compile/step.ts'
+import { mayOverwrite } from '../../../compile/step.ts'
+import type { StorageDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf } from '../../../graph/shape.ts'
+import { sizeOf, walk } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
 import { render } from '../expression.ts'
@@ -15,25 +16,8 @@ import { loadFloats, loadSplat, overRun, storeFloats } from '../vectors.ts'
 interface ElementwiseShape {
   /** Sizes after merging neighbouring axes that all inputs walk alike; a single run counts as [0], its length is in the units. */
   readonly sizes: Shape
-  readonly inputs: readonly { readonly dtype: DType; readonly strides: readonly number[] }[]
+  readonly inputs: readonly { readonly dtype: StorageDType; readonly strides: readonly number[] }[]
   readonly expressions: readonly Scalar[]
-}
-
-/** Axes of size 1 go, neighbours that every input walks as one axis become one. */
-function merged(shape: Shape, inputs: readonly Value[]): { sizes: number[]; strides: number[][] } {
-  const full = inputs.map((x) => broadcastStrides(x.shape, shape))
-  const sizes: number[] = []
-  const strides: number[][] = inputs.map(() => [])
-  shape.forEach((size, axis) => {
-    if (size === 1) return
-    const last = sizes.length - 1
-    const fits = last >= 0 && full.every((own, i) => strides[i][last] === own[axis] * size)
-    if (fits) sizes[last] *= size
-    else sizes.push(size)
-    for (const [i, own] of full.entries()) strides[i][fits ? last : last + 1] = own[axis]
-  })
-  if (sizes.length === 0) return { sizes: [1], strides: inputs.map(() => [0]) }
-  return { sizes, strides }
 }
 
 const loop = defineKernel<ElementwiseShape>(
@@ -103,8 +87,12 @@ const loop = defineKernel<ElementwiseShape>(
 )
 
 /** The stage of an elementwise step. */
-export function elementwiseStage({ shape, inputs, expressions, outputs }: ElementwiseStep): WasmStage {
-  const { sizes, strides } = merged(shape, inputs)
+export function elementwiseStage(step: ElementwiseStep): WasmStage {
+  const { shape, inputs, expressions, outputs } = step
+  const { sizes, strides } = walk(
+    shape,
+    inputs.map((x) => x.shape),
+  )
   const whole = sizes.length === 1
   const total = sizeOf(sizes)
   return loop(
@@ -116,7 +104,7 @@ export function elementwiseStage({ shape, inputs, expressions, outputs }: Elemen
     {
       reads: inputs.map((x) => x.buffer),
       writes: outputs.map((x) => x.buffer),
-      inPlace: true, // an operand with as many bytes as a result is not repeated: element i needs its element i
+      inPlace: mayOverwrite(step), // an operand with as many bytes as a result is not repeated: element i needs its element i
       units: whole ? Math.ceil(total / 4) : total / sizes[sizes.length - 1],
       work: (whole ? 4 : sizes[sizes.length - 1]) * 4,
     },

@@ -1,0 +1,16 @@
+// node native/asan.mjs <arguments of node>: runs them with AddressSanitizer under the addon that build.mjs --asan made.
+import { spawn } from 'node:child_process'
+import { addonPath } from './build.mjs'
+import { compiler, run } from './toolchain.mjs'
+
+const { out } = await run(compiler, ['-print-file-name=libasan.so'])
+const env = {
+  ...process.env,
+  FOVEA_NATIVE_ADDON: addonPath('asan'),
+  LD_PRELOAD: out.trim(), // node itself knows nothing of it, and it wants to be the first
+  ASAN_OPTIONS: `detect_leaks=0:${process.env.ASAN_OPTIONS ?? ''}`, // V8 frees nothing at its end
+  UBSAN_OPTIONS: `print_stacktrace=1:${process.env.UBSAN_OPTIONS ?? ''}`,
+}
+spawn(process.execPath, process.argv.slice(2), { env, stdio: 'inherit' }).on('close', (code) => {
+  process.exitCode = code ?? 1
+})

@@ -1,0 +1,417 @@
+// What JavaScript sees: an engine, its tensors, operations and programs.
+#include <napi.h>
+#include <algorithm>
+#include <atomic>
+#include <set>
+
+#include "engine.hpp"
+#include "expression.hpp"
+#include "few-channels.hpp"
+#include "handle.hpp"
+#include "onednn.hpp"
+#include "pooling.hpp"
+#include "simple.hpp"
+#include "vector.hpp"
+
+namespace fovea {
+namespace {
+
+Napi::Error errorOf(Napi::Env env, const std::string &code, const std::string &where, const std::string &what) {
+  const Napi::Error error = Napi::Error::New(env, what);
+  error.Set("code", Napi::String::New(env, code));
+  error.Set("where", Napi::String::New(env, where));
+  return error;
+}
+
+/// Runs `body`; what it throws becomes an error of JavaScript with a code.
+template <typename Body>
+auto guarded(Napi::Env env, Body body) {
+  try {
+    return named("native", body);
+  } catch (const Fault &fault) {
+    throw errorOf(env, fault.code, fault.where, fault.what());
+  }
+}
+
+std::shared_ptr<Operation> makeOperation(const Fields &fields) {
+  const std::string kind = fields.text("kind");
+  if (const auto found = simpleOperations.find(kind); found != simpleOperations.end()) return found->second(fields);
+  if (const auto found = productOperations.find(kind); found != productOperations.end()) return found->second(fields);
+  if (kind == "elementwise") return makeElementwise(fields);
+  if (kind == "sum") return makeSum(fields);
+  if (kind == "pooling") return makePooling(fields);
+  if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
+  throw fields.wrong("kind", "that of an operation");
+}
+
+/// Bytes of a typed array.
+std::pair<const char *, size_t> bytesIn(const Napi::Value &value, const std::string &where) {
+  if (!value.IsTypedArray()) throw Fault("E_BUG", where, "wants a typed array");
+  const auto array = value.As<Napi::TypedArray>();
+  return {static_cast<const char *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+/// As `new ArrayBuffer(bytes)`, which throws where the host has not so much; Node-API's own way would end the process.
+Napi::ArrayBuffer newBuffer(Napi::Env env, int64_t bytes, const std::string &where) {
+  try {
+    const auto maker = env.Global().Get("ArrayBuffer").As<Napi::Function>();
+    auto buffer = maker.New({Napi::Number::New(env, double(bytes))}).As<Napi::ArrayBuffer>();
+    if (buffer.ByteLength() == size_t(bytes)) return buffer;
+  } catch (const Napi::Error &) {
+  }
+  throw Fault("E_LIMIT", where, "the host gave no more memory");
+}
+
+/// A request under way: what the engine's thread does, and what becomes of the promise then.
+struct Job {
+  explicit Job(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise::Deferred deferred;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
+  std::string code, where, what;  // of a failure
+};
+
+class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
+ public:
+  explicit NativeEngine(const Napi::CallbackInfo &call) : Napi::ObjectWrap<NativeEngine>(call) {
+    const double threads = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
+    guarded(call.Env(), [&] {
+      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads)))
+        throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
+      if (threads > mostThreads())
+        throw Fault("E_ENGINE", "engine", "OpenMP gives " + std::to_string(mostThreads()) + " threads here, OMP_THREAD_LIMIT says");
+      engine_ = std::make_unique<Engine>(int(threads));
+    });
+    settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
+    settle_.Unref(call.Env());
+  }
+  // `settle_` is not released here: where Node ends, it may be gone already
+  ~NativeEngine() override { engine_->finish(); }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Engine",
+                       {InstanceMethod<&NativeEngine::tensor>("tensor"), InstanceMethod<&NativeEngine::operation>("operation"),
+                        InstanceMethod<&NativeEngine::load>("load"), InstanceMethod<&NativeEngine::run>("run"),
+                        InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::read>("read"),
+                        InstanceMethod<&NativeEngine::write>("write"), InstanceMethod<&NativeEngine::profile>("profile"),
+                        InstanceMethod<&NativeEngine::close>("close")});
+  }
+
+ private:
+  static void settled(Napi::Env env, Napi::Function, NativeEngine *self, Job *job);
+  using Settle = Napi::TypedThreadSafeFunction<NativeEngine, Job, &NativeEngine::settled>;
+  std::unique_ptr<Engine> engine_;
+  Settle settle_;
+  int waiting_ = 0;
+  bool isClosed_ = false;
+
+  void check() const {
+    if (isClosed_) throw Fault("E_CLOSED", "native", "the engine was closed");
+  }
+
+  /// What a handle of this engine holds.
+  template <typename T>
+  std::shared_ptr<T> owned(const Napi::Value &value, const std::string &where) const {
+    std::shared_ptr<T> held = unwrap<T>(value, where);
+    if (held->owner != engine_.get()) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    return held;
+  }
+
+  /// tensor(bytes): a handle.
+  Napi::Value tensor(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const int64_t bytes = sizeIn(call[0], "tensor");
+      auto tensor = std::make_shared<Tensor>();
+      tensor->owner = engine_.get();
+      tensor->bytes = Bytes::allocate(bytes + 256);
+      if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
+      return wrap(call.Env(), tensor, bytes);
+    });
+  }
+
+  static int64_t sizeIn(const Napi::Value &value, const std::string &where) {
+    const double bytes = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(bytes >= 0 && bytes <= double(MOST) && bytes == std::floor(bytes))) throw Fault("E_BUG", where, "wants a number of bytes");
+    return int64_t(bytes);
+  }
+
+  /// operation(description): its handle, with the bytes of scratch and of its packed operand.
+  Napi::Value operation(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+      check();
+      if (!call[0].IsObject()) throw Fault("E_BUG", "operation", "wants a description");
+      const auto object = call[0].As<Napi::Object>();
+      const Napi::Value where = object.Get("where");
+      const Fields fields(object, where.IsString() ? where.As<Napi::String>().Utf8Value() : "operation");
+      setThreads(engine_->threads);
+      const auto operation = named(fields.where(), [&] { return makeOperation(fields); });
+      operation->owner = engine_.get();
+      const Needs needs = needsOf(*operation);
+      auto result = Napi::Object::New(call.Env());
+      result["handle"] = wrap(call.Env(), operation);
+      result["scratch"] = double(needs.scratch);
+      result["packed"] = double(needs.packed);
+      if (!needs.implementation.empty()) result["implementation"] = needs.implementation;
+      auto bytes = Napi::Array::New(call.Env());
+      for (size_t i = 0; i < operation->operandBytes.size(); i++) bytes[uint32_t(i)] = double(operation->operandBytes[i]);
+      result["operandBytes"] = bytes;
+      return result;
+    });
+  }
+
+  /// load({ arenaBytes, places: [{ in, at, bytes, tensor? | values? }], stages: [{ operation, operands, written }] }):
+  /// { program, ready }.
+  Napi::Value load(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&]() -> Napi::Value {
+      check();
+      if (!call[0].IsObject()) throw Fault("E_BUG", "load", "wants a description");
+      const Fields fields(call[0].As<Napi::Object>(), "load");
+      const int64_t arenaBytes = fields.integer("arenaBytes", 0, MOST);
+      std::vector<Place> places;
+      std::vector<std::pair<int64_t, std::vector<char>>> values;
+      int64_t own = 0;
+      for (const Fields &given : fields.list("places")) {
+        Place place{Place::Home::own, 0, given.integer("bytes", 0, MOST), nullptr};
+        const std::string in = given.text("in");
+        if (in == "arena") {
+          place.home = Place::Home::arena;
+          place.at = given.integer("at", 0, MOST);
+          if (place.at % 64 != 0) throw given.wrong("at", "a multiple of 64");
+          if (place.at + place.bytes > arenaBytes) throw given.wrong("at", "a place within the arena");
+        } else if (in == "tensor" || in == "shadow") {
+          place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
+          place.tensor = owned<Tensor>(given.value("tensor"), "load");
+          if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
+        } else if (in == "own") {
+          place.at = own;
+          own += (place.bytes + 127) / 64 * 64;
+          if (own > MOST) throw Fault("E_LIMIT", "load", "the program's own memory is too large");
+          if (given.has("values")) {
+            const auto [from, size] = bytesIn(given.value("values"), "load");
+            if (int64_t(size) > place.bytes) throw given.wrong("values", "at most as many bytes as the place has");
+            values.emplace_back(place.at, std::vector<char>(from, from + size));
+          }
+        } else throw given.wrong("in", "arena, tensor, shadow or own");
+        places.push_back(std::move(place));
+      }
+      std::vector<Program::Stage> stages;
+      std::set<Operation *> placed;
+      for (const Fields &given : fields.list("stages")) {
+        Program::Stage stage{owned<Operation>(given.value("operation"), "load"), {}, {}, {}};
+        const Sizes operands = given.integers("operands", 0, int64_t(places.size()) - 1);
+        const auto &wanted = stage.operation->operandBytes;
+        const std::string &where = stage.operation->where;
+        if (stage.operation->isPlaced || !placed.insert(stage.operation.get()).second)
+          throw Fault("E_BUG", where, "the operation stands in a program already");
+        if (operands.size() != wanted.size())
+          throw Fault("E_BUG", where, "wants " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
+        for (size_t i = 0; i < operands.size(); i++) {
+          if (places[operands[i]].bytes < wanted[i])
+            throw Fault("E_BUG", where, "operand " + std::to_string(i) + " has " + std::to_string(places[operands[i]].bytes) +
+                                            " bytes, not " + std::to_string(wanted[i]));
+          stage.places.push_back(uint32_t(operands[i]));
+        }
+        stage.isWritten.assign(operands.size(), false);
+        for (const int64_t i : given.integers("written", 0, int64_t(operands.size()) - 1)) stage.isWritten[i] = true;
+        if (given.has("committed"))
+          for (const int64_t i : given.integers("committed", 0, int64_t(places.size()) - 1)) {
+            if (places[i].home != Place::Home::shadow) throw given.wrong("committed", "places in shadows");
+            stage.committed.push_back(places[i].tensor);
+          }
+        stages.push_back(std::move(stage));
+      }
+      const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);
+      program->owner = engine_.get();
+      for (Operation *operation : placed) operation->isPlaced = true;
+      for (const auto &[at, bytes] : values) std::copy(bytes.begin(), bytes.end(), program->own() + at);
+      auto result = Napi::Object::New(call.Env());
+      result["program"] = wrap(call.Env(), program, own);
+      result["ready"] = ask(call.Env(), [engine = engine_.get(), program](Job &) { engine->load(*program); });
+      return result;
+    });
+  }
+
+  /// reserve(bytes): the arena has these from then on.
+  Napi::Value reserve(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const int64_t bytes = sizeIn(call[0], "reserve");
+      return ask(call.Env(), [engine = engine_.get(), bytes](Job &) { engine->reserve(bytes); });
+    });
+  }
+
+  /// A place of a program, checked.
+  static uint32_t placeIn(const Program &program, const Napi::Value &value) {
+    const double place = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(place >= 0 && place < double(program.places().size()) && place == std::floor(place)))
+      throw Fault("E_BUG", "run", "wants the number of a place");
+    return uint32_t(place);
+  }
+
+  /// run(program, [place, values, ...], [place, ...]): the bytes of the outputs, one ArrayBuffer each. Values are taken at once.
+  Napi::Value run(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const std::shared_ptr<Program> program = owned<Program>(call[0], "run");
+      if (!call[1].IsArray() || !call[2].IsArray()) throw Fault("E_BUG", "run", "wants lists of inputs and outputs");
+      const auto inputs = call[1].As<Napi::Array>(), outputs = call[2].As<Napi::Array>();
+      if (inputs.Length() % 2 != 0) throw Fault("E_BUG", "run", "wants values for each place");
+      struct Input {
+        uint32_t place;
+        std::vector<char> bytes;
+      };
+      auto given = std::make_shared<std::vector<Input>>();
+      for (uint32_t i = 0; i + 1 < inputs.Length(); i += 2) {
+        const uint32_t place = placeIn(*program, inputs.Get(i));
+        const auto [from, size] = bytesIn(inputs.Get(i + 1), "run");
+        if (int64_t(size) > program->places()[place].bytes) throw Fault("E_BUG", "run", "an input is larger than its place");
+        given->push_back({place, std::vector<char>(from, from + size)});
+      }
+      std::vector<std::pair<uint32_t, char *>> taken;
+      std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
+      for (uint32_t i = 0; i < outputs.Length(); i++) {
+        const uint32_t place = placeIn(*program, outputs.Get(i));
+        auto buffer = newBuffer(call.Env(), program->places()[place].bytes, "run");
+        taken.emplace_back(place, static_cast<char *>(buffer.Data()));
+        results.push_back(Napi::Persistent(buffer));
+      }
+      return ask(
+          call.Env(),
+          [engine = engine_.get(), program, given, taken](Job &) {
+            char *arena = engine->arenaFor(*program);
+            for (const Input &input : *given)
+              std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
+            engine->run(*program);
+            for (const auto &[place, to] : taken)
+              std::memcpy(to, program->at(place, arena), size_t(program->places()[place].bytes));
+          },
+          std::move(results));
+    });
+  }
+
+  /// read(tensor, bytes): an ArrayBuffer.
+  Napi::Value read(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
+      const int64_t bytes = sizeIn(call[1], "read");
+      if (bytes > tensor->bytes->size()) throw Fault("E_BUG", "read", "wants more bytes than there are");
+      auto buffer = newBuffer(call.Env(), bytes, "read");
+      std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
+      results.push_back(Napi::Persistent(buffer));
+      return ask(
+          call.Env(),
+          [tensor, bytes, to = buffer.Data()](Job &) { std::memcpy(to, tensor->bytes->data(), size_t(bytes)); },
+          std::move(results));
+    });
+  }
+
+  /// write(tensor, values): taken at once.
+  Napi::Value write(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "write");
+      const auto [from, size] = bytesIn(call[1], "write");
+      if (int64_t(size) > tensor->bytes->size()) throw Fault("E_BUG", "write", "has more bytes than the tensor");
+      auto bytes = std::make_shared<std::vector<char>>(from, from + size);
+      return ask(call.Env(), [tensor, bytes](Job &) {
+        std::copy(bytes->begin(), bytes->end(), tensor->bytes->data());
+        tensor->version++;
+      });
+    });
+  }
+
+  /// profile(program): seconds that each stage took in all runs since the first such call.
+  Napi::Value profile(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const std::shared_ptr<Program> program = owned<Program>(call[0], "profile");
+      auto buffer = newBuffer(call.Env(), int64_t(program->stages() * sizeof(double)), "profile");
+      std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
+      results.push_back(Napi::Persistent(buffer));
+      return ask(
+          call.Env(),
+          [program, to = static_cast<double *>(buffer.Data())](Job &) {
+            program->isTimed = true;
+            std::copy(program->seconds.begin(), program->seconds.end(), to);
+          },
+          std::move(results));
+    });
+  }
+
+  /// Ends the engine when what is under way is done; all that waits ends with E_CLOSED.
+  Napi::Value close(const Napi::CallbackInfo &call) {
+    if (!isClosed_) {
+      isClosed_ = true;
+      engine_->isClosing = true;
+      engine_->queue([engine = engine_.get(), settle = settle_]() mutable {
+        engine->stop();
+        settle.Release();
+      });
+    }
+    return call.Env().Undefined();
+  }
+
+  Napi::Value ask(Napi::Env env, std::function<void(Job &)> action, std::vector<Napi::Reference<Napi::ArrayBuffer>> results = {}) {
+    Job *job = new Job(env);
+    job->results = std::move(results);
+    const Napi::Promise promise = job->deferred.Promise();
+    if (waiting_++ == 0) {
+      settle_.Ref(env);  // the process lives while somebody waits
+      Ref();
+    }
+    engine_->queue([job, action = std::move(action), settle = settle_, engine = engine_.get()]() mutable {
+      try {
+        if (engine->isClosing) throw Fault("E_CLOSED", "", "the engine was closed");
+        action(*job);
+      } catch (const Fault &fault) {
+        job->code = fault.code, job->where = fault.where, job->what = fault.what();
+      } catch (const std::bad_alloc &) {
+        job->code = "E_LIMIT", job->what = "the host gave no more memory";
+      } catch (const std::exception &error) {
+        job->code = "E_ENGINE", job->what = error.what();
+      }
+      settle.NonBlockingCall(job);
+    });
+    return promise;
+  }
+};
+
+void NativeEngine::settled(Napi::Env env, Napi::Function, NativeEngine *self, Job *job) {
+  if (env == nullptr) return;  // Node ends: what the job holds of it may be gone, and goes with the process
+  const std::unique_ptr<Job> held(job);
+  const Napi::HandleScope scope(env);
+  if (--self->waiting_ == 0) {
+    self->settle_.Unref(env);
+    self->Unref();
+  }
+  if (!job->code.empty()) {
+    job->deferred.Reject(errorOf(env, job->code, job->where, job->what).Value());
+    return;
+  }
+  auto list = Napi::Array::New(env);
+  for (size_t i = 0; i < job->results.size(); i++) list[uint32_t(i)] = job->results[i].Value();
+  job->deferred.Resolve(list);
+}
+
+Napi::Value info(const Napi::CallbackInfo &call) {
+  auto facts = Napi::Object::New(call.Env());
+  facts["onednn"] = onednnVersion();
+  facts["isa"] = onednnIsa();
+  facts["loops"] = loopsName();
+  facts["compiler"] = "g++ " __VERSION__;
+  facts["memory"] = memoryBytes();
+  return facts;
+}
+
+Napi::Object fill(Napi::Env env, Napi::Object target) {
+  target["info"] = Napi::Function::New(env, info, "info");
+  target["Engine"] = NativeEngine::define(env);
+  return target;
+}
+
+}  // namespace
+}  // namespace fovea
+
+static Napi::Object start(Napi::Env env, Napi::Object target) { return fovea::fill(env, target); }
+NODE_API_MODULE(fovea, start)

@@ -1,0 +1,225 @@
+#include "engine.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "onednn.hpp"
+
+namespace fovea {
+
+/// Vectors may be read beyond the end of the last buffer.
+constexpr int64_t SLACK = 256;
+
+Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
+    : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
+  own_ = Bytes::allocate(ownBytes + SLACK);
+  if (!own_) throw Fault("E_LIMIT", "program", "the host gave no more memory");
+  failure = std::make_exception_ptr(Fault("E_BUG", "program", "it was not loaded"));
+}
+
+void Program::create() {
+  for (const Place &place : places_) {
+    if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
+    place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
+    if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
+  }
+  for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });
+}
+
+int64_t Program::scratchFloats() const {
+  int64_t most = 0;
+  for (const Stage &stage : stages_) most = std::max(most, stage.operation->scratchFloats);
+  return most;
+}
+
+char *Program::at(uint32_t place, char *arena) const {
+  const Place &one = places_[place];
+  if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
+  if (one.home == Place::Home::shadow) return one.tensor->shadow->data();
+  return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
+}
+
+void Program::bind(char *arena) {
+  for (const Stage &stage : stages_) {
+    std::vector<char *> operands;
+    for (const uint32_t place : stage.places) operands.push_back(at(place, arena));
+    stage.operation->bind(operands);
+  }
+  boundTo_ = arena;
+  isBound_ = true;
+  tensorPlaces_ = tensorPlaces();
+}
+
+uint64_t Program::tensorPlaces() const {
+  uint64_t sum = 0;
+  for (const Place &place : places_)
+    if (place.tensor) sum += place.tensor->places;
+  return sum;
+}
+
+void Program::run(const Team &team, char *arena) {
+  if (!isBound_ || boundTo_ != arena || tensorPlaces_ != tensorPlaces()) bind(arena);
+  if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
+  for (size_t i = 0; i < stages_.size(); i++) {
+    const Stage &stage = stages_[i];
+    if (stage.operation->isOnce) {
+      uint64_t versions = 1;
+      for (size_t k = 0; k < stage.places.size(); k++) {
+        const Place &place = places_[stage.places[k]];
+        if (place.tensor && !stage.isWritten[k]) versions += place.tensor->version;
+      }
+      if (seen_[i] == versions) continue;
+      seen_[i] = versions;
+    }
+    const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+    named(stage.operation->where, [&] { stage.operation->run(team); });
+    if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (size_t k = 0; k < stage.places.size(); k++) {
+      const Place &place = places_[stage.places[k]];
+      if (place.tensor && stage.isWritten[k]) place.tensor->version++;
+    }
+    if (!stage.operation->isCommitted()) continue;
+    for (const std::shared_ptr<Tensor> &tensor : stage.committed) {
+      std::swap(tensor->bytes, tensor->shadow);
+      tensor->version++;
+      tensor->places++;
+    }
+  }
+}
+
+namespace {
+
+/// Engines whose threads are to end before oneDNN's own memory goes at the process's end.
+struct Living {
+  std::mutex mutex;
+  std::set<Engine *> engines;
+  ~Living() {
+    for (Engine *engine : engines) engine->finish();
+  }
+};
+Living &living() {
+  static Living all;
+  return all;
+}
+
+}  // namespace
+
+Engine::Engine(int threads) : threads(threads), thread_([this] { work(); }) {
+  const std::lock_guard<std::mutex> lock(living().mutex);
+  living().engines.insert(this);
+}
+
+Engine::~Engine() {
+  finish();
+  const std::lock_guard<std::mutex> lock(living().mutex);
+  living().engines.erase(this);
+}
+
+void Engine::finish() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Engine::queue(std::function<void()> job) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    jobs_.push_back(std::move(job));
+    waiting_++;
+  }
+  wake_.notify_one();
+}
+
+void Engine::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    isStopped_ = true;
+  }
+  wake_.notify_one();
+}
+
+/// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
+/// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long).
+static void pinThreads(int threads) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) != threads) return;
+  std::vector<int> processors;
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+#pragma omp parallel num_threads(threads)
+  {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(processors[size_t(omp_get_thread_num())], &own);
+    sched_setaffinity(0, sizeof(own), &own);
+  }
+}
+
+void Engine::work() {
+  setThreads(threads);
+  pinThreads(threads);
+  team_.threads = threads;
+  for (;;) {
+    std::function<void()> job;
+    // whoever asks for one small answer after the other does so again at once: sleeping and waking would take longer
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+    while (waiting_ == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return isStopped_ || !jobs_.empty(); });
+      if (isStopped_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+      waiting_--;
+    }
+    job();
+  }
+}
+
+void Engine::reserve(int64_t bytes) {
+  if (arena_ && arena_->size() >= bytes + SLACK && arena_->size() / 2 <= bytes + SLACK) return;
+  const int64_t before = arena_ ? arena_->size() : 0;
+  arena_.reset();  // first, so that the host need not hold both
+  arena_ = Bytes::allocate(bytes + SLACK);
+  if (arena_) return;
+  arena_ = Bytes::allocate(before);  // the smaller programs go on
+  throw Fault("E_LIMIT", "arena", "the host gave no more memory");
+}
+
+void Engine::load(Program &program) {
+  try {
+    prepare(program);
+    program.failure = nullptr;
+  } catch (...) {
+    program.failure = std::current_exception();
+    throw;
+  }
+}
+
+void Engine::prepare(Program &program) {
+  program.create();
+  const int64_t floats = program.scratchFloats();
+  if (!scratch_.empty() && scratch_[0]->size() >= floats * 4) return;
+  std::vector<std::unique_ptr<Bytes>> larger;
+  for (int i = 0; i < threads; i++) {
+    larger.push_back(Bytes::allocate(floats * 4 + SLACK));
+    if (!larger.back()) throw Fault("E_LIMIT", "scratch", "the host gave no more memory");
+  }
+  scratch_ = std::move(larger);
+  team_.scratch.clear();
+  for (const auto &one : scratch_) team_.scratch.push_back(reinterpret_cast<float *>(one->data()));
+}
+
+char *Engine::arenaFor(const Program &program) const {
+  if (program.failure) std::rethrow_exception(program.failure);
+  if (program.arenaBytes == 0) return arena_ ? arena_->data() : nullptr;
+  if (!arena_ || arena_->size() < program.arenaBytes + SLACK)
+    throw Fault("E_LIMIT", "arena", "there are no " + std::to_string(program.arenaBytes) + " bytes for the program");
+  return arena_->data();
+}
+
+void Engine::run(Program &program) { program.run(team_, arenaFor(program)); }
+
+}  // namespace fovea

@@ -1,0 +1,111 @@
+// An engine: one thread of its own that calls oneDNN, tensors that stay, programs, and the memory that these share.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "memory.hpp"
+#include "operation.hpp"
+
+namespace fovea {
+
+class Engine;
+
+/// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
+/// made in its shadow; to take them over, both change places: `places` counts that.
+struct Tensor {
+  std::unique_ptr<Bytes> bytes, shadow;
+  const Engine *owner = nullptr;
+  uint64_t version = 1, places = 0;
+};
+
+/// Where an operand lies.
+struct Place {
+  enum class Home { arena, tensor, shadow, own } home;
+  int64_t at = 0;  // in the arena, or in the program's own memory
+  int64_t bytes = 0;
+  std::shared_ptr<Tensor> tensor;
+};
+
+/// A program laid out: its operations with their operands. Used by the engine's thread alone once it is made.
+class Program {
+ public:
+  struct Stage {
+    std::shared_ptr<Operation> operation;
+    std::vector<uint32_t> places;
+    std::vector<bool> isWritten;  // of each operand
+    std::vector<std::shared_ptr<Tensor>> committed;
+  };
+  Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
+
+  const int64_t arenaBytes;
+  const Engine *owner = nullptr;
+  const std::vector<Place> &places() const { return places_; }
+  char *own() const { return own_->data(); }
+
+  void create();
+  void run(const Team &team, char *arena);
+  char *at(uint32_t place, char *arena) const;
+  int64_t scratchFloats() const;
+  size_t stages() const { return stages_.size(); }
+  /// Why it cannot run: not loaded yet, or what went wrong then.
+  std::exception_ptr failure;
+  /// Seconds that each operation took in all runs since it was asked for first; empty until then.
+  std::vector<double> seconds;
+  bool isTimed = false;
+
+ private:
+  std::vector<Place> places_;
+  std::vector<Stage> stages_;
+  std::unique_ptr<Bytes> own_;
+  char *boundTo_ = nullptr;
+  bool isBound_ = false;
+  uint64_t tensorPlaces_ = 0;  // of all its tensors, when it was bound
+  std::vector<uint64_t> seen_;  // of each stage that runs once: the sum of the versions it ran with
+  void bind(char *arena);
+  uint64_t tensorPlaces() const;
+};
+
+/// A thread that does one thing after the other.
+class Engine {
+ public:
+  explicit Engine(int threads);
+  ~Engine();
+  const int threads;
+
+  void queue(std::function<void()> job);
+  /// What is still in the queue need not be done, and says so.
+  std::atomic<bool> isClosing{false};
+  /// Ends the thread when the job under way is done; those that wait are dropped.
+  void stop();
+  /// Stops, and waits until the thread has ended.
+  void finish();
+
+  // of the engine's thread
+  void load(Program &program);
+  void run(Program &program);
+  /// The arena, for a program that may run in it; a Fault where it may not.
+  char *arenaFor(const Program &program) const;
+  /// The arena must hold this many bytes from now on; what it held is lost.
+  void reserve(int64_t bytes);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;
+  std::atomic<int64_t> waiting_{0};
+  bool isStopped_ = false;
+  std::unique_ptr<Bytes> arena_;
+  std::vector<std::unique_ptr<Bytes>> scratch_;
+  Team team_;
+  std::thread thread_;
+  void work();
+  void prepare(Program &program);
+};
+
+}  // namespace fovea

@@ -1,0 +1,298 @@
+#include "expression.hpp"
+
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+
+/// Pieces from which several threads take part: below, a loop is over before the others are awake.
+constexpr int64_t SHARED = 4;
+
+/// `n` floats from element `at` of a tensor of any type.
+void convert(Type type, const char *from, int64_t at, float *to, int64_t n) {
+  switch (type) {
+    case Type::float32: std::memcpy(to, reinterpret_cast<const float *>(from) + at, n * sizeof(float)); break;
+    case Type::bfloat16: loops().floatsFromBfloat16(reinterpret_cast<const uint16_t *>(from) + at, to, n); break;
+    case Type::int32: loops().floatsFromInt32(reinterpret_cast<const int32_t *>(from) + at, to, n); break;
+    case Type::uint8: loops().floatsFromUint8(reinterpret_cast<const uint8_t *>(from) + at, to, n); break;
+  }
+}
+
+}  // namespace
+
+Expression::Expression(const Fields &fields) {
+  const std::string &where = fields.where();
+  sizes_ = fields.integers("sizes", 1, MOST);
+  if (sizes_.empty()) throw fields.wrong("sizes", "at least one size");
+  elements_ = product(sizes_, where);
+  width_ = sizes_.back();
+  step_ = width_ <= BLOCK ? BLOCK / width_ * width_ : width_;
+  for (const Fields &input : fields.list("inputs")) {
+    const std::string walk = input.text("walk");
+    Input one{typeOf(input, "dtype"), Walk::whole, {}, elements_};
+    if (walk == "scalar") one.walk = Walk::scalar, one.elements = 1;
+    else if (walk == "column") one.walk = Walk::column, one.elements = width_;
+    else if (walk == "general") {
+      one.walk = Walk::general;
+      one.strides = input.integers("strides", 0, MOST);
+      if (one.strides.size() != sizes_.size()) throw input.wrong("strides", "one an axis");
+      one.elements = 1;
+      for (size_t axis = 0; axis < sizes_.size(); axis++) {
+        if (sizes_[axis] > 1 && one.strides[axis] > MOST / sizes_[axis]) throw Fault("E_LIMIT", where, "the tensor is too large");
+        one.elements += (sizes_[axis] - 1) * one.strides[axis];
+      }
+    } else if (walk != "whole") throw input.wrong("walk", "whole, scalar, column or general");
+    inputs_.push_back(std::move(one));
+  }
+  const std::vector<float> constants = fields.floats("constants");
+  for (const float value : constants) constants_.insert(constants_.end(), BLOCK, value);
+  const int64_t first = int64_t(inputs_.size()), own = first + int64_t(constants.size());
+  values_ = fields.integer("values", own, MOST_VALUES);
+  const Sizes code = fields.integers("code", 0, MOST_VALUES);
+  if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
+  for (size_t i = 0; i < code.size(); i += 5) {
+    if (code[i] > 22) throw fields.wrong("code", "known functions");
+    if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
+    for (int k = 1; k < 5; k++)
+      if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
+    code_.push_back({int32_t(code[i]), int32_t(code[i + 1]), int32_t(code[i + 2]), int32_t(code[i + 3]), int32_t(code[i + 4])});
+  }
+  for (const Fields &output : fields.list("outputs"))
+    outputs_.push_back({int32_t(output.integer("value", 0, values_ - 1)), typeOf(output, "dtype", {Type::float32, Type::bfloat16})});
+  if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
+  const Output &last = outputs_[0];
+  isStreamed_ = fields.flag("streamed");
+  isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
+}
+
+int64_t Expression::blockAt(int64_t at, int64_t end) const {
+  int64_t n = width_ <= BLOCK ? step_ : std::min(BLOCK, width_ - at % width_);
+  return std::min(n, end - at);
+}
+
+/// Values that are the same in every block: constants, numbers, and short rows as often as they fit.
+void Expression::prepare(char *const *inputs, float *scratch, float **values) const {
+  const int64_t first = int64_t(inputs_.size()), constants = int64_t(constants_.size()) / BLOCK;
+  for (int64_t i = 0; i < constants; i++) values[first + i] = const_cast<float *>(constants_.data()) + i * BLOCK;
+  for (int64_t i = 0; i < values_; i++) {
+    if (i >= first && i < first + constants) continue;
+    values[i] = scratch + (i < first ? i : i - constants) * BLOCK;
+  }
+  const int64_t filled = std::min(elements_, BLOCK);
+  for (int64_t i = 0; i < first; i++) {
+    const Input &input = inputs_[i];
+    if (input.walk == Walk::scalar) {
+      convert(input.type, inputs[i], 0, values[i], 1);
+      std::fill(values[i] + 1, values[i] + filled, values[i][0]);
+    } else if (input.walk == Walk::column && width_ <= BLOCK) {
+      convert(input.type, inputs[i], 0, values[i], width_);
+      for (int64_t at = width_; at + width_ <= std::min(step_, elements_); at += width_)
+        std::memcpy(values[i] + at, values[i], width_ * sizeof(float));
+    }
+  }
+}
+
+void Expression::load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const {
+  for (size_t i = 0; i < inputs_.size(); i++) {
+    const Input &input = inputs_[i];
+    if (input.walk == Walk::scalar || (input.walk == Walk::column && width_ <= BLOCK)) continue;
+    const int64_t from = input.walk == Walk::column ? at % width_ : at;
+    if (input.walk == Walk::general) loadGeneral(input, inputs[i], scratch + i * BLOCK, at, n);
+    else if (input.type == Type::float32) values[i] = reinterpret_cast<float *>(inputs[i]) + from;
+    else convert(input.type, inputs[i], from, scratch + i * BLOCK, n);
+  }
+}
+
+void Expression::loadGeneral(const Input &input, const char *from, float *to, int64_t at, int64_t n) const {
+  const int64_t last = int64_t(sizes_.size()) - 1;
+  for (int64_t done = 0; done < n;) {
+    const int64_t begin = (at + done) % width_, count = std::min(width_ - begin, n - done);
+    int64_t rest = (at + done) / width_, offset = 0;
+    for (int64_t axis = last - 1; axis >= 0; axis--) {
+      offset += rest % sizes_[axis] * input.strides[axis];
+      rest /= sizes_[axis];
+    }
+    const int64_t stride = input.strides[last];
+    if (stride == 1) convert(input.type, from, offset + begin, to + done, count);
+    else if (stride == 0) {
+      convert(input.type, from, offset, to + done, 1);
+      std::fill(to + done + 1, to + done + count, to[done]);
+    } else {
+      for (int64_t i = 0; i < count; i++) convert(input.type, from, offset + (begin + i) * stride, to + done + i, 1);
+    }
+    done += count;
+  }
+}
+
+void Expression::run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const {
+  float *values[MOST_VALUES];
+  prepare(inputs, scratch, values);
+  for (int64_t at = begin; at < end;) {
+    const int64_t n = blockAt(at, end);
+    load(inputs, scratch, values, at, n);
+    if (isDirect_) values[outputs_[0].value] = reinterpret_cast<float *>(outputs[0]) + at;
+    loops().interpret(code_.data(), int64_t(code_.size()), values, n);
+    if (!isDirect_) {
+      for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
+    }
+    at += n;
+  }
+}
+
+void Expression::store(const Output &output, char *to, float *const *values, int64_t at, int64_t n) const {
+  const float *from = values[output.value];
+  if (output.type == Type::bfloat16) loops().bfloat16FromFloats(from, reinterpret_cast<uint16_t *>(to) + at, n);
+  else if (isStreamed_) loops().stream(from, reinterpret_cast<float *>(to) + at, n);
+  else std::memmove(reinterpret_cast<float *>(to) + at, from, n * sizeof(float));
+}
+
+Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) {
+  if (!fields.has("tail")) return;
+  expression_ = std::make_unique<Expression>(fields.object("tail"));
+  const bool fits = expression_->elements() == elements && expression_->outputs().size() == 1 &&
+                    expression_->outputs()[0].type == type && !expression_->inputs().empty() &&
+                    expression_->inputs()[0].type == type && expression_->inputs()[0].walk == Expression::Walk::whole;
+  if (!fits) throw fields.wrong("tail", "an expression over the result");
+  first_ = owner.operandBytes.size();
+  for (size_t i = 1; i < expression_->inputs().size(); i++) {
+    const Expression::Input &input = expression_->inputs()[i];
+    owner.operandBytes.push_back(bytesOf(input.type, input.elements));
+  }
+  owner.scratchFloats = std::max(owner.scratchFloats, expression_->scratchFloats());
+}
+
+void Tail::bind(const std::vector<char *> &operands, char *result) {
+  if (!expression_) return;
+  inputs_.assign(1, result);
+  inputs_.insert(inputs_.end(), operands.begin() + first_, operands.begin() + first_ + expression_->inputs().size() - 1);
+  output_ = result;
+}
+
+void Tail::run(float *scratch, int64_t begin, int64_t end) const {
+  if (expression_) expression_->run(inputs_.data(), &output_, scratch, begin, end);
+}
+
+void Tail::run(const Team &team, int64_t begin, int64_t end) const {
+  if (!expression_) return;
+  const int64_t step = expression_->step(), grain = (GRAIN + step - 1) / step * step;
+  inPieces(team, end - begin, grain, [&](int64_t from, int64_t to, int thread) {
+    expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
+  }, SHARED);
+}
+
+namespace {
+
+class Elementwise : public Operation {
+ public:
+  explicit Elementwise(const Fields &fields) : Operation(fields.where()), expression_(fields) {
+    for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
+    for (const Expression::Output &output : expression_.outputs())
+      operandBytes.push_back(bytesOf(output.type, expression_.elements()));
+    isConditional_ = fields.flag("conditional");
+    if (isConditional_) operandBytes.push_back(4);
+    scratchFloats = expression_.scratchFloats();
+  }
+  void bind(const std::vector<char *> &operands) override { operands_ = operands; }
+  void run(const Team &team) override {
+    // everything stays as it is where the last operand is 0
+    if (isConditional_ && *reinterpret_cast<const float *>(operands_.back()) == 0) return;
+    const int64_t step = expression_.step(), grain = (GRAIN + step - 1) / step * step;
+    char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
+    inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
+      expression_.run(inputs, outputs, team.scratch[thread], from, to);
+    }, SHARED);
+  }
+
+ private:
+  Expression expression_;
+  bool isConditional_;
+  std::vector<char *> operands_;
+};
+
+/// Sums of an expression over [outer, count, inner] along the middle: chunks cut by the sizes alone, added in their order. What
+/// else the expression gives is stored. Operands: inputs, sums, parts, what is stored.
+class Sum : public Operation {
+ public:
+  explicit Sum(const Fields &fields) : Operation(fields.where()), expression_(fields.object("head")) {
+    outer_ = fields.integer("outer", 1, MOST);
+    count_ = fields.integer("count", 1, MOST);
+    inner_ = fields.integer("inner", 1, MOST);
+    if (product({outer_, count_, inner_}, where) != expression_.elements()) throw fields.wrong("outer", "sizes of the whole");
+    // pieces begin where rows do, so that operands of one row fit
+    const int64_t width = expression_.width(), row = inner_ < width && width <= BLOCK ? width / inner_ : 1;
+    chunk_ = std::min(count_, std::max(row, GRAIN / inner_ / row * row));
+    chunks_ = (count_ + chunk_ - 1) / chunk_;
+    for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
+    operandBytes.push_back(outer_ * inner_ * 4);
+    operandBytes.push_back(partials() * 4);
+    result_ = expression_.inputs().size();
+    for (size_t i = 1; i < expression_.outputs().size(); i++)
+      operandBytes.push_back(bytesOf(expression_.outputs()[i].type, expression_.elements()));
+    // the tile into which rows are added
+    tile_ = inner_ < BLOCK ? BLOCK / inner_ * inner_ : inner_;
+    scratchFloats = expression_.scratchFloats() + tile_;
+  }
+  void bind(const std::vector<char *> &operands) override { operands_ = operands; }
+
+  void run(const Team &team) override {
+    char *const *inputs = operands_.data();
+    float *y = reinterpret_cast<float *>(operands_[result_]);
+    float *parts = chunks_ == 1 ? y : reinterpret_cast<float *>(operands_[result_ + 1]);
+    const int64_t pieces = outer_ * chunks_, work = chunk_ * inner_;
+    inPieces(team, pieces, std::max<int64_t>(1, GRAIN / work), [&](int64_t from, int64_t to, int thread) {
+      float *scratch = team.scratch[thread], *tile = scratch + expression_.scratchFloats();
+      for (int64_t piece = from; piece < to; piece++) {
+        const int64_t o = piece / chunks_, c = piece % chunks_;
+        const int64_t begin = (o * count_ + c * chunk_) * inner_;
+        const int64_t end = begin + (std::min((c + 1) * chunk_, count_) - c * chunk_) * inner_;
+        if (inner_ == 1) parts[piece] = along(inputs, scratch, begin, end);
+        else across(inputs, scratch, tile, begin, end, parts + piece * inner_);
+      }
+    });
+    if (chunks_ == 1) return;
+    inPieces(team, outer_ * inner_, GRAIN, [&](int64_t from, int64_t to, int) {
+      for (int64_t i = from; i < to; i++) {
+        double sum = 0;
+        for (int64_t c = 0; c < chunks_; c++) sum += parts[(i / inner_ * chunks_ + c) * inner_ + i % inner_];
+        y[i] = float(sum);
+      }
+    });
+  }
+
+ private:
+  Expression expression_;
+  int64_t outer_, count_, inner_, chunk_, chunks_, tile_;
+  size_t result_;
+  std::vector<char *> operands_;
+
+  int64_t partials() const { return chunks_ == 1 ? 0 : outer_ * chunks_ * inner_; }
+
+  float along(char *const *inputs, float *scratch, int64_t begin, int64_t end) const {
+    double sum = 0;
+    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t, int64_t n, const float *x) { sum += loops().total(x, n); });
+    return float(sum);
+  }
+  /// Element i goes to column i % inner; blocks that begin in a column go on in the tile where they would lie.
+  void across(char *const *inputs, float *scratch, float *tile, int64_t begin, int64_t end, float *sums) const {
+    std::fill(tile, tile + tile_, 0.0f);
+    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t at, int64_t n, const float *x) {
+      int64_t column = (at - begin) % tile_;
+      for (int64_t done = 0; done < n;) {
+        const int64_t count = std::min(tile_ - column, n - done);
+        loops().accumulate(tile + column, x + done, count);
+        done += count;
+        column = 0;
+      }
+    });
+    std::memcpy(sums, tile, inner_ * sizeof(float));
+    for (int64_t row = inner_; row < tile_; row += inner_) loops().accumulate(sums, tile + row, inner_);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Operation> makeElementwise(const Fields &fields) { return std::make_shared<Elementwise>(fields); }
+std::shared_ptr<Operation> makeSum(const Fields &fields) { return std::make_shared<Sum>(fields); }
+
+}  // namespace fovea

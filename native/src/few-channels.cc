@@ -1,0 +1,94 @@
+#include "few-channels.hpp"
+
+#include <algorithm>
+
+#include "vector.hpp"
+
+namespace fovea {
+namespace {
+
+/// fields: images, channels, filters, input, output, window, strides, before [height, width] each, dtype, bias. Operands: x, dy,
+/// dkernel [window, channels, filters], dbias?, parts. The images are cut into parts by their number alone, which are added in order.
+class FewChannelsGradient : public Operation {
+ public:
+  explicit FewChannelsGradient(const Fields &fields) : Operation(fields.where()) {
+    constexpr int64_t most = 1 << 20;
+    images_ = fields.integer("images", 1, MOST);
+    channels_ = fields.integer("channels", 1, 16);
+    const int64_t filters = fields.integer("filters", 1, most);
+    input_ = two(fields, "input", 1), output_ = two(fields, "output", 1), before_ = two(fields, "before", 0);
+    const Sizes window = two(fields, "window", 1), strides = two(fields, "strides", 1);
+    const Type type = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
+    isLow_ = type == Type::bfloat16;
+    hasBias_ = fields.flag("bias");
+    Sizes bordered(2);
+    for (int axis = 0; axis < 2; axis++) {
+      bordered[axis] = (output_[axis] - 1) * strides[axis] + window[axis];
+      if (before_[axis] >= bordered[axis]) throw fields.wrong("before", "windows that reach the input");
+    }
+    rowFloats_ = bordered[1] * channels_;
+    border_ = product({bordered[0], rowFloats_}, where);
+    loop_ = {output_[0], output_[1], filters, (filters + 15) / 16 * 16, window[0], window[1] * channels_,
+             strides[0] * rowFloats_, strides[1] * channels_, rowFloats_};
+    if (!loops().hasFewChannels(loop_.taps)) throw fields.wrong("window", "one for which there is a loop");
+    sums_ = product({loop_.height, loop_.taps, loop_.padded}, where) + loop_.padded;
+    const int64_t x = product({images_, input_[0], input_[1], channels_}, where) * bytesOf(type);
+    const int64_t y = product({images_, output_[0], output_[1], filters}, where) * bytesOf(type);
+    operandBytes = {x, y, loop_.height * loop_.taps * filters * 4};
+    if (hasBias_) operandBytes.push_back(filters * 4);
+    operandBytes.push_back(product({parts(), sums_}, where) * 4);
+    scratchFloats = border_ + 16;
+  }
+  void bind(const std::vector<char *> &operands) override { operands_ = operands; }
+  void run(const Team &team) override {
+    float *sums = reinterpret_cast<float *>(operands_.back());
+    const int64_t bytes = isLow_ ? 2 : 4, picture = input_[0] * input_[1] * channels_, flow = loop_.rows * loop_.columns * loop_.filters;
+    inPieces(team, parts(), 1, [&](int64_t from, int64_t to, int thread) {
+      for (int64_t part = from; part < to; part++) {
+        float *own = sums + part * sums_, *bordered = team.scratch[thread];
+        std::fill(own, own + sums_, 0.0f);
+        std::fill(bordered, bordered + border_, 0.0f);
+        for (int64_t image = part * PICTURES; image < std::min(images_, (part + 1) * PICTURES); image++) {
+          copy(operands_[0] + image * picture * bytes, bordered);
+          loops().fewChannelsGradient(loop_, bordered, operands_[1] + image * flow * bytes, isLow_, own, own + sums_ - loop_.padded);
+        }
+      }
+    });
+    for (int64_t part = 1; part < parts(); part++) loops().accumulate(sums, sums + part * sums_, sums_);
+    const int64_t rows = loop_.height * loop_.taps;
+    float *kernel = reinterpret_cast<float *>(operands_[2]);
+    for (int64_t row = 0; row < rows; row++) std::memcpy(kernel + row * loop_.filters, sums + row * loop_.padded, loop_.filters * 4);
+    if (hasBias_) std::memcpy(operands_[3], sums + rows * loop_.padded, loop_.filters * 4);
+  }
+
+ private:
+  static constexpr int64_t PICTURES = 8;  // of a part
+  int64_t images_, channels_, rowFloats_, border_, sums_;
+  Sizes input_, output_, before_;
+  bool isLow_, hasBias_;
+  FewChannels loop_;
+  std::vector<char *> operands_;
+
+  static Sizes two(const Fields &fields, const char *name, int64_t least) {
+    const Sizes sizes = fields.integers(name, least, 1 << 20);
+    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
+    return sizes;
+  }
+  int64_t parts() const { return (images_ + PICTURES - 1) / PICTURES; }
+  /// The picture into the middle of its border, which stays 0.
+  void copy(const char *from, float *to) const {
+    const int64_t width = input_[1] * channels_, rows = border_ / rowFloats_;
+    for (int64_t row = 0; row < input_[0] && row + before_[0] < rows; row++) {
+      const int64_t n = std::min(width, rowFloats_ - before_[1] * channels_);
+      float *target = to + (row + before_[0]) * rowFloats_ + before_[1] * channels_;
+      if (isLow_) loops().floatsFromBfloat16(reinterpret_cast<const uint16_t *>(from) + row * width, target, n);
+      else std::memcpy(target, reinterpret_cast<const float *>(from) + row * width, n * 4);
+    }
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Operation> makeFewChannelsGradient(const Fields &fields) { return std::make_shared<FewChannelsGradient>(fields); }
+
+}  // namespace fovea

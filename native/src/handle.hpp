@@ -1,0 +1,57 @@
+// Handles: what JavaScript holds of ours. Externals with a type tag, so that none is taken for another; no address ever comes
+// from a number.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "fault.hpp"
+
+namespace fovea {
+
+struct Tensor;
+class Operation;
+class Program;
+
+/// What an external of ours holds, by its type tag.
+template <typename T>
+struct Handle;
+template <>
+struct Handle<Tensor> {
+  static constexpr napi_type_tag tag{0x666f766561746e73, 1};
+  static constexpr const char *name = "a tensor";
+};
+template <>
+struct Handle<Operation> {
+  static constexpr napi_type_tag tag{0x666f766561746e73, 2};
+  static constexpr const char *name = "an operation";
+};
+template <>
+struct Handle<Program> {
+  static constexpr napi_type_tag tag{0x666f766561746e73, 3};
+  static constexpr const char *name = "a program";
+};
+
+template <typename T>
+Napi::Value wrap(Napi::Env env, std::shared_ptr<T> shared, int64_t bytes = 0) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+  auto external = Napi::External<std::shared_ptr<T>>::New(
+      env, new std::shared_ptr<T>(std::move(shared)), [bytes](Napi::BasicEnv env, std::shared_ptr<T> *held) {
+        delete held;
+        Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+      });
+  external.TypeTag(&Handle<T>::tag);
+  return external;
+}
+
+template <typename T>
+std::shared_ptr<T> unwrap(const Napi::Value &value, const std::string &where) {
+  if (value.IsExternal()) {
+    const auto external = value.As<Napi::External<std::shared_ptr<T>>>();
+    if (external.CheckTypeTag(&Handle<T>::tag)) return *external.Data();
+  }
+  throw Fault("E_BUG", where, std::string("wants the handle of ") + Handle<T>::name);
+}
+
+}  // namespace fovea

@@ -1,0 +1,30 @@
+// All that is known of oneDNN's interface (2.6): what version 3 changes, changes in onednn.cc alone.
+#pragma once
+
+#include <map>
+
+#include "operation.hpp"
+
+namespace fovea {
+
+/// Convolutions, their gradients, matrix products, and the repacking of what they read and write.
+extern const std::map<std::string, OperationMaker> productOperations;
+
+/// What the planner asks of a product: bytes of scratch, and of the operand that oneDNN wants in a layout of its own.
+struct Needs {
+  int64_t scratch = 0;
+  /// 0 where the plain layout is the one.
+  int64_t packed = 0;
+  /// oneDNN's name of the implementation.
+  std::string implementation;
+};
+Needs needsOf(const Operation &operation);
+
+/// oneDNN cuts work by the number of threads when a primitive is made: said for the calling thread.
+void setThreads(int threads);
+/// The most that OpenMP gives at once.
+int mostThreads();
+std::string onednnVersion();
+std::string onednnIsa();
+
+}  // namespace fovea

@@ -1,0 +1,88 @@
+#include "pooling.hpp"
+
+#include <algorithm>
+
+#include "expression.hpp"
+
+namespace fovea {
+namespace {
+
+void three(const Fields &fields, const char *name, int64_t least, int64_t most, int64_t (&to)[3]) {
+  const Sizes sizes = fields.integers(name, least, most);
+  if (sizes.size() != 3) throw fields.wrong(name, "three numbers");
+  std::copy(sizes.begin(), sizes.end(), to);
+}
+
+class Pooling : public Operation {
+ public:
+  explicit Pooling(const Fields &fields) : Operation(fields.where()) {
+    const std::string of = fields.text("of");
+    isMax_ = of == "maxPool" || of == "maxPoolGradient";
+    isGradient_ = of == "maxPoolGradient" || of == "averagePoolGradient";
+    if (!isMax_ && !isGradient_ && of != "averagePool") throw fields.wrong("of", "a pooling");
+    const Type type = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
+    isLow_ = type == Type::bfloat16;
+    constexpr int64_t most = 1 << 24;
+    windows_.images = fields.integer("images", 1, MOST);
+    windows_.channels = fields.integer("channels", 1, most);
+    three(fields, "input", 1, most, windows_.input);
+    three(fields, "output", 1, most, windows_.output);
+    three(fields, "window", 1, most, windows_.window);
+    three(fields, "strides", 1, most, windows_.stride);
+    three(fields, "before", 0, most, windows_.before);
+    const auto &[images, channels, input, output, window, stride, before] = windows_;
+    for (int axis = 0; axis < 3; axis++) {
+      // every window covers a place of the input at least
+      const int64_t last = (output[axis] - 1) * stride[axis] - before[axis];
+      if (before[axis] >= window[axis] || last >= input[axis]) throw fields.wrong("before", "windows that reach the input");
+    }
+    image_ = product({input[0], input[1], input[2], channels}, where);
+    const int64_t large = product({images, image_}, where);
+    const int64_t small = product({images, output[0], output[1], output[2], channels}, where);
+    const int64_t bytes = bytesOf(type);
+    if (!isGradient_) operandBytes = {large * bytes, small * bytes};
+    else if (isMax_) operandBytes = {large * bytes, small * bytes, small * bytes, large * bytes};
+    else operandBytes = {small * bytes, large * bytes};
+    result_ = operandBytes.size() - 1;
+    if (!isGradient_) return;
+    tail_ = std::make_unique<Tail>(fields, *this, large, type);
+    own_ = channels + image_;
+    scratchFloats += own_;
+  }
+  void bind(const std::vector<char *> &operands) override {
+    operands_ = operands;
+    if (tail_) tail_->bind(operands, operands[result_]);
+  }
+  void run(const Team &team) override {
+    const VectorLoops &vector = loops();
+    if (!isGradient_) {
+      const int64_t rows = windows_.images * windows_.output[0] * windows_.output[1];
+      const int64_t work = image_ / (windows_.output[0] * windows_.output[1]);
+      inPieces(team, rows, std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, work)), [&](int64_t from, int64_t to, int) {
+        (isMax_ ? vector.maxPool : vector.averagePool)(windows_, operands_[0], operands_[1], isLow_, from, to);
+      });
+      return;
+    }
+    inPieces(team, windows_.images, std::max<int64_t>(1, GRAIN / image_), [&](int64_t from, int64_t to, int thread) {
+      float *scratch = team.scratch[thread];
+      if (isMax_)
+        vector.maxPoolGradient(windows_, operands_[0], operands_[1], operands_[2], operands_[3], isLow_, scratch, from, to);
+      else vector.averagePoolGradient(windows_, operands_[0], operands_[1], isLow_, scratch, from, to);
+      tail_->run(scratch + own_, from * image_, to * image_);
+    });
+  }
+
+ private:
+  bool isMax_, isGradient_, isLow_;
+  Windows windows_;
+  int64_t image_, own_ = 0;
+  size_t result_;
+  std::unique_ptr<Tail> tail_;
+  std::vector<char *> operands_;
+};
+
+}  // namespace
+
+std::shared_ptr<Operation> makePooling(const Fields &fields) { return std::make_shared<Pooling>(fields); }
+
+}  // namespace fovea

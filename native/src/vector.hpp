@@ -1,0 +1,70 @@
+// The loops that are compiled once for each instruction set (*.vector.cc), and the choice between them at run time.
+#pragma once
+
+#include <cstdint>
+
+namespace fovea {
+
+/// One step of an expression: value `target` becomes `function` of values a, b, c, element by element.
+struct Instruction {
+  int32_t function, target, a, b, c;
+};
+
+/// Sliding windows over [n, ...spatial, channels] as three spatial axes, those that are not there of size 1.
+struct Windows {
+  int64_t images, channels;
+  int64_t input[3], output[3], window[3], stride[3], before[3];
+};
+
+/// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
+struct RandomKey {
+  uint32_t seedLow, seedHigh, step, stream;
+};
+
+/// The gradient of a kernel over pictures of few channels; x is one picture in float32 with its border.
+struct FewChannels {
+  int64_t rows, columns;          // of dy
+  int64_t filters, padded;        // padded to whole vectors of 16
+  int64_t height, taps;           // of the kernel: rows, and columns times channels
+  int64_t rowStride, columnStride;  // of x, from one place of dy to the next
+  int64_t inputRow;               // floats of a row of x
+};
+
+struct VectorLoops {
+  void (*interpret)(const Instruction *code, int64_t count, float *const *values, int64_t n);
+  void (*floatsFromBfloat16)(const uint16_t *from, float *to, int64_t n);
+  void (*floatsFromInt32)(const int32_t *from, float *to, int64_t n);
+  void (*floatsFromUint8)(const uint8_t *from, float *to, int64_t n);
+  void (*bfloat16FromFloats)(const float *from, uint16_t *to, int64_t n);
+  void (*stream)(const float *from, float *to, int64_t n);
+  /// sums[i] += x[i]
+  void (*accumulate)(float *sums, const float *x, int64_t n);
+  /// The sum of x in sixteen lanes, these in a fixed order.
+  float (*total)(const float *x, int64_t n);
+  /// y[i] = from[map[i]], 0 where the map says -1.
+  void (*gatherFloats)(const float *from, const int32_t *map, float *y, int64_t n);
+  void (*gatherBfloat16)(const float *from, const int32_t *map, uint16_t *y, int64_t n);
+  void (*softmaxRow)(const float *x, float *y, int64_t n, bool isLogarithm);
+  /// Output row [from, to) of rows (n, d, h) of a pooling.
+  void (*maxPool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
+  /// Images [from, to).
+  void (*maxPoolGradient)(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16,
+                          float *scratch, int64_t from, int64_t to);
+  void (*averagePool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
+  void (*averagePoolGradient)(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from,
+                              int64_t to);
+  /// Adds one picture's part to sums [height, taps, padded] and to biases [padded]; false where `taps` are not provided for.
+  bool (*fewChannelsGradient)(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases);
+  /// Is there such a loop for so many taps?
+  bool (*hasFewChannels)(int64_t taps);
+  /// Elements [first, first + n) of the stream, uniform on [0, 1) or standard normal.
+  void (*uniform)(const RandomKey &key, uint64_t first, float *y, int64_t n);
+  void (*normal)(const RandomKey &key, uint64_t first, float *y, int64_t n);
+};
+
+/// The widest that this processor has.
+const VectorLoops &loops();
+/// Its name: AVX-512, AVX2 or SSE2.
+const char *loopsName();
+
+}  // namespace fovea

@@ -1,0 +1,166 @@
+/** Scalar expressions as instructions of the addon's interpreter (native/src/expression.cc, loops.vector.cc). */
+import type { StorageDType } from '../../graph/dtype.ts'
+import type { Shape } from '../../graph/shape.ts'
+import { walk } from '../../graph/shape.ts'
+import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+
+/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0. */
+export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu']: number } = {
+  copy: 0,
+  neg: 1,
+  abs: 2,
+  sqrt: 3,
+  exp: 4,
+  log: 5,
+  tanh: 6,
+  erf: 7,
+  normalCdf: 8,
+  floor: 9,
+  add: 10,
+  sub: 11,
+  mul: 12,
+  div: 13,
+  pow: 14,
+  max: 15,
+  min: 16,
+  less: 17,
+  lessEqual: 18,
+  equal: 19,
+  select: 20,
+  multiplyAdd: 21,
+  relu: 22,
+}
+
+interface Spec {
+  readonly shape: Shape
+  readonly dtype: StorageDType
+}
+
+/** One instruction before values have numbers of their own. */
+interface Draft {
+  fn: keyof typeof functionCodes
+  operands: Operand[]
+  uses: number
+}
+type Operand = { readonly input: number } | { readonly constant: number } | Draft
+
+const isDraft = (x: Operand): x is Draft => 'fn' in x
+
+/** The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. */
+export function expressionFields(
+  shape: Shape,
+  inputs: readonly Spec[],
+  expressions: readonly Scalar[],
+  outputs: readonly StorageDType[],
+): Readonly<Record<string, unknown>> {
+  const { sizes, strides } = walk(
+    shape,
+    inputs.map((x) => x.shape),
+  )
+  const { drafts, results, constants } = drafted(expressions)
+  return {
+    sizes,
+    inputs: inputs.map(({ dtype }, i) => ({ dtype, ...walkOf(sizes, strides[i]) })),
+    constants,
+    ...numbered(drafts, results, { inputs: inputs.length, constants }, outputs),
+  }
+}
+
+/** How one operand is walked: whole, as one number, as one row over and over, or by strides. */
+function walkOf(sizes: readonly number[], strides: readonly number[]): { walk: string; strides?: readonly number[] } {
+  const last = sizes.length - 1
+  let step = 1
+  const isWhole = sizes.every((_, i) => {
+    const axis = last - i
+    const fits = sizes[axis] === 1 || strides[axis] === step
+    step *= sizes[axis]
+    return fits
+  })
+  if (isWhole) return { walk: 'whole' }
+  if (strides.every((stride) => stride === 0)) return { walk: 'scalar' }
+  if (strides[last] === 1 && strides.slice(0, last).every((stride) => stride === 0)) return { walk: 'column' }
+  return { walk: 'general', strides }
+}
+
+const isRelu = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): boolean =>
+  fn === 'max' && inputs[1].kind === 'constant' && Object.is(inputs[1].value, 0)
+
+/** Every shared part once, operands before their users; a product that is only added becomes part of the sum. */
+function drafted(expressions: readonly Scalar[]) {
+  const drafts: Draft[] = []
+  const constants: number[] = []
+  const known = new Map<string, Operand>()
+  const keys = new Map<Scalar, string>()
+  const keyOf = (x: Scalar): string => {
+    if (x.kind === 'argument') return `$${x.index}`
+    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
+    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
+    keys.set(x, key)
+    return key
+  }
+  const push = (fn: Draft['fn'], operands: Operand[]): Draft => {
+    for (const x of operands) if (isDraft(x)) x.uses++
+    const draft: Draft = { fn, operands, uses: 0 }
+    drafts.push(draft)
+    return draft
+  }
+  const visit = (x: Scalar): Operand => {
+    const key = keyOf(x)
+    const there = known.get(key)
+    if (there) return there
+    let made: Operand
+    if (x.kind === 'argument') made = { input: x.index }
+    else if (x.kind === 'constant') made = { constant: constants.push(x.value) - 1 }
+    else if (isRelu(x)) made = push('relu', [visit(x.inputs[0])])
+    else made = push(x.fn, x.inputs.map(visit))
+    known.set(key, made)
+    return made
+  }
+  const results = expressions.map((f) => {
+    const value = visit(f)
+    // a result stands in a value of its own: not in an input, not in another's
+    const result = isDraft(value) && value.uses === 0 ? value : push('copy', [value])
+    result.uses += Infinity
+    return result
+  })
+  for (const draft of drafts) {
+    if (draft.fn !== 'add') continue
+    const at = draft.operands.findIndex((x) => isDraft(x) && x.fn === 'mul' && x.uses === 1)
+    if (at < 0) continue
+    const factor = draft.operands[at] as Draft
+    draft.fn = 'multiplyAdd'
+    draft.operands = [...factor.operands, draft.operands[1 - at]]
+    factor.uses = 0
+  }
+  return { drafts: drafts.filter(({ uses }) => uses > 0), results, constants }
+}
+
+/** Numbers for all values: inputs, constants, then as few others as are alive at a time; results keep theirs to the end. */
+function numbered(
+  drafts: readonly Draft[],
+  results: readonly Draft[],
+  first: { inputs: number; constants: readonly number[] },
+  outputs: readonly StorageDType[],
+) {
+  const own = first.inputs + first.constants.length
+  const last = new Map<Draft, number>()
+  drafts.forEach((draft, i) => {
+    for (const x of draft.operands) if (isDraft(x)) last.set(x, i)
+  })
+  const places = new Map<Draft, number>()
+  const free: number[] = []
+  let values = own
+  const numberOf = (x: Operand): number =>
+    isDraft(x) ? (places.get(x) as number) : 'input' in x ? x.input : first.inputs + x.constant
+  const kept = new Set(results)
+  const code = drafts.flatMap((draft, i) => {
+    const operands = draft.operands.map(numberOf)
+    for (const x of new Set(draft.operands))
+      if (isDraft(x) && last.get(x) === i && !kept.has(x)) free.push(places.get(x) as number)
+    const target = (kept.has(draft) ? undefined : free.pop()) ?? values++
+    places.set(draft, target)
+    const [a, b = a, c = a] = operands
+    return [functionCodes[draft.fn], target, a, b, c]
+  })
+  return { code, values, outputs: results.map((x, i) => ({ value: places.get(x), dtype: outputs[i] })) }
+}

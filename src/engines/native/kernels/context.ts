@@ -1,0 +1,102 @@
+/** What lowering a kernel step is given, and the stages it makes. */
+import type { Stage } from '../../../compile/engine.ts'
+import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
+import { arenaValue } from '../../../compile/step.ts'
+import type { StorageDType } from '../../../graph/dtype.ts'
+import type { Shape } from '../../../graph/shape.ts'
+import type { Scalar } from '../../../ops/scalar.ts'
+import type { Description, Operation, OperationHandle } from '../addon.ts'
+import { expressionFields } from '../expression.ts'
+
+/** An operation of the addon with its operands, in its order. */
+export interface NativeCode {
+  /** What it is, for people: profiles name it. */
+  readonly name: string
+  /** oneDNN's name of what computes it, where it does. */
+  readonly implementation?: string
+  readonly operation: OperationHandle
+  readonly operands: readonly Buffer[]
+  readonly written: readonly number[]
+  /** Shadows that change places with their tensors when the operation says so. */
+  readonly committed?: readonly Buffer[]
+}
+export type NativeStage = Stage<NativeCode>
+
+/** What is known of the program around a step. */
+export interface Context {
+  operation(description: Description): Operation
+  /** Does a value stay as it is while the program runs: a constant, or a tensor of the state that nothing here writes? */
+  isSettled(value: Value): boolean
+  /** The value that this one is a mere cast of, else itself. */
+  uncast(value: Value): Value
+  /** Where the sums of dy over all but its channels are to go, when they come with the kernel's gradient. */
+  biasGradientOf(dy: Value): Value | undefined
+}
+
+/** A kernel step with its attributes typed. */
+export interface Lowering<A> {
+  readonly attrs: A
+  readonly inputs: readonly Value[]
+  readonly output: Value
+  readonly head: KernelStep['head']
+  readonly tail: KernelStep['tail']
+  readonly context: Context
+}
+export type Lower<A> = (step: Lowering<A>) => readonly NativeStage[]
+
+/** Operands in their order: buffers that are read, and those that are written. */
+type Operand = { readonly reads: Value } | { readonly writes: Value }
+
+/** The stage of an operation that stands. */
+export function stage(
+  operation: Operation,
+  operands: readonly Operand[],
+  { inPlace = false }: { inPlace?: boolean } = {},
+): NativeStage {
+  const buffers = operands.map((x) => ('reads' in x ? x.reads : x.writes).buffer)
+  return {
+    reads: operands.flatMap((x) => ('reads' in x ? [x.reads.buffer] : [])),
+    writes: operands.flatMap((x) => ('writes' in x ? [x.writes.buffer] : [])),
+    ...(inPlace && { inPlace }),
+    code: {
+      name: operation.name,
+      ...(operation.implementation !== undefined && { implementation: operation.implementation }),
+      operation: operation.handle,
+      operands: buffers,
+      written: operands.flatMap((x, i) => ('writes' in x ? [i] : [])),
+    },
+  }
+}
+
+/** The stage of an operation that reads `inputs` and writes `output`. */
+export const simple = (
+  { context }: Pick<Lowering<unknown>, 'context'>,
+  description: Description,
+  inputs: readonly Value[],
+  output: Value,
+): NativeStage => stage(context.operation(description), [...inputs.map((reads) => ({ reads })), { writes: output }])
+
+/** Bytes that live within a step. */
+export const scratch = (bytes: number): Value => arenaValue({ shape: [Math.max(bytes, 1)], dtype: 'uint8' })
+/** Bytes that the program keeps from run to run. */
+export const kept = (bytes: number): Value => ({
+  shape: [bytes],
+  dtype: 'uint8',
+  buffer: { bytes, home: { in: 'program' } },
+})
+
+export interface Tail {
+  readonly f: Scalar
+  readonly extras: readonly Value[]
+}
+
+/** The fields of a tail over a result of this shape and dtype. */
+export const tailFields = ({ f, extras }: Tail, shape: Shape, dtype: StorageDType) =>
+  expressionFields(shape, [{ shape, dtype }, ...extras], [f], [dtype])
+
+/** A tail as a loop of its own, from a result to the output. */
+export function tailStage({ f, extras }: Tail, from: Value, output: Value, context: Context): NativeStage {
+  const inputs = [from, ...extras]
+  const fields = expressionFields(output.shape, inputs, [f], [output.dtype])
+  return simple({ context }, { kind: 'elementwise', where: 'elementwise', ...fields }, inputs, output)
+}

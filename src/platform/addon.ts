@@ -1,0 +1,2 @@
+/** What loading the native addon came to. */
+export type LoadedAddon = { readonly addon: unknown } | { readonly missing: string }

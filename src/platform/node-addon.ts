@@ -1,0 +1,50 @@
+/** The native addon as Node loads it: what was built beside the sources or `dist/`, or what FOVEA_NATIVE_ADDON names. */
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { LoadedAddon } from './addon.ts'
+
+/** What the system's loader may say, and what that means. */
+const meanings: readonly [said: RegExp, meaning: string][] = [
+  [/libdnnl|libgomp/, 'oneDNN is not installed, or another version of it: apt-get install libdnnl-dev'],
+  // of a whole file for another processor Linux says that it is not there
+  [/ELF|file too short|Exec format|\.node: cannot open/, 'it was built for another kind of machine'],
+  [/GLIBC|CXXABI|relocating|shared library|cannot open shared object/, 'it was built on another system'],
+]
+
+/** Loads the addon, once in a process; whatever stands against it is a reason and no error. */
+export function loadAddon(): LoadedAddon {
+  const given = process.env['FOVEA_NATIVE_ADDON']
+  const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
+  const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
+  if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
+  // read once, when the addon brings OpenMP in: threads that wait for each other soon go to sleep. By itself it lets them
+  // spin for milliseconds, which takes the processor from whoever they wait for: beside other busy processes a LeNet step
+  // took four times as long
+  process.env['GOMP_SPINCOUNT'] ??= '10000'
+  try {
+    return { addon: createRequire(import.meta.url)(path) }
+  } catch (error) {
+    const said = (error instanceof Error ? error.message : String(error)).split('\n')[0]
+    const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
+    return { missing: `does not load: ${said}${meaning ? ` (${meaning})` : ''}; ${build} builds it for this machine` }
+  }
+}
+
+function whyAbsent(path: string, build: string, isGiven: boolean): string {
+  if (isGiven) return `nothing at ${path}, which FOVEA_NATIVE_ADDON names`
+  if (process.platform !== 'linux') return 'built on Linux alone'
+  const failed = lastFailure(dirname(path))
+  if (failed !== undefined) return `does not build: ${failed}; ${build} says more`
+  return `not built; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)`
+}
+
+/** What the last build failed with, where there was one. */
+function lastFailure(folder: string): string | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'stamp.json'), 'utf8')).failed
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,89 @@
+/** The native addon: what it says of the machine, or why it is not there. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { after, describe, test } from 'node:test'
+import * as browser from '../src/platform/browser.ts'
+import { available } from './require.ts'
+
+const { path: built, skip } = available('native')
+
+mkdirSync('.cache', { recursive: true })
+const folder = mkdtempSync(resolve('.cache/native-')) // inside the package, for its imports
+after(() => rmSync(folder, { recursive: true }))
+
+/** What `node` prints about the addon, in an environment of its own. */
+function looked(env: NodeJS.ProcessEnv): Record<string, string> {
+  const program = `
+    import { findAddon } from '../../src/engines/native/addon.ts'
+    const found = findAddon()
+    console.log(JSON.stringify('addon' in found ? found.addon.info() : found))`
+  const file = join(folder, 'look.ts')
+  writeFileSync(file, program)
+  const { stdout, stderr } = spawnSync(process.execPath, ['--conditions=fovea-source', file], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  })
+  assert.ok(stdout, stderr)
+  return JSON.parse(stdout)
+}
+
+describe('what it says of the machine', { skip }, () => {
+  const flags =
+    readFileSync('/proc/cpuinfo', 'utf8')
+      .match(/^flags\s*:.*/m)?.[0]
+      .split(' ') ?? []
+  /** The flag that Linux lists, what oneDNN is held to, and what the addon says then. */
+  const rows: [flag: string, most: string, isa: string][] = [
+    ['avx2', 'AVX2', 'AVX2'],
+    ['avx512bw', 'AVX512_CORE', 'AVX-512'],
+    ['avx512_bf16', 'AVX512_CORE_BF16', 'AVX-512, bfloat16'],
+    ['amx_bf16', 'ALL', 'AVX-512, AMX'],
+  ]
+  for (const [flag, most, isa] of rows)
+    test(`${isa}, at most`, { skip: !flags.includes(flag) && `this processor has no ${flag}` }, () => {
+      const info = looked({ ONEDNN_MAX_CPU_ISA: most, OMP_NUM_THREADS: '3' })
+      assert.equal(info['isa'], isa)
+      assert.equal(info['threads'], 3)
+      assert.match(info['onednn'], /^[23]\.\d+\.\d+$/)
+      assert.match(info['compiler'], /^g\+\+ \d/)
+    })
+})
+
+describe('why it is not there', () => {
+  const write = (name: string, bytes: Uint8Array | string): string => {
+    writeFileSync(join(folder, name), bytes)
+    return join(folder, name)
+  }
+  const changed = (name: string, change: (bytes: Buffer) => void) => () => {
+    const bytes = readFileSync(built)
+    change(bytes)
+    return write(name, bytes)
+  }
+  const rows: [name: string, addon: () => string, words: RegExp, needs?: 'built'][] = [
+    ['no file', () => join(folder, 'absent.node'), /^nothing at .*absent.node, which FOVEA_NATIVE_ADDON names$/],
+    ['half a file', () => write('half.node', '\x7fELF'), /does not load: .*half.node.*another kind of machine/],
+    ['a text', () => write('text.node', 'x'.repeat(9999)), /does not load: .*another kind of machine/],
+    [
+      'another processor',
+      changed('arm.node', (bytes) => bytes.writeUInt16LE(0xf3, 18)),
+      /another kind of machine/,
+      'built',
+    ],
+    [
+      'no oneDNN',
+      changed('moved.node', (bytes) => bytes.write('libdnnl.so.9', bytes.indexOf('libdnnl.so.'))),
+      /does not load: libdnnl.so.9: cannot open.*oneDNN is not installed.*apt-get install libdnnl-dev.*npm run native/,
+      'built',
+    ],
+  ]
+  for (const [name, addon, words, needs] of rows)
+    test(name, { skip: needs && skip }, () => {
+      assert.match(looked({ FOVEA_NATIVE_ADDON: addon() })['missing'], words)
+    })
+
+  test('a browser', () => {
+    assert.deepEqual(browser.loadAddon(), { missing: 'browsers have no native code' })
+  })
+})
