@@ -6,10 +6,11 @@ import { parametersOf } from './plain-network.ts'
 import type { Facts, Hello, Task } from './protocol.ts'
 
 /** Seconds of a turn, of a trial of a setting, and for which anybody's turns may go on in all. */
-const [TURN, TRIAL, BUDGET] = [0.5, 0.3, 40]
+const [TURN, TRIAL, BUDGET] = [0.5, 0.3, 20]
 const TRIALS = 3
+const LONG = 3
 /** Who needs longer for a batch gets a smaller one. */
-const LONGEST_BATCH = 30
+const LONGEST_BATCH = 15
 /** Seconds that a task may lose by waiting until nobody else computes. */
 const PATIENCE = Number(process.env["FOVEA_BENCH_PATIENCE"] ?? 60)
 
@@ -31,7 +32,12 @@ export interface Figure {
   readonly difference?: number
   readonly parametersChecked: boolean
   /** One per round, until its time was used up. */
-  readonly turns: readonly Watched[]
+  readonly turns: readonly Lap[]
+}
+
+/** A turn in a round. */
+export interface Lap extends Watched {
+  readonly round: number
 }
 
 export const speedOf = ({ images, seconds }: Watched): number => images / seconds
@@ -41,7 +47,7 @@ export const isQuiet = ({ others = 0 }: Watched): boolean => others < QUIET
 interface Racer {
   readonly contestant: Contestant
   readonly way: string
-  readonly figure: Figure & { readonly turns: Watched[] }
+  readonly figure: Figure & { readonly turns: Lap[] }
   readonly answer: readonly number[] | undefined
 }
 
@@ -79,7 +85,7 @@ async function race(racers: readonly Racer[], rounds: number): Promise<Racer[]> 
       if (!isRacing(racer)) continue
       patience -= await untilQuiet(Math.min(5, patience))
       try {
-        racer.figure.turns.push(await racer.contestant.turn({ setting: racer.way, seconds: TURN }))
+        racer.figure.turns.push({ ...(await racer.contestant.turn({ setting: racer.way, seconds: TURN })), round })
       } catch (error) {
         fallen.set(racer, said(error))
       }
@@ -108,6 +114,8 @@ interface Way {
   readonly way: string
   readonly label: string
   readonly speeds: number[]
+  /** A first turn so long that warming up is nothing beside it. */
+  long?: Watched
   error?: string
 }
 
@@ -131,7 +139,7 @@ async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
   await tryOut(ways)
   const best = ways.filter(({ error }) => !error).sort((a, b) => fastest(b) - fastest(a))[0]
   if (!best) throw new Error(ways[0]?.error ?? 'has no way to do it')
-  const { contestant, way, label } = best
+  const { contestant, way, label, long } = best
   const settings = Object.fromEntries(ways.map((way) => [way.label, way.error ?? fastest(way)]))
   const answer = task.mode === 'infer' ? (await contestant.ask('answer', { setting: way })).values : undefined
   return {
@@ -140,7 +148,7 @@ async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
     answer,
     figure: {
       ...{ entrant, task: whole, hello: contestant.hello, setting: label, settings },
-      ...{ batchSize: task.batchSize, facts, parametersChecked, turns: [] },
+      ...{ batchSize: task.batchSize, facts, parametersChecked, turns: long ? [{ ...long, round: 0 }] : [] },
     },
   }
 }
@@ -156,6 +164,7 @@ async function tryOut(ways: readonly Way[]): Promise<void> {
       try {
         const turn = await way.contestant.turn({ setting: way.way, seconds: TRIAL })
         if (trial > 0 || ways.length === 1) way.speeds.push(speedOf(turn))
+        if (turn.seconds > LONG) way.long = turn
       } catch (error) {
         way.error = said(error)
       }
@@ -194,14 +203,17 @@ function withDifferences(racers: readonly Racer[]): Figure[] {
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Turns that count: the quiet ones, or all when they are fewer than half. */
-export function counted(turns: readonly Watched[]): readonly Watched[] {
+export function counted<T extends Watched>(turns: readonly T[]): readonly T[] {
   const quiet = turns.filter(isQuiet)
   return quiet.length * 2 >= turns.length ? quiet : turns
 }
 
 /** Median over rounds of ours / theirs, each round by itself. */
 export function ratioOf(ours: Figure, theirs: Figure): number {
-  const rounds = ours.turns.slice(0, theirs.turns.length).map((turn, i) => [turn, theirs.turns[i]] as const)
+  const rounds = theirs.turns.flatMap((turn) => {
+    const own = ours.turns.find(({ round }) => round === turn.round)
+    return own ? [[own, turn] as const] : []
+  })
   const quiet = rounds.filter((pair) => pair.every(isQuiet))
   const taken = quiet.length * 2 >= rounds.length ? quiet : rounds
   return median(taken.map(([a, b]) => speedOf(a) / speedOf(b)))
