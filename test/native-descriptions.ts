@@ -66,24 +66,17 @@ export const descriptions: Readonly<Record<string, Description>> = Object.fromEn
   Object.entries(list).map(([where, fields]) => [where, { where, ...fields }]),
 )
 
-/** A program of one operation whose operands lie in the arena one after the other. */
+/** A program of one operation, each operand in a tensor of its own. */
 export async function runAlone(
   machine: Machine,
   { handle, operandBytes }: MadeOperation,
   valuesOf: (bytes: number, operand: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
 ): Promise<ArrayBuffer[]> {
-  let at = 0
-  const places = operandBytes.map((bytes) => {
-    const place = { in: 'arena', at, bytes } as const
-    at += Math.ceil((bytes + 32) / 64) * 64
-    return place
-  })
+  const places = operandBytes.map((bytes) => ({ in: 'tensor', tensor: machine.tensor(bytes), bytes }) as const)
   const operands = places.map((_, i) => i)
-  const { program, ready } = machine.load({ arenaBytes: at, places, stages: [{ operation: handle, operands, written: [] }] }) // biome-ignore format: a row
-  const [, , results] = await Promise.all([
-    machine.reserve(at),
-    ready,
-    machine.run(program, operandBytes.flatMap((bytes, i) => [i, valuesOf(bytes, i)]), operands), // biome-ignore format: a row
-  ])
+  const stages = [{ operation: handle, operands, written: [] }]
+  const { program, ready } = machine.load({ arenaBytes: 0, places, stages })
+  const inputs = operandBytes.flatMap((bytes, i) => [i, valuesOf(bytes, i)])
+  const [, results] = await Promise.all([ready, machine.run(program, inputs, operands)])
   return results
 }
