@@ -1,11 +1,9 @@
-/** Just enough ONNX (onnx.proto3, opset 17) to give a sequential network to another runtime: images as [n, c, h, w]. */
-import type { Numbers } from '../src/compile/engine.ts'
-import type { Padding } from '../src/graph/shape.ts'
-import { sizeOf, slide } from '../src/graph/shape.ts'
-import type { Call, NamedLayer, Network } from '../src/model/network.ts'
-import { weightName } from '../src/model/network.ts'
+/** Just enough ONNX (onnx.proto3, opset 17) to give our networks to another runtime: images as [n, c, h, w]. */
+import { sizeOf } from '../src/graph/shape.ts'
+import type { PlainLayer } from './protocol.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
+type Floats = Float32Array<ArrayBuffer>
 const FLOAT = 1
 
 function joined(parts: readonly Bytes[]): Bytes {
@@ -31,34 +29,42 @@ function field(number: number, value: number | string | Bytes): Bytes {
 const fields = (number: number, values: readonly (number | string | Bytes)[]): Bytes =>
   joined(values.map((value) => field(number, value)))
 const message = (...parts: readonly Bytes[]): Bytes => joined(parts)
+const float32 = (number: number, value: number): Bytes =>
+  joined([Uint8Array.from(varint(number * 8 + 5)), new Uint8Array(Float32Array.of(value).buffer)])
 
-const tensor = (name: string, shape: readonly number[], values: Float32Array<ArrayBuffer>): Bytes =>
+const tensor = (name: string, { shape, values }: Tensor): Bytes =>
   message(fields(1, shape), field(2, FLOAT), field(8, name), field(9, new Uint8Array(values.buffer)))
 const valueInfo = (name: string, shape: readonly number[]): Bytes => {
   const sizes = shape.map((n) => message(field(1, n)))
   return message(field(1, name), field(2, message(field(1, message(field(1, FLOAT), field(2, fields(1, sizes)))))))
 }
-/** Attributes are integers or lists of them here. */
-const attribute = (name: string, value: number | readonly number[]): Bytes =>
-  typeof value === 'number'
-    ? message(field(1, name), field(3, value), field(20, 2))
-    : message(field(1, name), fields(8, value), field(20, 7))
+type Attribute = number | readonly number[] | { readonly float: number }
+function attribute(name: string, value: Attribute): Bytes {
+  if (typeof value === 'number') return message(field(1, name), field(3, value), field(20, 2))
+  if ('float' in value) return message(field(1, name), float32(2, value.float), field(20, 1))
+  return message(field(1, name), fields(8, value), field(20, 7))
+}
+
+interface Tensor {
+  readonly shape: readonly number[]
+  readonly values: Floats
+}
 
 interface Piece {
   readonly op: string
-  readonly attributes?: Readonly<Record<string, number | readonly number[]>>
-  /** Inputs after the first. */
-  readonly weights?: readonly { readonly shape: readonly number[]; readonly values: Float32Array<ArrayBuffer> }[]
+  readonly attributes?: Readonly<Record<string, Attribute>>
+  /** Inputs after those of the layer. */
+  readonly weights?: readonly Tensor[]
 }
 
-interface Place extends NamedLayer {
-  readonly weight: (name: string) => { readonly shape: readonly number[]; readonly values: Numbers }
+interface Place extends PlainLayer {
+  readonly weight: (name: string) => Tensor
   /** The image that was flattened into the vector this layer reads, if one was. */
   readonly flattened: readonly number[] | undefined
 }
 
 /** What was at `from(i)` stands at i: another order of axes. */
-function reordered(shape: readonly number[], values: Numbers, permutation: readonly number[]) {
+function reordered({ shape, values }: Tensor, permutation: readonly number[]): Tensor {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)))
   const to = permutation.map((axis) => shape[axis])
   const result = new Float32Array(values.length)
@@ -73,87 +79,90 @@ function reordered(shape: readonly number[], values: Numbers, permutation: reado
   return { shape: to, values: result }
 }
 
-const pair = (value: unknown): number[] => [value as number | number[]].flat().flatMap((n, _, { length }) => length === 2 ? [n] : [n, n]) // biome-ignore format: a line
-const bias = ({ weight }: Place) => reordered(weight('bias').shape, weight('bias').values, [0])
-const activation = ({ layer }: Place): Piece[] => (layer.options['activation'] === 'relu' ? [{ op: 'Relu' }] : [])
+const activation = (options: PlainLayer['options']): Piece[] => {
+  const name = options['activation'] as 'relu' | 'linear' | 'softmax'
+  return { relu: [{ op: 'Relu' }], softmax: [{ op: 'Softmax' }], linear: [] }[name]
+}
+const bias = ({ weights, weight }: Place): Tensor[] => ('bias' in weights ? [weight('bias')] : [])
 
-/** The attributes of a window, and its borders by our rule. */
-function windowOf(input: readonly number[], window: number[], strides: number[], padding: Padding) {
-  const axes = slide(input, { window, strides, dilation: [1, 1], padding })
-  const pads = [...axes.map(({ before }) => before), ...axes.map(({ after }) => after)]
-  return { kernel_shape: window, strides, pads }
+function windowAttributes({ window }: Place): Record<string, readonly number[]> {
+  const { size, strides, pads } = window as NonNullable<Place['window']>
+  return { kernel_shape: size, strides, pads: [...pads.map(([before]) => before), ...pads.map(([, after]) => after)] }
 }
 
 const pieces: Readonly<Record<string, (place: Place) => readonly Piece[]>> = {
-  conv2d: (place) => {
-    const { layer, inputShapes, weight } = place
-    const { kernelSize, strides, padding } = layer.options
-    const { shape, values } = weight('kernel')
-    const attributes = windowOf(inputShapes[0].slice(0, 2), pair(kernelSize), pair(strides), padding as Padding)
-    return [
-      { op: 'Conv', attributes, weights: [reordered(shape, values, [3, 2, 0, 1]), bias(place)] },
-      ...activation(place),
-    ]
-  },
-  maxPooling2d: ({ layer, inputShapes }) => {
-    const { poolSize, strides, padding } = layer.options
-    const attributes = windowOf(
-      inputShapes[0].slice(0, 2),
-      pair(poolSize),
-      pair(strides ?? poolSize),
-      padding as Padding,
-    )
-    return [{ op: 'MaxPool', attributes }]
-  },
+  conv2d: (place) => [
+    {
+      op: 'Conv',
+      attributes: windowAttributes(place),
+      weights: [reordered(place.weight('kernel'), [3, 2, 0, 1]), ...bias(place)],
+    },
+    ...activation(place.options),
+  ],
+  batchNormalization: ({ options, weight }) => [
+    {
+      op: 'BatchNormalization',
+      attributes: { epsilon: { float: options['epsilon'] as number } },
+      weights: ['gamma', 'beta', 'movingMean', 'movingVariance'].map(weight),
+    },
+  ],
+  activation: ({ options }) => activation(options),
+  add: () => [{ op: 'Add' }],
+  maxPooling2d: (place) => [{ op: 'MaxPool', attributes: windowAttributes(place) }],
+  globalAveragePooling2d: () => [{ op: 'GlobalAveragePool' }, { op: 'Flatten' }],
   flatten: () => [{ op: 'Flatten' }],
   dropout: () => [],
   dense: (place) => {
     const { shape, values } = place.weight('kernel')
     const [height, width, channels] = place.flattened ?? [1, 1, shape[0]]
-    const rows = reordered([height, width, channels, shape[1]], values, [2, 0, 1, 3]).values
-    return [{ op: 'Gemm', weights: [{ shape, values: rows }, bias(place)] }, ...activation(place)]
+    const rows = reordered({ shape: [height, width, channels, shape[1]], values }, [2, 0, 1, 3]).values
+    return [{ op: 'Gemm', weights: [{ shape, values: rows }, ...bias(place)] }, ...activation(place.options)]
   },
 }
 
-const layersOf = (calls: readonly Call[]) => calls.flatMap(({ of }) => (of.kind === 'layer' ? [of.layer] : []))
+/** The image behind a vector, if it is one that was flattened. */
+function flattenedBefore(layers: readonly PlainLayer[], index: number): readonly number[] | undefined {
+  const { type, inputs } = layers[index]
+  if (type === 'flatten') return layers[inputs[0]].shape
+  return type === 'dropout' || type === 'activation' ? flattenedBefore(layers, inputs[0]) : undefined
+}
 
-/** The network as an ONNX model from `x` to the softmax `y`, for batches of one size. */
-export function toOnnx(
-  { name, calls }: Network,
-  weights: Readonly<Record<string, Numbers>>,
-  batchSize: number,
-): Uint8Array<ArrayBuffer> {
-  const [height, width, channels] = calls[0].shape
+/** The network as an ONNX model from `x` to the softmax `y`, for batches of one size; `weights` is one list of all. */
+export function toOnnx(layers: readonly PlainLayer[], weights: Floats, batchSize: number): Bytes {
   const nodes: Bytes[] = []
   const initializers: Bytes[] = []
-  let current = 'x'
-  const emit = ({ op, attributes = {}, weights: own = [] }: Piece, result = `v${nodes.length}`): void => {
-    const names = own.map(({ shape, values }, i) => {
-      initializers.push(tensor(`${result}.${i}`, shape, values))
+  const emit = ({ op, attributes = {}, weights: own = [] }: Piece, from: readonly string[], result: string): string => {
+    const names = own.map((weight, i) => {
+      initializers.push(tensor(`${result}.${i}`, weight))
       return `${result}.${i}`
     })
     const given = Object.entries(attributes).map(([key, value]) => attribute(key, value))
-    nodes.push(message(fields(1, [current, ...names]), field(2, result), field(4, op), fields(5, given)))
-    current = result
+    nodes.push(message(fields(1, [...from, ...names]), field(2, result), field(4, op), fields(5, given)))
+    return result
   }
-  let flattened: readonly number[] | undefined
-  for (const layer of layersOf(calls)) {
+  const values = ['x']
+  for (const [index, layer] of layers.entries()) {
+    if (index === 0) continue
     const place: Place = {
       ...layer,
-      flattened,
-      weight: (key) => ({ shape: layer.weights[key].shape, values: weights[weightName(layer.name, key)] }),
+      flattened: flattenedBefore(layers, layer.inputs[0]),
+      weight: (name) => {
+        const { shape, at } = layer.weights[name]
+        return { shape, values: weights.slice(at, at + sizeOf(shape)) }
+      },
     }
-    for (const piece of pieces[layer.layer.type](place)) emit(piece)
-    if (layer.layer.type === 'flatten') flattened = layer.inputShapes[0]
-    else if (Object.keys(layer.weights).length > 0) flattened = undefined
+    let from = layer.inputs.map((i) => values[i])
+    for (const [i, piece] of pieces[layer.type](place).entries()) from = [emit(piece, from, `v${index}.${i}`)]
+    values.push(from[0])
   }
-  emit({ op: 'Softmax' }, 'y')
+  emit({ op: 'Softmax' }, [values[values.length - 1]], 'y')
+  const [height, width, channels] = layers[0].shape
   const graph = message(
     fields(1, nodes),
-    field(2, name),
+    field(2, 'network'),
     fields(5, initializers),
     field(11, valueInfo('x', [batchSize, channels, height, width])),
-    field(12, valueInfo('y', [batchSize, ...calls[calls.length - 1].shape])),
+    field(12, valueInfo('y', [batchSize, ...layers[layers.length - 1].shape])),
   )
   return message(field(1, 8), field(7, graph), field(8, message(field(1, ''), field(2, 17))))
 }

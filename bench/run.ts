@@ -1,148 +1,141 @@
 /**
- * npm run bench [-- --json] [--rounds n] [--threads n] [--workload name]: images per second and share of the engine's own
- * peak, the peak measured between the workloads of every round. Medians over rounds: machines are shared and drift.
+ * npm run bench [-- --json] [--rounds n] [--threads n] [--workload name] [--mode train|infer] [--engine name] [--precision p]:
+ * images per second of our engines, and the share of what each could do at most. With `--peers` everybody else in turns
+ * with them, in the same run; then the times from the start of a process to its first step, and epochs of MNIST from
+ * files. `--peer name` takes some peers alone, `--part speed` (starts, epochs) some of the measurements. Machines are
+ * shared and drift: medians over rounds, and rounds in which others had the processors count only when there are no quiet ones.
  */
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { Engine, Numbers } from '../src/compile/engine.ts'
-import type { Program } from '../src/compile/program.ts'
-import { openEngine } from '../src/engines/index.ts'
-import { sizeOf } from '../src/graph/shape.ts'
-import { predictionGoals, trainingGoals, trainingSpecs } from '../src/model/graphs.ts'
-import { objectiveFor } from '../src/model/objective.ts'
-import { Session } from '../src/model/session.ts'
-import { settleOptimizer } from '../src/nn/optimizers.ts'
-import { imagesPerSecond, median } from './measure.ts'
-import { peakOf } from './peak.ts'
-import { flopsOf, workloads } from './workloads.ts'
+import type { EngineName } from '../src/engines/index.ts'
+import { engineNames, engines } from '../src/engines/index.ts'
+import { compare } from './compare.ts'
+import { Entrant, peers } from './contestants.ts'
+import { installPeers } from './install.ts'
+import { Descriptions, parametersOf } from './plain-network.ts'
+import { print } from './print.ts'
+import type { Mode, Precision, Task } from './protocol.ts'
+import type { Bench, Report } from './report.ts'
+import { machineWith, precisions, reportOf } from './report.ts'
+import { epochs, starts } from './whole-process.ts'
+import { workloads } from './workloads.ts'
 
 const { values: flags } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '7' },
     threads: { type: 'string', default: String(availableParallelism()) },
     workload: { type: 'string', multiple: true, default: Object.keys(workloads) },
+    mode: { type: 'string', multiple: true, default: ['train', 'infer'] },
+    engine: { type: 'string', multiple: true, default: bestEngine() },
+    precision: { type: 'string', multiple: true },
+    peer: { type: 'string', multiple: true },
+    part: { type: 'string', multiple: true },
   },
 })
+const withPeers = flags.peers || flags.peer !== undefined
 const threads = Number(flags.threads)
 const rounds = Number(flags.rounds)
-
-interface Bench {
-  readonly workload: string
-  readonly mode: 'train' | 'infer'
-  readonly batchSize: number
-  readonly program: Program
-  readonly inputs: Record<string, Numbers>
-  readonly compileMs: number
-  readonly firstStepMs: number
-  readonly speeds: number[]
-  readonly shares: number[]
+const chosen = {
+  workload: oneOf('workload', Object.keys(workloads), flags.workload),
+  mode: oneOf('mode', ['train', 'infer'], flags.mode) as Mode[],
+  engine: oneOf('engine', engineNames, flags.engine) as EngineName[],
+  precision: oneOf('precision', precisions, flags.precision ?? (withPeers ? precisions : ['float32'])) as Precision[],
+  peer: oneOf('peer', Object.keys(peers), flags.peer ?? (withPeers ? Object.keys(peers) : [])),
+  part: oneOf(
+    'part',
+    ['speed', 'starts', 'epochs'],
+    flags.part ?? (withPeers ? ['speed', 'starts', 'epochs'] : ['speed']),
+  ),
 }
 
-/** Inputs of a program: pixels that are neither all alike nor random, labels in turn. */
-function inputsFor(program: Program): Record<string, Numbers> {
-  return Object.fromEntries(
-    Object.entries(program.inputs).map(([name, { shape, dtype }]) => {
-      const size = sizeOf(shape)
-      if (dtype === 'uint8') return [name, Uint8Array.from({ length: size }, (_, i) => (i * 7919) % 256)]
-      if (dtype === 'int32') return [name, Int32Array.from({ length: size }, (_, i) => i % 10)]
-      return [name, new Float32Array(size).fill(name.startsWith('rate/') ? 1e-6 : 1)]
-    }),
-  )
+function bestEngine(): EngineName[] {
+  return engineNames.filter((name) => !engines[name].missing()).slice(0, 1)
 }
 
-/** Opens an engine of its own for the time from graph to first runnable step, workers included. */
-async function prepare(
-  workload: string,
-  mode: 'train' | 'infer',
-  batchSize: number,
-): Promise<Bench & { engine: Engine }> {
-  const { network } = workloads[workload]()
-  const [shape] = Object.values(network.inputs)
-  const fields = {
-    name: 'bench',
-    inputs: { image: { shape, dtype: 'uint8' } },
-    targets: { label: { shape: [], dtype: 'int32' } },
-  } as const
-  const objective = objectiveFor(network, fields)
-  const optimizer = settleOptimizer('adam')
-  const start = performance.now()
-  const engine = openEngine({ engine: 'wasm', threads })
-  const session = await Session.open(network, engine, 0)
-  const batch = { size: batchSize, ...fields }
-  if (mode === 'train') await session.addFilled(trainingSpecs(network, optimizer))
-  const program = await session.program(mode, () =>
-    mode === 'train'
-      ? trainingGoals(network, objective, batch, optimizer)
-      : predictionGoals(network, objective.inputs, { output: 'softmax' }, batch),
-  )
-  const compileMs = performance.now() - start
-  const inputs = inputsFor(program)
-  await program.run(inputs)
-  const firstStepMs = performance.now() - start - compileMs
-  return { workload, mode, batchSize, program, inputs, compileMs, firstStepMs, speeds: [], shares: [], engine }
+function oneOf(flag: string, words: readonly string[], given: readonly string[]): string[] {
+  const wrong = given.find((word) => !words.includes(word))
+  if (wrong === undefined) return [...given]
+  console.error(`bench: --${flag} ${wrong}: expected ${words.join(', ')}`)
+  process.exit(2)
 }
 
-const benches: (Bench & { engine: Engine; peak: () => Promise<number> })[] = []
-for (const workload of flags.workload) {
-  for (const [mode, batchSize] of [
-    ['train', 128],
-    ['infer', 128],
-    ['infer', 1],
-  ] as const) {
-    const bench = await prepare(workload, mode, batchSize)
-    const peak = peakOf(bench.engine)
-    for (let warm = 0; warm < 3; warm++) await peak()
-    benches.push({ ...bench, peak })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+const log = (line: string): void => console.error(line)
+if (chosen.peer.some((name) => peers[name].isPackage)) installPeers()
+const entrants = [
+  ...chosen.engine.map((name) => Entrant.engine(name, threads)),
+  ...chosen.peer.map((name) => Entrant.peer(name, threads)),
+]
+const descriptions = new Descriptions()
+
+/** Everything to be done, by workload; parameters are counted before anything is measured. */
+async function tasksOf(workload: string, sizes: readonly (readonly [Mode, number])[]): Promise<Task[]> {
+  const { make, parameters } = workloads[workload]
+  const { layers, weightsFile, onnxFile } = await descriptions.of(make().network)
+  const counted = parametersOf(layers).reduce((a, b) => a + b, 0)
+  if (counted !== parameters) throw new Error(`${workload} has ${counted} parameters, expected ${parameters}`)
+  return sizes
+    .filter(([mode]) => chosen.mode.includes(mode))
+    .flatMap(([mode, batchSize]) =>
+      chosen.precision.map((precision) => ({
+        ...{ workload, mode, batchSize, precision, threads, layers, weightsFile, onnxFile: onnxFile(batchSize) },
+      })),
+    )
+}
+
+const none: Report = { results: [], peers: [], comparisons: [], failures: [] }
+const joined = (a: Report, b: Report): Report => ({
+  results: [...a.results, ...b.results],
+  peers: [...a.peers, ...b.peers],
+  comparisons: [...a.comparisons, ...b.comparisons],
+  failures: [...a.failures, ...b.failures],
+})
+
+async function speeds(): Promise<Report> {
+  let report = none
+  for (const workload of chosen.workload) {
+    for (const task of await tasksOf(workload, [
+      ['train', 128],
+      ['infer', 128],
+      ['infer', 1],
+    ])) {
+      // biome-ignore format: a line
+      const able = entrants.filter((entrant) => entrant.does(task.mode, task.precision))
+      log(`bench: ${workload}, ${task.mode}, batch ${task.batchSize}, ${task.precision}`)
+      report = joined(report, reportOf(await compare(task, able, rounds, log)))
+    }
   }
+  return report
 }
-const peaks: number[] = []
-for (let round = 0; round < rounds + 1; round++) {
-  for (const bench of benches) {
-    const before = await bench.peak()
-    const speed = await imagesPerSecond(() => bench.program.run(bench.inputs), bench.batchSize, { inFlight: 2 })
-    const peak = Math.max(before, await bench.peak())
-    if (round === 0) continue // the first round warms the compiler up
-    peaks.push(peak)
-    bench.speeds.push(speed)
-    bench.shares.push(((speed / bench.batchSize) * flopsOf(bench.program.steps)) / peak)
+
+const whole = entrants.filter(({ row }) => row.isWhole)
+const wholeRounds = Math.min(rounds, 3)
+const trainings = async (names: readonly string[]): Promise<Task[]> =>
+  (await Promise.all(names.map((name) => tasksOf(name, [['train', 128]])))).flat()
+
+try {
+  const report = chosen.part.includes('speed') ? await speeds() : none
+  for (const entrant of entrants) entrant.close()
+  if (chosen.part.includes('starts')) log('bench: from the start of a process to its first step')
+  const started = chosen.part.includes('starts')
+    ? await starts(whole, await trainings(chosen.workload), wholeRounds)
+    : { figures: [], failures: [] }
+  if (chosen.part.includes('epochs')) log('bench: epochs of MNIST from its files')
+  const read = chosen.part.includes('epochs')
+    ? await epochs(whole, await trainings(chosen.workload.filter((name) => name === 'lenet')), wholeRounds)
+    : { figures: [], failures: [] }
+  const bench: Bench = {
+    machine: machineWith(report.results, threads),
+    ...report,
+    failures: [...report.failures, ...started.failures, ...read.failures],
+    starts: started.figures,
+    epochs: read.figures,
   }
+  if (flags.json) console.log(JSON.stringify(bench))
+  else print(bench)
+} finally {
+  for (const entrant of entrants) entrant.close()
+  descriptions.close()
 }
-const results = benches.map(({ workload, mode, batchSize, program, speeds, shares, compileMs, firstStepMs }) => ({
-  workload,
-  mode,
-  engine: 'wasm',
-  precision: 'float32',
-  threads,
-  batchSize,
-  imagesPerSecond: median(speeds),
-  shareOfPeak: median(shares),
-  peakBytes: program.memory.peakBytes,
-  compileMs,
-  firstStepMs,
-}))
-const machine = {
-  cpu: cpus()[0].model,
-  cores: availableParallelism(),
-  node: process.version,
-  peakGflops: median(peaks) / 1e9,
-}
-if (flags.json) console.log(JSON.stringify({ machine, results }))
-else {
-  console.log(
-    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; peak of ${threads} threads ${machine.peakGflops.toFixed(1)} GFLOP/s`,
-  )
-  console.table(
-    results.map(({ workload, mode, batchSize, imagesPerSecond, shareOfPeak, peakBytes, compileMs, firstStepMs }) => ({
-      workload,
-      mode,
-      batchSize,
-      'images/s': Math.round(imagesPerSecond),
-      'share of peak': `${(100 * shareOfPeak).toFixed(1)} %`,
-      'arena MB': (peakBytes / 1e6).toFixed(1),
-      'compile ms': Math.round(compileMs),
-      'first step ms': Math.round(firstStepMs),
-    })),
-  )
-}
-for (const { engine } of benches) await engine.close()

@@ -27,7 +27,6 @@ const tasks = {
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],
-  'bench:peers': (rest) => [{ node: [...sources, 'bench/peers.ts', ...rest] }],
   native: () => [{ node: ['native/build.mjs'] }],
   'native:asan': (rest) => [
     { title: 'compile with AddressSanitizer', node: ['native/build.mjs', '--asan'] },

@@ -1,5 +1,7 @@
 #include "engine.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <set>
@@ -138,8 +140,26 @@ void Engine::stop() {
   wake_.notify_one();
 }
 
+/// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
+/// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long).
+static void pinThreads(int threads) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) != threads) return;
+  std::vector<int> processors;
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+#pragma omp parallel num_threads(threads)
+  {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(processors[size_t(omp_get_thread_num())], &own);
+    sched_setaffinity(0, sizeof(own), &own);
+  }
+}
+
 void Engine::work() {
   setThreads(threads);
+  pinThreads(threads);
   team_.threads = threads;
   for (;;) {
     std::function<void()> job;

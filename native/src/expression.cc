@@ -6,6 +6,9 @@ namespace fovea {
 
 namespace {
 
+/// Pieces from which several threads take part: below, a loop is over before the others are awake.
+constexpr int64_t SHARED = 4;
+
 /// `n` floats from element `at` of a tensor of any type.
 void convert(Type type, const char *from, int64_t at, float *to, int64_t n) {
   switch (type) {
@@ -49,7 +52,7 @@ Expression::Expression(const Fields &fields) {
   const Sizes code = fields.integers("code", 0, MOST_VALUES);
   if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
   for (size_t i = 0; i < code.size(); i += 5) {
-    if (code[i] > 21) throw fields.wrong("code", "known functions");
+    if (code[i] > 22) throw fields.wrong("code", "known functions");
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
@@ -59,6 +62,7 @@ Expression::Expression(const Fields &fields) {
     outputs_.push_back({int32_t(output.integer("value", 0, values_ - 1)), typeOf(output, "dtype", {Type::float32, Type::bfloat16})});
   if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
   const Output &last = outputs_[0];
+  isStreamed_ = fields.flag("streamed");
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
 }
 
@@ -139,15 +143,16 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
 void Expression::store(const Output &output, char *to, float *const *values, int64_t at, int64_t n) const {
   const float *from = values[output.value];
   if (output.type == Type::bfloat16) loops().bfloat16FromFloats(from, reinterpret_cast<uint16_t *>(to) + at, n);
+  else if (isStreamed_) loops().stream(from, reinterpret_cast<float *>(to) + at, n);
   else std::memmove(reinterpret_cast<float *>(to) + at, from, n * sizeof(float));
 }
 
-Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) {
+Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type) : source_(source) {
   if (!fields.has("tail")) return;
   expression_ = std::make_unique<Expression>(fields.object("tail"));
   const bool fits = expression_->elements() == elements && expression_->outputs().size() == 1 &&
                     expression_->outputs()[0].type == type && !expression_->inputs().empty() &&
-                    expression_->inputs()[0].type == type && expression_->inputs()[0].walk == Expression::Walk::whole;
+                    expression_->inputs()[0].type == source && expression_->inputs()[0].walk == Expression::Walk::whole;
   if (!fits) throw fields.wrong("tail", "an expression over the result");
   first_ = owner.operandBytes.size();
   for (size_t i = 1; i < expression_->inputs().size(); i++) {
@@ -173,7 +178,13 @@ void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   const int64_t step = expression_->step(), grain = (GRAIN + step - 1) / step * step;
   inPieces(team, end - begin, grain, [&](int64_t from, int64_t to, int thread) {
     expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
-  });
+  }, SHARED);
+}
+
+void Tail::runFrom(char *source, const Team &team, int64_t begin, int64_t end) {
+  // elements are counted from the first of all: from there, the source would begin so much earlier
+  inputs_[0] = reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(source_, begin));
+  run(team, begin, end);
 }
 
 namespace {
@@ -196,7 +207,7 @@ class Elementwise : public Operation {
     char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
     inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
       expression_.run(inputs, outputs, team.scratch[thread], from, to);
-    });
+    }, SHARED);
   }
 
  private:

@@ -26,7 +26,7 @@ class Expression {
   };
 
   /// fields: sizes, inputs [{ dtype, walk, strides?, elements }], constants, code [function, target, a, b, c ...], values,
-  /// outputs [{ value, dtype }].
+  /// outputs [{ value, dtype }], streamed? (the outputs are not read soon).
   explicit Expression(const Fields &fields);
 
   const std::vector<Input> &inputs() const { return inputs_; }
@@ -62,7 +62,7 @@ class Expression {
   std::vector<float> constants_;  // each BLOCK times
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
-  bool isDirect_ = false;
+  bool isDirect_ = false, isStreamed_ = false;
 
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
@@ -75,17 +75,22 @@ class Expression {
 inline int64_t bytesOf(Type type, int64_t elements) { return bytesOf(type) * elements; }
 
 /// What an expression does to the result of another operation: input 0 and output 0 are that result, the other inputs follow.
+/// The result may be of another type than what becomes of it: then it stands elsewhere.
 class Tail {
  public:
-  Tail(const Fields &fields, Operation &owner, int64_t elements, Type type);
+  Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) : Tail(fields, owner, elements, type, type) {}
+  Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type);
   explicit operator bool() const { return expression_ != nullptr; }
   void bind(const std::vector<char *> &operands, char *result);
   /// Elements [begin, end) of the result, in place.
   void run(float *scratch, int64_t begin, int64_t end) const;
   void run(const Team &team, int64_t begin, int64_t end) const;
+  /// The same of a result whose element `begin` stands at `source`.
+  void runFrom(char *source, const Team &team, int64_t begin, int64_t end);
 
  private:
   std::unique_ptr<Expression> expression_;
+  Type source_;
   size_t first_ = 0;  // operand of the first extra
   std::vector<char *> inputs_;
   char *output_ = nullptr;

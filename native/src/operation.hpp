@@ -70,11 +70,11 @@ using OperationMaker = std::shared_ptr<Operation> (*)(const Fields &);
 /// Work is cut into pieces by its size alone, so that the number of threads never changes a result.
 constexpr int64_t GRAIN = 16384;
 
-/// Calls `body(begin, end, thread)` for pieces of [0, total) of `grain` each.
+/// Calls `body(begin, end, thread)` for pieces of [0, total) of `grain` each; fewer than `least` are not worth waking anybody.
 template <typename Body>
-void inPieces(const Team &team, int64_t total, int64_t grain, Body body) {
+void inPieces(const Team &team, int64_t total, int64_t grain, Body body, int64_t least = 2) {
   const int64_t pieces = (total + grain - 1) / grain;
-  if (pieces <= 1 || team.threads == 1) {
+  if (pieces < least || team.threads == 1) {
     for (int64_t piece = 0; piece < pieces; piece++)
       body(piece * grain, piece * grain + grain < total ? piece * grain + grain : total, 0);
     return;

@@ -36,6 +36,7 @@ struct VectorLoops {
   void (*floatsFromInt32)(const int32_t *from, float *to, int64_t n);
   void (*floatsFromUint8)(const uint8_t *from, float *to, int64_t n);
   void (*bfloat16FromFloats)(const float *from, uint16_t *to, int64_t n);
+  void (*stream)(const float *from, float *to, int64_t n);
   /// sums[i] += x[i]
   void (*accumulate)(float *sums, const float *x, int64_t n);
   /// The sum of x in sixteen lanes, these in a fixed order.

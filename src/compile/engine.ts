@@ -36,7 +36,17 @@ export interface Executable {
   readonly ready: Promise<void>
   /** Queued: runs happen in the order of the calls. */
   run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
+  /** Where the engine can tell: what each stage took in all runs since the first such call. */
+  profile?(): Promise<readonly StageTime[]>
   close(): void
+}
+
+/** A stage and the seconds that it took. */
+export interface StageTime {
+  readonly name: string
+  readonly seconds: number
+  /** The library's kernel that computed it, where it was not the engine's own loop. */
+  readonly kernel?: string
 }
 
 /** A way to compute. `Code` is the engine's own business. */

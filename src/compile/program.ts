@@ -3,7 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
-import type { Executable, Numbers, Resident } from './engine.ts'
+import type { Executable, Numbers, Resident, StageTime } from './engine.ts'
 import type { Goals } from './goals.ts'
 import type { MemoryPlan } from './memory.ts'
 import { planMemory } from './memory.ts'
@@ -91,6 +91,11 @@ export class Program {
       })
     }
     return this.#executable.run(inputs)
+  }
+
+  /** What each stage took in all runs since the first such call; undefined where the engine cannot tell. */
+  async profile(): Promise<readonly StageTime[] | undefined> {
+    return this.#executable.profile?.()
   }
 
   /** The steps as text, with the memory they need. */

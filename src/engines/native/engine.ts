@@ -43,11 +43,11 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     },
     lower: (steps) =>
       lowerAll(steps, (description) => {
-        const made = translated(() => machine.operation(description))
-        return {
-          ...made,
-          name: made.implementation ? `${description.where} ${made.implementation}` : description.where,
-        }
+        const { handle, scratch, packed, operandBytes, implementation } = translated(() =>
+          machine.operation(description),
+        )
+        const named = { name: description.where, ...(implementation !== undefined && { implementation }) }
+        return { handle, scratch, packed, operandBytes, ...named }
       }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
@@ -119,7 +119,7 @@ function load(
     }
   })
   let isOpen = true
-  const executable: Executable & { profile: () => Promise<Float64Array> } = {
+  const executable: Executable = {
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
     async run(given) {
       check()
@@ -134,7 +134,15 @@ function load(
       )
       return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
     },
-    profile: async () => new Float64Array((await settled(machine.profile(program)))[0]),
+    async profile() {
+      const [seconds] = await settled(machine.profile(program))
+      const times = new Float64Array(seconds)
+      return layout.stages.map(({ code: { name, implementation } }, i) => ({
+        name,
+        seconds: times[i],
+        ...(implementation !== undefined && { kernel: implementation }),
+      }))
+    },
     close() {
       if (isOpen) claim.release()
       isOpen = false
@@ -184,9 +192,9 @@ class Arena {
     }
   }
 
-  #settle(): Promise<unknown> {
+  async #settle(): Promise<unknown> {
     const largest = Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes))
-    if (largest <= this.#bytes && largest >= this.#bytes / 2) return Promise.resolve()
+    if (largest <= this.#bytes && largest >= this.#bytes / 2) return undefined
     this.#bytes = largest
     return this.#machine.reserve(largest).catch((error) => {
       this.#bytes = 0 // whatever it is now, the next one asks again

@@ -4,8 +4,8 @@ import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
 
-/** Numbers of the instructions: a function of the vocabulary, a copy, and a product and sum in one. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd']: number } = {
+/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0. */
+export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu']: number } = {
   copy: 0,
   neg: 1,
   abs: 2,
@@ -28,6 +28,7 @@ export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd']:
   equal: 19,
   select: 20,
   multiplyAdd: 21,
+  relu: 22,
 }
 
 interface Spec {
@@ -81,6 +82,9 @@ function walkOf(sizes: readonly number[], strides: readonly number[]): { walk: s
   return { walk: 'general', strides }
 }
 
+const isRelu = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): boolean =>
+  fn === 'max' && inputs[1].kind === 'constant' && Object.is(inputs[1].value, 0)
+
 /** Every shared part once, operands before their users; a product that is only added becomes part of the sum. */
 function drafted(expressions: readonly Scalar[]) {
   const drafts: Draft[] = []
@@ -107,6 +111,7 @@ function drafted(expressions: readonly Scalar[]) {
     let made: Operand
     if (x.kind === 'argument') made = { input: x.index }
     else if (x.kind === 'constant') made = { constant: constants.push(x.value) - 1 }
+    else if (isRelu(x)) made = push('relu', [visit(x.inputs[0])])
     else made = push(x.fn, x.inputs.map(visit))
     known.set(key, made)
     return made

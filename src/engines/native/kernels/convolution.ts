@@ -1,12 +1,11 @@
 /** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
 import type { Value } from '../../../compile/step.ts'
-import type { FloatDType } from '../../../graph/dtype.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
-import type { Lower, Lowering } from './context.ts'
-import { scratch, stage, tailFields, tailStage } from './context.ts'
+import type { Lower, Lowering, Tail } from './context.ts'
+import { scratch, stage, tailFields } from './context.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -37,38 +36,40 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
   const { bias, rest } = splitBias(tail, output)
-  const result = resultOf(rest, output)
-  const own = result === output ? rest : undefined
+  const ending = endingOf(rest, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'forward',
     where: where('convolution', x.shape, kernel.shape),
     ...fieldsOf([x.shape, kernel.shape, output.shape], attrs),
     dtype: x.dtype,
-    result: result.dtype,
     bias: bias !== undefined,
-    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
+    ...ending.fields,
   })
   const weights = packed(operation, kernel, context)
-  return [
-    ...weights.stages,
-    stage(operation, [
-      { reads: x },
-      { reads: weights.value },
-      ...(bias ? [{ reads: bias }] : []),
-      { writes: result },
-      { writes: scratch(operation.scratch) },
-      ...(own?.extras ?? []).map((reads) => ({ reads })),
-    ]),
-    ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
-  ]
+  const first = [x, weights.value, ...(bias ? [bias] : [])].map((reads) => ({ reads }))
+  return [...weights.stages, stage(operation, [...first, ...ending.operands(operation, first.length)])]
+}
+
+/** How a convolution ends: its dtype and tail, and the operands from its result on. */
+function endingOf(tail: Tail | undefined, output: Value) {
+  const { dtype: result } = resultOf(tail, output)
+  const stored = result === output.dtype ? undefined : output.dtype
+  return {
+    fields: { result, ...(stored && { stored }), ...(tail && { tail: tailFields(tail, output, result) }) },
+    operands: ({ scratch: bytes, operandBytes }: Operation, at: number) => [
+      ...(stored ? [{ writes: scratch(operandBytes[at]) }] : [{ writes: output }]),
+      { writes: scratch(bytes) },
+      ...(stored ? [{ writes: output }] : []),
+      ...(tail?.extras ?? []).map((reads) => ({ reads })),
+    ],
+  }
 }
 
 export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [dy, kernel] = inputs
-  const result = resultOf(tail, output)
-  const own = result === output ? tail : undefined
+  const ending = endingOf(tail, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'input',
@@ -76,26 +77,16 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     ...fieldsOf([output.shape, kernel.shape, dy.shape], attrs),
     turned: isTurned(step),
     dtype: dy.dtype,
-    result: result.dtype,
-    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
+    ...ending.fields,
   })
   const weights = packed(operation, kernel, context)
-  return [
-    ...weights.stages,
-    stage(operation, [
-      { reads: dy },
-      { reads: weights.value },
-      { writes: result },
-      { writes: scratch(operation.scratch) },
-      ...(own?.extras ?? []).map((reads) => ({ reads })),
-    ]),
-    ...(tail && !own ? [tailStage(tail, result, output, context)] : []),
-  ]
+  const first = [{ reads: dy }, { reads: weights.value }]
+  return [...weights.stages, stage(operation, [...first, ...ending.operands(operation, first.length)])]
 }
 
 /**
- * Is the gradient computed as a convolution of dy by the kernel turned round? oneDNN's forward convolution is the faster one
- * of the two where dy has many channels: in bfloat16 1.06 to 1.8 times from 50 on (0.92 at 32).
+ * Is the gradient computed as a convolution of dy by the kernel turned round? oneDNN's forward convolution is as a rule the
+ * faster one of the two: in float32 0.97 to 1.31 times, in bfloat16 1.03 to 2.07 times, but 0.85 at 32 channels of dy.
  */
 function isTurned({
   inputs: [dy, kernel],
@@ -108,11 +99,8 @@ function isTurned({
     const after = size + reach - input - before // what the windows reach beyond the end
     return stride === 1 && before <= reach && after <= reach
   })
-  return fits && attrs.groups === 1 && dy.shape[dy.shape.length - 1] >= TURNED_FROM[dy.dtype as FloatDType]
+  return fits && attrs.groups === 1 && !(dy.dtype === 'bfloat16' && dy.shape[dy.shape.length - 1] === 32)
 }
-
-/** Channels of dy from which the gradient for the input is a convolution by the turned kernel. */
-const TURNED_FROM: Readonly<Record<FloatDType, number>> = { float32: Infinity, bfloat16: 48 }
 
 export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step

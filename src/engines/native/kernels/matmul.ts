@@ -23,9 +23,9 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
     dtype: a.dtype,
     result: result.dtype,
     bias: bias !== undefined,
-    // in float32 packing costs more than it saves; what is cast anyway can as well be packed
-    packs: context.isSettled(context.uncast(b)) || context.uncast(b) !== b,
-    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
+    // packing at every step costs more than it saves: of [4096, 512] 1.0 to 2.1 ms, in bfloat16 a cast for both ways 0.4
+    packs: context.isSettled(context.uncast(b)),
+    ...(own && { tail: tailFields(own, output) }),
   })
   const factor = packed(operation, b, context)
   return [

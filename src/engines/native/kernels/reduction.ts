@@ -44,12 +44,15 @@ export function sumStage(
     kind: 'sum',
     where: `sum [${shape.join(', ')}]`,
     ...around(shape, run),
-    head: expressionFields(
-      shape,
-      inputs,
-      [head, ...stored.map(({ f }) => f)],
-      ['float32', ...stored.map(({ to }) => to.dtype)],
-    ),
+    head: {
+      ...expressionFields(
+        shape,
+        inputs,
+        [head, ...stored.map(({ f }) => f)],
+        ['float32', ...stored.map(({ to }) => to.dtype)],
+      ),
+      streamed: true,
+    },
   })
   const partials = scratch(operation.operandBytes[inputs.length + 1])
   return stage(operation, [

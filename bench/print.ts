@@ -1,0 +1,50 @@
+/** What the bench found, for people at a terminal. */
+import type { Bench } from './report.ts'
+
+const rounded = (value: number): number => (value < 100 ? Math.round(value * 10) / 10 : Math.round(value))
+const percent = (share: number | null): string => (share === null ? '' : `${(100 * share).toFixed(1)} %`)
+
+export function print({ machine, results, comparisons, failures, starts, epochs, peers }: Bench): void {
+  const peak = machine.peakGflops ? `; peak of ${machine.threads} threads ${machine.peakGflops.toFixed(1)} GFLOP/s` : ''
+  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}${peak}`)
+  console.table(
+    results.map(({ workload, mode, batchSize, engine, precision, ...result }) => ({
+      ...{ workload, mode, batchSize, engine, precision },
+      'images/s': rounded(result.imagesPerSecond),
+      'share of peak': percent(result.shareOfPeak),
+      'arena MB': (result.peakBytes / 1e6).toFixed(1),
+      'compile ms': Math.round(result.compileMs),
+      'first step ms': Math.round(result.firstStepMs),
+    })),
+  )
+  const sections: Record<string, readonly object[]> = {
+    'beside peers': comparisons.map(({ workload, mode, batchSize, precision, fovea, peer, ratio }) => ({
+      ...{ workload, mode, batchSize, precision, engine: fovea.engine, ours: rounded(fovea.imagesPerSecond) },
+      ...{ peer: `${peer.name} ${peer.version}`, theirs: rounded(peer.imagesPerSecond), ratio: ratio.toFixed(2) },
+      setting: peer.setting,
+    })),
+    'peers alone': peers
+      .filter((peer) => !comparisons.some((c) => c.workload === peer.workload && c.precision === peer.precision))
+      .map(({ workload, mode, batchSize, precision, name, imagesPerSecond, setting }) => ({
+        ...{ workload, mode, batchSize, precision, name, 'images/s': rounded(imagesPerSecond), setting },
+      })),
+    'could not': failures.map(({ workload, mode, precision, name, error }) => ({
+      workload,
+      mode,
+      precision,
+      name,
+      error,
+    })),
+    'to the first trained step': starts.map(({ workload, precision, name, firstStepSeconds, peakRssBytes }) => ({
+      ...{ workload, precision, name, seconds: firstStepSeconds.toFixed(2), 'peak MB': Math.round(peakRssBytes / 1e6) },
+    })),
+    'an epoch of MNIST from files': epochs.map(({ workload, precision, name, setting, epochSeconds, readSeconds }) => ({
+      ...{ workload, precision, name, setting, epoch: epochSeconds.toFixed(1), reading: readSeconds.toFixed(2) },
+    })),
+  }
+  for (const [title, rows] of Object.entries(sections)) {
+    if (rows.length === 0) continue
+    console.log(title)
+    console.table(rows)
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What the bench and those who take part say to each other: a line of JSON each way, one question at a time. Everyone
+ * is a process of its own, and does nothing while another has its turn.
+ */
+
+export type Mode = 'train' | 'infer'
+export type Precision = 'float32' | 'mixed_bfloat16'
+
+/** A network as any framework can read it: uses of layers in order, the first one the input. Shapes are of one sample, [h, w, c]. */
+export interface PlainLayer {
+  readonly type: string
+  readonly name: string
+  /** Numbers of earlier entries. */
+  readonly inputs: readonly number[]
+  readonly shape: readonly number[]
+  readonly options: Readonly<Record<string, unknown>>
+  /** Windows: along both axes, borders [before, after] as our rule has them. */
+  readonly window?: {
+    readonly size: readonly number[]
+    readonly strides: readonly number[]
+    readonly pads: readonly (readonly [number, number])[]
+  }
+  /** Where its weights lie in the file of weights, in floats; kernels are [h, w, in, out] and [in, out]. */
+  readonly weights: Readonly<
+    Record<string, { readonly shape: readonly number[]; readonly at: number; readonly trained: boolean }>
+  >
+}
+
+export interface Task {
+  readonly workload: string
+  readonly mode: Mode
+  readonly batchSize: number
+  readonly precision: Precision
+  readonly threads: number
+  readonly layers: readonly PlainLayer[]
+  /** Paths: float32 little endian, one after the other, and the same network as ONNX. */
+  readonly weightsFile: string
+  readonly onnxFile: string
+}
+
+/** The first line of every process. */
+export interface Hello {
+  readonly name: string
+  readonly version: string
+  /** Computing threads; a peer may not have as many as it was asked to take. */
+  readonly threads: number
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+export interface Prepared {
+  /** Ways to do the task; the fastest is measured. */
+  readonly settings: readonly string[]
+  /** Trained parameters layer by layer, where the peer can tell. */
+  readonly parameters: readonly number[]
+  /** What is known before the first turn, for the results. */
+  readonly facts?: Facts
+}
+
+/** What our own engine says of a program. */
+export interface Facts {
+  /** The engine's own description. */
+  readonly runsOn: string
+  readonly flopsPerImage: number
+  readonly peakBytes: number
+  readonly compileMs: number
+  readonly firstStepMs: number
+}
+
+export interface Turn {
+  readonly images: number
+  readonly seconds: number
+  /** The most that the engine could do, measured before and after: operations per second. */
+  readonly peak?: number
+}
+
+/** What can be asked for; the answers are below each question's name. */
+export interface Asked {
+  readonly prepare: { readonly task: Task }
+  /** As prepare, but no more than it takes for one training step, which is taken. */
+  readonly first: { readonly task: Task }
+  readonly answer: { readonly setting: string }
+  readonly turn: { readonly setting: string; readonly seconds: number }
+  readonly profile: { readonly setting: string }
+  readonly memory: Record<never, never>
+  readonly release: Record<never, never>
+  readonly epochs: { readonly task: Task; readonly folder: string; readonly setting: string; readonly epochs: number }
+}
+export interface Answered {
+  readonly prepare: Prepared
+  readonly first: { readonly setting: string }
+  /** Class probabilities of the first batch. */
+  readonly answer: { readonly values: readonly number[] }
+  readonly turn: Turn
+  /** Share of the time that the engine's own kernels take, where the engine can tell. */
+  readonly profile: { readonly kernelShare?: number }
+  readonly memory: { readonly peakBytes: number }
+  readonly release: Record<never, never>
+  /** Seconds to read and unpack the files, and of every epoch; the accuracy on what was trained on, in the last. */
+  readonly epochs: { readonly readSeconds: number; readonly seconds: readonly number[]; readonly accuracy: number }
+}
+
+/** Pixels of a batch as everybody has them, [n, h, w, c]: neither all alike nor random; labels are 0 to 9 in turn. */
+export const pixelAt = (i: number): number => (i * 7919) % 256
