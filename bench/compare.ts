@@ -12,7 +12,7 @@ const LONG = 3
 /** Who needs longer for a batch gets a smaller one. */
 const LONGEST_BATCH = 15
 /** Seconds that a task may lose by waiting until nobody else computes. */
-const PATIENCE = Number(process.env["FOVEA_BENCH_PATIENCE"] ?? 60)
+const PATIENCE = 60
 
 /** What somebody has shown. */
 export interface Figure {
