@@ -46,7 +46,7 @@ export const wasm: readonly Fault[] = [
   },
   {
     name: 'elementwise: axes are merged that an operand walks otherwise',
-    file: 'src/engines/wasm/kernels/elementwise.ts',
+    file: 'src/graph/shape.ts',
     find: 'full.every((own, i) => strides[i][last] === own[axis] * size)',
     replace: 'full.some((own, i) => strides[i][last] === own[axis] * size)',
     tests: ['wasm: broadcasting'],
