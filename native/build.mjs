@@ -35,7 +35,7 @@ const vectors = {
   baseline: [],
   ...(process.arch === 'x64' && {
     avx2: ['-mavx2', '-mfma', '-mf16c', '-mbmi2'],
-    avx512: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mprefer-vector-width=512'],
+    avx512: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mprefer-vector-width=512', '--param=vect-partial-vector-usage=1'],
   }),
 }
 

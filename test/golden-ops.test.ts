@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import type { Numbers } from '../src/compile/engine.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
-import { wasmEngine } from '../src/engines/wasm/engine.ts'
 import type { Node } from '../src/graph/node.ts'
 import { input } from '../src/graph/node.ts'
 import { activations } from '../src/nn/activations.ts'
@@ -14,6 +13,7 @@ import { gather, oneHot } from '../src/ops/indexing.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { concat, pad, slice, transpose } from '../src/ops/movement.ts'
 import { argmax, max, mean, sum } from '../src/ops/reduction.ts'
+import { openFast } from './engines.ts'
 import { golden } from './golden.ts'
 import { assertClose, evaluate } from './tensors.ts'
 
@@ -45,7 +45,7 @@ const elementwise: Readonly<Record<string, (...x: Node[]) => Node>> = elementwis
 const file = golden<{ name: string; op: string; attrs: object }>('ops')
 const judges = [
   { engine: referenceEngine(), tolerance: 1e-13 },
-  { engine: wasmEngine({ threads: 2 }), tolerance: 1e-6 },
+  ...openFast().map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

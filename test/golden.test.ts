@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import type { Engine, Numbers } from '../src/compile/engine.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
-import { wasmEngine } from '../src/engines/wasm/engine.ts'
 import type { Node } from '../src/graph/node.ts'
 import { input } from '../src/graph/node.ts'
 import type { ConvolutionAttrs } from '../src/ops/convolution.ts'
@@ -15,6 +14,7 @@ import { batchNorm, logSoftmax, moments, softmax } from '../src/ops/normalizatio
 import type { PoolAttrs } from '../src/ops/pooling.ts'
 import { averagePool, maxPool } from '../src/ops/pooling.ts'
 import { mean, sum } from '../src/ops/reduction.ts'
+import { openFast } from './engines.ts'
 import { golden } from './golden.ts'
 import { assertClose, evaluate } from './tensors.ts'
 
@@ -30,7 +30,7 @@ interface Judge {
 
 const judges: readonly Judge[] = [
   { engine: referenceEngine(), tolerance: 1e-13, tiny: 0, huge: Infinity },
-  { engine: wasmEngine({ threads: 2 }), tolerance: 1e-6, tiny: 2 ** -126, huge: 2 ** 127.999 },
+  ...openFast().map((engine) => ({ engine, tolerance: 1e-6, tiny: 2 ** -126, huge: 2 ** 127.999 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Layer, Model } from '../src/index.ts'
 import { defineLayer, fromArrays, input, layers, model, modelFrom, ops, options, sequential } from '../src/index.ts'
+import { fastEngines } from './engines.ts'
 import { failure } from './failure.ts'
 import { small, train } from './small-model.ts'
 
@@ -21,7 +22,7 @@ const close = (got: ArrayLike<number>, wanted: readonly number[], tolerance = 1e
   })
 }
 
-for (const engine of ['reference', 'wasm'] as const) {
+for (const engine of ['reference', ...fastEngines] as const) {
   test(`batchNormalization, ${engine}: the numbers of Keras`, async () => {
     const net = sequential({ inputShape: [1], engine }, [batchNormalization(), dense({ units: 2 })])
     assert.deepEqual(Object.keys(await net.weights()).slice(0, 4), [

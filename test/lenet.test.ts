@@ -11,6 +11,7 @@ import { Session } from '../src/model/session.ts'
 import { settleOptimizer } from '../src/nn/optimizers.ts'
 import { stepRates } from '../src/nn/step.ts'
 import { zoo } from '../src/zoo/index.ts'
+import { fastEngines } from './engines.ts'
 import { golden as readGolden } from './golden.ts'
 
 interface Parameter {
@@ -165,52 +166,54 @@ test('reference: ten steps of LeNet agree with torch.float64 to 1e-9', async () 
   })
 })
 
-test('wasm: gradients within 1e-5, losses within 1e-4, 97 % of the weights within 1e-5 after ten Adam steps', async () => {
-  const engine = openEngine({ engine: 'wasm', threads: 2 })
-  const { gradients, losses, accuracies, last } = await train(engine)
-  await engine.close()
-  truth('losses').forEach((wanted, i) => {
-    assert.ok(Math.abs(losses[i] - wanted) < 1e-4, `loss ${i + 1}: ${losses[i]} instead of ${wanted}`)
+for (const name of fastEngines) {
+  test(`${name}: gradients within 1e-5, losses within 1e-4, 97 % of the weights within 1e-5 after ten Adam steps`, async () => {
+    const engine = openEngine({ engine: name, threads: 2 })
+    const { gradients, losses, accuracies, last } = await train(engine)
+    await engine.close()
+    truth('losses').forEach((wanted, i) => {
+      assert.ok(Math.abs(losses[i] - wanted) < 1e-4, `loss ${i + 1}: ${losses[i]} instead of ${wanted}`)
+    })
+    assert.deepEqual(accuracies, Array.from(truth('accuracies')))
+    let [within, all, worst] = [0, 0, 0]
+    parameters.forEach((parameter, i) => {
+      const wanted = Array.from(truth(`gradient/${parameter.name}`))
+      const off = distance(sampled(gradients[i], parameter), wanted) / norm(wanted)
+      assert.ok(off < 1e-5, `gradient of ${parameter.name}: off by ${off}`)
+      const differences = sampled(last[i], parameter).map((x, k) => Math.abs(x - truth(`weight/${parameter.name}`)[k]))
+      within += differences.filter((d) => d <= 1e-5).length
+      all += differences.length
+      worst = Math.max(worst, ...differences)
+    })
+    assert.ok(within / all >= 0.97, `${((100 * within) / all).toFixed(2)} % of the weights are within 1e-5`)
+    assert.ok(worst <= options.learningRate, `a weight is off by ${worst}`)
   })
-  assert.deepEqual(accuracies, Array.from(truth('accuracies')))
-  let [within, all, worst] = [0, 0, 0]
-  parameters.forEach((parameter, i) => {
-    const wanted = Array.from(truth(`gradient/${parameter.name}`))
-    const off = distance(sampled(gradients[i], parameter), wanted) / norm(wanted)
-    assert.ok(off < 1e-5, `gradient of ${parameter.name}: off by ${off}`)
-    const differences = sampled(last[i], parameter).map((x, k) => Math.abs(x - truth(`weight/${parameter.name}`)[k]))
-    within += differences.filter((d) => d <= 1e-5).length
-    all += differences.length
-    worst = Math.max(worst, ...differences)
-  })
-  assert.ok(within / all >= 0.97, `${((100 * within) / all).toFixed(2)} % of the weights are within 1e-5`)
-  assert.ok(worst <= options.learningRate, `a weight is off by ${worst}`)
-})
 
-test('a step with a number that is not finite leaves weights and optimizer as they were, to the bit', async () => {
-  const engine = openEngine({ engine: 'wasm', threads: 2 })
-  const session = await Session.open(network, engine, 3)
-  const adam = settleOptimizer('adam')
-  await session.addFilled(trainingSpecs(network, adam))
-  const fields = {
-    name: 'bad',
-    inputs: { x: { shape: [28, 28, 1], dtype: 'float32' } },
-    targets: { y: { shape: [], dtype: 'int32' } },
-  } as const
-  const program = await session.program('t', () =>
-    trainingGoals(network, objectiveFor(network, fields), { size: 2, ...fields }, adam),
-  )
-  const before = await session.values()
-  const result = await program.run({
-    'input/x': new Float32Array(2 * 784).fill(Infinity),
-    'target/y': Int32Array.of(1, 2),
-    weights: Float32Array.of(1, 1),
-    present: Float32Array.of(1, 1),
-    'rate/rate': Float32Array.of(0.001),
+  test(`${name}: a step with a number that is not finite leaves weights and optimizer as they were, to the bit`, async () => {
+    const engine = openEngine({ engine: name, threads: 2 })
+    const session = await Session.open(network, engine, 3)
+    const adam = settleOptimizer('adam')
+    await session.addFilled(trainingSpecs(network, adam))
+    const fields = {
+      name: 'bad',
+      inputs: { x: { shape: [28, 28, 1], dtype: 'float32' } },
+      targets: { y: { shape: [], dtype: 'int32' } },
+    } as const
+    const program = await session.program('t', () =>
+      trainingGoals(network, objectiveFor(network, fields), { size: 2, ...fields }, adam),
+    )
+    const before = await session.values()
+    const result = await program.run({
+      'input/x': new Float32Array(2 * 784).fill(Infinity),
+      'target/y': Int32Array.of(1, 2),
+      weights: Float32Array.of(1, 1),
+      present: Float32Array.of(1, 1),
+      'rate/rate': Float32Array.of(0.001),
+    })
+    assert.equal(result['finite'][0], 0)
+    const after = await session.values()
+    assert.equal(after[HALTED][0], 1, 'and so it stays until the next fit')
+    assert.deepEqual({ ...after, [HALTED]: before[HALTED] }, before)
+    await engine.close()
   })
-  assert.equal(result['finite'][0], 0)
-  const after = await session.values()
-  assert.equal(after[HALTED][0], 1, 'and so it stays until the next fit')
-  assert.deepEqual({ ...after, [HALTED]: before[HALTED] }, before)
-  await engine.close()
-})
+}

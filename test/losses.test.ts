@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
-import { wasmEngine } from '../src/engines/wasm/engine.ts'
 import type { TypedArray } from '../src/graph/dtype.ts'
 import type { Node } from '../src/graph/node.ts'
 import { constant, input } from '../src/graph/node.ts'
@@ -20,6 +19,7 @@ import { neg, sigmoid } from '../src/ops/elementwise.ts'
 import { gradients } from '../src/ops/gradient.ts'
 import { softmax } from '../src/ops/normalization.ts'
 import { mean } from '../src/ops/reduction.ts'
+import { openFast } from './engines.ts'
 import { failure } from './failure.ts'
 import { golden } from './golden.ts'
 import { assertClose, evaluate } from './tensors.ts'
@@ -28,7 +28,7 @@ const { dense, flatten } = layers
 
 const judges = [
   { engine: referenceEngine(), tolerance: 1e-13 },
-  { engine: wasmEngine({ threads: 2 }), tolerance: 1e-6 },
+  ...openFast().map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -1,6 +1,7 @@
-/** Errors of the wasm engine's functions in units in the last place, against Math.* in float64. */
+/** Errors of the fast engines' functions in units in the last place, against Math.* in float64. */
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { after, suite, test } from 'node:test'
+import { expressionFields } from '../src/engines/native/expression.ts'
 import { assemble } from '../src/engines/wasm/assembler.ts'
 import { render } from '../src/engines/wasm/expression.ts'
 import { FunctionWriter } from '../src/engines/wasm/function.ts'
@@ -14,6 +15,8 @@ import { elementwiseOps } from '../src/ops/elementwise.ts'
 import { normalCdf as normalShare, erf as trueErf } from '../src/ops/error-function.ts'
 import type { Scalar } from '../src/ops/scalar.ts'
 import * as scalars from '../src/ops/scalar.ts'
+import { theAddon } from './native-descriptions.ts'
+import { available } from './require.ts'
 
 const { exp, log, sigmoid, sqrt, tanh, erf, gelu, silu, softplus, mish } = elementwiseOps
 const { s, scalarFns } = scalars
@@ -24,27 +27,59 @@ const LARGEST = (2 - 2 ** -23) * 2 ** 127
 const argument = input('x', [1])
 const expressionOf = (op: (x: Node) => Node): Scalar => (op(argument).attrs as unknown as ElementwiseAttrs).f
 
+type Formula = Scalar | { readonly call: string }
 /** A function of blocks of floats: `x` is replaced by its results; a second argument is a number. */
-function functionOf(of: Scalar | { readonly call: string }, fused: boolean, second = 0): (x: Float32Array) => void {
-  const f = new FunctionWriter(fused)
-  const at = f.local('i32')
-  const result = f.local('v128')
-  const read = v128.load(at.get)
-  const { code, results } =
-    'call' in of
-      ? { code: result.set([read, of]), results: [result] }
-      : render(f, [of], (i) => (i === 0 ? read : f32x4.const(second)))
-  const body = f.loop(at, i32.const(0), i32.const(BLOCK * 4), 16, [code, v128.store(at.get, results[0].get)])
-  const module = assemble([f.finish('run', body, { exported: true }), ...mathFunctions(fused)], { shared: false })
-  const memory = new WebAssembly.Memory({ initial: (BLOCK * 4) / 65536 })
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } })
-  const floats = new Float32Array(memory.buffer)
-  return (x) => {
-    floats.set(x)
-    ;(exports['run'] as () => void)()
-    x.set(floats)
+type Maker = (of: Formula, second?: number) => (x: Float32Array) => void | Promise<void>
+
+const onWasm =
+  (fused: boolean): Maker =>
+  (of, second = 0) => {
+    const f = new FunctionWriter(fused)
+    const at = f.local('i32')
+    const result = f.local('v128')
+    const read = v128.load(at.get)
+    const { code, results } =
+      'call' in of
+        ? { code: result.set([read, of]), results: [result] }
+        : render(f, [of], (i) => (i === 0 ? read : f32x4.const(second)))
+    const body = f.loop(at, i32.const(0), i32.const(BLOCK * 4), 16, [code, v128.store(at.get, results[0].get)])
+    const module = assemble([f.finish('run', body, { exported: true }), ...mathFunctions(fused)], { shared: false })
+    const memory = new WebAssembly.Memory({ initial: (BLOCK * 4) / 65536 })
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } })
+    const floats = new Float32Array(memory.buffer)
+    return (x) => {
+      floats.set(x)
+      ;(exports['run'] as () => void)()
+      x.set(floats)
+    }
+  }
+
+function onNative(): Maker {
+  const machine = new (theAddon().Engine)(2)
+  after(() => machine.close())
+  return (of, second = 0) => {
+    const [x, number] = [[BLOCK], []].map((shape) => ({ shape, dtype: 'float32' }) as const)
+    const fields = expressionFields([BLOCK], [x, number], [of as Scalar], ['float32'])
+    const { handle: operation } = machine.operation({ kind: 'elementwise', where: 'a function', ...fields })
+    const places = [BLOCK * 4, 4, BLOCK * 4].map((bytes) => ({ in: 'own', bytes }) as const)
+    const stages = [{ operation, operands: [0, 1, 2], written: [2] }]
+    const { program } = machine.load({ arenaBytes: 0, places, stages })
+    return async (values) => {
+      const [y] = await machine.run(program, [0, values, 1, Float32Array.of(second)], [2])
+      values.set(new Float32Array(y))
+    }
   }
 }
+
+const { skip } = available('native')
+/** FOVEA_NATIVE_LOOPS chooses another set of native loops: test/native-loops.test.ts does. */
+const makers: readonly { name: string; make: () => Maker; skip: string | false }[] = [
+  ...(hasFusedMultiplyAdd()
+    ? [{ name: 'wasm, fused multiply-add', make: () => onWasm(true), skip: false as const }]
+    : []),
+  { name: 'wasm, two roundings', make: () => onWasm(false), skip: false },
+  { name: `native${skip ? '' : `, ${theAddon().info().loops}`}`, make: onNative, skip },
+]
 
 /** The distance between floats around `truth`; below the smallest normal number they lie evenly. */
 function unit(truth: number): number {
@@ -55,7 +90,7 @@ function unit(truth: number): number {
 
 interface Row {
   readonly name: string
-  readonly of: Scalar | { readonly call: string }
+  readonly of: Formula
   readonly truth: (x: number) => number
   /** Where it is looked at closely, beside every 2039th float there is. */
   readonly close: readonly (readonly [number, number])[]
@@ -161,15 +196,18 @@ function* spread(): Generator<Float32Array> {
 const grid = ([low, high]: readonly [number, number]): Float32Array =>
   Float32Array.from({ length: BLOCK }, (_, i) => low + ((high - low) * i) / (BLOCK - 1))
 
-for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
-  suite(`math, ${fused ? 'fused multiply-add' : 'two roundings'}`, () => {
+for (const { name: how, make, skip } of makers) {
+  suite(`math, ${how}`, { skip }, () => {
+    const functionOf = make()
     for (const { name, of, truth, close, within: [from, to] = [-Infinity, Infinity], worst, worstSubnormal } of rows) {
-      test(`${name}: at most ${worst} ulp`, (t) => {
-        const run = functionOf(of, fused)
+      // of the addon's functions, expressions reach all but this one
+      const isInside = 'call' in of && make === onNative
+      test(`${name}: at most ${worst} ulp`, { skip: isInside && 'test/random.test.ts has the numbers' }, async (t) => {
+        const run = functionOf(of)
         const most = { normal: 0, at: 0, subnormal: 0, below: 0 }
         for (const x of [...close.map(grid), ...spread()]) {
           const y = x.slice()
-          run(y)
+          await run(y)
           for (let i = 0; i < BLOCK; i++) {
             if (x[i] < from || x[i] > to) continue
             const wanted = truth(x[i])
@@ -191,13 +229,13 @@ for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
       })
     }
 
-    test('pow: its corners, to the bit', () => {
+    test('pow: its corners, to the bit', async () => {
       const bases = [0, -0, 1, -1, 0.5, -3, 1e-45, 3e38, Infinity, -Infinity, NaN]
       const exponents = [0, -0, 1, -1, 3, -3, 4, 0.25, -0.25, 2 ** 24 + 2, 1e10, Infinity, -Infinity, NaN]
       for (const b of exponents) {
         const block = new Float32Array(BLOCK).fill(1)
         block.set(bases)
-        functionOf(s.pow(scalars.argument(0), scalars.argument(1)), fused, b)(block)
+        await functionOf(s.pow(scalars.argument(0), scalars.argument(1)), b)(block)
         for (const [i, a] of bases.entries()) {
           const wanted = Math.fround(scalarFns.pow(Math.fround(a), b))
           assert.ok(Object.is(block[i], wanted), `${a} ^ ${b} is ${block[i]}, not ${wanted}`)
@@ -205,7 +243,7 @@ for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
       }
     })
 
-    test('the ends of the line, to the bit', () => {
+    test('the ends of the line, to the bit', async () => {
       const smallest = 2 ** -149
       const table: readonly [op: (x: Node) => Node, x: number, y: number][] = [
         [exp, 0, 1],
@@ -258,7 +296,7 @@ for (const fused of hasFusedMultiplyAdd() ? [true, false] : [false]) {
       ]
       for (const [op, x, y] of table) {
         const block = new Float32Array(BLOCK).fill(x)
-        functionOf(expressionOf(op), fused)(block)
+        await functionOf(expressionOf(op))(block)
         assert.ok(Object.is(block[0], y), `${op(argument).attrs.label}(${x}) is ${block[0]}, not ${y}`)
       }
     })

@@ -8,6 +8,7 @@ import { readSafetensors } from '../src/files/safetensors.ts'
 import { loadModel } from '../src/index.ts'
 import { modelFrom } from '../src/model/build.ts'
 import { modelFromBytes } from '../src/model/file.ts'
+import { fastEngines } from './engines.ts'
 import { failure } from './failure.ts'
 import { enormous, goodModel, newer, refused, refusedLarge } from './hostile/model-refused.ts'
 import { judged, settings, small, train } from './small-model.ts'
@@ -48,7 +49,7 @@ test('a file that is refused is named by its path; one that is not there too', a
 })
 
 test('what a small file claims of large memory is refused before a run', async () => {
-  for (const engine of ['reference', 'wasm'] as const) {
+  for (const engine of ['reference', ...fastEngines] as const) {
     await using net = modelFrom(enormous, 'some.file', { engine })
     await assert.rejects(net.predict(new Uint8Array(36)), failure('E_LIMIT', engine, 'more memory'))
   }

@@ -54,7 +54,7 @@ test('fit learns, reports each epoch and batch, and trains on the smaller last b
 
 test('same seed: the same weights for 1, 2 and 4 threads; another seed: others', async () => {
   const bytes = async (threads: number, seed = 5): Promise<Uint8Array> => {
-    const net = small({ threads })
+    const net = small({ engine: 'wasm', threads })
     await net.fit(train, { ...settings, seed })
     return net.toBytes()
   }

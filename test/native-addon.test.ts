@@ -43,9 +43,9 @@ describe('what it says of the machine', { skip }, () => {
   ]
   for (const [flag, most, isa] of rows)
     test(`${isa}, at most`, { skip: !flags.includes(flag) && `this processor has no ${flag}` }, () => {
-      const info = looked({ ONEDNN_MAX_CPU_ISA: most, OMP_NUM_THREADS: '3' })
+      const info = looked({ ONEDNN_MAX_CPU_ISA: most })
       assert.equal(info['isa'], isa)
-      assert.equal(info['threads'], 3)
+      assert.match(info['loops'], /^(AVX-512|AVX2|SSE2)$/)
       assert.match(info['onednn'], /^[23]\.\d+\.\d+$/)
       assert.match(info['compiler'], /^g\+\+ \d/)
     })

@@ -6,7 +6,6 @@ import type { Engine, Numbers } from '../src/compile/engine.ts'
 import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
-import { wasmEngine } from '../src/engines/wasm/engine.ts'
 import type { Node } from '../src/graph/node.ts'
 import { input, nameOf, variable } from '../src/graph/node.ts'
 import type { FitOptions } from '../src/index.ts'
@@ -15,6 +14,7 @@ import type { Optimizer } from '../src/nn/optimizers.ts'
 import { settleOptimizer } from '../src/nn/optimizers.ts'
 import type { Trained } from '../src/nn/step.ts'
 import { averageName, learningRateAt, nextState, slotName, stepRates, stepSlots } from '../src/nn/step.ts'
+import { openFast } from './engines.ts'
 import { failure } from './failure.ts'
 import { golden } from './golden.ts'
 import { assertClose } from './tensors.ts'
@@ -27,7 +27,7 @@ interface Case {
 
 const judges: readonly { engine: Engine; tolerance: number }[] = [
   { engine: referenceEngine(), tolerance: 1e-12 },
-  { engine: wasmEngine({ threads: 1 }), tolerance: 1e-6 },
+  ...openFast(1).map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -10,7 +10,7 @@ const wanted = {
     hint: 'apt-get install chromium, or name one in FOVEA_CHROMIUM',
   },
   native: {
-    places: [process.env['FOVEA_NATIVE_ADDON'], 'native/build/fovea.node'],
+    places: [process.env['FOVEA_NATIVE_ADDON'] || 'native/build/fovea.node'],
     hint: 'npm run native, with apt-get install g++ libdnnl-dev',
   },
   mnist: {

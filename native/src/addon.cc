@@ -283,7 +283,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
               std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
             engine->run(*program);
             for (const auto &[place, to] : taken)
-              std::memcpy(to, program->at(place, arena), size_t(program->places()[place].bytes));
+              std::copy_n(program->at(place, arena), program->places()[place].bytes, to);
           },
           std::move(results));
     });
@@ -301,7 +301,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       results.push_back(Napi::Persistent(buffer));
       return ask(
           call.Env(),
-          [tensor, bytes, to = buffer.Data()](Job &) { std::memcpy(to, tensor->bytes->data(), size_t(bytes)); },
+          [tensor, bytes, to = static_cast<char *>(buffer.Data())](Job &) { std::copy_n(tensor->bytes->data(), bytes, to); },
           std::move(results));
     });
   }

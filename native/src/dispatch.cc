@@ -1,4 +1,7 @@
-// Which set of loops this processor runs.
+// Which set of loops this processor runs: the widest that it has. FOVEA_NATIVE_LOOPS=baseline|avx2 holds it to less, for tests.
+#include <cstdlib>
+#include <cstring>
+
 #include "vector.hpp"
 
 namespace fovea {
@@ -12,11 +15,19 @@ extern const VectorLoops table;
 namespace isa_avx512 {
 extern const VectorLoops table;
 }
-static int level() {
+static int most() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
     return 2;
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
+}
+static int level() {
+  static const int chosen = [] {
+    const char *held = std::getenv("FOVEA_NATIVE_LOOPS");
+    const int wanted = !held ? 2 : std::strcmp(held, "baseline") == 0 ? 0 : std::strcmp(held, "avx2") == 0 ? 1 : 2;
+    return wanted < most() ? wanted : most();
+  }();
+  return chosen;
 }
 const VectorLoops &loops() {
   static const VectorLoops *const chosen =

@@ -147,12 +147,12 @@ void Expression::store(const Output &output, char *to, float *const *values, int
   else std::memmove(reinterpret_cast<float *>(to) + at, from, n * sizeof(float));
 }
 
-Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) {
+Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type) : source_(source) {
   if (!fields.has("tail")) return;
   expression_ = std::make_unique<Expression>(fields.object("tail"));
   const bool fits = expression_->elements() == elements && expression_->outputs().size() == 1 &&
                     expression_->outputs()[0].type == type && !expression_->inputs().empty() &&
-                    expression_->inputs()[0].type == type && expression_->inputs()[0].walk == Expression::Walk::whole;
+                    expression_->inputs()[0].type == source && expression_->inputs()[0].walk == Expression::Walk::whole;
   if (!fits) throw fields.wrong("tail", "an expression over the result");
   first_ = owner.operandBytes.size();
   for (size_t i = 1; i < expression_->inputs().size(); i++) {
@@ -179,6 +179,12 @@ void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   inPieces(team, end - begin, grain, [&](int64_t from, int64_t to, int thread) {
     expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
   }, SHARED);
+}
+
+void Tail::runFrom(char *source, const Team &team, int64_t begin, int64_t end) {
+  // elements are counted from the first of all: from there, the source would begin so much earlier
+  inputs_[0] = reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(source_, begin));
+  run(team, begin, end);
 }
 
 namespace {

@@ -75,17 +75,22 @@ class Expression {
 inline int64_t bytesOf(Type type, int64_t elements) { return bytesOf(type) * elements; }
 
 /// What an expression does to the result of another operation: input 0 and output 0 are that result, the other inputs follow.
+/// The result may be of another type than what becomes of it: then it stands elsewhere.
 class Tail {
  public:
-  Tail(const Fields &fields, Operation &owner, int64_t elements, Type type);
+  Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) : Tail(fields, owner, elements, type, type) {}
+  Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type);
   explicit operator bool() const { return expression_ != nullptr; }
   void bind(const std::vector<char *> &operands, char *result);
   /// Elements [begin, end) of the result, in place.
   void run(float *scratch, int64_t begin, int64_t end) const;
   void run(const Team &team, int64_t begin, int64_t end) const;
+  /// The same of a result whose element `begin` stands at `source`.
+  void runFrom(char *source, const Team &team, int64_t begin, int64_t end);
 
  private:
   std::unique_ptr<Expression> expression_;
+  Type source_;
   size_t first_ = 0;  // operand of the first extra
   std::vector<char *> inputs_;
   char *output_ = nullptr;

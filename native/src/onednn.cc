@@ -124,7 +124,8 @@ Dims spatial(const Fields &fields, const char *name, size_t rank, int64_t least)
 }
 
 /// fields: of (forward, input, kernel), x and y [n, c, ...spatial], kernel [groups, filters, channels, ...window], strides,
-/// dilation, before, after, dtype of x and kernel, result dtype, bias?, tail?.
+/// dilation, before, after, dtype of x and kernel, result dtype, bias?, tail?, stored? (the tail's dtype, where it is another:
+/// then the result is a part at a time, in an operand of its own, and what the tail makes of it follows the scratch).
 class Convolution : public Product {
  public:
   explicit Convolution(const Fields &fields) : Product(fields.where()) {
@@ -148,6 +149,8 @@ class Convolution : public Product {
     product(x, where), product(y, where), product(k, where);
     type_ = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
     const Type result = typeOf(fields, "result", {Type::float32, Type::bfloat16});
+    const Type stored = fields.has("stored") ? typeOf(fields, "stored", {Type::bfloat16}) : result;
+    isStored_ = stored != result;
     hasBias_ = fields.flag("bias");
     of_ = fields.text("of");
     if (of_ != "forward" && of_ != "input" && of_ != "kernel") throw fields.wrong("of", "forward, input or kernel");
@@ -174,12 +177,19 @@ class Convolution : public Product {
     plainDims_ = kd, plainSteps_ = steps;
 
     guarded(where, [&] { isForward ? planForward() : isKernel ? planKernel() : isTurned_ ? planTurned() : planInput(); });
-    if (!isKernel) tail_ = std::make_unique<Tail>(fields, *this, imageElements_ * images_, result);
+    if (isStored_ && (isKernel || !fields.has("tail"))) throw fields.wrong("stored", "what a tail makes");
+    if (isStored_) operandBytes.push_back(bytesOf(stored, imageElements_ * images_));
+    stored_ = operandBytes.size() - 1;
+    if (!isKernel) tail_ = std::make_unique<Tail>(fields, *this, imageElements_ * images_, result, stored);
     needs.packed = isSame() ? 0 : int64_t(packed.get_size());
   }
 
+  void bind(const std::vector<char *> &operands) override {
+    Product::bind(operands);
+    if (isStored_) tail_->bind(operands, operands[stored_]);
+  }
   void run(const Team &team) override {
-    if (chunk_ == images_) {
+    if (chunk_ == images_ && !isStored_) {
       execute();
       if (tail_) tail_->run(team, 0, imageElements_ * images_);
       return;
@@ -189,9 +199,11 @@ class Convolution : public Product {
     const int64_t sourceBytes = operandBytes[source] / images_ * chunk_, targetBytes = imageElements_ * chunk_ * resultBytes_;
     for (int64_t at = 0; at < images_ / chunk_; at++) {
       memories_[source].second.set_data_handle(operands_[source] + at * sourceBytes);
-      memories_[result_].second.set_data_handle(operands_[result_] + at * targetBytes);
+      const int64_t begin = at * chunk_ * imageElements_, end = begin + chunk_ * imageElements_;
+      if (!isStored_) memories_[result_].second.set_data_handle(operands_[result_] + at * targetBytes);
       execute();
-      tail_->run(team, at * chunk_ * imageElements_, (at + 1) * chunk_ * imageElements_);
+      if (isStored_) tail_->runFrom(operands_[result_], team, begin, end);
+      else tail_->run(team, begin, end);
     }
   }
 
@@ -200,7 +212,8 @@ class Convolution : public Product {
   Dims strides_, dilation_, before_, after_, plainDims_, plainSteps_;
   int64_t groups_, images_, imageElements_, chunk_, resultBytes_;
   Type type_;
-  bool hasBias_, isTurned_;
+  bool hasBias_, isTurned_, isStored_;
+  size_t stored_;
   Desc x_, y_, kernel_, bias_;
   dnnl::convolution_forward::primitive_desc forward_;
   dnnl::convolution_backward_data::primitive_desc input_;
@@ -240,7 +253,7 @@ class Convolution : public Product {
     add(DNNL_ARG_WEIGHTS, packed);
     if (bias) add(DNNL_ARG_BIAS, bias_);
     result_ = memories_.size();
-    add(targetArgument, target, images_ / chunk_);
+    add(targetArgument, target, isStored_ ? 1 : images_ / chunk_);
     add(DNNL_ARG_SCRATCHPAD, scratch);
   }
   void planForward() {

@@ -44,9 +44,9 @@ class Copy : public Simple {
       throw fields.wrong("sizes", "an entry an axis, as 'source' and 'target'");
     sourceOffset_ = fields.integer("sourceOffset", 0, MOST);
     targetOffset_ = fields.integer("targetOffset", 0, MOST);
-    product(sizes_, where);
-    operandBytes = {reachOf(sizes_, source_, sourceOffset_, fields) * bytes_,
-                    reachOf(sizes_, target_, targetOffset_, fields) * bytes_};
+    const int64_t elements = product(sizes_, where), reach = reachOf(sizes_, target_, targetOffset_, fields);
+    if (reach - targetOffset_ < elements) throw fields.wrong("target", "a place for every element");
+    operandBytes = {reachOf(sizes_, source_, sourceOffset_, fields) * bytes_, reach * bytes_};
   }
   void run(const Team &team) override {
     const int64_t width = sizes_.back(), rows = product(sizes_, where) / width;

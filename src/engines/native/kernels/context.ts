@@ -2,8 +2,7 @@
 import type { Stage } from '../../../compile/engine.ts'
 import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
-import type { StorageDType } from '../../../graph/dtype.ts'
-import type { Shape } from '../../../graph/shape.ts'
+import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Description, Operation, OperationHandle } from '../addon.ts'
 import { expressionFields } from '../expression.ts'
@@ -90,9 +89,9 @@ export interface Tail {
   readonly extras: readonly Value[]
 }
 
-/** The fields of a tail over a result of this shape and dtype. */
-export const tailFields = ({ f, extras }: Tail, shape: Shape, dtype: StorageDType) =>
-  expressionFields(shape, [{ shape, dtype }, ...extras], [f], [dtype])
+/** The fields of a tail over a result of this shape; `from` is the dtype that the result has before it, the output's as a rule. */
+export const tailFields = ({ f, extras }: Tail, { shape, dtype }: StoredSpec, from: StorageDType = dtype) =>
+  expressionFields(shape, [{ shape, dtype: from }, ...extras], [f], [dtype])
 
 /** A tail as a loop of its own, from a result to the output. */
 export function tailStage({ f, extras }: Tail, from: Value, output: Value, context: Context): NativeStage {

@@ -4,8 +4,8 @@ import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
-import type { Lower, Lowering } from './context.ts'
-import { scratch, stage, tailFields, tailStage } from './context.ts'
+import type { Lower, Lowering, Tail } from './context.ts'
+import { scratch, stage, tailFields } from './context.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -36,38 +36,40 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
   const { bias, rest } = splitBias(tail, output)
-  const result = resultOf(rest, output)
-  const own = result === output ? rest : undefined
+  const ending = endingOf(rest, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'forward',
     where: where('convolution', x.shape, kernel.shape),
     ...fieldsOf([x.shape, kernel.shape, output.shape], attrs),
     dtype: x.dtype,
-    result: result.dtype,
     bias: bias !== undefined,
-    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
+    ...ending.fields,
   })
   const weights = packed(operation, kernel, context)
-  return [
-    ...weights.stages,
-    stage(operation, [
-      { reads: x },
-      { reads: weights.value },
-      ...(bias ? [{ reads: bias }] : []),
-      { writes: result },
-      { writes: scratch(operation.scratch) },
-      ...(own?.extras ?? []).map((reads) => ({ reads })),
-    ]),
-    ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
-  ]
+  const first = [x, weights.value, ...(bias ? [bias] : [])].map((reads) => ({ reads }))
+  return [...weights.stages, stage(operation, [...first, ...ending.operands(operation, first.length)])]
+}
+
+/** How a convolution ends: its dtype and tail, and the operands from its result on. */
+function endingOf(tail: Tail | undefined, output: Value) {
+  const { dtype: result } = resultOf(tail, output)
+  const stored = result === output.dtype ? undefined : output.dtype
+  return {
+    fields: { result, ...(stored && { stored }), ...(tail && { tail: tailFields(tail, output, result) }) },
+    operands: ({ scratch: bytes, operandBytes }: Operation, at: number) => [
+      ...(stored ? [{ writes: scratch(operandBytes[at]) }] : [{ writes: output }]),
+      { writes: scratch(bytes) },
+      ...(stored ? [{ writes: output }] : []),
+      ...(tail?.extras ?? []).map((reads) => ({ reads })),
+    ],
+  }
 }
 
 export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [dy, kernel] = inputs
-  const result = resultOf(tail, output)
-  const own = result === output ? tail : undefined
+  const ending = endingOf(tail, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'input',
@@ -75,21 +77,11 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     ...fieldsOf([output.shape, kernel.shape, dy.shape], attrs),
     turned: isTurned(step),
     dtype: dy.dtype,
-    result: result.dtype,
-    ...(own && { tail: tailFields(own, output.shape, output.dtype) }),
+    ...ending.fields,
   })
   const weights = packed(operation, kernel, context)
-  return [
-    ...weights.stages,
-    stage(operation, [
-      { reads: dy },
-      { reads: weights.value },
-      { writes: result },
-      { writes: scratch(operation.scratch) },
-      ...(own?.extras ?? []).map((reads) => ({ reads })),
-    ]),
-    ...(tail && !own ? [tailStage(tail, result, output, context)] : []),
-  ]
+  const first = [{ reads: dy }, { reads: weights.value }]
+  return [...weights.stages, stage(operation, [...first, ...ending.operands(operation, first.length)])]
 }
 
 /**

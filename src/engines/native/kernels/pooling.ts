@@ -58,7 +58,7 @@ function backward(of: string, step: Lowering<PoolAttrs>): readonly NativeStage[]
       tailStage(tail, target, output, context),
     ]
   }
-  const operation = context.operation({ ...fields, ...(tail && { tail: tailFields(tail, output.shape, stored) }) })
+  const operation = context.operation({ ...fields, ...(tail && { tail: tailFields(tail, output) }) })
   const reads = (x: Value) => ({ reads: x })
   return [stage(operation, [...inputs.map(reads), { writes: output }, ...(tail?.extras ?? []).map(reads)])]
 }
