@@ -12,7 +12,7 @@ const LONG = 3
 /** Who needs longer for a batch gets a smaller one. */
 const LONGEST_BATCH = 15
 /** Seconds that a task may lose by waiting until nobody else computes. */
-const PATIENCE = 60
+const PATIENCE = Number(process.env['FOVEA_BENCH_PATIENCE'] ?? 60)
 
 /** What somebody has shown. */
 export interface Figure {
@@ -51,12 +51,7 @@ interface Racer {
   readonly answer: readonly number[] | undefined
 }
 
-export async function compare(
-  task: Task,
-  entrants: readonly Entrant[],
-  rounds: number,
-  log: (line: string) => void,
-): Promise<Figure[]> {
+export async function compare(task: Task, entrants: readonly Entrant[], rounds: number): Promise<Figure[]> {
   const racers: Racer[] = []
   const failed: Figure[] = []
   for (const entrant of entrants) {
@@ -64,7 +59,6 @@ export async function compare(
       racers.push(await prepare(entrant, task))
     } catch (error) {
       failed.push({ entrant, task, batchSize: task.batchSize, turns: [], parametersChecked: false, error: said(error) })
-      log(`  ${entrant.name}: ${said(error)}`)
     }
   }
   const finished = await race(racers, rounds)

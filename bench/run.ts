@@ -15,7 +15,7 @@ import { installPeers } from './install.ts'
 import { Descriptions, parametersOf } from './plain-network.ts'
 import { print } from './print.ts'
 import type { Mode, Precision, Task } from './protocol.ts'
-import type { Bench, Report } from './report.ts'
+import type { Bench } from './report.ts'
 import { machineWith, precisions, reportOf } from './report.ts'
 import { epochs, starts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
@@ -61,7 +61,6 @@ function oneOf(flag: string, words: readonly string[], given: readonly string[])
   process.exit(2)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 const log = (line: string): void => console.error(line)
 if (chosen.peer.some((name) => peers[name].isPackage)) installPeers()
 const entrants = [
@@ -85,29 +84,40 @@ async function tasksOf(workload: string, sizes: readonly (readonly [Mode, number
     )
 }
 
-const none: Report = { results: [], peers: [], comparisons: [], failures: [] }
-const joined = (a: Report, b: Report): Report => ({
-  results: [...a.results, ...b.results],
-  peers: [...a.peers, ...b.peers],
-  comparisons: [...a.comparisons, ...b.comparisons],
-  failures: [...a.failures, ...b.failures],
-})
+/** What has been measured so far, all of it kept when the bench is stopped. */
+const found = { results: [], peers: [], comparisons: [], failures: [], starts: [], epochs: [] } as Found
+type Found = { -readonly [K in keyof Omit<Bench, 'machine'>]: Bench[K][number][] }
 
-async function speeds(): Promise<Report> {
-  let report = none
-  for (const workload of chosen.workload) {
-    for (const task of await tasksOf(workload, [
-      ['train', 128],
-      ['infer', 128],
-      ['infer', 1],
-    ])) {
-      // biome-ignore format: a line
-      const able = entrants.filter((entrant) => entrant.does(task.mode, task.precision))
-      log(`bench: ${workload}, ${task.mode}, batch ${task.batchSize}, ${task.precision}`)
-      report = joined(report, reportOf(await compare(task, able, rounds, log)))
-    }
+function tell(): void {
+  const bench: Bench = { machine: machineWith(found.results, threads), ...found }
+  if (flags.json) console.log(JSON.stringify(bench))
+  else print(bench)
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    tell()
+    process.exit(130)
+  })
+}
+
+/** Every way in which a network is measured. */
+// biome-ignore format: a line
+const kinds = [['train', 128], ['infer', 128], ['infer', 1]] as const
+
+async function speeds(workload: string): Promise<void> {
+  for (const task of await tasksOf(workload, kinds)) {
+    log(`bench: ${workload}, ${task.mode}, batch ${task.batchSize}, ${task.precision}`)
+    const able = entrants.filter((entrant) => entrant.does(task.mode, task.precision))
+    const { results, peers, comparisons, failures } = reportOf(await compare(task, able, rounds))
+    found.results.push(...results)
+    found.peers.push(...peers)
+    found.comparisons.push(...comparisons)
+    found.failures.push(...failures)
+    for (const { engine, imagesPerSecond } of results) log(`  ${engine}: ${imagesPerSecond.toFixed(1)} images/s`)
+    for (const { name, imagesPerSecond, setting } of peers)
+      log(`  ${name}: ${imagesPerSecond.toFixed(1)} images/s (${setting})`)
+    for (const { name, error } of failures) log(`  ${name}: ${error}`)
   }
-  return report
 }
 
 const whole = entrants.filter(({ row }) => row.isWhole)
@@ -116,25 +126,22 @@ const trainings = async (names: readonly string[]): Promise<Task[]> =>
   (await Promise.all(names.map((name) => tasksOf(name, [['train', 128]])))).flat()
 
 try {
-  const report = chosen.part.includes('speed') ? await speeds() : none
+  if (chosen.part.includes('speed')) for (const workload of chosen.workload) await speeds(workload)
   for (const entrant of entrants) entrant.close()
-  if (chosen.part.includes('starts')) log('bench: from the start of a process to its first step')
-  const started = chosen.part.includes('starts')
-    ? await starts(whole, await trainings(chosen.workload), wholeRounds)
-    : { figures: [], failures: [] }
-  if (chosen.part.includes('epochs')) log('bench: epochs of MNIST from its files')
-  const read = chosen.part.includes('epochs')
-    ? await epochs(whole, await trainings(chosen.workload.filter((name) => name === 'lenet')), wholeRounds)
-    : { figures: [], failures: [] }
-  const bench: Bench = {
-    machine: machineWith(report.results, threads),
-    ...report,
-    failures: [...report.failures, ...started.failures, ...read.failures],
-    starts: started.figures,
-    epochs: read.figures,
+  if (chosen.part.includes('starts')) {
+    log('bench: from the start of a process to its first step')
+    const { figures, failures } = await starts(whole, await trainings(chosen.workload), wholeRounds)
+    found.starts.push(...figures)
+    found.failures.push(...failures)
   }
-  if (flags.json) console.log(JSON.stringify(bench))
-  else print(bench)
+  if (chosen.part.includes('epochs')) {
+    log('bench: epochs of MNIST from its files')
+    const networks = chosen.workload.filter((name) => name === 'lenet')
+    const { figures, failures } = await epochs(whole, await trainings(networks), wholeRounds)
+    found.epochs.push(...figures)
+    found.failures.push(...failures)
+  }
+  tell()
 } finally {
   for (const entrant of entrants) entrant.close()
   descriptions.close()
