@@ -53,6 +53,12 @@ const script = `
   const soon = () => new Promise((done) => setTimeout(done, 30))
 `
 
+/** Code for a worker thread: as the script, but that paths are whole. */
+const worker = (body: string): string =>
+  `(async () => {${script.replaceAll("'../src/", `'${new URL('../src/', import.meta.url)}`)}
+   const { parentPort } = await import('node:worker_threads')
+   ${body}})()`
+
 suite('native: the process ends', { skip }, () => {
   const node = (body: string) =>
     promisify(execFile)(
@@ -83,6 +89,12 @@ suite('native: the process ends', { skip }, () => {
     ['by process.exit before a run', 'run(200); process.exit(3)', '', 3],
     ['by process.exit in the middle of runs', 'run(300); run(300); await soon(); process.exit(4)', '', 4],
     ['by an error in the middle of a run', "run(300); await soon(); process.on('uncaughtException', () => process.exit(5)); throw 1", '', 5], // biome-ignore format: a row
+    [
+      'by process.exit while a worker thread computes',
+      `const { Worker } = await import('node:worker_threads'); new Worker(${JSON.stringify(worker("parentPort.postMessage('on'); run(300); run(300)"))}, { eval: true }).on('message', async () => { await soon(); process.exit(7) })`,
+      '',
+      7,
+    ],
     ['closed and left by process.exit at once', 'run(300); await soon(); engine.close(); process.exit(6)', '', 6],
   ]
   for (const [title, body, stdout, code = 0] of ends) {
@@ -92,17 +104,15 @@ suite('native: the process ends', { skip }, () => {
 
 /** Runs a script in a thread; how it ended. */
 async function inThread(body: string, { terminate = false } = {}): Promise<unknown> {
-  const whole = `${script}\nconst { parentPort } = await import('node:worker_threads')\n${body}`
-  const absolute = whole.replaceAll("'../src/", `'${new URL('../src/', import.meta.url)}`)
-  const worker = new Worker(`(async () => {${absolute}})()`, { eval: true })
+  const thread = new Worker(worker(body), { eval: true })
+  const ended = new Promise((resolve) => thread.on('exit', resolve))
   const said = new Promise((resolve, reject) => {
-    worker.on('message', resolve)
-    worker.on('error', reject)
-    worker.on('exit', (code) => resolve(`exit ${code}`))
+    thread.on('message', resolve)
+    thread.on('error', reject)
   })
   const first = await said
-  if (terminate) await worker.terminate()
-  else await new Promise((resolve) => worker.on('exit', resolve))
+  if (terminate) await thread.terminate()
+  await ended
   return first
 }
 
@@ -163,7 +173,7 @@ suite('native: threads', { skip }, () => {
       for (let i = 0; i < 10; i++) await use(how)
       const before = await settled(0)
       const memory = process.memoryUsage().rss
-      for (let i = 0; i < 60; i++) {
+      for (let i = 0; i < 40; i++) {
         await use(how)
         if (i % 10 === 9) await settled(before)
       }

@@ -70,6 +70,11 @@ struct Job {
   std::string code, where, what;  // of a failure
 };
 
+/// The engines of one environment of Node's: the main thread's, or a worker's.
+struct Household {
+  std::set<Engine *> engines;
+};
+
 class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
  public:
   explicit NativeEngine(const Napi::CallbackInfo &call) : Napi::ObjectWrap<NativeEngine>(call) {
@@ -81,11 +86,19 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         throw Fault("E_ENGINE", "engine", "OpenMP gives " + std::to_string(mostThreads()) + " threads here, OMP_THREAD_LIMIT says");
       engine_ = std::make_unique<Engine>(int(threads));
     });
+    household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
+    household_->engines.insert(engine_.get());
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
     settle_.Unref(call.Env());
+    // the last hook runs first: no thread is left that could call `settle_` when Node takes that apart
+    napi_add_env_cleanup_hook(call.Env(), end, engine_.get());
   }
   // `settle_` is not released here: where Node ends, it may be gone already
-  ~NativeEngine() override { engine_->finish(); }
+  ~NativeEngine() override {
+    household_->engines.erase(engine_.get());
+    napi_remove_env_cleanup_hook(Env(), end, engine_.get());
+    engine_->finish();
+  }
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Engine",
@@ -97,9 +110,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   }
 
  private:
+  static void end(void *engine) { static_cast<Engine *>(engine)->finish(); }
   static void settled(Napi::Env env, Napi::Function, NativeEngine *self, Job *job);
+  void settle(Napi::Env env, const Job &job);
   using Settle = Napi::TypedThreadSafeFunction<NativeEngine, Job, &NativeEngine::settled>;
   std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Household> household_;
   Settle settle_;
   int waiting_ = 0;
   bool isClosed_ = false;
@@ -380,18 +396,26 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 void NativeEngine::settled(Napi::Env env, Napi::Function, NativeEngine *self, Job *job) {
   if (env == nullptr) return;  // Node ends: what the job holds of it may be gone, and goes with the process
   const std::unique_ptr<Job> held(job);
-  const Napi::HandleScope scope(env);
-  if (--self->waiting_ == 0) {
-    self->settle_.Unref(env);
-    self->Unref();
+  try {
+    self->settle(env, *job);
+  } catch (const Napi::Error &) {
+    // a worker that is being ended runs no more JavaScript, and nobody waits there any more
   }
-  if (!job->code.empty()) {
-    job->deferred.Reject(errorOf(env, job->code, job->where, job->what).Value());
+}
+
+void NativeEngine::settle(Napi::Env env, const Job &job) {
+  const Napi::HandleScope scope(env);
+  if (--waiting_ == 0) {
+    settle_.Unref(env);
+    Unref();
+  }
+  if (!job.code.empty()) {
+    job.deferred.Reject(errorOf(env, job.code, job.where, job.what).Value());
     return;
   }
   auto list = Napi::Array::New(env);
-  for (size_t i = 0; i < job->results.size(); i++) list[uint32_t(i)] = job->results[i].Value();
-  job->deferred.Resolve(list);
+  for (size_t i = 0; i < job.results.size(); i++) list[uint32_t(i)] = job.results[i].Value();
+  job.deferred.Resolve(list);
 }
 
 Napi::Value info(const Napi::CallbackInfo &call) {
@@ -404,7 +428,19 @@ Napi::Value info(const Napi::CallbackInfo &call) {
   return facts;
 }
 
+/// process.exit takes nothing of Node apart, but all that is static: before that, no engine may be at work with oneDNN.
+void endBeforeExit(Napi::Env env, const std::shared_ptr<Household> &household) {
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  const auto leave = Napi::Function::New(env, [household](const Napi::CallbackInfo &) {
+    for (Engine *engine : household->engines) engine->finish();
+  });
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), leave});
+}
+
 Napi::Object fill(Napi::Env env, Napi::Object target) {
+  const auto household = std::make_shared<Household>();
+  env.SetInstanceData(new std::shared_ptr<Household>(household));
+  endBeforeExit(env, household);
   target["info"] = Napi::Function::New(env, info, "info");
   target["Engine"] = NativeEngine::define(env);
   return target;
