@@ -109,7 +109,7 @@ export const wrongOperations: Readonly<
     [{ values: 4097 }, 'E_BUG', 'values'],
     [{ values: 0 }, 'E_BUG', 'values'],
     [{ code: [10, 6] }, 'E_BUG', 'code', 'five'],
-    [{ code: [22, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
+    [{ code: [23, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
     [{ code: [-1, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [NaN, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [10, 0, 0, 0, 0] }, 'E_BUG', 'code', 'inputs'],
