@@ -12,6 +12,7 @@
 #include "pooling.hpp"
 #include "simple.hpp"
 #include "vector.hpp"
+#include "winograd.hpp"
 
 namespace fovea {
 namespace {
@@ -41,6 +42,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "sum") return makeSum(fields);
   if (kind == "pooling") return makePooling(fields);
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
+  if (kind == "winograd") return makeWinograd(fields);
   throw fields.wrong("kind", "that of an operation");
 }
 

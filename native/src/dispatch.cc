@@ -3,17 +3,21 @@
 #include <cstring>
 
 #include "vector.hpp"
+#include "winograd-loops.hpp"
 
 namespace fovea {
 namespace isa_baseline {
 extern const VectorLoops table;
+extern const WinogradLoops winogradTable;
 }
 #if defined(__x86_64__)
 namespace isa_avx2 {
 extern const VectorLoops table;
+extern const WinogradLoops winogradTable;
 }
 namespace isa_avx512 {
 extern const VectorLoops table;
+extern const WinogradLoops winogradTable;
 }
 static int most() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -34,9 +38,13 @@ const VectorLoops &loops() {
       level() == 2 ? &isa_avx512::table : level() == 1 ? &isa_avx2::table : &isa_baseline::table;
   return *chosen;
 }
+const WinogradLoops &winogradLoops() {
+  return level() == 2 ? isa_avx512::winogradTable : level() == 1 ? isa_avx2::winogradTable : isa_baseline::winogradTable;
+}
 const char *loopsName() { return level() == 2 ? "AVX-512" : level() == 1 ? "AVX2" : "SSE2"; }
 #else
 const VectorLoops &loops() { return isa_baseline::table; }
+const WinogradLoops &winogradLoops() { return isa_baseline::winogradTable; }
 const char *loopsName() { return "baseline"; }
 #endif
 

@@ -7,6 +7,7 @@ import type { Description, Operation } from '../addon.ts'
 import type { Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
 import { packed, resultOf, splitBias } from './product.ts'
+import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
 const channelsFirst = (shape: Shape): Shape => [shape[0], shape[shape.length - 1], ...shape.slice(1, -1)]
@@ -36,11 +37,22 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
   const { bias, rest } = splitBias(tail, output)
+  const name = where('convolution', x.shape, kernel.shape)
+  const axes = convolutionAxes(x.shape, kernel.shape, attrs)
+  const fewer = isFloat(x, output) && winogradFields(forwards(axes, attrs.groups, x.shape, output.shape))
+  if (fewer) {
+    const fields = { ...fewer, where: name, turned: false }
+    return winogradResult(
+      fields,
+      { source: x, kernel, output, ...(bias && { bias }), ...(rest && { tail: rest }) },
+      context,
+    )
+  }
   const ending = endingOf(rest, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'forward',
-    where: where('convolution', x.shape, kernel.shape),
+    where: name,
     ...fieldsOf([x.shape, kernel.shape, output.shape], attrs),
     dtype: x.dtype,
     bias: bias !== undefined,
@@ -50,6 +62,8 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const first = [x, weights.value, ...(bias ? [bias] : [])].map((reads) => ({ reads }))
   return [...weights.stages, stage(operation, [...first, ...ending.operands(operation, first.length)])]
 }
+
+const isFloat = (...values: readonly Value[]): boolean => values.every(({ dtype }) => dtype === 'float32')
 
 /** How a convolution ends: its dtype and tail, and the operands from its result on. */
 function endingOf(tail: Tail | undefined, output: Value) {
@@ -69,11 +83,18 @@ function endingOf(tail: Tail | undefined, output: Value) {
 export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [dy, kernel] = inputs
+  const name = where('convolutionInputGradient', dy.shape, kernel.shape)
+  const axes = convolutionAxes(output.shape, kernel.shape, attrs)
+  const fewer = isFloat(dy, output) && winogradFields(backwards(axes, attrs.groups, output.shape, dy.shape))
+  if (fewer) {
+    const fields = { ...fewer, where: name, turned: true }
+    return winogradResult(fields, { source: dy, kernel, output, ...(tail && { tail }) }, context)
+  }
   const ending = endingOf(tail, output)
   const operation = context.operation({
     kind: 'convolution',
     of: 'input',
-    where: where('convolutionInputGradient', dy.shape, kernel.shape),
+    where: name,
     ...fieldsOf([output.shape, kernel.shape, dy.shape], attrs),
     turned: isTurned(step),
     dtype: dy.dtype,
@@ -113,10 +134,14 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
     return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
   }
+  const name = where('convolutionKernelGradient', x.shape, dy.shape)
+  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
+  if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   const operation: Operation = context.operation({
     kind: 'convolution',
     of: 'kernel',
-    where: where('convolutionKernelGradient', x.shape, dy.shape),
+    where: name,
     ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
     dtype: x.dtype,
     result: 'float32',

@@ -1,0 +1,128 @@
+#include "winograd.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "expression.hpp"
+#include "winograd-loops.hpp"
+
+namespace fovea {
+namespace {
+
+/// Bytes of a block's planes: beside the kernel's, in a second cache of 1 to 2 MB. 400 to 1200 thousand were within 10 %.
+constexpr int64_t BLOCK_BYTES = 600'000;
+
+/// fields: of (result, kernel), images, channels, filters, input, output, before [height, width] each, window (3 or 5), bias; of
+/// a result turned (the kernel is [window, window, filters, channels] and turned round) and tail?. Operands of a result: x,
+/// kernel, bias?, y, the kernel at the points, what the tail reads; of a kernel: x, dy, dkernel, dbias?, sums.
+class WinogradConvolution : public Operation {
+ public:
+  explicit WinogradConvolution(const Fields &fields) : Operation(fields.where()) {
+    constexpr int64_t most = 1 << 20;
+    const std::string of = fields.text("of");
+    if (of != "result" && of != "kernel") throw fields.wrong("of", "result or kernel");
+    isKernel_ = of == "kernel";
+    w_.images = fields.integer("images", 1, MOST);
+    w_.channels = fields.integer("channels", 16, most), w_.filters = fields.integer("filters", 16, most);
+    w_.window = fields.integer("window", 3, 5);
+    if (w_.window == 4) throw fields.wrong("window", "3 or 5");
+    w_.tile = 7 - w_.window;
+    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0);
+    for (int axis = 0; axis < 2; axis++) {
+      w_.input[axis] = input[axis], w_.output[axis] = output[axis], w_.before[axis] = before[axis];
+      w_.tiles[axis] = (output[axis] + w_.tile - 1) / w_.tile;
+    }
+    const int64_t x = product({w_.images, input[0], input[1], w_.channels}, where), y = product({w_.images, output[0], output[1], w_.filters}, where);
+    const int64_t kernel = product({w_.window, w_.window, w_.channels, w_.filters}, where);
+    rows_ = w_.images * w_.tiles[0];
+    const int64_t tileBytes = Winograd::POINTS * 4 * (w_.channels + w_.filters);
+    w_.rows = std::clamp<int64_t>(BLOCK_BYTES / tileBytes / w_.tiles[1], 1, rows_);
+    w_.capacity = (w_.rows * w_.tiles[1] + 15) / 16 * 16;
+    blocks_ = (rows_ + w_.rows - 1) / w_.rows;
+    product({w_.capacity + 16, Winograd::POINTS, w_.channels + w_.filters + 16}, where);
+    const bool hasBias = fields.flag("bias");
+    if (isKernel_) {
+      parts_ = std::min<int64_t>(omp_get_max_threads(), blocks_);
+      stride_ = product({Winograd::POINTS, w_.sumsPlane()}, where) + w_.paddedFilters();
+      operandBytes = {x * 4, y * 4, kernel * 4};
+      if (hasBias) bias_ = push(w_.filters * 4);
+      extra_ = push(product({parts_, stride_}, where) * 4);
+      scratchFloats = w_.scratch();
+      return;
+    }
+    isTurned_ = fields.flag("turned");
+    operandBytes = {x * 4, kernel * 4};
+    if (hasBias) bias_ = push(w_.filters * 4);
+    result_ = push(y * 4);
+    extra_ = push(product({Winograd::POINTS, w_.kernelPlane()}, where) * 4);
+    tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32);
+    tailFloats_ = scratchFloats;
+    scratchFloats += w_.scratch();
+  }
+
+  void bind(const std::vector<char *> &operands) override {
+    operands_ = operands;
+    if (tail_) tail_->bind(operands, operands[result_]);
+  }
+  void run(const Team &team) override { isKernel_ ? runKernel(team) : runResult(team); }
+
+ private:
+  Winograd w_;
+  bool isKernel_, isTurned_ = false;
+  int64_t rows_, blocks_, parts_ = 0, stride_ = 0, tailFloats_ = 0;
+  size_t bias_ = 0, result_ = 2, extra_ = 0;  // operands
+  std::unique_ptr<Tail> tail_;
+  std::vector<char *> operands_;
+
+  static Sizes two(const Fields &fields, const char *name, int64_t least) {
+    const Sizes sizes = fields.integers(name, least, 1 << 20);
+    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
+    return sizes;
+  }
+  size_t push(int64_t bytes) {
+    operandBytes.push_back(bytes);
+    return operandBytes.size() - 1;
+  }
+  float *floats(size_t operand) const { return reinterpret_cast<float *>(operands_[operand]); }
+  int64_t rowAfter(int64_t block) const { return std::min((block + 1) * w_.rows, rows_); }
+  /// The element that a row of tiles begins with.
+  int64_t elementOf(int64_t row) const {
+    return (row / w_.tiles[0] * w_.output[0] + row % w_.tiles[0] * w_.tile) * w_.output[1] * w_.filters;
+  }
+
+  void runResult(const Team &team) {
+    const float *bias = bias_ ? floats(bias_) : nullptr;
+    const int64_t grain = std::max<int64_t>(1, GRAIN / (Winograd::POINTS * w_.filters));
+    inPieces(team, w_.channels, grain, [&](int64_t from, int64_t to, int) {
+      winogradLoops().kernel(w_, floats(1), isTurned_, floats(extra_), from, to);
+    });
+    inPieces(team, blocks_, 1, [&](int64_t block, int64_t, int thread) {
+      float *scratch = team.scratch[thread];
+      const int64_t from = block * w_.rows, to = rowAfter(block);
+      winogradLoops().result(w_, floats(0), floats(extra_), bias, floats(result_), scratch + tailFloats_, from, to);
+      tail_->run(scratch, elementOf(from), elementOf(to));
+    });
+  }
+  void runKernel(const Team &team) {
+    float *sums = floats(extra_);
+    const int64_t planes = stride_ - w_.paddedFilters();
+    inPieces(team, parts_, 1, [&](int64_t part, int64_t, int thread) {
+      float *own = sums + part * stride_;
+      std::fill(own, own + stride_, 0.0f);
+      for (int64_t block = blocks_ * part / parts_; block < blocks_ * (part + 1) / parts_; block++)
+        winogradLoops().gradient(w_, floats(0), floats(1), own, own + planes, team.scratch[thread], block * w_.rows, rowAfter(block));
+    });
+    const int64_t grain = std::max<int64_t>(1, GRAIN / (Winograd::POINTS * w_.filters));
+    inPieces(team, w_.channels, grain, [&](int64_t from, int64_t to, int) {
+      winogradLoops().gradientEnd(w_, sums, parts_, stride_, floats(2), from, to);
+    });
+    if (bias_) winogradLoops().biasEnd(w_, sums + planes, parts_, stride_, floats(bias_));
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Operation> makeWinograd(const Fields &fields) { return std::make_shared<WinogradConvolution>(fields); }
+
+}  // namespace fovea

@@ -1,0 +1,88 @@
+/** Convolutions by Winograd's way (native/src/winograd.vector.cc): a quarter of the multiplications, and transforms around them. */
+import type { Value } from '../../../compile/step.ts'
+import type { AxisWindow, Shape } from '../../../graph/shape.ts'
+import type { Context, NativeStage, Tail } from './context.ts'
+import { scratch, stage, tailFields } from './context.ts'
+
+/** A convolution with stride 1 as the addon's loops see it: windows that slide over `source`, one for each place of `result`. */
+interface Slide {
+  readonly axes: readonly AxisWindow[]
+  readonly groups: number
+  /** [n, height, width, channels] */
+  readonly source: Shape
+  readonly result: Shape
+  readonly before: readonly number[]
+}
+
+/** Those of the forward pass, which are those of the kernel's gradient as well. */
+export const forwards = (axes: readonly AxisWindow[], groups: number, x: Shape, y: Shape): Slide => ({
+  axes,
+  groups,
+  source: x,
+  result: y,
+  before: axes.map(({ before }) => before),
+})
+/** Those of the input's gradient: dy and the kernel turned round give dx. */
+export const backwards = (axes: readonly AxisWindow[], groups: number, x: Shape, y: Shape): Slide => ({
+  axes,
+  groups,
+  source: y,
+  result: x,
+  before: axes.map(({ before, window }) => window - 1 - before),
+})
+
+const POINTS = 6
+/** Tiles from which on the transform of the kernel is little beside the rest. */
+const LEAST_TILES = 512
+/** Kernels whose values at all points (36 times as many) leave the second cache are no faster than plain ones. */
+const MOST_WEIGHTS = 128 * 128
+
+/**
+ * The fields of the addon's operation, or undefined where oneDNN's plain convolution is to be taken: it multiplies window x window
+ * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less; but the
+ * transforms of source and result weigh the more, the fewer channels there are.
+ */
+export function winogradFields({ axes, groups, source, result, before }: Slide) {
+  const [{ window }] = axes
+  const [images, channels, filters] = [source[0], source[source.length - 1], result[result.length - 1]]
+  const isPlain = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
+  if (!isPlain || (window !== 3 && window !== 5) || axes[1].window !== window || before.some((n) => n < 0))
+    return undefined
+  const [input, output] = [source.slice(1, 3), result.slice(1, 3)]
+  const tiles = output.map((size) => Math.ceil(size / (POINTS + 1 - window))).reduce((a, b) => a * b, images)
+  const saved = (images * output[0] * output[1] * window ** 2) / (tiles * POINTS ** 2)
+  const isWorth = saved > 2.5 && tiles >= LEAST_TILES
+  if (!isWorth || channels < 16 || filters < 16 || channels * filters > MOST_WEIGHTS) return undefined
+  return { kind: 'winograd', images, channels, filters, input, output, before, window }
+}
+type Fields = NonNullable<ReturnType<typeof winogradFields>>
+
+/** A convolution: of x by the kernel, or of dy by the kernel turned round. */
+export function winogradResult(
+  fields: Fields & { readonly where: string; readonly turned: boolean },
+  { source, kernel, bias, tail, output }: { source: Value; kernel: Value; bias?: Value; tail?: Tail; output: Value },
+  context: Context,
+): readonly NativeStage[] {
+  const operation = context.operation({
+    ...fields,
+    of: 'result',
+    bias: bias !== undefined,
+    ...(tail && { tail: tailFields(tail, output) }),
+  })
+  const reads = [source, kernel, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
+  const points = scratch(operation.operandBytes[reads.length + 1])
+  const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
+  return [stage(operation, [...reads, { writes: output }, { writes: points }, ...extras])]
+}
+
+/** The gradient of the kernel, and of the bias where that is asked for. */
+export function winogradGradient(
+  fields: Fields & { readonly where: string },
+  { x, dy, output, bias }: { x: Value; dy: Value; output: Value; bias: Value | undefined },
+  context: Context,
+): readonly NativeStage[] {
+  const operation = context.operation({ ...fields, of: 'kernel', bias: bias !== undefined })
+  const sums = scratch(operation.operandBytes[operation.operandBytes.length - 1])
+  const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
+  return [stage(operation, [{ reads: x }, { reads: dy }, ...results])]
+}
