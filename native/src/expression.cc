@@ -52,7 +52,7 @@ Expression::Expression(const Fields &fields) {
   const Sizes code = fields.integers("code", 0, MOST_VALUES);
   if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
   for (size_t i = 0; i < code.size(); i += 5) {
-    if (code[i] > 22) throw fields.wrong("code", "known functions");
+    if (code[i] > 23) throw fields.wrong("code", "known functions");
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
@@ -63,7 +63,19 @@ Expression::Expression(const Fields &fields) {
   if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
   const Output &last = outputs_[0];
   isStreamed_ = fields.flag("streamed");
+  bits_ = bitsOf();
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
+}
+
+/// A loop over bfloat16 numbers as they stand, where the whole expression is one.
+Expression::Bits Expression::bitsOf() const {
+  const auto isLow = [&](size_t i) { return inputs_[i].type == Type::bfloat16 && inputs_[i].walk == Walk::whole; };
+  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value) return Bits::none;
+  const Instruction &step = code_[0];
+  const int32_t count = int32_t(inputs_.size());
+  if (step.function == RELU && step.a == 0 && count == 1 && isLow(0)) return Bits::relu;
+  if (step.function == GATE && step.a == 0 && step.b == 1 && count == 2 && isLow(0) && isLow(1)) return Bits::gate;
+  return Bits::none;
 }
 
 int64_t Expression::blockAt(int64_t at, int64_t end) const {
@@ -126,6 +138,13 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
 }
 
 void Expression::run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const {
+  if (bits_ != Bits::none) {
+    const uint16_t *x = reinterpret_cast<uint16_t *>(inputs[0]) + begin;
+    uint16_t *y = reinterpret_cast<uint16_t *>(outputs[0]) + begin;
+    if (bits_ == Bits::relu) loops().reluBfloat16(x, y, end - begin);
+    else loops().gateBfloat16(x, reinterpret_cast<uint16_t *>(inputs[1]) + begin, y, end - begin);
+    return;
+  }
   float *values[MOST_VALUES];
   prepare(inputs, scratch, values);
   for (int64_t at = begin; at < end;) {

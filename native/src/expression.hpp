@@ -56,6 +56,7 @@ class Expression {
 
  private:
   static constexpr int64_t MOST_VALUES = 4096;
+  enum class Bits { none, relu, gate };
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   std::vector<Instruction> code_;
@@ -63,7 +64,9 @@ class Expression {
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
   bool isDirect_ = false, isStreamed_ = false;
+  Bits bits_ = Bits::none;
 
+  Bits bitsOf() const;
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
   void load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const;

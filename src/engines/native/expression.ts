@@ -4,8 +4,8 @@ import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
 
-/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu']: number } = {
+/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0, x where y > 0. */
+export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu' | 'gate']: number } = {
   copy: 0,
   neg: 1,
   abs: 2,
@@ -29,6 +29,7 @@ export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' |
   select: 20,
   multiplyAdd: 21,
   relu: 22,
+  gate: 23,
 }
 
 interface Spec {
@@ -85,6 +86,14 @@ function walkOf(sizes: readonly number[], strides: readonly number[]): { walk: s
 const isRelu = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): boolean =>
   fn === 'max' && inputs[1].kind === 'constant' && Object.is(inputs[1].value, 0)
 
+/** What x is multiplied by 0 < y, as the gradient of a relu is: y. */
+export const gateOf = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): Scalar | undefined => {
+  const by = inputs[1]
+  if (fn !== 'mul' || by.kind !== 'apply' || by.fn !== 'less') return undefined
+  const [zero, y] = by.inputs
+  return zero.kind === 'constant' && zero.value === 0 ? y : undefined
+}
+
 /** Every shared part once, operands before their users; a product that is only added becomes part of the sum. */
 function drafted(expressions: readonly Scalar[]) {
   const drafts: Draft[] = []
@@ -109,9 +118,11 @@ function drafted(expressions: readonly Scalar[]) {
     const there = known.get(key)
     if (there) return there
     let made: Operand
+    const gate = x.kind === 'apply' ? gateOf(x) : undefined
     if (x.kind === 'argument') made = { input: x.index }
     else if (x.kind === 'constant') made = { constant: constants.push(x.value) - 1 }
     else if (isRelu(x)) made = push('relu', [visit(x.inputs[0])])
+    else if (gate) made = push('gate', [visit(x.inputs[0]), visit(gate)])
     else made = push(x.fn, x.inputs.map(visit))
     known.set(key, made)
     return made

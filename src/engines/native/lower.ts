@@ -8,6 +8,7 @@ import type { Context, Lowering, NativeStage } from './kernels/context.ts'
 import { stage } from './kernels/context.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
+import { placesOf } from './kernels/pooling.ts'
 import { sumStage } from './kernels/reduction.ts'
 
 export function lowerAll(
@@ -17,6 +18,7 @@ export function lowerAll(
   const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
   const biasSums = biasSumsOf(steps)
+  const places = placesOf(steps)
   let now = 0
   /** Is what was cast still what it was then? A variable may have its next value before the last reader of the cast. */
   const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
@@ -27,6 +29,7 @@ export function lowerAll(
       const from = casts.get(value.buffer)
       return from && stays(from) ? from : value
     },
+    placesOf: (y) => places.get(y.buffer),
     biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))

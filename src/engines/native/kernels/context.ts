@@ -21,6 +21,13 @@ export interface NativeCode {
 }
 export type NativeStage = Stage<NativeCode>
 
+/** Which place of each window of a maxPool had the largest, noted for its gradient. */
+export interface Places {
+  readonly places: Value
+  /** Does the gradient pass only where the largest was above 0? Then that stands in the places as well. */
+  readonly isGated: boolean
+}
+
 /** What is known of the program around a step. */
 export interface Context {
   operation(description: Description): Operation
@@ -30,6 +37,8 @@ export interface Context {
   uncast(value: Value): Value
   /** Where the sums of dy over all but its channels are to go, when they come with the kernel's gradient. */
   biasGradientOf(dy: Value): Value | undefined
+  /** What a maxPool notes for its gradient, by its result. */
+  placesOf(y: Value): Places | undefined
 }
 
 /** A kernel step with its attributes typed. */
