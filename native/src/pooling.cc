@@ -14,6 +14,36 @@ void three(const Fields &fields, const char *name, int64_t least, int64_t most, 
   std::copy(sizes.begin(), sizes.end(), to);
 }
 
+}  // namespace
+
+Windows windowsOf(const Fields &fields) {
+  constexpr int64_t most = 1 << 24;
+  Windows windows;
+  windows.images = fields.integer("images", 1, MOST);
+  windows.channels = fields.integer("channels", 1, most);
+  three(fields, "input", 1, most, windows.input);
+  three(fields, "output", 1, most, windows.output);
+  three(fields, "window", 1, most, windows.window);
+  three(fields, "strides", 1, most, windows.stride);
+  three(fields, "before", 0, most, windows.before);
+  const auto &[images, channels, input, output, window, stride, before] = windows;
+  for (int axis = 0; axis < 3; axis++) {
+    // every window covers a place of the input at least
+    const int64_t last = (output[axis] - 1) * stride[axis] - before[axis];
+    if (before[axis] >= window[axis] || last >= input[axis]) throw fields.wrong("before", "windows that reach the input");
+  }
+  product({images, input[0], input[1], input[2], channels}, fields.where());
+  product({images, output[0], output[1], output[2], channels}, fields.where());
+  return windows;
+}
+
+bool hasFewPlaces(const Windows &windows) {
+  const int64_t *window = windows.window;
+  return std::max({window[0], window[1], window[2]}) <= MOST_PLACES && window[0] * window[1] * window[2] <= MOST_PLACES;
+}
+
+namespace {
+
 /// fields: of, dtype, images, channels, input, output, window, strides, before [depth, height, width] each, tail? of a gradient, and
 /// of maxPool and its gradient places? (which place of a window had the largest) and
 /// gated? (the gradient passes where that is above 0). Operands: x, y, places?; of the gradient x, y, dy, dx,
@@ -27,27 +57,14 @@ class Pooling : public Operation {
     if (!isMax_ && !isGradient_ && of != "averagePool") throw fields.wrong("of", "a pooling");
     const Type type = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
     isLow_ = type == Type::bfloat16;
-    constexpr int64_t most = 1 << 24;
-    windows_.images = fields.integer("images", 1, MOST);
-    windows_.channels = fields.integer("channels", 1, most);
-    three(fields, "input", 1, most, windows_.input);
-    three(fields, "output", 1, most, windows_.output);
-    three(fields, "window", 1, most, windows_.window);
-    three(fields, "strides", 1, most, windows_.stride);
-    three(fields, "before", 0, most, windows_.before);
+    windows_ = windowsOf(fields);
     const auto &[images, channels, input, output, window, stride, before] = windows_;
-    for (int axis = 0; axis < 3; axis++) {
-      // every window covers a place of the input at least
-      const int64_t last = (output[axis] - 1) * stride[axis] - before[axis];
-      if (before[axis] >= window[axis] || last >= input[axis]) throw fields.wrong("before", "windows that reach the input");
-    }
     image_ = product({input[0], input[1], input[2], channels}, where);
     const int64_t large = product({images, image_}, where);
     const int64_t small = product({images, output[0], output[1], output[2], channels}, where);
     const int64_t bytes = bytesOf(type);
     hasPlaces_ = fields.flag("places");
-    if (hasPlaces_ && (!isMax_ || window[0] > MOST_PLACES || window[1] > MOST_PLACES || window[0] * window[1] * window[2] > MOST_PLACES))
-      throw fields.wrong("places", "a maxPool of small windows");
+    if (hasPlaces_ && (!isMax_ || !hasFewPlaces(windows_))) throw fields.wrong("places", "a maxPool of small windows");
     isGated_ = fields.flag("gated");
     if (!isGradient_) operandBytes = {large * bytes, small * bytes};
     if (!isGradient_ && hasPlaces_) operandBytes.push_back(small);

@@ -15,6 +15,9 @@ typedef int32_t Words __attribute__((vector_size(64)));
 typedef uint16_t Halves __attribute__((vector_size(32)));
 typedef uint8_t Octets __attribute__((vector_size(16)));
 constexpr int64_t LANES = 16;
+// by way of half words: directly the compiler takes element by element
+static inline Words wordsOf(const Octets &x) { return __builtin_convertvector(__builtin_convertvector(x, Halves), Words); }
+static inline Octets octetsOf(const Words &x) { return __builtin_convertvector(__builtin_convertvector(x, Halves), Octets); }
 
 /// The first `n` of sixteen: all of them but for tensors of few channels.
 template <typename Vector, typename Number>
@@ -40,7 +43,7 @@ struct Float32 {
   static Floats load(const Floats &x) { return x; }
   static Floats again(const Floats &x) { return x; }
   static Floats only(const Octets &mask, const Floats &x) {
-    return (Floats)((Words)x & (__builtin_convertvector(mask, Words) != 0));
+    return (Floats)((Words)x & (wordsOf(mask) != 0));
   }
 };
 struct Bfloat16 {
@@ -140,7 +143,7 @@ static void maxPoolOfFour(const Windows &w, const typename T::Stored *x, typenam
       which |= (most != most) & NOWHERE;
       which |= ~(most > 0.0f) & CLOSED;
       storeOf(y + at + start, T::again(most), n);
-      storeOf(places + at + start, __builtin_convertvector(which, Octets), n);
+      storeOf(places + at + start, octetsOf(which), n);
     });
   });
 }
@@ -196,7 +199,7 @@ static void scatterOf(const Windows &w, const uint8_t *places, bool isGated, con
           const Octets place = loadOf<Octets>(places + at + start, n);
           auto flow = loadOf<typename T::Vector>(dy + at + start, n);
           if (isGated) {
-            const Words open = __builtin_convertvector(place & CLOSED, Words) == 0;
+            const Words open = wordsOf(place & CLOSED) == 0;
             const Floats wide = T::load(flow);
             flow = T::again(open ? wide : wide * 0.0f);
           }

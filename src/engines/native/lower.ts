@@ -1,11 +1,14 @@
 /** A program's steps as operations of the addon. */
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
+import { readsOf } from '../../compile/step.ts'
 import type { KernelName } from '../../ops/index.ts'
+import type { PoolAttrs } from '../../ops/pooling.ts'
 import type { Description, Operation } from './addon.ts'
 import type { JudgedSum } from './commit.ts'
 import { commitsOf } from './commit.ts'
-import type { Context, Lowering, NativeStage } from './kernels/context.ts'
+import type { Context, Lowering, NativeStage, Places, Unpooled } from './kernels/context.ts'
 import { stage } from './kernels/context.ts'
+import { takesUnpooled } from './kernels/convolution.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { placesOf } from './kernels/pooling.ts'
@@ -19,6 +22,7 @@ export function lowerAll(
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
   const biasSums = biasSumsOf(steps)
   const places = placesOf(steps)
+  const unpooled = unpooledOf(steps, places)
   let now = 0
   /** Is what was cast still what it was then? A variable may have its next value before the last reader of the cast. */
   const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
@@ -30,6 +34,7 @@ export function lowerAll(
       return from && stays(from) ? from : value
     },
     placesOf: (y) => places.get(y.buffer),
+    unpooled: (dx) => unpooled.get(dx.buffer),
     biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))
@@ -38,7 +43,8 @@ export function lowerAll(
     now = i
     const judged = sums.get(step)
     if (judged) return [judgedSum(step as KernelStep, judged, context)]
-    return merged.has(step) || dropped.has(step) ? [] : lower(step, context)
+    const isMade = merged.has(step) || dropped.has(step) || unpooled.has(step.outputs[0].buffer)
+    return isMade ? [] : lower(step, context)
   })
   const commits = [...groups].map(([condition, shadows]) => commit(condition, shadows, context))
   return [...withoutUnread(stages, casts), ...commits]
@@ -93,6 +99,25 @@ function biasSumsOf(steps: readonly Step[]): Map<Buffer, { step: Step; output: V
     const isLate = steps.slice(0, place + 1).every((other) => !reads(other, output.buffer))
     if (isLate) result.set(dy.buffer, { step, output })
   })
+  return result
+}
+
+/** Gradients of maxPool that nobody reads but a gradient of a kernel that makes them for itself, and sums that come along. */
+function unpooledOf(steps: readonly Step[], places: ReadonlyMap<Buffer, Places>): ReadonlyMap<Buffer, Unpooled> {
+  const sums = biasSumsOf(steps)
+  const result = new Map<Buffer, Unpooled>()
+  for (const step of steps) {
+    if (step.kind !== 'kernel' || step.op.opName !== 'maxPoolGradient') continue
+    const [, y, dy] = step.inputs
+    const [dx] = step.outputs
+    const noted = places.get(y.buffer)
+    if (!noted || (step.tail && !noted.isGated) || dx.dtype !== dy.dtype || dx.buffer.home.in !== 'arena') continue
+    const readers = steps.filter((other) => reads(other, dx.buffer) && other !== sums.get(dx.buffer)?.step)
+    const [reader] = readers
+    if (readers.length !== 1 || reader.kind !== 'kernel' || !takesUnpooled(reader)) continue
+    if (reader.inputs[0].buffer === dx.buffer || readsOf(reader).length !== 2) continue
+    result.set(dx.buffer, { dy, places: noted, attrs: step.attrs as unknown as PoolAttrs })
+  }
   return result
 }
 

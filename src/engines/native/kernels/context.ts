@@ -3,6 +3,7 @@ import type { Stage } from '../../../compile/engine.ts'
 import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
+import type { PoolAttrs } from '../../../ops/pooling.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Description, Operation, OperationHandle } from '../addon.ts'
 import { expressionFields } from '../expression.ts'
@@ -28,6 +29,14 @@ export interface Places {
   readonly isGated: boolean
 }
 
+/** A maxPool's gradient that its only reader makes for itself, a picture at a time. */
+export interface Unpooled {
+  /** What reached the pooling's result. */
+  readonly dy: Value
+  readonly places: Places
+  readonly attrs: PoolAttrs
+}
+
 /** What is known of the program around a step. */
 export interface Context {
   operation(description: Description): Operation
@@ -39,6 +48,8 @@ export interface Context {
   biasGradientOf(dy: Value): Value | undefined
   /** What a maxPool notes for its gradient, by its result. */
   placesOf(y: Value): Places | undefined
+  /** Of what a maxPool's gradient would give, where nobody computes that. */
+  unpooled(dx: Value): Unpooled | undefined
 }
 
 /** A kernel step with its attributes typed. */

@@ -1,11 +1,12 @@
 /** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
-import type { Value } from '../../../compile/step.ts'
+import type { KernelStep, Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
 import type { Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
+import { fieldsOf as poolingFields } from './pooling.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
@@ -127,12 +128,17 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(dy)
-  const few = fewChannels(step)
+  const few = fewChannels(x, dy, attrs)
   if (few) {
-    const own = context.operation({ ...few, bias: bias !== undefined })
+    const from = context.unpooled(dy)
+    const pooled = from && {
+      pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.places.isGated },
+    }
+    const own = context.operation({ ...few, bias: bias !== undefined, ...pooled })
     const parts = scratch(own.operandBytes[own.operandBytes.length - 1])
+    const flow = from ? [from.places.places, from.dy] : [dy]
     const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
-    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
+    return [stage(own, [...[x, ...flow].map((reads) => ({ reads })), ...results])]
   }
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
@@ -170,10 +176,11 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
 const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
 
 /** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
-function fewChannels({
-  inputs: [x, dy],
-  attrs,
-}: Lowering<ConvolutionAttrs & { readonly kernelShape: Shape }>): Description | undefined {
+function fewChannels(
+  x: Value,
+  dy: Value,
+  attrs: ConvolutionAttrs & { readonly kernelShape: Shape },
+): Description | undefined {
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const channels = x.shape[x.shape.length - 1]
   const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every(({ dilation }) => dilation === 1)
@@ -191,4 +198,12 @@ function fewChannels({
     before: axes.map((a) => a.before),
     dtype: x.dtype,
   }
+}
+
+/** Can the gradient of a kernel make the gradient of a maxPool behind the convolution for itself? */
+export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boolean {
+  const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
+  return (
+    isOne && fewChannels(x, dy, attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape }) !== undefined
+  )
 }

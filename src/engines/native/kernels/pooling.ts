@@ -13,7 +13,8 @@ import { keepsRounding } from './product.ts'
 
 const three = (list: readonly number[]): number[] => [...Array(3 - list.length).fill(1), ...list]
 
-function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
+/** The fields of a pooling of x. */
+export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
   const axes = poolAxes(x, attrs)
   return {
     kind: 'pooling',
