@@ -13,21 +13,26 @@ mkdirSync('.cache', { recursive: true })
 const folder = mkdtempSync(resolve('.cache/native-')) // inside the package, for its imports
 after(() => rmSync(folder, { recursive: true }))
 
-/** What `node` prints about the addon, in an environment of its own. */
-function looked(env: NodeJS.ProcessEnv): Record<string, string> {
-  const program = `
-    import { findAddon } from '../../src/engines/native/addon.ts'
-    const found = findAddon()
-    console.log(JSON.stringify('addon' in found ? found.addon.info() : found))`
+/** A process of its own, in an environment of its own, that finds the addon and prints `said`. */
+function asked(said: string, env: NodeJS.ProcessEnv): { stdout: string; stderr: string } {
   const file = join(folder, 'look.ts')
-  writeFileSync(file, program)
-  const { stdout, stderr } = spawnSync(process.execPath, ['--conditions=fovea-source', file], {
+  writeFileSync(
+    file,
+    `import { findAddon } from '../../src/engines/native/addon.ts'
+    const found = findAddon()
+    console.log(JSON.stringify(${said}))`,
+  )
+  const child = spawnSync(process.execPath, ['--conditions=fovea-source', file], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
   })
-  assert.ok(stdout, stderr)
-  return JSON.parse(stdout)
+  assert.ok(child.stdout, child.stderr)
+  return child
 }
+
+/** What it prints about the addon. */
+const looked = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  JSON.parse(asked("'addon' in found ? found.addon.info() : found", env).stdout)
 
 describe('what it says of the machine', { skip }, () => {
   const flags =
@@ -48,6 +53,22 @@ describe('what it says of the machine', { skip }, () => {
       assert.match(info['loops'], /^(AVX-512|AVX2|SSE2)$/)
       assert.match(info['onednn'], /^[23]\.\d+\.\d+$/)
       assert.match(info['compiler'], /^g\+\+ \d/)
+    })
+})
+
+describe('how long threads wait awake', { skip }, () => {
+  /** What the environment says, what OpenMP takes, and what the process has of it afterwards. */
+  const rows: [given: NodeJS.ProcessEnv, taken: string, left: string | null][] = [
+    [{ GOMP_SPINCOUNT: undefined, OMP_WAIT_POLICY: undefined }, '10000', null],
+    [{ GOMP_SPINCOUNT: '77', OMP_WAIT_POLICY: undefined }, '77', '77'],
+    [{ GOMP_SPINCOUNT: undefined, OMP_WAIT_POLICY: 'passive' }, '0', null],
+  ]
+  for (const [given, taken, left] of rows)
+    test(JSON.stringify(given), () => {
+      const env = { ...given, OMP_DISPLAY_ENV: 'verbose' }
+      const { stdout, stderr } = asked("process.env['GOMP_SPINCOUNT'] ?? null", env)
+      assert.equal(stderr.match(/GOMP_SPINCOUNT = '(\d+)'/)?.[1], taken)
+      assert.equal(JSON.parse(stdout), left)
     })
 })
 
