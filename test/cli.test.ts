@@ -125,7 +125,7 @@ test('train --resume: a run that ended early goes on as if it had not, with opti
   const out = inFolder('resumed')
   const few = ['--epochs', '2', '--validation-split', '0.25', '--log-every', '2', '--seed', '3']
   await fine('train', 'lenet', ...small, ...few, '--out', out, '--checkpoint-every', '2', '--steps', '9')
-  const output = await fine('train', '--resume', out, '--steps', '12', '--threads', '1')
+  const output = await fine('train', '--resume', out, '--steps', '12')
   assert.match(output, /^goes on after step 9, from .*checkpoint-0*9\.safetensors$/m)
   for (const name of ['model.safetensors', 'history.jsonl']) {
     const [got, wanted] = [out, trained].map((folder) => readFileSync(join(folder, name), 'utf8'))

@@ -66,6 +66,8 @@ export interface EngineCase {
   readonly tolerances: Readonly<Record<string, number>> & { readonly other: number }
   /** What the engine lacks, by op, each with its reason. */
   readonly holes?: Readonly<Record<string, string>>
+  /** Why it cannot be tested here. */
+  readonly skip?: string | false
 }
 
 const image = { strides: [1, 1], dilation: [1, 1], groups: 1 } as const
@@ -394,8 +396,8 @@ function adam(count: number): { goals: Partial<Goals>; gradient: Node } {
   }
 }
 
-export function engineSuite(name: string, { open, tolerances, holes = {} }: EngineCase): void {
-  suite(`engine ${name}`, () => {
+export function engineSuite(name: string, { open, tolerances, holes = {}, skip = false }: EngineCase): void {
+  suite(`engine ${name}`, { skip }, () => {
     const engine = open()
     const truth = referenceEngine()
     after(() => engine.close())

@@ -11,6 +11,12 @@ export function theAddon(): Addon {
   return found.addon
 }
 
+/** Why a test of this is skipped: oneDNN has products in bfloat16 from AVX-512 on. */
+export function skipFor({ kind, dtype }: Description): string | false {
+  const isLowProduct = dtype === 'bfloat16' && (kind === 'convolution' || kind === 'matmul')
+  return isLowProduct && !theAddon().info().bfloat16 && 'oneDNN has no bfloat16 on this processor'
+}
+
 const [a, b, c] = [argument(0), argument(1), argument(2)]
 const float = (...shape: number[]) => ({ shape, dtype: 'float32' }) as const
 const low = (...shape: number[]) => ({ shape, dtype: 'bfloat16' }) as const

@@ -424,6 +424,7 @@ Napi::Value info(const Napi::CallbackInfo &call) {
   auto facts = Napi::Object::New(call.Env());
   facts["onednn"] = onednnVersion();
   facts["isa"] = onednnIsa();
+  facts["bfloat16"] = onednnHasBfloat16();
   facts["loops"] = loopsName();
   facts["compiler"] = "g++ " __VERSION__;
   facts["memory"] = memoryBytes();

@@ -141,7 +141,9 @@ void Engine::stop() {
 }
 
 /// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
-/// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long).
+/// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long). libgomp
+/// ends threads when a kernel asks for fewer, and those that it starts again begin where the first one may run: with three or
+/// more of them the first is left free, or they would all stand on its processor.
 static void pinThreads(int threads) {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) != threads) return;
@@ -149,10 +151,10 @@ static void pinThreads(int threads) {
   for (int i = 0; i < CPU_SETSIZE; i++)
     if (CPU_ISSET(i, &allowed)) processors.push_back(i);
 #pragma omp parallel num_threads(threads)
-  {
+  if (const int thread = omp_get_thread_num(); thread > 0 || threads == 2) {
     cpu_set_t own;
     CPU_ZERO(&own);
-    CPU_SET(processors[size_t(omp_get_thread_num())], &own);
+    CPU_SET(processors[size_t(thread)], &own);
     sched_setaffinity(0, sizeof(own), &own);
   }
 }

@@ -26,5 +26,7 @@ void setThreads(int threads);
 int mostThreads();
 std::string onednnVersion();
 std::string onednnIsa();
+/// Does it multiply bfloat16 here? From AVX-512 on.
+bool onednnHasBfloat16();
 
 }  // namespace fovea

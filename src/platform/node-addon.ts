@@ -19,16 +19,28 @@ export function loadAddon(): LoadedAddon {
   const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
   const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
   if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
-  // read once, when the addon brings OpenMP in: threads that wait for each other soon go to sleep. By itself it lets them
-  // spin for milliseconds, which takes the processor from whoever they wait for: beside other busy processes a LeNet step
-  // took four times as long
-  process.env['GOMP_SPINCOUNT'] ??= '10000'
   try {
-    return { addon: createRequire(import.meta.url)(path) }
+    return { addon: withShortWaits(() => createRequire(import.meta.url)(path)) }
   } catch (error) {
     const said = (error instanceof Error ? error.message : String(error)).split('\n')[0]
     const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
     return { missing: `does not load: ${said}${meaning ? ` (${meaning})` : ''}; ${build} builds it for this machine` }
+  }
+}
+
+/**
+ * Threads that wait for each other soon go to sleep. OpenMP by itself lets them spin for milliseconds, which takes the
+ * processor from whoever they wait for: beside other busy processes a LeNet step took four times as long. OpenMP reads the
+ * variable once, when the addon brings it in; processes that are started later do not see it.
+ */
+function withShortWaits<T>(load: () => T): T {
+  const { env } = process
+  if (env['GOMP_SPINCOUNT'] !== undefined || env['OMP_WAIT_POLICY'] !== undefined) return load()
+  env['GOMP_SPINCOUNT'] = '10000'
+  try {
+    return load()
+  } finally {
+    delete env['GOMP_SPINCOUNT']
   }
 }
 

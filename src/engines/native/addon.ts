@@ -7,6 +7,8 @@ export interface AddonInfo {
   readonly onednn: string
   /** The instruction sets that its kernels may use here: `AVX2`, `AVX-512`, `AVX-512, AMX`. */
   readonly isa: string
+  /** Whether these multiply bfloat16. */
+  readonly bfloat16: boolean
   /** The instruction set of the addon's own loops. */
   readonly loops: string
   /** What compiled it: `g++ 12.2.0`. */

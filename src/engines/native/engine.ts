@@ -37,7 +37,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     threads,
     description: describeAddon(info, threads),
     memoryLimit: info.memory,
-    precisions: ['float32', 'mixed_bfloat16'],
+    precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
     get isOpen() {
       return !isClosed
     },
