@@ -47,18 +47,22 @@ type Operand = { readonly input: number } | { readonly constant: number } | Draf
 
 const isDraft = (x: Operand): x is Draft => 'fn' in x
 
-/** The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. */
+/**
+ * The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. The first `passed`
+ * results are not stored, but passed on: an input may be one.
+ */
 export function expressionFields(
   shape: Shape,
   inputs: readonly Spec[],
   expressions: readonly Scalar[],
   outputs: readonly StorageDType[],
+  passed = 0,
 ): Readonly<Record<string, unknown>> {
   const { sizes, strides } = walk(
     shape,
     inputs.map((x) => x.shape),
   )
-  const { drafts, results, constants } = drafted(expressions)
+  const { drafts, results, constants } = drafted(expressions, passed)
   return {
     sizes,
     inputs: inputs.map(({ dtype }, i) => ({ dtype, ...walkOf(sizes, strides[i]) })),
@@ -95,7 +99,7 @@ export const gateOf = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): Scal
 }
 
 /** Every shared part once, operands before their users; a product that is only added becomes part of the sum. */
-function drafted(expressions: readonly Scalar[]) {
+function drafted(expressions: readonly Scalar[], passed: number) {
   const drafts: Draft[] = []
   const constants: number[] = []
   const known = new Map<string, Operand>()
@@ -127,8 +131,9 @@ function drafted(expressions: readonly Scalar[]) {
     known.set(key, made)
     return made
   }
-  const results = expressions.map((f) => {
+  const results = expressions.map((f, i) => {
     const value = visit(f)
+    if (i < passed && 'input' in value) return value
     // a result stands in a value of its own: not in an input, not in another's
     const result = isDraft(value) && value.uses === 0 ? value : push('copy', [value])
     result.uses += Infinity
@@ -149,7 +154,7 @@ function drafted(expressions: readonly Scalar[]) {
 /** Numbers for all values: inputs, constants, then as few others as are alive at a time; results keep theirs to the end. */
 function numbered(
   drafts: readonly Draft[],
-  results: readonly Draft[],
+  results: readonly Operand[],
   first: { inputs: number; constants: readonly number[] },
   outputs: readonly StorageDType[],
 ) {
@@ -163,7 +168,7 @@ function numbered(
   let values = own
   const numberOf = (x: Operand): number =>
     isDraft(x) ? (places.get(x) as number) : 'input' in x ? x.input : first.inputs + x.constant
-  const kept = new Set(results)
+  const kept = new Set<Operand>(results)
   const code = drafts.flatMap((draft, i) => {
     const operands = draft.operands.map(numberOf)
     for (const x of new Set(draft.operands))
@@ -173,5 +178,5 @@ function numbered(
     const [a, b = a, c = a] = operands
     return [functionCodes[draft.fn], target, a, b, c]
   })
-  return { code, values, outputs: results.map((x, i) => ({ value: places.get(x), dtype: outputs[i] })) }
+  return { code, values, outputs: results.map((x, i) => ({ value: numberOf(x), dtype: outputs[i] })) }
 }

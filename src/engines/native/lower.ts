@@ -13,6 +13,7 @@ import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { placesOf } from './kernels/pooling.ts'
 import { sumStage } from './kernels/reduction.ts'
+import { joinedSums } from './sums.ts'
 
 export function lowerAll(
   steps: readonly Step[],
@@ -39,11 +40,15 @@ export function lowerAll(
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))
   const { sums, dropped, groups } = commitsOf(steps)
+  const isTaken = (step: Step): boolean => merged.has(step) || dropped.has(step) || sums.has(step)
+  const { loops, joined } = joinedSums(steps, isTaken)
   const stages = steps.flatMap((step, i) => {
     now = i
+    const loop = loops.get(step)
+    if (loop) return [sumStage({ ...loop, stored: [] }, context)]
     const judged = sums.get(step)
     if (judged) return [judgedSum(step as KernelStep, judged, context)]
-    const isMade = merged.has(step) || dropped.has(step) || unpooled.has(step.outputs[0].buffer)
+    const isMade = merged.has(step) || dropped.has(step) || joined.has(step) || unpooled.has(step.outputs[0].buffer)
     return isMade ? [] : lower(step, context)
   })
   const commits = [...groups].map(([condition, shadows]) => commit(condition, shadows, context))
@@ -57,10 +62,14 @@ function lower(step: Step, context: Context): readonly NativeStage[] {
   return (kernels[op.opName as KernelName] as (step: Lowering<unknown>) => readonly NativeStage[])(lowering)
 }
 
-function judgedSum({ head, attrs, outputs }: KernelStep, judged: JudgedSum, context: Context): NativeStage {
+function judgedSum(
+  { head, attrs, outputs }: KernelStep,
+  { head: f, inputs, stored }: JudgedSum,
+  context: Context,
+): NativeStage {
   const { shape } = (head as NonNullable<KernelStep['head']>).spec
   const { from, to } = attrs as { from: number; to: number }
-  return sumStage({ shape, run: { from, to }, output: outputs[0], ...judged }, context)
+  return sumStage({ shape, run: { from, to }, inputs, sums: [{ f, to: outputs[0] }], stored }, context)
 }
 
 function commit(condition: Value, shadows: readonly Value[], context: Context): NativeStage {
