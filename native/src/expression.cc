@@ -6,6 +6,9 @@ namespace fovea {
 
 namespace {
 
+/// Elements that are fetched ahead where next to nothing is computed.
+constexpr int64_t AHEAD = 4 * BLOCK;
+
 /// Pieces from which several threads take part: below, a loop is over before the others are awake.
 constexpr int64_t SHARED = 4;
 
@@ -145,13 +148,7 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
 }
 
 void Expression::run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const {
-  if (bits_ != Bits::none) {
-    const uint16_t *x = reinterpret_cast<uint16_t *>(inputs[0]) + begin;
-    uint16_t *y = reinterpret_cast<uint16_t *>(outputs[0]) + begin;
-    if (bits_ == Bits::relu) loops().reluBfloat16(x, y, end - begin);
-    else loops().gateBfloat16(x, reinterpret_cast<uint16_t *>(inputs[1]) + begin, y, end - begin);
-    return;
-  }
+  if (bits_ != Bits::none) return runBits(inputs, reinterpret_cast<uint16_t *>(outputs[0]), begin, end);
   float *values[MOST_VALUES];
   prepare(inputs, scratch, values);
   for (int64_t at = begin; at < end;) {
@@ -165,6 +162,17 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
       for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
     }
     at += n;
+  }
+}
+
+void Expression::runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {
+  const uint16_t *x = reinterpret_cast<uint16_t *>(inputs[0]);
+  if (bits_ == Bits::relu) return loops().reluBfloat16(x + begin, y + begin, end - begin);
+  const uint16_t *gate = reinterpret_cast<uint16_t *>(inputs[1]);
+  for (int64_t at = begin; at < end; at += BLOCK) {
+    const int64_t n = std::min(BLOCK, end - at);
+    fetch<0>(inputs[1] + (at + AHEAD) * 2, n * 2);
+    loops().gateBfloat16(x + at, gate + at, y + at, n);
   }
 }
 

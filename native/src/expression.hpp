@@ -68,6 +68,7 @@ class Expression {
   Bits bits_ = Bits::none;
 
   Bits bitsOf() const;
+  void runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const;
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
   void load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const;
