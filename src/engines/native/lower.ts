@@ -18,6 +18,7 @@ import { joinedSums } from './sums.ts'
 export function lowerAll(
   steps: readonly Step[],
   operation: (description: Description) => Operation,
+  { hasTiles }: { readonly hasTiles: boolean },
 ): readonly NativeStage[] {
   const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
@@ -29,6 +30,7 @@ export function lowerAll(
   const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
   const context: Context = {
     operation,
+    hasTiles,
     isSettled: ({ buffer }) => buffer.home.in === 'constant' || (buffer.home.in === 'state' && !written.has(buffer)),
     uncast: (value) => {
       const from = casts.get(value.buffer)
