@@ -54,6 +54,7 @@ Expression::Expression(const Fields &fields) {
     } else if (walk != "whole") throw input.wrong("walk", "whole, scalar, column or general");
     inputs_.push_back(std::move(one));
   }
+  if (inputs_.size() > MOST_INPUTS) throw fields.wrong("inputs", "fewer inputs");
   const std::vector<float> constants = fields.floats("constants");
   for (const float value : constants) constants_.insert(constants_.end(), BLOCK, value);
   const int64_t first = int64_t(inputs_.size()), own = first + int64_t(constants.size());
@@ -217,10 +218,19 @@ void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   }, SHARED);
 }
 
+// elements are counted from the first of all: from there, the source would begin so much earlier
+static char *beginOf(char *source, Type type, int64_t element) {
+  return reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(type, element));
+}
 void Tail::runFrom(char *source, const Team &team, int64_t begin, int64_t end) {
-  // elements are counted from the first of all: from there, the source would begin so much earlier
-  inputs_[0] = reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(source_, begin));
+  inputs_[0] = beginOf(source, source_, begin);
   run(team, begin, end);
+}
+void Tail::runFrom(char *source, float *scratch, int64_t begin, int64_t end) const {
+  char *inputs[Expression::MOST_INPUTS];
+  std::copy(inputs_.begin(), inputs_.end(), inputs);
+  inputs[0] = beginOf(source, source_, begin);
+  expression_->run(inputs, &output_, scratch, begin, end);
 }
 
 namespace {

@@ -12,6 +12,7 @@ constexpr int64_t BLOCK = 512;
 
 class Expression {
  public:
+  static constexpr size_t MOST_INPUTS = 256;
   /// How an input is walked while the result's elements are taken in order.
   enum class Walk { whole, scalar, column, general };
   struct Input {
@@ -92,6 +93,7 @@ class Tail {
   void run(const Team &team, int64_t begin, int64_t end) const;
   /// The same of a result whose element `begin` stands at `source`.
   void runFrom(char *source, const Team &team, int64_t begin, int64_t end);
+  void runFrom(char *source, float *scratch, int64_t begin, int64_t end) const;
 
  private:
   std::unique_ptr<Expression> expression_;
