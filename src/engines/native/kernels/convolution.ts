@@ -49,7 +49,8 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
       context,
     )
   }
-  if (context.hasTiles && isTiled(x, output, axes, attrs.groups)) {
+  // without a tail oneDNN's own is 1.1 to 1.6 times as fast: it stores what it rounds
+  if (context.hasTiles && rest && isTiled(x, output, axes, attrs.groups)) {
     const fields = planeFields('tiledConvolution', name, x, output, axes)
     return tiledConvolution({ ...fields, turned: false }, { source: x, kernel, bias, tail: rest, output }, context)
   }
