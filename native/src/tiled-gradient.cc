@@ -180,8 +180,12 @@ class TiledGradient : public Operation {
         for (int64_t c = 0; c < channels_; c += SIDE) {
           const __mmask16 mask = firstOf(channels_ - c);
           __m256i rowsOf[SIDE], columns[SIDE];
-          for (int64_t p = 0; p < SIDE; p++)
-            rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
+          if (places == SIDE && mask == 0xffff) {
+            for (int64_t p = 0; p < SIDE; p++) rowsOf[p] = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + p * channels_ + c));
+          } else {
+            for (int64_t p = 0; p < SIDE; p++)
+              rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
+          }
           turn(rowsOf, columns);
           // beyond the end of a row stands its border, and what the next rows write over
           uint16_t *target = to + c * stride_ + row * width_ + left + before_[1];

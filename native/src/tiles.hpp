@@ -1,13 +1,10 @@
 // Products of bfloat16 by the processor's tiles (AMX): sixteen rows of 64 bytes each.
 #pragma once
 
+#include "intrinsics.hpp"
 #include "operation.hpp"
 
 #if defined(__x86_64__)
-// the intrinsics of g++ 12 have numbers in them that are set nowhere, which is meant
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
 #define TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #endif
 
