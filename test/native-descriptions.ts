@@ -13,6 +13,7 @@ export function theAddon(): Addon {
 
 /** Why a test of this is skipped: oneDNN has products in bfloat16 from AVX-512 on. */
 export function skipFor({ kind, dtype }: Description): string | false {
+  if (kind.startsWith('tiled') && !theAddon().info().tiles) return 'this processor has no tiles'
   const isLowProduct = dtype === 'bfloat16' && (kind === 'convolution' || kind === 'matmul')
   return isLowProduct && !theAddon().info().bfloat16 && 'oneDNN has no bfloat16 on this processor'
 }
@@ -32,6 +33,8 @@ const matmul = { kind: 'matmul', m: 7, n: 11, k: 13, transposeA: false, transpos
 const pool = { images: 2, channels: 5, input: [1, 6, 8], output: [1, 3, 4], window: [1, 3, 3], strides: [1, 2, 2], before: [0, 0, 0] } // biome-ignore format: a row
 const pooling = (of: string, dtype: string) => ({ kind: 'pooling', of, ...pool, dtype })
 const few = { images: 9, channels: 3, filters: 6, input: [8, 9], output: [8, 9], window: [3, 3], strides: [1, 1], before: [1, 1] } // biome-ignore format: a row
+const plane = { images: 3, channels: 17, filters: 19, input: [9, 10], output: [9, 10], before: [1, 1] }
+const tiled = { ...plane, window: [3, 3] }
 const spread = expressionFields(
   [4, 5, 6],
   [float(4, 5, 6), float(6), float(), float(4, 1, 6)],
@@ -47,15 +50,31 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'gradient for the input, turned': { ...convolution, ...half, of: 'input', turned: true, x: [2, 5, 6, 7], y: [2, 3, 6, 7], kernel: [1, 3, 5, 3, 3], tail: gated }, // biome-ignore format: a row
   'gradient for the kernel': { ...convolution, ...full, of: 'kernel', bias: true },
   'gradient for the kernel, few channels': { kind: 'fewChannelsGradient', ...few, dtype: 'float32', bias: true },
+  'gradient for the kernel, few channels, of a pooling': { kind: 'fewChannelsGradient', ...few, dtype: 'bfloat16', bias: false, pooled: { images: 9, channels: 6, input: [1, 8, 9], output: [1, 4, 4], window: [1, 2, 2], strides: [1, 2, 2], before: [0, 0, 0], gated: true } }, // biome-ignore format: a row
+  'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, bias: true, turned: false, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
+  'gradient for the kernel by Winograd': {
+    kind: 'winograd',
+    of: 'kernel',
+    ...plane,
+    window: 5,
+    before: [2, 2],
+    bias: true,
+  },
+  'convolution by tiles': { kind: 'tiledConvolution', ...tiled, result: 'bfloat16', bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19), low(3, 9, 10, 19)], [s.mul(a, s.less(0, b))], ['bfloat16']) }, // biome-ignore format: a row
+  'a kernel as tiles': { kind: 'tiledKernel', ...tiled, dtype: 'float32', turned: true },
+  'gradient for the kernel by tiles': { kind: 'tiledGradient', ...tiled, bias: true },
   matmul: { ...matmul, ...full, bias: true, packs: false },
   'matmul, transposed': { ...matmul, ...half, transposeA: true, transposeB: true, packs: true },
   maxPool: pooling('maxPool', 'float32'),
   'maxPool gradient': pooling('maxPoolGradient', 'bfloat16'),
+  'maxPool with places': { ...pooling('maxPool', 'bfloat16'), places: true },
+  'maxPool gradient from places': { ...pooling('maxPoolGradient', 'float32'), places: true, gated: true },
   averagePool: pooling('averagePool', 'bfloat16'),
   'averagePool gradient': pooling('averagePoolGradient', 'float32'),
   elementwise: { kind: 'elementwise', ...spread },
   'elementwise, conditional': { kind: 'elementwise', ...expressionFields([9], [float(9)], [s.mul(a, 2)], ['float32']), conditional: true }, // biome-ignore format: a row
-  sum: { kind: 'sum', outer: 3, count: 40, inner: 5, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
+  sum: { kind: 'sum', sums: 1, outer: 3, count: 40, inner: 5, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
+  'several sums': { kind: 'sum', sums: 2, outer: 1, count: 40, inner: 5, head: expressionFields([40, 5], [float(40, 5), low(40, 5)], [a, s.mul(a, b)], ['float32', 'float32'], 2) }, // biome-ignore format: a row
   copy: { kind: 'copy', dtype: 'float32', sizes: [3, 4, 5], source: [1, 3, 12], target: [20, 5, 1], sourceOffset: 0, targetOffset: 0 }, // biome-ignore format: a row
   fill: { kind: 'fill', dtype: 'int32', value: 7, elements: 33 },
   extreme: { kind: 'extreme', dtype: 'bfloat16', outer: 3, count: 7, inner: 2, place: false },

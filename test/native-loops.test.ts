@@ -9,7 +9,7 @@ const { skip } = available('native')
 const flags = skip ? '' : readFileSync('/proc/cpuinfo', 'utf8')
 
 /** Tests of what the loops compute; oneDNN chooses its own way. */
-const own = ['elementwise', 'expression', 'float32 \\[', 'sum', 'max', 'averagePool', 'softmax', 'Softmax', 'random', 'gather', 'large', 'stored', 'few', 'bytes', 'math, native'] // biome-ignore format: a row
+const own = ['elementwise', 'expression', 'float32 \\[', 'sum', 'max', 'averagePool', 'softmax', 'Softmax', 'random', 'gather', 'large', 'stored', 'few', 'winograd', 'bytes', 'math, native'] // biome-ignore format: a row
 
 suite('native: loops', { skip }, () => {
   const rows: readonly [held: string, name: string, flag: string][] = [
@@ -28,6 +28,7 @@ suite('native: loops', { skip }, () => {
           '--test-reporter=spec',
           ...own.map((pattern) => `--test-name-pattern=${pattern}`),
           'test/native.test.ts',
+          'test/native-kernels.test.ts',
           'test/math.test.ts',
         ],
         { encoding: 'utf8', env: { ...env, FOVEA_NATIVE_LOOPS: held } },

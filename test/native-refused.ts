@@ -73,6 +73,39 @@ export const wrongOperations: Readonly<
     [{ before: [40, 1] }, 'E_BUG', 'before'],
     [{ dtype: 'uint8' }, 'E_BUG', 'dtype'],
   ],
+  'gradient for the kernel, few channels, of a pooling': [
+    [({ pooled }) => ({ pooled: { ...pooled, images: 8 } }), 'E_BUG', 'pooled'],
+    [({ pooled }) => ({ pooled: { ...pooled, input: [1, 8, 10] } }), 'E_BUG', 'pooled'],
+    [({ pooled }) => ({ pooled: { ...pooled, before: [0, 2, 0] } }), 'E_BUG', 'reach'],
+    [{ pooled: 7 }, 'E_BUG', 'pooled'],
+  ],
+  'convolution by Winograd': [
+    [{ of: 'input' }, 'E_BUG', 'of'],
+    [{ channels: 15 }, 'E_BUG', 'channels'],
+    [{ filters: 15 }, 'E_BUG', 'filters'],
+    ...[2, 4, 6].map((window) => [{ window }, 'E_BUG', 'window'] as const),
+    [{ input: [9] }, 'E_BUG', 'input', 'two'],
+    [{ before: [-1, 1] }, 'E_BUG', 'before'],
+    [{ images: far }, 'E_LIMIT', 'too large'],
+    [{ tail: tailOver(3, 9, 19, 11) }, 'E_BUG', 'tail'],
+  ],
+  'convolution by tiles': [
+    [{ channels: 0 }, 'E_BUG', 'channels'],
+    [{ window: [3] }, 'E_BUG', 'window', 'two'],
+    [{ images: far }, 'E_LIMIT', 'too large'],
+    [{ input: [9, 13] }, 'E_BUG', 'output', 'reach'],
+    [{ result: 'int32' }, 'E_BUG', 'result'],
+    [{ tail: tailOver(3, 9, 10, 19) }, 'E_BUG', 'tail'],
+  ],
+  'a kernel as tiles': [
+    [{ window: [2 ** 16, 2 ** 16], channels: 2 ** 20, filters: 2 ** 20 }, 'E_LIMIT', 'too large'],
+    [{ dtype: 'uint8' }, 'E_BUG', 'dtype'],
+  ],
+  'gradient for the kernel by tiles': [
+    [{ filters: 0 }, 'E_BUG', 'filters'],
+    [{ input: [12, 10] }, 'E_BUG', 'output', 'reach'],
+    [{ images: far }, 'E_LIMIT', 'too large'],
+  ],
   matmul: [
     [{ m: 0 }, 'E_BUG', "'m'"],
     [{ k: far + 1 }, 'E_BUG', "'k'"],
@@ -89,6 +122,10 @@ export const wrongOperations: Readonly<
     [{ strides: [1, 2 ** 24, 2 ** 24], output: [1, 2 ** 24, 2 ** 24] }, 'E_BUG', 'reach'],
     [{ images: far }, 'E_LIMIT', 'too large'],
     [{ dtype: 'int32' }, 'E_BUG', 'dtype'],
+  ],
+  'maxPool with places': [
+    [{ window: [1, 16, 8], output: [1, 1, 1] }, 'E_BUG', 'places'],
+    [{ of: 'averagePool' }, 'E_BUG', 'places'],
   ],
   'maxPool gradient': [[{ tail: tailOver(2, 6, 8, 5) }, 'E_BUG', 'tail']],
   elementwise: [
@@ -109,7 +146,8 @@ export const wrongOperations: Readonly<
     [{ values: 4097 }, 'E_BUG', 'values'],
     [{ values: 0 }, 'E_BUG', 'values'],
     [{ code: [10, 6] }, 'E_BUG', 'code', 'five'],
-    [{ code: [23, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
+    [{ code: [24, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
+    [({ inputs }) => ({ inputs: Array(257).fill(inputs[0]) }), 'E_BUG', 'inputs'],
     [{ code: [-1, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [NaN, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [10, 0, 0, 0, 0] }, 'E_BUG', 'code', 'inputs'],
@@ -125,6 +163,7 @@ export const wrongOperations: Readonly<
     [{ inner: 0 }, 'E_BUG', 'inner'],
     [{ outer: far, count: far }, 'E_LIMIT', 'too large'],
     [{ head: undefined }, 'E_BUG', 'head'],
+    ...[undefined, 0, 3].map((sums) => [{ sums }, 'E_BUG', 'sums'] as const),
   ],
   copy: [
     [{ sizes: [] }, 'E_BUG', 'sizes'],

@@ -173,7 +173,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       result["handle"] = wrap(call.Env(), operation);
       result["scratch"] = double(needs.scratch);
       result["packed"] = double(needs.packed);
-      if (!needs.implementation.empty()) result["implementation"] = needs.implementation;
+      if (!operation->implementation.empty()) result["implementation"] = operation->implementation;
       auto bytes = Napi::Array::New(call.Env());
       for (size_t i = 0; i < operation->operandBytes.size(); i++) bytes[uint32_t(i)] = double(operation->operandBytes[i]);
       result["operandBytes"] = bytes;

@@ -77,6 +77,12 @@ Expression::Expression(const Fields &fields) {
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
 }
 
+int64_t Expression::unit() const {
+  for (const Input &input : inputs_)
+    if (input.walk == Walk::column && width_ <= BLOCK) return width_;
+  return 1;
+}
+
 /// Loops over whole tensors that make bfloat16 of bfloat16 or of float32, where the whole expression is one.
 Expression::Only Expression::onlyOf() const {
   const auto isWhole = [&](size_t i, Type type) { return inputs_[i].type == type && inputs_[i].walk == Walk::whole; };

@@ -35,10 +35,12 @@ class Expression {
   int64_t elements() const { return elements_; }
   int64_t width() const { return width_; }
   int64_t scratchFloats() const { return values_ * BLOCK - int64_t(constants_.size()); }
-  /// Elements that one call of `run` may begin and end at a multiple of.
+  /// Elements that a call of `run` must begin at a multiple of: short rows, where one stands for all.
+  int64_t unit() const;
+  /// Elements that it had better begin and end at a multiple of.
   int64_t step() const { return step_; }
 
-  /// Computes elements [begin, end) and stores the outputs; begin is a multiple of `step`.
+  /// Computes elements [begin, end) and stores the outputs; begin is a multiple of `unit`.
   void run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const;
   /// Computes elements [begin, end) block by block and calls `visit(first, count, output, values)` with the first outputs; the
   /// others are stored.
@@ -87,6 +89,8 @@ class Tail {
   Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) : Tail(fields, owner, elements, type, type) {}
   Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type);
   explicit operator bool() const { return expression_ != nullptr; }
+  /// Elements that one may begin at a multiple of.
+  int64_t unit() const { return expression_ ? expression_->unit() : 1; }
   void bind(const std::vector<char *> &operands, char *result);
   /// Elements [begin, end) of the result, in place.
   void run(float *scratch, int64_t begin, int64_t end) const;

@@ -14,6 +14,7 @@ namespace {
 class FewChannelsGradient : public Operation {
  public:
   explicit FewChannelsGradient(const Fields &fields) : Operation(fields.where()) {
+    implementation = "few channels";
     constexpr int64_t most = 1 << 20;
     images_ = fields.integer("images", 1, MOST);
     channels_ = fields.integer("channels", 1, 16);

@@ -245,7 +245,7 @@ class Convolution : public Product {
     packed = packedDesc;
     plain = Desc(plainDims_, memory::data_type(packed.data.data_type), plainSteps_);
     needs.scratch = int64_t(described.scratchpad_desc().get_size());
-    needs.implementation = described.impl_info_str();
+    implementation = described.impl_info_str();
   }
   /// Operands x (or dy), kernel, bias?, y (or dx), scratch.
   void layOut(const Desc &source, bool bias, const Desc &target, int sourceArgument, int targetArgument, const Desc &scratch) {
@@ -337,7 +337,7 @@ class Matmul : public Product {
       packed = described_.weights_desc();
       needs.packed = packed == plain ? 0 : int64_t(packed.get_size());
       needs.scratch = int64_t(described_.scratchpad_desc().get_size());
-      needs.implementation = described_.impl_info_str();
+      implementation = described_.impl_info_str();
       add(DNNL_ARG_SRC, a);
       add(DNNL_ARG_WEIGHTS, packed);
       if (fields.flag("bias")) add(DNNL_ARG_BIAS, bias);

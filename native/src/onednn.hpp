@@ -15,8 +15,6 @@ struct Needs {
   int64_t scratch = 0;
   /// 0 where the plain layout is the one.
   int64_t packed = 0;
-  /// oneDNN's name of the implementation.
-  std::string implementation;
 };
 Needs needsOf(const Operation &operation);
 

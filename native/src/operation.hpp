@@ -56,6 +56,8 @@ class Operation {
   /// The engine that made it, and whether it stands in a program: it keeps the addresses of one.
   const Engine *owner = nullptr;
   bool isPlaced = false;
+  /// The name of what computes it, of products.
+  std::string implementation;
 
   /// Makes what is costly to make; on the engine's own thread.
   virtual void create() {}

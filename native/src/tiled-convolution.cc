@@ -90,10 +90,13 @@ class TiledKernel : public Operation {
 class TiledConvolution : public Operation {
  public:
   explicit TiledConvolution(const Fields &fields) : Operation(fields.where()), w_(fields) {
+    implementation = "tiles: amx_bf16";
     if (!hasTiles()) throw fields.wrong("kind", "an operation of this processor");
     images_ = fields.integer("images", 1, MOST);
     const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0);
     for (int axis = 0; axis < 2; axis++) input_[axis] = input[axis], output_[axis] = output[axis], before_[axis] = before[axis];
+    for (int axis = 0; axis < 2; axis++)
+      if (input[axis] + before[axis] > output[axis] + w_.window[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
     const Type result = typeOf(fields, "result", {Type::float32, Type::bfloat16});
     resultBytes_ = bytesOf(result);
     hasBias_ = fields.flag("bias");
@@ -114,6 +117,7 @@ class TiledConvolution : public Operation {
     result_ = operandBytes.size();
     operandBytes.push_back(y * resultBytes_);
     tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32, result);
+    if (output[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
     tailFloats_ = roundUp(scratchFloats, SIDE);
     scratchFloats = tailFloats_ + sums_ + w_.blocks * SIDE * SIDE + picture_ / 2 + SIDE;
   }

@@ -52,6 +52,7 @@ TILES inline __mmask16 firstOf(int64_t count) { return count >= SIDE ? __mmask16
 class TiledGradient : public Operation {
  public:
   explicit TiledGradient(const Fields &fields) : Operation(fields.where()) {
+    implementation = "tiles: amx_bf16";
     constexpr int64_t most = 1 << 20;
     if (!hasTiles()) throw fields.wrong("kind", "an operation of this processor");
     images_ = fields.integer("images", 1, MOST);

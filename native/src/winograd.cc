@@ -21,6 +21,7 @@ class WinogradConvolution : public Operation {
   explicit WinogradConvolution(const Fields &fields) : Operation(fields.where()) {
     constexpr int64_t most = 1 << 20;
     const std::string of = fields.text("of");
+    implementation = "winograd";
     if (of != "result" && of != "kernel") throw fields.wrong("of", "result or kernel");
     isKernel_ = of == "kernel";
     w_.images = fields.integer("images", 1, MOST);
@@ -57,6 +58,7 @@ class WinogradConvolution : public Operation {
     result_ = push(y * 4);
     extra_ = push(product({Winograd::POINTS, w_.kernelPlane()}, where) * 4);
     tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32);
+    if (output[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
     tailFloats_ = scratchFloats;
     scratchFloats += w_.scratch();
   }

@@ -43,7 +43,7 @@ export interface MadeOperation {
   readonly scratch: number
   /** Bytes of the operand that oneDNN wants in a layout of its own; 0 where the plain one is as good. */
   readonly packed: number
-  /** oneDNN's name of what computes it. */
+  /** The name of what computes a product: oneDNN's, or our own. */
   readonly implementation?: string
   /** Bytes that each operand has at least. */
   readonly operandBytes: readonly number[]

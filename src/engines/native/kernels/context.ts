@@ -12,7 +12,7 @@ import { expressionFields } from '../expression.ts'
 export interface NativeCode {
   /** What it is, for people: profiles name it. */
   readonly name: string
-  /** oneDNN's name of what computes it, where it does. */
+  /** The name of what computes a product: oneDNN's, or our own. */
   readonly implementation?: string
   readonly operation: OperationHandle
   readonly operands: readonly Buffer[]
