@@ -60,7 +60,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
     before: [2, 2],
     bias: true,
   },
-  'convolution by tiles': { kind: 'tiledConvolution', ...tiled, result: 'bfloat16', bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19), low(3, 9, 10, 19)], [s.mul(a, s.less(0, b))], ['bfloat16']) }, // biome-ignore format: a row
+  'convolution by tiles': { kind: 'tiledConvolution', ...tiled, input: [5, 4], apart: [2, 3], result: 'bfloat16', bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19), low(3, 9, 10, 19)], [s.mul(a, s.less(0, b))], ['bfloat16']) }, // biome-ignore format: a row
   'a kernel as tiles': { kind: 'tiledKernel', ...tiled, dtype: 'float32', turned: true },
   'gradient for the kernel by tiles': { kind: 'tiledGradient', ...tiled, bias: true },
   matmul: { ...matmul, ...full, bias: true, packs: false },

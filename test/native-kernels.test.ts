@@ -30,6 +30,7 @@ interface Row {
   readonly kernel: Shape
   readonly padding: Padding
   readonly pool?: number
+  readonly strides?: readonly number[]
   readonly bias?: boolean
 }
 const winograd: readonly Row[] = [
@@ -48,6 +49,11 @@ const tiles: readonly Row[] = [
   { x: [3, 23, 20, 33], kernel: [1, 4, 33, 21], padding: [[0, 0], [2, 0]] }, // biome-ignore format: a row
   { x: [1, 90, 100, 24], kernel: [3, 3, 24, 24], padding: 'same', bias: false }, // more than a band of a picture
 ]
+/** With strides the gradient of the input is computed by tiles. */
+const strided: readonly Row[] = [
+  { x: [9, 32, 32, 16], kernel: [3, 3, 16, 32], padding: 'same', strides: [2, 2] },
+  { x: [2, 90, 67, 20], kernel: [3, 4, 20, 18], padding: lopsided, strides: [2, 3] },
+]
 /** A first layer's: its kernel's gradient unpools for itself. */
 const first: readonly Row[] = [
   { x: [11, 28, 28, 1], kernel: [5, 5, 1, 20], padding: 'same', pool: 2 },
@@ -56,10 +62,10 @@ const first: readonly Row[] = [
 ]
 
 /** A convolution with all that is usual around it, and the gradients of everything. */
-function goalsOf({ x: shape, kernel: kernelShape, padding, pool, bias: hasBias = true }: Row) {
+function goalsOf({ x: shape, kernel: kernelShape, padding, strides = [1, 1], pool, bias: hasBias = true }: Row) {
   const [x, kernel] = [input('x', shape), input('kernel', kernelShape)]
   const bias = input('bias', kernelShape.slice(-1))
-  const y = convolution(x, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding })
+  const y = convolution(x, kernel, { strides, dilation: [1, 1], groups: 1, padding })
   const lit = relu(hasBias ? add(y, bias) : y)
   const seen = pool ? maxPool(lit, { window: [pool, pool], strides: [2, 2], padding: 'valid' }) : lit
   const wanted = hasBias ? [x, kernel, bias] : [x, kernel]
@@ -83,6 +89,7 @@ suite("native: products of the addon's own", { skip }, () => {
   const kinds: readonly (readonly [string, readonly Row[], Precision, number, readonly string[]])[] = [
     ['winograd', winograd, 'float32', 2e-6, ['winograd']],
     ['tiles', tiles, 'mixed_bfloat16', 2 ** -8, ['tiles: amx_bf16']],
+    ['tiles', strided, 'mixed_bfloat16', 2 ** -8, ['tiles: amx_bf16']],
     ['few channels', first, 'float32', 1e-6, ['few channels']],
     ['few channels', first, 'mixed_bfloat16', 2 ** -8, ['few channels']],
   ]

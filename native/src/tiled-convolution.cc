@@ -85,7 +85,8 @@ class TiledKernel : public Operation {
   }
 };
 
-/// fields: those of the window, images, input, output, before [height, width] each, result dtype, bias, tail?. Operands: x, the
+/// fields: those of the window, images, input, output, before, apart [height, width] each, result dtype, bias, tail?. Places of x
+/// lie `apart` places from each other, with zeros between, as the gradient of a convolution with strides has them. Operands: x, the
 /// kernel as tiles, bias?, y, what the tail reads.
 class TiledConvolution : public Operation {
  public:
@@ -93,10 +94,10 @@ class TiledConvolution : public Operation {
     implementation = "tiles: amx_bf16";
     if (!hasTiles()) throw fields.wrong("kind", "an operation of this processor");
     images_ = fields.integer("images", 1, MOST);
-    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0);
-    for (int axis = 0; axis < 2; axis++) input_[axis] = input[axis], output_[axis] = output[axis], before_[axis] = before[axis];
+    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0), apart = two(fields, "apart", 1);
+    for (int axis = 0; axis < 2; axis++) input_[axis] = input[axis], output_[axis] = output[axis], before_[axis] = before[axis], apart_[axis] = apart[axis];
     for (int axis = 0; axis < 2; axis++)
-      if (input[axis] + before[axis] > output[axis] + w_.window[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
+      if ((input[axis] - 1) * apart[axis] + 1 + before[axis] > output[axis] + w_.window[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
     const Type result = typeOf(fields, "result", {Type::float32, Type::bfloat16});
     resultBytes_ = bytesOf(result);
     hasBias_ = fields.flag("bias");
@@ -132,7 +133,7 @@ class TiledConvolution : public Operation {
 
  private:
   TiledWindow w_;
-  int64_t images_, input_[2], output_[2], before_[2], resultBytes_;
+  int64_t images_, input_[2], output_[2], before_[2], apart_[2], resultBytes_;
   int64_t width_, pitch_;                 // of a row with its border; of a row of sums
   int64_t band_, bands_, block_;          // rows of the result of a picture that is copied, and of sums
   int64_t picture_, sums_, tailFloats_;   // numbers of scratch
@@ -173,12 +174,18 @@ class TiledConvolution : public Operation {
   /// Rows of a picture with their border of zeros.
   void copyBand(int64_t image, int64_t first, int64_t rows, uint16_t *to) const {
     const uint16_t *from = reinterpret_cast<const uint16_t *>(operands_[0]) + image * input_[0] * input_[1] * w_.channels;
-    const int64_t row = width_ * w_.channels, count = std::min(input_[1], width_ - before_[1]) * w_.channels;
+    const int64_t C = w_.channels, across = apart_[1], reach = ((input_[1] - 1) * across + 1) * C;
     for (int64_t i = 0; i < rows + w_.window[0] - 1; i++) {
       const int64_t y = first + i - before_[0];
-      uint16_t *target = to + i * row + before_[1] * w_.channels;
-      if (y >= 0 && y < input_[0]) std::memcpy(target, from + y * input_[1] * w_.channels, size_t(count) * 2);
-      else if (bands_ > 1) std::memset(target, 0, size_t(count) * 2);  // else it was never written
+      uint16_t *target = to + (i * width_ + before_[1]) * C;
+      if (y < 0 || y % apart_[0] != 0 || y / apart_[0] >= input_[0]) {
+        if (bands_ > 1) std::memset(target, 0, size_t(reach) * 2);  // else it was never written
+        continue;
+      }
+      const uint16_t *source = from + y / apart_[0] * input_[1] * C;
+      if (across == 1) std::memcpy(target, source, size_t(reach) * 2);
+      else
+        for (int64_t x = 0; x < input_[1]; x++) std::memcpy(target + x * across * C, source + x * C, size_t(C) * 2);
     }
   }
 

@@ -50,9 +50,13 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
     )
   }
   // without a tail oneDNN's own is 1.1 to 1.6 times as fast: it stores what it rounds
-  if (context.hasTiles && rest && isTiled(x, output, axes, attrs.groups)) {
+  if (context.hasTiles && rest && isTiled([x], output, axes, attrs.groups)) {
     const fields = planeFields('tiledConvolution', name, x, output, axes)
-    return tiledConvolution({ ...fields, turned: false }, { source: x, kernel, bias, tail: rest, output }, context)
+    return tiledConvolution(
+      { ...fields, apart: [1, 1], turned: false },
+      { source: x, kernel, bias, tail: rest, output },
+      context,
+    )
   }
   const ending = endingOf(rest, output)
   const operation = context.operation({
@@ -96,10 +100,15 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
     const fields = { ...fewer, where: name, turned: true }
     return winogradResult(fields, { source: dy, kernel, output, ...(tail && { tail }) }, context)
   }
-  if (context.hasTiles && isTiled(output, dy, axes, attrs.groups)) {
+  if (context.hasTiles && isTiled([dy], dy, axes, attrs.groups, { strided: true })) {
     const fields = planeFields('tiledConvolution', name, dy, output, axes)
     const turned = { input: fields.output, output: fields.input, before: axes.map((a) => a.window - 1 - a.before) }
-    return tiledConvolution({ ...fields, ...turned, turned: true }, { source: dy, kernel, tail, output }, context)
+    const apart = axes.map((a) => a.stride)
+    return tiledConvolution(
+      { ...fields, ...turned, apart, turned: true },
+      { source: dy, kernel, tail, output },
+      context,
+    )
   }
   const ending = endingOf(tail, output)
   const operation = context.operation({
@@ -154,7 +163,7 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
-  if (context.hasTiles && isTiled(x, dy, axes, attrs.groups)) {
+  if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups)) {
     const own = context.operation({ ...planeFields('tiledGradient', name, x, dy, axes), bias: bias !== undefined })
     const sums = scratch(own.operandBytes[own.operandBytes.length - 1])
     const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
@@ -224,10 +233,17 @@ const planeFields = (kind: string, name: string, x: Value, y: Value, axes: reado
 /** Places from which on a product by tiles is more than what goes on around it. */
 const LEAST_PLACES = 1024
 
-/** Is a convolution computed by tiles: in bfloat16, over pictures, with stride 1 and windows that overlap? */
-function isTiled(x: Value, y: Value, axes: readonly AxisWindow[], groups: number): boolean {
-  const isPlane = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
-  const isLow = x.dtype === 'bfloat16' && y.dtype === 'bfloat16'
+/** Is a convolution with the result y computed by tiles: of factors in bfloat16, over pictures, with windows that overlap? */
+function isTiled(
+  factors: readonly Value[],
+  y: Value,
+  axes: readonly AxisWindow[],
+  groups: number,
+  { strided = false }: { strided?: boolean } = {},
+): boolean {
+  const isDense = axes.every((a) => a.dilation === 1 && (strided ? a.stride <= a.window : a.stride === 1))
+  const isPlane = axes.length === 2 && groups === 1 && isDense
+  const isLow = factors.every(({ dtype }) => dtype === 'bfloat16')
   const isPadded = axes.every((a) => a.before < a.window && a.after < a.window)
   const places = y.shape[0] * y.shape[1] * y.shape[2]
   return isLow && isPlane && isPadded && axes.some((a) => a.window > 1) && places >= LEAST_PLACES
@@ -235,7 +251,7 @@ function isTiled(x: Value, y: Value, axes: readonly AxisWindow[], groups: number
 
 /** A convolution by tiles, of x by the kernel or of dy by the kernel turned round, and before it the kernel as tiles. */
 function tiledConvolution(
-  fields: ReturnType<typeof planeFields> & { readonly turned: boolean },
+  fields: ReturnType<typeof planeFields> & { readonly apart: readonly number[]; readonly turned: boolean },
   { source, kernel, bias, tail, output }: Tiled,
   context: Context,
 ): readonly NativeStage[] {
