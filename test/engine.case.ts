@@ -841,6 +841,11 @@ export function engineSuite(name: string, { open, tolerances, holes = {}, skip =
       const x = input('x', [100, 100])
       const refuses = failure('E_LIMIT', 'at most 10000 bytes', 'smaller batch')
       assert.throws(() => compile(new State(tight), { outputs: { y: sum(mul(x, x)) } }), refuses)
+      const table = constant(ladder(10_000, 1), [100, 100])
+      const product = matmul(input('row', [1, 100]), table)
+      assert.throws(() => compile(new State(tight), { outputs: { y: product } }), refuses)
+      const { memory } = compile(new State(engine), { outputs: { y: product } })
+      assert.ok(memory.peakBytes < 10_000, `${memory.peakBytes} in the arena`) // the constant is not there
     })
 
     test('close: what is waiting, and what comes later, ends with E_CLOSED', async () => {

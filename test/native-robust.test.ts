@@ -270,6 +270,18 @@ suite('native: what is wrong is refused', { skip }, () => {
     own.close()
   })
 
+  test('more than the machine has, in parts that would each be there', async () => {
+    const most = theAddon().info().memory
+    const own = new Engine(1)
+    const parts = [0.35, 0.35].map((share) => own.tensor(Math.floor(most * share))) // never touched
+    await refused(() => own.tensor(Math.floor(most * 0.35)), 'E_LIMIT', 'tensor', 'no more memory')
+    await refused(() => own.reserve(Math.floor(most * 0.35)), 'E_LIMIT', 'arena', 'no more memory')
+    const values = Uint8Array.of(1, 2, 3)
+    for (const part of parts) await own.write(part, values)
+    assert.deepEqual(new Uint8Array((await own.read(parts[1], 3))[0]), values)
+    own.close()
+  })
+
   test('an engine that was closed', async () => {
     const own = new Engine(1)
     const { program: loaded, ready } = own.load(program({ arenaBytes: 0, places: [{ in: 'own', bytes: 132 }] }, { operation: made('fill', own).handle })) // biome-ignore format: a row
