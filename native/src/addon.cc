@@ -139,9 +139,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return guarded(call.Env(), [&] {
       check();
       const int64_t bytes = sizeIn(call[0], "tensor");
-      auto tensor = std::make_shared<Tensor>();
+      auto tensor = std::make_shared<Tensor>(bytes);
       tensor->owner = engine_.get();
-      tensor->bytes = Bytes::allocate(bytes + 256);
       if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
       return wrap(call.Env(), tensor, bytes);
     });
@@ -199,7 +198,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         } else if (in == "tensor" || in == "shadow") {
           place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
           place.tensor = owned<Tensor>(given.value("tensor"), "load");
-          if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
+          if (place.bytes > place.tensor->size) throw given.wrong("tensor", "one that has these bytes");
         } else if (in == "own") {
           place.at = own;
           own += (place.bytes + 127) / 64 * 64;
@@ -313,7 +312,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
       const int64_t bytes = sizeIn(call[1], "read");
-      if (bytes > tensor->bytes->size()) throw Fault("E_BUG", "read", "wants more bytes than there are");
+      if (bytes > tensor->size) throw Fault("E_BUG", "read", "wants more bytes than there are");
       auto buffer = newBuffer(call.Env(), bytes, "read");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
@@ -330,7 +329,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "write");
       const auto [from, size] = bytesIn(call[1], "write");
-      if (int64_t(size) > tensor->bytes->size()) throw Fault("E_BUG", "write", "has more bytes than the tensor");
+      if (int64_t(size) > tensor->size) throw Fault("E_BUG", "write", "has more bytes than the tensor");
       auto bytes = std::make_shared<std::vector<char>>(from, from + size);
       return ask(call.Env(), [tensor, bytes](Job &) {
         std::copy(bytes->begin(), bytes->end(), tensor->bytes->data());

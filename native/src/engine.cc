@@ -10,9 +10,6 @@
 
 namespace fovea {
 
-/// Vectors may be read beyond the end of the last buffer.
-constexpr int64_t SLACK = 256;
-
 Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
     : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
   own_ = Bytes::allocate(ownBytes + SLACK);
@@ -23,7 +20,7 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
 void Program::create() {
   for (const Place &place : places_) {
     if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
-    place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
+    place.tensor->shadow = Bytes::allocate(place.tensor->size + SLACK);
     if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
   }
   for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });

@@ -16,9 +16,15 @@ namespace fovea {
 
 class Engine;
 
+/// Vectors may be read beyond the end of the last buffer.
+constexpr int64_t SLACK = 256;
+
 /// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
-/// made in its shadow; to take them over, both change places: `places` counts that.
+/// made in its shadow; to take them over, both change places: `places` counts that. But for its size and its owner it belongs
+/// to the engine's thread.
 struct Tensor {
+  explicit Tensor(int64_t size) : size(size), bytes(Bytes::allocate(size + SLACK)) {}
+  const int64_t size;
   std::unique_ptr<Bytes> bytes, shadow;
   const Engine *owner = nullptr;
   uint64_t version = 1, places = 0;
