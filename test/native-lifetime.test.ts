@@ -13,9 +13,12 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
 import type { Node } from '../src/graph/node.ts'
-import { input } from '../src/graph/node.ts'
+import { input, variable } from '../src/graph/node.ts'
+import { broadcastTo } from '../src/ops/broadcasting.ts'
+import { add, exp, sub } from '../src/ops/elementwise.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { mean } from '../src/ops/reduction.ts'
+import { failure } from './failure.ts'
 import { available } from './require.ts'
 import { ladder } from './tensors.ts'
 
@@ -183,6 +186,38 @@ suite('native: threads', { skip }, () => {
       const grown = (process.memoryUsage().rss - memory) / 1e6
       assert.ok(grown < 60, `${how}: grown by ${grown} MB`)
     }
+  })
+
+  test('closing gives memory back, without a collection of garbage', async () => {
+    const mega = (): number => Math.round(process.memoryUsage().rss / 2 ** 20)
+    /** Bytes given back by the engine's thread, which nobody waits for. */
+    const until = async (most: number): Promise<void> => {
+      for (let tries = 0; tries < 200 && mega() > most; tries++) await new Promise((done) => setTimeout(done, 10))
+      assert.ok(mega() <= most, `${mega()} MB, not ${most}`)
+    }
+    const engine = nativeEngine({ threads: 2 })
+    const state = new State(engine)
+    const side = 2 ** 12 // a matrix has 64 MB
+    const [x, w] = [input('x', [1, 1]), variable('w', [side, side])]
+    await state.add('w', w, () => new Float32Array(side * side))
+    const wide = broadcastTo(x, { shape: [side, side] })
+    const y = mean(matmul(add(wide, w), sub(wide, w)))
+    const program = compile(state, { outputs: { y } })
+    await program.run({ x: Float32Array.of(1) })
+    collect()
+    const [all, arena] = [mega(), program.memory.peakBytes / 2 ** 20]
+    assert.ok(arena > 100, `${arena} MB of arena`)
+    program.close()
+    await until(all - arena * 0.9)
+    await assert.rejects(program.run({ x: Float32Array.of(1) }), failure('E_CLOSED', 'program'))
+    await assert.rejects(program.profile(), failure('E_CLOSED', 'program'))
+    state.close()
+    await until(all - arena * 0.9 - 60)
+    const second = compile(new State(engine), { outputs: { y: mean(matmul(wide, exp(wide))) } })
+    await second.run({ x: Float32Array.of(1) })
+    assert.ok(mega() > all - arena * 0.9)
+    await engine.close() // the program was not
+    await until(all - arena * 0.9 - 60)
   })
 
   test('what is dropped at work works to its end', async () => {

@@ -280,7 +280,39 @@ suite('native: what is wrong is refused', { skip }, () => {
     const values = Uint8Array.of(1, 2, 3)
     for (const part of parts) await own.write(part, values)
     assert.deepEqual(new Uint8Array((await own.read(parts[1], 3))[0]), values)
+    for (const part of parts) own.drop(part)
+    await own.reserve(64) // when this is done, so is that
+    own.drop(own.tensor(Math.floor(most * 0.35)))
     own.close()
+  })
+
+  test('what was given back', async () => {
+    const held = machine.tensor(132)
+    const places: Place[] = [{ in: 'tensor', tensor: held, bytes: 132 }]
+    const { program: on, ready } = machine.load(program({ arenaBytes: 0, places }))
+    await ready
+    const last = machine.run(on, [], [0]) // goes first
+    for (let times = 0; times < 2; times++) machine.drop(held)
+    assert.deepEqual([...new Int32Array((await last)[0])], Array(33).fill(7))
+    await refused(() => machine.run(on, [], []), 'E_CLOSED', 'a tensor of it')
+    await refused(() => machine.run(on, [0, new Uint8Array(1)], []), 'E_CLOSED', 'a tensor of it')
+    const { program: late } = machine.load(program({ arenaBytes: 64, places: [{ in: 'arena', at: 0, bytes: 4 }], stages: [] })) // biome-ignore format: a row
+    machine.drop(late)
+    const rows: readonly (readonly [action: () => unknown, code: string, ...words: string[]])[] = [
+      [() => machine.read(held, 4), 'E_CLOSED', 'tensor'],
+      [() => machine.write(held, new Uint8Array(4)), 'E_CLOSED', 'tensor'],
+      [() => machine.load(program({ arenaBytes: 0, places })), 'E_CLOSED', 'tensor'],
+      [() => machine.run(late, [], []), 'E_CLOSED', 'program'],
+      [() => machine.profile(late), 'E_CLOSED', 'program'],
+      [() => machine.drop(undefined as Wrong), 'E_BUG', 'handle'],
+      [() => machine.drop(made('fill').handle as Wrong), 'E_BUG', 'handle'],
+      [() => machine.drop(other.tensor(4)), 'E_BUG', 'another engine'],
+    ]
+    for (const [action, ...complaint] of rows) await refused(action, ...complaint)
+    const closed = new Engine(1)
+    const after = closed.tensor(4)
+    closed.close()
+    closed.drop(after)
   })
 
   test('an engine that was closed', async () => {

@@ -89,11 +89,11 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       engine_ = std::make_unique<Engine>(int(threads));
     });
     household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
-    household_->engines.insert(engine_.get());
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
     settle_.Unref(call.Env());
     // the last hook runs first: no thread is left that could call `settle_` when Node takes that apart
     napi_add_env_cleanup_hook(call.Env(), end, engine_.get());
+    household_->engines.insert(engine_.get());
   }
   // `settle_` is not released here: where Node ends, it may be gone already
   ~NativeEngine() override {
@@ -108,7 +108,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
                         InstanceMethod<&NativeEngine::load>("load"), InstanceMethod<&NativeEngine::run>("run"),
                         InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::read>("read"),
                         InstanceMethod<&NativeEngine::write>("write"), InstanceMethod<&NativeEngine::profile>("profile"),
-                        InstanceMethod<&NativeEngine::close>("close")});
+                        InstanceMethod<&NativeEngine::drop>("drop"), InstanceMethod<&NativeEngine::close>("close")});
   }
 
  private:
@@ -130,7 +130,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   template <typename T>
   std::shared_ptr<T> owned(const Napi::Value &value, const std::string &where) const {
     std::shared_ptr<T> held = unwrap<T>(value, where);
-    if (held->owner != engine_.get()) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    if (held->owner != engine_->number) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    if (held->isDropped) throw Fault("E_CLOSED", where, std::string(Handle<T>::name) + " that was closed");
     return held;
   }
 
@@ -140,7 +141,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const int64_t bytes = sizeIn(call[0], "tensor");
       auto tensor = std::make_shared<Tensor>(bytes);
-      tensor->owner = engine_.get();
+      tensor->owner = engine_->number;
       if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
       return wrap(call.Env(), tensor, bytes);
     });
@@ -162,7 +163,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       const Fields fields(object, where.IsString() ? where.As<Napi::String>().Utf8Value() : "operation");
       setThreads(engine_->threads);
       const auto operation = named(fields.where(), [&] { return makeOperation(fields); });
-      operation->owner = engine_.get();
+      operation->owner = engine_->number;
       const Needs needs = needsOf(*operation);
       auto result = Napi::Object::New(call.Env());
       result["handle"] = wrap(call.Env(), operation);
@@ -238,7 +239,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         stages.push_back(std::move(stage));
       }
       const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);
-      program->owner = engine_.get();
+      program->owner = engine_->number;
+      for (const Place &place : program->places())
+        if (place.home == Place::Home::shadow && !place.tensor->hasShadow) {
+          place.tensor->hasShadow = true;
+          report(call.Env(), *place.tensor, place.tensor->reported + place.tensor->size);
+        }
       for (Operation *operation : placed) operation->isPlaced = true;
       for (const auto &[at, bytes] : values) std::copy(bytes.begin(), bytes.end(), program->own() + at);
       auto result = Napi::Object::New(call.Env());
@@ -354,6 +360,25 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           },
           std::move(results));
     });
+  }
+
+  /// drop(handle of a tensor or a program): its memory is given back when what was asked for before is done.
+  Napi::Value drop(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      if (!dropped<Tensor>(call) && !dropped<Program>(call)) throw Fault("E_BUG", "drop", "wants the handle of a tensor or a program");
+      return call.Env().Undefined();
+    });
+  }
+  template <typename T>
+  bool dropped(const Napi::CallbackInfo &call) {
+    if (!isHandle<T>(call[0])) return false;
+    const std::shared_ptr<T> held = unwrap<T>(call[0], "drop");
+    if (held->isDropped) return true;
+    owned<T>(call[0], "drop");
+    held->isDropped = true;
+    report(call.Env(), *held, 0);
+    engine_->drop([held] { held->release(); });
+    return true;
   }
 
   /// Ends the engine when what is under way is done; all that waits ends with E_CLOSED.

@@ -10,6 +10,12 @@
 
 namespace fovea {
 
+void Tensor::release() {
+  bytes.reset();
+  shadow.reset();
+  places++;
+}
+
 Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
     : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
   own_ = Bytes::allocate(ownBytes + SLACK);
@@ -19,11 +25,20 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
 
 void Program::create() {
   for (const Place &place : places_) {
+    if (place.tensor && !place.tensor->bytes) throw Fault("E_CLOSED", "program", "a tensor of it was closed");
     if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
     place.tensor->shadow = Bytes::allocate(place.tensor->size + SLACK);
     if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
   }
   for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });
+}
+
+void Program::release() {
+  failure = std::make_exception_ptr(Fault("E_CLOSED", "program", "it was closed"));
+  isBound_ = false;
+  stages_.clear();
+  for (Place &place : places_) place.tensor.reset();
+  own_.reset();
 }
 
 int64_t Program::scratchFloats() const {
@@ -34,6 +49,7 @@ int64_t Program::scratchFloats() const {
 
 char *Program::at(uint32_t place, char *arena) const {
   const Place &one = places_[place];
+  if (one.tensor && !one.tensor->bytes) throw Fault("E_CLOSED", "program", "a tensor of it was closed");
   if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
   if (one.home == Place::Home::shadow) return one.tensor->shadow->data();
   return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
@@ -104,7 +120,12 @@ Living &living() {
 
 }  // namespace
 
-Engine::Engine(int threads) : threads(threads), thread_([this] { work(); }) {
+static uint64_t nextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+Engine::Engine(int threads) : threads(threads), number(nextNumber()), thread_([this] { work(); }) {
   const std::lock_guard<std::mutex> lock(living().mutex);
   living().engines.insert(this);
 }
@@ -123,10 +144,23 @@ void Engine::finish() {
 void Engine::queue(std::function<void()> job) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.push_back({std::move(job), false});
     waiting_++;
   }
   wake_.notify_one();
+}
+
+void Engine::drop(std::function<void()> release) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!hasEnded_) {
+      jobs_.push_back({std::move(release), true});
+      waiting_++;
+      wake_.notify_one();
+      return;
+    }
+  }
+  release();
 }
 
 void Engine::stop() {
@@ -160,6 +194,26 @@ void Engine::work() {
   setThreads(threads);
   pinThreads(threads);
   team_.threads = threads;
+  workUntilStopped();
+  end();
+}
+
+/// What waits is forgotten, but for what gives memory back; so is what the programs shared.
+void Engine::end() {
+  std::deque<Job> rest;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hasEnded_ = true;
+    rest.swap(jobs_);
+  }
+  for (const Job &job : rest)
+    if (job.isDrop) job.action();
+  arena_.reset();
+  scratch_.clear();
+  team_.scratch.clear();
+}
+
+void Engine::workUntilStopped() {
   for (;;) {
     std::function<void()> job;
     // whoever asks for one small answer after the other does so again at once: sleeping and waking would take longer
@@ -169,7 +223,7 @@ void Engine::work() {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return isStopped_ || !jobs_.empty(); });
       if (isStopped_) return;
-      job = std::move(jobs_.front());
+      job = std::move(jobs_.front().action);
       jobs_.pop_front();
       waiting_--;
     }

@@ -89,6 +89,8 @@ export interface Machine {
   write(tensor: TensorHandle, values: ArrayBufferView): Promise<unknown>
   /** Seconds that each stage took in all runs since the first such call. */
   profile(program: ProgramHandle): Promise<ArrayBuffer[]>
+  /** Gives memory back when what was asked for before is done; whoever uses it later gets E_CLOSED. */
+  drop(handle: TensorHandle | ProgramHandle): void
   close(): void
 }
 

@@ -83,6 +83,7 @@ function createResident(spec: TensorSpec, machine: Machine, checkEngine: () => v
       await settled(machine.write(open(), arrayOf(values, spec)))
     },
     close() {
+      if (handle) machine.drop(handle)
       handle = undefined
     },
   }
@@ -119,11 +120,14 @@ function load(
     }
   })
   let isOpen = true
+  const checkOpen = (): void => {
+    check()
+    if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
+  }
   const executable: Executable = {
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
     async run(given) {
-      check()
-      if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
+      checkOpen()
       const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec)])
       const results = await settled(
         machine.run(
@@ -135,6 +139,7 @@ function load(
       return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
     },
     async profile() {
+      checkOpen()
       const [seconds] = await settled(machine.profile(program))
       const times = new Float64Array(seconds)
       return layout.stages.map(({ code: { name, implementation } }, i) => ({
@@ -144,7 +149,10 @@ function load(
       }))
     },
     close() {
-      if (isOpen) claim.release()
+      if (isOpen) {
+        machine.drop(program)
+        claim.release()
+      }
       isOpen = false
     },
   }
