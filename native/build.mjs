@@ -53,6 +53,7 @@ const quiet = ['-fno-math-errno', '-fno-trapping-math']
 const common = [
   ...['-std=c++17', '-fopenmp', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra'],
   ...['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL', '-DNODE_ADDON_API_DISABLE_DEPRECATED'],
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS', // in a worker that is being ended nothing can be thrown
 ]
 
 /** Where the addon lies once it is built. */
