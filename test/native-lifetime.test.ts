@@ -1,6 +1,6 @@
 /** The native engine's own thread and memory: how processes, worker threads and engines end. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -133,6 +133,26 @@ suite('native: threads', { skip }, () => {
     const engine = nativeEngine({ threads: 1 })
     assert.ok(Number.isFinite(await chain(engine, 1).run()))
     await engine.close()
+  })
+
+  const isRoot = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0
+  test('more threads than the system gives', { skip: !isRoot && 'wants root and prlimit' }, () => {
+    // a user has few; root has no such limit, so the process becomes somebody else
+    const body = `
+      process.setuid(65432)
+      try { nativeEngine({ threads: 100 }) } catch (error) { console.log(error.message) }
+      console.log((await run(2)).y[0])`
+    const limited = [
+      '--nproc=60',
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--conditions=fovea-source',
+    ]
+    const { stdout, stderr } = spawnSync('prlimit', [...limited, '--input-type=module', '-e', script + body], {
+      cwd: new URL('.', import.meta.url),
+      encoding: 'utf8',
+    })
+    assert.equal(stdout, 'engine: the system gives no 100 threads\n0\n', stderr)
   })
 
   test('two engines at once compute what each alone does', async () => {

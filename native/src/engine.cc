@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <set>
+#include <system_error>
 
 #include "onednn.hpp"
 
@@ -125,7 +127,25 @@ static uint64_t nextNumber() {
   return ++last;
 }
 
-Engine::Engine(int threads) : threads(threads), number(nextNumber()), thread_([this] { work(); }) {
+/// OpenMP ends the process where the system gives it no thread: so it is tried before.
+static int tried(int threads) {
+  std::promise<void> all;
+  const std::shared_future<void> until = all.get_future().share();
+  std::vector<std::thread> started;
+  bool fits = true;
+  try {
+    started.reserve(size_t(threads));
+    for (int i = 0; i < threads; i++) started.emplace_back([until] { until.wait(); });
+  } catch (const std::system_error &) {
+    fits = false;
+  }
+  all.set_value();
+  for (std::thread &one : started) one.join();
+  if (!fits) throw Fault("E_ENGINE", "engine", "the system gives no " + std::to_string(threads) + " threads");
+  return threads;
+}
+
+Engine::Engine(int threads) : threads(tried(threads)), number(nextNumber()), thread_([this] { work(); }) {
   const std::lock_guard<std::mutex> lock(living().mutex);
   living().engines.insert(this);
 }
