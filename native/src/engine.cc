@@ -20,6 +20,8 @@ void Tensor::release() {
 
 Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
     : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
+  for (Stage &stage : stages_)
+    for (const uint32_t place : stage.places) stage.hasTensor = stage.hasTensor || places_[place].tensor;
   own_ = Bytes::allocate(ownBytes + SLACK);
   if (!own_) throw Fault("E_LIMIT", "program", "the host gave no more memory");
   failure = std::make_exception_ptr(Fault("E_BUG", "program", "it was not loaded"));
@@ -58,8 +60,12 @@ char *Program::at(uint32_t place, char *arena) const {
 }
 
 void Program::bind(char *arena) {
+  const bool isAll = !isBound_ || boundTo_ != arena;
+  isBound_ = false;  // where a tensor is gone, nothing runs
+  std::vector<char *> operands;
   for (const Stage &stage : stages_) {
-    std::vector<char *> operands;
+    if (!isAll && !stage.hasTensor) continue;  // after a commit
+    operands.clear();
     for (const uint32_t place : stage.places) operands.push_back(at(place, arena));
     stage.operation->bind(operands);
   }
@@ -80,6 +86,7 @@ void Program::run(const Team &team, char *arena) {
   if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
   for (size_t i = 0; i < stages_.size(); i++) {
     const Stage &stage = stages_[i];
+    uint64_t now = 0;
     if (stage.operation->isOnce) {
       uint64_t versions = 1;
       for (size_t k = 0; k < stage.places.size(); k++) {
@@ -87,10 +94,11 @@ void Program::run(const Team &team, char *arena) {
         if (place.tensor && !stage.isWritten[k]) versions += place.tensor->version;
       }
       if (seen_[i] == versions) continue;
-      seen_[i] = versions;
+      now = versions;
     }
     const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
     named(stage.operation->where, [&] { stage.operation->run(team); });
+    seen_[i] = now;  // only now: what failed runs again
     if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];

@@ -45,6 +45,7 @@ class Program : public Held {
     std::vector<uint32_t> places;
     std::vector<bool> isWritten;  // of each operand
     std::vector<std::shared_ptr<Tensor>> committed;
+    bool hasTensor = false;  // among its places
   };
   Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
 
