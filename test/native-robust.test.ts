@@ -217,6 +217,7 @@ suite('native: what is wrong is refused', { skip }, () => {
       [() => machine.tensor('64' as Wrong), 'E_BUG', 'bytes'],
       [() => machine.tensor(2 ** 60), 'E_BUG', 'bytes'],
       [() => machine.reserve(NaN), 'E_BUG', 'bytes'],
+      [() => machine.trim(-1), 'E_BUG', 'bytes'],
       [() => machine.profile(tensor as Wrong), 'E_BUG', 'handle of a program'],
     ]
     for (const [action, ...complaint] of rows) await refused(action, ...complaint)
@@ -327,6 +328,7 @@ suite('native: what is wrong is refused', { skip }, () => {
       () => own.operation(description),
       () => own.load(program()),
       () => own.reserve(64),
+      () => own.trim(64),
       () => own.run(loaded, [], []),
       () => own.read(held, 4),
       () => own.write(held, new Float32Array(1)),
@@ -358,6 +360,17 @@ suite('native: the engine says it in words of ours', { skip }, () => {
     await assert.rejects(program.ready, failure('E_LIMIT', 'arena', 'smaller'))
     await assert.rejects(program.run({ x: Float32Array.of(1) }), failure('E_LIMIT', 'arena'))
     program.close()
+    // a claim that fails takes none along that are made beside it, and a program may be run at once
+    const huge = () => compile(new State(generous), { outputs: { y: sum(matmul(broadcastTo(x, { shape: [2 ** 21, 2 ** 20] }), broadcastTo(x, { shape: [2 ** 20, 1] }))) } }) // biome-ignore format: a row
+    const modest = (size: number) => compile(state, { outputs: { y: sum(matmul(broadcastTo(x, { shape: [size, 3] }), broadcastTo(x, { shape: [3, size] }))) } }) // biome-ignore format: a row
+    const beside = [huge(), modest(40), huge(), modest(400), modest(4), huge()]
+    const runs = beside.map((one) => one.run({ x: Float32Array.of(1) }))
+    const ends = await Promise.all(runs.map((run) => run.then((result) => result['y'][0]).catch(({ code }) => code)))
+    assert.deepEqual(ends, ['E_LIMIT', 4800, 'E_LIMIT', 480_000, 48, 'E_LIMIT'])
+    const readies = await Promise.allSettled(beside.map(({ ready }) => ready))
+    const failed = readies.map(({ status }) => status === 'rejected')
+    assert.deepEqual(failed, [true, false, true, false, false, true])
+    for (const one of beside) one.close()
     const small = compile(state, { outputs: { y: mul(x, 2) } })
     assert.deepEqual([...(await small.run({ x: Float32Array.of(21) })).y], [42])
     const large = compile(state, {

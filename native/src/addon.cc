@@ -106,7 +106,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return DefineClass(env, "Engine",
                        {InstanceMethod<&NativeEngine::tensor>("tensor"), InstanceMethod<&NativeEngine::operation>("operation"),
                         InstanceMethod<&NativeEngine::load>("load"), InstanceMethod<&NativeEngine::run>("run"),
-                        InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::read>("read"),
+                        InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::trim>("trim"),
+                        InstanceMethod<&NativeEngine::read>("read"),
                         InstanceMethod<&NativeEngine::write>("write"), InstanceMethod<&NativeEngine::profile>("profile"),
                         InstanceMethod<&NativeEngine::drop>("drop"), InstanceMethod<&NativeEngine::close>("close")});
   }
@@ -254,12 +255,21 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     });
   }
 
-  /// reserve(bytes): the arena has these from then on.
+  /// reserve(bytes): the arena has these from then on, or more.
   Napi::Value reserve(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
       const int64_t bytes = sizeIn(call[0], "reserve");
       return ask(call.Env(), [engine = engine_.get(), bytes](Job &) { engine->reserve(bytes); });
+    });
+  }
+
+  /// trim(bytes): the arena need not have more.
+  Napi::Value trim(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const int64_t bytes = sizeIn(call[0], "trim");
+      return ask(call.Env(), [engine = engine_.get(), bytes](Job &) { engine->trim(bytes); });
     });
   }
 

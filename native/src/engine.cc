@@ -260,13 +260,19 @@ void Engine::workUntilStopped() {
 }
 
 void Engine::reserve(int64_t bytes) {
-  if (arena_ && arena_->size() >= bytes + SLACK && arena_->size() / 2 <= bytes + SLACK) return;
+  if (arena_ && arena_->size() >= bytes + SLACK) return;
   const int64_t before = arena_ ? arena_->size() : 0;
   arena_.reset();  // first, so that the host need not hold both
   arena_ = Bytes::allocate(bytes + SLACK);
   if (arena_) return;
   arena_ = Bytes::allocate(before);  // the smaller programs go on
   throw Fault("E_LIMIT", "arena", "the host gave no more memory");
+}
+
+void Engine::trim(int64_t bytes) {
+  if (!arena_ || arena_->size() / 2 <= bytes + SLACK) return;
+  arena_.reset();
+  arena_ = Bytes::allocate(bytes + SLACK);
 }
 
 void Engine::load(Program &program) {

@@ -102,8 +102,10 @@ class Engine {
   void run(Program &program);
   /// The arena, for a program that may run in it; a Fault where it may not.
   char *arenaFor(const Program &program) const;
-  /// The arena must hold this many bytes from now on; what it held is lost.
+  /// The arena must hold this many bytes from now on. What it held is lost where it has to grow.
   void reserve(int64_t bytes);
+  /// It need not hold more than this.
+  void trim(int64_t bytes);
 
  private:
   std::mutex mutex_;

@@ -77,8 +77,10 @@ export interface Machine {
   tensor(bytes: number): TensorHandle
   operation(description: Description): MadeOperation
   load(description: ProgramDescription): { program: ProgramHandle; ready: Promise<unknown> }
-  /** The arena has this many bytes from then on. */
+  /** The arena has this many bytes from then on, or more. */
   reserve(bytes: number): Promise<unknown>
+  /** No program needs more than this: where the arena has more than twice as much, it is made smaller. */
+  trim(bytes: number): Promise<unknown>
   /** Inputs as places and values in turn, taken at once; the bytes of the outputs' places come back. */
   run(
     program: ProgramHandle,
