@@ -22,6 +22,10 @@ const hugePages = {
   GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
 }
 
+const wide = { ATEN_CPU_CAPABILITY: 'avx512' }
+/** Each thread keeps to a core of its own, as ours do. */
+const bound = { OMP_PROC_BIND: 'close', OMP_PLACES: 'cores' }
+
 interface Row {
   /** Ways to start it, by a word for the setting; the fastest is measured. */
   readonly commands: (threads: number) => Readonly<Record<string, Command>>
@@ -49,7 +53,8 @@ export const peers: Readonly<Record<string, Row>> = {
     commands: (threads) => ({
       '': python(threads),
       'huge pages': python(threads, hugePages),
-      'huge pages, AVX-512': python(threads, { ...hugePages, ATEN_CPU_CAPABILITY: 'avx512' }),
+      'huge pages, AVX-512': python(threads, { ...hugePages, ...wide }),
+      'bound, huge pages, AVX-512': python(threads, { ...hugePages, ...wide, ...bound }),
     }),
     modes: both,
     precisions: ['float32', 'mixed_bfloat16'],
