@@ -5,7 +5,8 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import type { Description, Machine, Place, ProgramDescription } from '../src/engines/native/addon.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
-import { expressionFields } from '../src/engines/native/expression.ts'
+import { expressionFields, functionCodes } from '../src/engines/native/expression.ts'
+import { tapsOfLoop } from '../src/engines/native/kernels/convolution.ts'
 import { input } from '../src/graph/node.ts'
 import { broadcastTo } from '../src/ops/broadcasting.ts'
 import { mul } from '../src/ops/elementwise.ts'
@@ -56,6 +57,26 @@ suite('native: what is wrong is refused', { skip }, () => {
       await runAlone(machine, made(where))
     })
   }
+
+  test('loops for few channels: for all that programs ask for, and no others', async () => {
+    const few = right('gradient for the kernel, few channels')
+    for (let taps = 1; taps <= 33; taps++) {
+      const wide = { ...few, channels: 1, window: [3, taps], input: [8, 40], output: [8, 40], before: [1, 0] }
+      if (tapsOfLoop.has(taps)) await runAlone(machine, machine.operation(wide))
+      else await refused(() => machine.operation(wide), 'E_BUG', 'window', 'loop')
+    }
+  })
+
+  test('every function of an expression is known, and no other', async () => {
+    for (const code of Object.values(functionCodes))
+      machine.operation({ ...right('elementwise'), code: [code, 7, 0, 0, 0] })
+    const most = Math.max(...Object.values(functionCodes))
+    await refused(
+      () => machine.operation({ ...right('elementwise'), code: [most + 1, 7, 0, 0, 0] }),
+      'E_BUG',
+      'functions',
+    )
+  })
 
   test('what is no description at all, and one that throws when it is read', async () => {
     const ask = machine.operation as Wrong

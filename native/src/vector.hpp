@@ -9,6 +9,8 @@ namespace fovea {
 struct Instruction {
   int32_t function, target, a, b, c;
 };
+/// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
+constexpr int64_t FUNCTIONS = 23;
 
 /// Sliding windows over [n, ...spatial, channels] as three spatial axes, those that are not there of size 1.
 struct Windows {
