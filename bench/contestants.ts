@@ -22,6 +22,8 @@ const hugePages = {
   GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
 }
 
+/** Forward and backward are threads of their own, each with helpers that look long for work while the other's compute. */
+const shortSpins = { ...hugePages, GOMP_SPINCOUNT: '10000' }
 const wide = { ATEN_CPU_CAPABILITY: 'avx512' }
 /** Each thread keeps to a core of its own, as ours do. */
 const bound = { OMP_PROC_BIND: 'close', OMP_PLACES: 'cores' }
@@ -53,8 +55,9 @@ export const peers: Readonly<Record<string, Row>> = {
     commands: (threads) => ({
       '': python(threads),
       'huge pages': python(threads, hugePages),
-      'huge pages, AVX-512': python(threads, { ...hugePages, ...wide }),
-      'bound, huge pages, AVX-512': python(threads, { ...hugePages, ...wide, ...bound }),
+      'huge pages, short spins': python(threads, shortSpins),
+      'huge pages, short spins, AVX-512': python(threads, { ...shortSpins, ...wide }),
+      'bound, huge pages, short spins, AVX-512': python(threads, { ...shortSpins, ...wide, ...bound }),
     }),
     modes: both,
     precisions: ['float32', 'mixed_bfloat16'],

@@ -55,7 +55,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'averagePool gradient': pooling('averagePoolGradient', 'float32'),
   elementwise: { kind: 'elementwise', ...spread },
   'elementwise, conditional': { kind: 'elementwise', ...expressionFields([9], [float(9)], [s.mul(a, 2)], ['float32']), conditional: true }, // biome-ignore format: a row
-  sum: { kind: 'sum', outer: 3, count: 40, inner: 5, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
+  sum: { kind: 'sum', outer: 3, count: 40, inner: 5, sums: 1, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
   copy: { kind: 'copy', dtype: 'float32', sizes: [3, 4, 5], source: [1, 3, 12], target: [20, 5, 1], sourceOffset: 0, targetOffset: 0 }, // biome-ignore format: a row
   fill: { kind: 'fill', dtype: 'int32', value: 7, elements: 33 },
   extreme: { kind: 'extreme', dtype: 'bfloat16', outer: 3, count: 7, inner: 2, place: false },

@@ -109,7 +109,7 @@ export const wrongOperations: Readonly<
     [{ values: 4097 }, 'E_BUG', 'values'],
     [{ values: 0 }, 'E_BUG', 'values'],
     [{ code: [10, 6] }, 'E_BUG', 'code', 'five'],
-    [{ code: [23, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
+    [{ code: [24, 7, 0, 0, 0] }, 'E_BUG', 'code', 'functions'],
     [{ code: [-1, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [NaN, 7, 0, 0, 0] }, 'E_BUG', 'code'],
     [{ code: [10, 0, 0, 0, 0] }, 'E_BUG', 'code', 'inputs'],
@@ -123,6 +123,8 @@ export const wrongOperations: Readonly<
   sum: [
     [{ outer: 2 }, 'E_BUG', 'outer'],
     [{ inner: 0 }, 'E_BUG', 'inner'],
+    [{ sums: 0 }, 'E_BUG', 'sums'],
+    [{ sums: 3 }, 'E_BUG', 'sums'],
     [{ outer: far, count: far }, 'E_LIMIT', 'too large'],
     [{ head: undefined }, 'E_BUG', 'head'],
   ],

@@ -284,7 +284,7 @@ suite('native: what is wrong is refused', { skip }, () => {
     await refused(() => own.run(large.program, [], [0]), 'E_LIMIT', 'no more memory')
     // a scratch of 4 TB: it does not load, and does not run
     const wide = expressionFields([1, 2 ** 40], [float(1)], [argument(0)], ['float32'])
-    const { handle: operation, operandBytes } = own.operation({ kind: 'sum', where: 'wide', outer: 1, count: 1, inner: 2 ** 40, head: wide }) // biome-ignore format: a row
+    const { handle: operation, operandBytes } = own.operation({ kind: 'sum', where: 'wide', outer: 1, count: 1, inner: 2 ** 40, sums: 1, head: wide }) // biome-ignore format: a row
     const places = operandBytes.map((bytes): Place => ({ in: 'arena', at: 0, bytes }))
     const stages = [{ operation, operands: places.map((_, i) => i), written: [] }]
     const deep = own.load({ arenaBytes: 2 ** 44, places, stages })

@@ -11,6 +11,7 @@
 #include "onednn.hpp"
 #include "pooling.hpp"
 #include "simple.hpp"
+#include "tiles.hpp"
 #include "vector.hpp"
 #include "winograd.hpp"
 
@@ -43,6 +44,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "pooling") return makePooling(fields);
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
   if (kind == "winograd") return makeWinograd(fields);
+  if (kind == "tiledGradient") return makeTiledGradient(fields);
   throw fields.wrong("kind", "that of an operation");
 }
 
@@ -460,6 +462,7 @@ Napi::Value info(const Napi::CallbackInfo &call) {
   facts["isa"] = onednnIsa();
   facts["bfloat16"] = onednnHasBfloat16();
   facts["loops"] = loopsName();
+  facts["tiles"] = hasTiles();
   facts["compiler"] = "g++ " __VERSION__;
   facts["memory"] = memoryBytes();
   return facts;

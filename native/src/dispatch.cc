@@ -2,21 +2,25 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "pooling-loops.hpp"
 #include "vector.hpp"
 #include "winograd-loops.hpp"
 
 namespace fovea {
 namespace isa_baseline {
 extern const VectorLoops table;
+extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
 }
 #if defined(__x86_64__)
 namespace isa_avx2 {
 extern const VectorLoops table;
+extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
 }
 namespace isa_avx512 {
 extern const VectorLoops table;
+extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
 }
 static int most() {
@@ -38,12 +42,16 @@ const VectorLoops &loops() {
       level() == 2 ? &isa_avx512::table : level() == 1 ? &isa_avx2::table : &isa_baseline::table;
   return *chosen;
 }
+const PoolingLoops &poolingLoops() {
+  return level() == 2 ? isa_avx512::poolingTable : level() == 1 ? isa_avx2::poolingTable : isa_baseline::poolingTable;
+}
 const WinogradLoops &winogradLoops() {
   return level() == 2 ? isa_avx512::winogradTable : level() == 1 ? isa_avx2::winogradTable : isa_baseline::winogradTable;
 }
 const char *loopsName() { return level() == 2 ? "AVX-512" : level() == 1 ? "AVX2" : "SSE2"; }
 #else
 const VectorLoops &loops() { return isa_baseline::table; }
+const PoolingLoops &poolingLoops() { return isa_baseline::poolingTable; }
 const WinogradLoops &winogradLoops() { return isa_baseline::winogradTable; }
 const char *loopsName() { return "baseline"; }
 #endif

@@ -6,6 +6,9 @@ namespace fovea {
 
 namespace {
 
+/// Elements that are fetched ahead where next to nothing is computed.
+constexpr int64_t AHEAD = 4 * BLOCK;
+
 /// Pieces from which several threads take part: below, a loop is over before the others are awake.
 constexpr int64_t SHARED = 4;
 
@@ -17,6 +20,12 @@ void convert(Type type, const char *from, int64_t at, float *to, int64_t n) {
     case Type::int32: loops().floatsFromInt32(reinterpret_cast<const int32_t *>(from) + at, to, n); break;
     case Type::uint8: loops().floatsFromUint8(reinterpret_cast<const uint8_t *>(from) + at, to, n); break;
   }
+}
+
+/// Asks for bytes that are soon read (0) or written (1): they come while others are computed. Beyond an end nothing is fetched.
+template <int WRITTEN>
+inline void fetch(const char *from, int64_t bytes) {
+  for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(from + byte, WRITTEN, 3);
 }
 
 }  // namespace
@@ -63,7 +72,19 @@ Expression::Expression(const Fields &fields) {
   if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
   const Output &last = outputs_[0];
   isStreamed_ = fields.flag("streamed");
+  bits_ = bitsOf();
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
+}
+
+/// A loop over bfloat16 numbers as they stand, where the whole expression is one.
+Expression::Bits Expression::bitsOf() const {
+  const auto isLow = [&](size_t i) { return inputs_[i].type == Type::bfloat16 && inputs_[i].walk == Walk::whole; };
+  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value) return Bits::none;
+  const Instruction &step = code_[0];
+  const int32_t count = int32_t(inputs_.size());
+  if (step.function == RELU && step.a == 0 && count == 1 && isLow(0)) return Bits::relu;
+  if (step.function == GATE && step.a == 0 && step.b == 1 && count == 2 && isLow(0) && isLow(1)) return Bits::gate;
+  return Bits::none;
 }
 
 int64_t Expression::blockAt(int64_t at, int64_t end) const {
@@ -97,6 +118,7 @@ void Expression::load(char *const *inputs, float *scratch, float **values, int64
   for (size_t i = 0; i < inputs_.size(); i++) {
     const Input &input = inputs_[i];
     if (input.walk == Walk::scalar || (input.walk == Walk::column && width_ <= BLOCK)) continue;
+    if (input.walk == Walk::whole) fetch<0>(inputs[i] + bytesOf(input.type, at + n), bytesOf(input.type, n));
     const int64_t from = input.walk == Walk::column ? at % width_ : at;
     if (input.walk == Walk::general) loadGeneral(input, inputs[i], scratch + i * BLOCK, at, n);
     else if (input.type == Type::float32) values[i] = reinterpret_cast<float *>(inputs[i]) + from;
@@ -126,17 +148,31 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
 }
 
 void Expression::run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const {
+  if (bits_ != Bits::none) return runBits(inputs, reinterpret_cast<uint16_t *>(outputs[0]), begin, end);
   float *values[MOST_VALUES];
   prepare(inputs, scratch, values);
   for (int64_t at = begin; at < end;) {
     const int64_t n = blockAt(at, end);
     load(inputs, scratch, values, at, n);
+    for (size_t i = 0; i < outputs_.size() && !isStreamed_; i++)
+      fetch<1>(outputs[i] + bytesOf(outputs_[i].type, at + n), bytesOf(outputs_[i].type, n));
     if (isDirect_) values[outputs_[0].value] = reinterpret_cast<float *>(outputs[0]) + at;
     loops().interpret(code_.data(), int64_t(code_.size()), values, n);
     if (!isDirect_) {
       for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
     }
     at += n;
+  }
+}
+
+void Expression::runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {
+  const uint16_t *x = reinterpret_cast<uint16_t *>(inputs[0]);
+  if (bits_ == Bits::relu) return loops().reluBfloat16(x + begin, y + begin, end - begin);
+  const uint16_t *gate = reinterpret_cast<uint16_t *>(inputs[1]);
+  for (int64_t at = begin; at < end; at += BLOCK) {
+    const int64_t n = std::min(BLOCK, end - at);
+    fetch<0>(inputs[1] + (at + AHEAD) * 2, n * 2);
+    loops().gateBfloat16(x + at, gate + at, y + at, n);
   }
 }
 
@@ -216,8 +252,8 @@ class Elementwise : public Operation {
   std::vector<char *> operands_;
 };
 
-/// Sums of an expression over [outer, count, inner] along the middle: chunks cut by the sizes alone, added in their order. What
-/// else the expression gives is stored. Operands: inputs, sums, parts, what is stored.
+/// Sums over [outer, count, inner] along the middle, of the first `sums` results of an expression: chunks cut by the sizes alone,
+/// added in their order. The expression's other results are stored. Operands: inputs, sums, parts, what is stored.
 class Sum : public Operation {
  public:
   explicit Sum(const Fields &fields) : Operation(fields.where()), expression_(fields.object("head")) {
@@ -225,64 +261,79 @@ class Sum : public Operation {
     count_ = fields.integer("count", 1, MOST);
     inner_ = fields.integer("inner", 1, MOST);
     if (product({outer_, count_, inner_}, where) != expression_.elements()) throw fields.wrong("outer", "sizes of the whole");
+    sums_ = fields.integer("sums", 1, int64_t(expression_.outputs().size()));
     // pieces begin where rows do, so that operands of one row fit
     const int64_t width = expression_.width(), row = inner_ < width && width <= BLOCK ? width / inner_ : 1;
     chunk_ = std::min(count_, std::max(row, GRAIN / inner_ / row * row));
     chunks_ = (count_ + chunk_ - 1) / chunk_;
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
-    operandBytes.push_back(outer_ * inner_ * 4);
-    operandBytes.push_back(partials() * 4);
-    result_ = expression_.inputs().size();
-    for (size_t i = 1; i < expression_.outputs().size(); i++)
+    first_ = expression_.inputs().size();
+    operandBytes.insert(operandBytes.end(), size_t(sums_), outer_ * inner_ * 4);
+    operandBytes.push_back(product({sums_, partials()}, where) * 4);
+    for (size_t i = size_t(sums_); i < expression_.outputs().size(); i++)
       operandBytes.push_back(bytesOf(expression_.outputs()[i].type, expression_.elements()));
-    // the tile into which rows are added
+    // the tiles into which rows are added, one a sum
     tile_ = inner_ < BLOCK ? BLOCK / inner_ * inner_ : inner_;
-    scratchFloats = expression_.scratchFloats() + tile_;
+    scratchFloats = expression_.scratchFloats() + product({sums_, std::max<int64_t>(tile_, 2)}, where);
   }
-  void bind(const std::vector<char *> &operands) override { operands_ = operands; }
+  void bind(const std::vector<char *> &operands) override {
+    operands_ = operands;
+    targets_.clear();
+    for (int64_t sum = 0; sum < sums_; sum++)
+      targets_.push_back(reinterpret_cast<float *>(chunks_ == 1 ? operands_[first_ + sum] : operands_[first_ + sums_]) +
+                         (chunks_ == 1 ? 0 : sum * partials()));
+  }
 
   void run(const Team &team) override {
-    char *const *inputs = operands_.data();
-    float *y = reinterpret_cast<float *>(operands_[result_]);
-    float *parts = chunks_ == 1 ? y : reinterpret_cast<float *>(operands_[result_ + 1]);
     const int64_t pieces = outer_ * chunks_, work = chunk_ * inner_;
     inPieces(team, pieces, std::max<int64_t>(1, GRAIN / work), [&](int64_t from, int64_t to, int thread) {
-      float *scratch = team.scratch[thread], *tile = scratch + expression_.scratchFloats();
       for (int64_t piece = from; piece < to; piece++) {
         const int64_t o = piece / chunks_, c = piece % chunks_;
         const int64_t begin = (o * count_ + c * chunk_) * inner_;
         const int64_t end = begin + (std::min((c + 1) * chunk_, count_) - c * chunk_) * inner_;
-        if (inner_ == 1) parts[piece] = along(inputs, scratch, begin, end);
-        else across(inputs, scratch, tile, begin, end, parts + piece * inner_);
+        if (inner_ == 1) along(team.scratch[thread], begin, end, piece);
+        else across(team.scratch[thread], begin, end, piece);
       }
     });
     if (chunks_ == 1) return;
-    inPieces(team, outer_ * inner_, GRAIN, [&](int64_t from, int64_t to, int) {
-      for (int64_t i = from; i < to; i++) {
-        double sum = 0;
-        for (int64_t c = 0; c < chunks_; c++) sum += parts[(i / inner_ * chunks_ + c) * inner_ + i % inner_];
-        y[i] = float(sum);
-      }
-    });
+    for (int64_t sum = 0; sum < sums_; sum++) {
+      const float *parts = targets_[sum];
+      float *y = reinterpret_cast<float *>(operands_[first_ + sum]);
+      inPieces(team, outer_ * inner_, GRAIN, [&](int64_t from, int64_t to, int) {
+        for (int64_t i = from; i < to; i++) {
+          double total = 0;
+          for (int64_t c = 0; c < chunks_; c++) total += parts[(i / inner_ * chunks_ + c) * inner_ + i % inner_];
+          y[i] = float(total);
+        }
+      });
+    }
   }
 
  private:
   Expression expression_;
-  int64_t outer_, count_, inner_, chunk_, chunks_, tile_;
-  size_t result_;
+  int64_t outer_, count_, inner_, sums_, chunk_, chunks_, tile_;
+  size_t first_;
   std::vector<char *> operands_;
+  std::vector<float *> targets_;  // of each sum: the result, or the parts of it
 
   int64_t partials() const { return chunks_ == 1 ? 0 : outer_ * chunks_ * inner_; }
+  template <typename Visit>
+  void each(float *scratch, int64_t begin, int64_t end, Visit visit) const {
+    expression_.each(operands_.data(), sums_, operands_.data() + first_ + sums_ + 1, scratch, begin, end, visit);
+  }
 
-  float along(char *const *inputs, float *scratch, int64_t begin, int64_t end) const {
-    double sum = 0;
-    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t, int64_t n, const float *x) { sum += loops().total(x, n); });
-    return float(sum);
+  void along(float *scratch, int64_t begin, int64_t end, int64_t piece) const {
+    double *totals = reinterpret_cast<double *>(scratch + expression_.scratchFloats());
+    std::fill(totals, totals + sums_, 0.0);
+    each(scratch, begin, end, [&](int64_t, int64_t n, int64_t sum, const float *x) { totals[sum] += loops().total(x, n); });
+    for (int64_t sum = 0; sum < sums_; sum++) targets_[sum][piece] = float(totals[sum]);
   }
   /// Element i goes to column i % inner; blocks that begin in a column go on in the tile where they would lie.
-  void across(char *const *inputs, float *scratch, float *tile, int64_t begin, int64_t end, float *sums) const {
-    std::fill(tile, tile + tile_, 0.0f);
-    expression_.each(inputs, operands_.data() + result_ + 2, scratch, begin, end, [&](int64_t at, int64_t n, const float *x) {
+  void across(float *scratch, int64_t begin, int64_t end, int64_t piece) const {
+    float *tiles = scratch + expression_.scratchFloats();
+    std::fill(tiles, tiles + sums_ * tile_, 0.0f);
+    each(scratch, begin, end, [&](int64_t at, int64_t n, int64_t sum, const float *x) {
+      float *tile = tiles + sum * tile_;
       int64_t column = (at - begin) % tile_;
       for (int64_t done = 0; done < n;) {
         const int64_t count = std::min(tile_ - column, n - done);
@@ -291,8 +342,12 @@ class Sum : public Operation {
         column = 0;
       }
     });
-    std::memcpy(sums, tile, inner_ * sizeof(float));
-    for (int64_t row = inner_; row < tile_; row += inner_) loops().accumulate(sums, tile + row, inner_);
+    for (int64_t sum = 0; sum < sums_; sum++) {
+      const float *tile = tiles + sum * tile_;
+      float *sums = targets_[sum] + piece * inner_;
+      std::memcpy(sums, tile, inner_ * sizeof(float));
+      for (int64_t row = inner_; row < tile_; row += inner_) loops().accumulate(sums, tile + row, inner_);
+    }
   }
 };
 

@@ -39,23 +39,25 @@ class Expression {
 
   /// Computes elements [begin, end) and stores the outputs; begin is a multiple of `step`.
   void run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const;
-  /// Computes elements [begin, end) block by block and calls `visit(first, count, values)` with output 0; the others are stored.
+  /// Computes elements [begin, end) block by block and calls `visit(first, count, output, values)` with the first outputs; the
+  /// others are stored.
   template <typename Visit>
-  void each(char *const *inputs, char *const *stored, float *scratch, int64_t begin, int64_t end, Visit visit) const {
+  void each(char *const *inputs, int64_t visited, char *const *stored, float *scratch, int64_t begin, int64_t end, Visit visit) const {
     float *values[MOST_VALUES];
     prepare(inputs, scratch, values);
     for (int64_t at = begin; at < end;) {
       const int64_t n = blockAt(at, end);
       load(inputs, scratch, values, at, n);
       loops().interpret(code_.data(), int64_t(code_.size()), values, n);
-      for (size_t i = 1; i < outputs_.size(); i++) store(outputs_[i], stored[i - 1], values, at, n);
-      visit(at, n, values[outputs_[0].value]);
+      for (size_t i = size_t(visited); i < outputs_.size(); i++) store(outputs_[i], stored[i - size_t(visited)], values, at, n);
+      for (int64_t i = 0; i < visited; i++) visit(at, n, i, values[outputs_[size_t(i)].value]);
       at += n;
     }
   }
 
  private:
   static constexpr int64_t MOST_VALUES = 4096;
+  enum class Bits { none, relu, gate };
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   std::vector<Instruction> code_;
@@ -63,7 +65,10 @@ class Expression {
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
   bool isDirect_ = false, isStreamed_ = false;
+  Bits bits_ = Bits::none;
 
+  Bits bitsOf() const;
+  void runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const;
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
   void load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const;

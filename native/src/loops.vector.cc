@@ -13,8 +13,6 @@ namespace FOVEA_NAMESPACE {
 
 #include "math.inl"
 
-#define EACH _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
-
 /// The vocabulary of src/ops/scalar.ts, in the order of `functionCodes` in src/engines/native/expression.ts.
 static void interpret(const Instruction *code, int64_t count, float *const *values, int64_t n) {
   for (int64_t k = 0; k < count; k++) {
@@ -45,6 +43,7 @@ static void interpret(const Instruction *code, int64_t count, float *const *valu
       case 20: EACH y[i] = a[i] != 0.0f ? b[i] : c[i]; break;
       case 21: EACH y[i] = a[i] * b[i] + c[i]; break;
       case 22: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
+      case 23: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
     }
   }
 }
@@ -70,6 +69,17 @@ static void bfloat16FromFloats(const float *from, uint16_t *to, int64_t n) {
 #else
 static void bfloat16FromFloats(const float *from, uint16_t *to, int64_t n) { bfloat16FromFloatsPlainly(from, to, n); }
 #endif
+
+// by their bits: no number has to be widened and rounded again
+static void reluBfloat16(const uint16_t *x, uint16_t *y, int64_t n) {
+  EACH y[i] = int16_t(x[i]) > 0 || x[i] > 0xff80 ? x[i] : uint16_t(0);
+}
+static void gateBfloat16(const uint16_t *x, const uint16_t *gate, uint16_t *y, int64_t n) {
+  EACH {
+    const uint16_t closed = (x[i] & 0x7f80) == 0x7f80 ? uint16_t(x[i] | 0x40) : uint16_t(x[i] & 0x8000);
+    y[i] = uint16_t(gate[i] - 1) < 0x7f80 ? x[i] : closed;
+  }
+}
 
 /// What is not read again soon goes past the caches: what it would have pushed out stays, and lines are not read first.
 static void stream(const float *from, float *to, int64_t n) {
@@ -116,175 +126,6 @@ static void softmaxRow(const float *x, float *y, int64_t n, bool isLogarithm) {
   } else {
     EACH y[i] = y[i] / sum;
   }
-}
-
-struct Float32 {
-  using Stored = float;
-  static float load(float x) { return x; }
-  static float store(float x) { return x; }
-};
-struct Bfloat16 {
-  using Stored = uint16_t;
-  static float load(uint16_t x) { return fromBfloat16(x); }
-  static uint16_t store(float x) { return toBfloat16(x); }
-};
-
-/// Places of a window along one axis that lie inside the input: [first, last) of the window, and the input's first.
-struct Reach {
-  int64_t first, last, input;
-};
-static inline Reach reachOf(const Windows &w, int axis, int64_t output) {
-  const int64_t at = output * w.stride[axis] - w.before[axis];
-  const int64_t first = at < 0 ? -at : 0;
-  const int64_t room = w.input[axis] - at;
-  return {first, room < w.window[axis] ? room : w.window[axis], at};
-}
-
-/// Calls `visit` with the offset in x of each place that a window covers, in row-major order.
-template <typename Visit>
-static inline void eachCovered(const Windows &w, int64_t image, const Reach &d, const Reach &h, const Reach &v, Visit visit) {
-  for (int64_t i = d.first; i < d.last; i++)
-    for (int64_t j = h.first; j < h.last; j++)
-      for (int64_t k = v.first; k < v.last; k++)
-        visit((((image * w.input[0] + d.input + i) * w.input[1] + h.input + j) * w.input[2] + v.input + k) * w.channels);
-}
-static inline int64_t coveredBy(const Reach &d, const Reach &h, const Reach &v) {
-  return (d.last - d.first) * (h.last - h.first) * (v.last - v.first);
-}
-
-/// Calls `visit` with the window of every output place of rows [from, to), rows numbered over (image, depth, height).
-template <typename Visit>
-static inline void eachWindow(const Windows &w, int64_t from, int64_t to, Visit visit) {
-  for (int64_t row = from; row < to; row++) {
-    const int64_t image = row / (w.output[0] * w.output[1]);
-    const Reach d = reachOf(w, 0, row / w.output[1] % w.output[0]), h = reachOf(w, 1, row % w.output[1]);
-    for (int64_t column = 0; column < w.output[2]; column++)
-      visit(image, d, h, reachOf(w, 2, column), (row * w.output[2] + column) * w.channels);
-  }
-}
-
-template <typename T>
-static void maxPoolOf(const Windows &w, const typename T::Stored *x, typename T::Stored *y, int64_t from, int64_t to) {
-  const int64_t n = w.channels;
-  eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-    typename T::Stored *target = y + at;
-    bool isFirst = true;
-    eachCovered(w, image, d, h, v, [&](int64_t place) {
-      const typename T::Stored *source = x + place;
-      if (isFirst) {
-        EACH target[i] = source[i];
-      } else {
-        EACH {
-          const float most = T::load(target[i]), one = T::load(source[i]);
-          target[i] = most >= one || most != most ? target[i] : source[i];
-        }
-      }
-      isFirst = false;
-    });
-  });
-}
-
-/// Whether every input place lies in exactly one window.
-static bool tilesOf(const Windows &w) {
-  for (int axis = 0; axis < 3; axis++)
-    if (w.before[axis] != 0 || w.stride[axis] != w.window[axis] || w.output[axis] * w.stride[axis] != w.input[axis]) return false;
-  return true;
-}
-
-template <typename T>
-static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y,
-                              const typename T::Stored *dy, typename T::Stored *dx, float *scratch, int64_t from, int64_t to) {
-  const int64_t n = w.channels, rows = w.output[0] * w.output[1];
-  int32_t *done = reinterpret_cast<int32_t *>(scratch);
-  if (tilesOf(w)) {
-    eachWindow(w, from * rows, to * rows, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-      const typename T::Stored *most = y + at, *flow = dy + at;
-      EACH done[i] = 0;
-      eachCovered(w, image, d, h, v, [&](int64_t place) {
-        const typename T::Stored *source = x + place;
-        typename T::Stored *target = dx + place;
-        EACH {
-          const int32_t hit = !done[i] & (T::load(source[i]) == T::load(most[i]));
-          target[i] = hit ? flow[i] : typename T::Stored(0);
-          done[i] |= hit;
-        }
-      });
-    });
-    return;
-  }
-  float *sums = scratch + n;
-  const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
-  for (int64_t image = from; image < to; image++) {
-    std::memset(sums, 0, size * sizeof(float));
-    eachWindow(w, image * rows, (image + 1) * rows, [&](int64_t, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-      const typename T::Stored *most = y + at, *flow = dy + at;
-      EACH done[i] = 0;
-      eachCovered(w, 0, d, h, v, [&](int64_t place) {
-        const typename T::Stored *source = x + image * size + place;
-        float *target = sums + place;
-        EACH {
-          const int32_t hit = !done[i] & (T::load(source[i]) == T::load(most[i]));
-          target[i] = hit ? target[i] + T::load(flow[i]) : target[i];
-          done[i] |= hit;
-        }
-      });
-    });
-    typename T::Stored *target = dx + image * size;
-    for (int64_t i = 0; i < size; i++) target[i] = T::store(sums[i]);
-  }
-}
-
-template <typename T>
-static void averagePoolOf(const Windows &w, const typename T::Stored *x, typename T::Stored *y, int64_t from, int64_t to) {
-  constexpr int64_t STRIP = 64;
-  eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-    const float count = float(coveredBy(d, h, v));
-    for (int64_t start = 0; start < w.channels; start += STRIP) {
-      const int64_t n = w.channels - start < STRIP ? w.channels - start : STRIP;
-      float sums[STRIP] = {};
-      eachCovered(w, image, d, h, v, [&](int64_t place) { EACH sums[i] += T::load(x[place + start + i]); });
-      EACH y[at + start + i] = T::store(sums[i] / count);
-    }
-  });
-}
-
-template <typename T>
-static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy, typename T::Stored *dx, float *sums,
-                                  int64_t from, int64_t to) {
-  const int64_t n = w.channels, rows = w.output[0] * w.output[1];
-  const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
-  for (int64_t image = from; image < to; image++) {
-    std::memset(sums, 0, size * sizeof(float));
-    eachWindow(w, image * rows, (image + 1) * rows, [&](int64_t, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-      const float count = float(coveredBy(d, h, v));
-      eachCovered(w, 0, d, h, v, [&](int64_t place) { EACH sums[place + i] += T::load(dy[at + i]) / count; });
-    });
-    for (int64_t i = 0; i < size; i++) dx[image * size + i] = T::store(sums[i]);
-  }
-}
-
-static void maxPool(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to) {
-  if (isBfloat16) maxPoolOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<uint16_t *>(y), from, to);
-  else maxPoolOf<Float32>(w, static_cast<const float *>(x), static_cast<float *>(y), from, to);
-}
-static void maxPoolGradient(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16,
-                            float *scratch, int64_t from, int64_t to) {
-  if (isBfloat16)
-    maxPoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<const uint16_t *>(y),
-                                static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
-  else
-    maxPoolGradientOf<Float32>(w, static_cast<const float *>(x), static_cast<const float *>(y),
-                               static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
-}
-static void averagePool(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to) {
-  if (isBfloat16) averagePoolOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<uint16_t *>(y), from, to);
-  else averagePoolOf<Float32>(w, static_cast<const float *>(x), static_cast<float *>(y), from, to);
-}
-static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from,
-                                int64_t to) {
-  if (isBfloat16)
-    averagePoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
-  else averagePoolGradientOf<Float32>(w, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
 }
 
 typedef float Lanes __attribute__((vector_size(64)));
@@ -424,9 +265,8 @@ static void normal(const RandomKey &key, uint64_t first, float *y, int64_t n) {
 }
 
 extern const VectorLoops table;
-const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, stream,
+const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, reluBfloat16,    gateBfloat16,    stream,
                            accumulate,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
-                           maxPool,        maxPoolGradient,    averagePool,     averagePoolGradient,
                            fewChannelsGradient, hasFewChannels, uniform,        normal};
 
 }  // namespace FOVEA_NAMESPACE

@@ -1,6 +1,8 @@
 // Functions of one float without branches, so that loops over them become vector code. The same polynomials as the wasm
 // engine's (src/engines/wasm/math.ts, after Cephes and scripts/error-function.py), within the same bounds of docs/numerics.md.
 
+#define EACH _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)
+
 static inline uint32_t bitsOf(float x) {
   uint32_t u;
   __builtin_memcpy(&u, &x, 4);

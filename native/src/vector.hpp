@@ -10,13 +10,7 @@ struct Instruction {
   int32_t function, target, a, b, c;
 };
 /// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
-constexpr int64_t FUNCTIONS = 23;
-
-/// Sliding windows over [n, ...spatial, channels] as three spatial axes, those that are not there of size 1.
-struct Windows {
-  int64_t images, channels;
-  int64_t input[3], output[3], window[3], stride[3], before[3];
-};
+constexpr int32_t RELU = 22, GATE = 23, FUNCTIONS = 24;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {
@@ -38,6 +32,10 @@ struct VectorLoops {
   void (*floatsFromInt32)(const int32_t *from, float *to, int64_t n);
   void (*floatsFromUint8)(const uint8_t *from, float *to, int64_t n);
   void (*bfloat16FromFloats)(const float *from, uint16_t *to, int64_t n);
+  /// y[i] = x[i] <= 0 ? 0 : x[i], in place too.
+  void (*reluBfloat16)(const uint16_t *x, uint16_t *y, int64_t n);
+  /// y[i] = x[i] * (0 < gate[i]), in place too.
+  void (*gateBfloat16)(const uint16_t *x, const uint16_t *gate, uint16_t *y, int64_t n);
   void (*stream)(const float *from, float *to, int64_t n);
   /// sums[i] += x[i]
   void (*accumulate)(float *sums, const float *x, int64_t n);
@@ -47,14 +45,6 @@ struct VectorLoops {
   void (*gatherFloats)(const float *from, const int32_t *map, float *y, int64_t n);
   void (*gatherBfloat16)(const float *from, const int32_t *map, uint16_t *y, int64_t n);
   void (*softmaxRow)(const float *x, float *y, int64_t n, bool isLogarithm);
-  /// Output row [from, to) of rows (n, d, h) of a pooling.
-  void (*maxPool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
-  /// Images [from, to).
-  void (*maxPoolGradient)(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16,
-                          float *scratch, int64_t from, int64_t to);
-  void (*averagePool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
-  void (*averagePoolGradient)(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from,
-                              int64_t to);
   /// Adds one picture's part to sums [height, taps, padded] and to biases [padded]; false where `taps` are not provided for.
   bool (*fewChannelsGradient)(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases);
   /// Is there such a loop for so many taps?

@@ -11,6 +11,8 @@ export interface AddonInfo {
   readonly bfloat16: boolean
   /** The instruction set of the addon's own loops. */
   readonly loops: string
+  /** Are there tiles (AMX) for the addon's own products of bfloat16? */
+  readonly tiles: boolean
   /** What compiled it: `g++ 12.2.0`. */
   readonly compiler: string
   /** The machine's memory in bytes. */

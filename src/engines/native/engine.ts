@@ -7,7 +7,7 @@ import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
 import { dtypes } from '../../graph/dtype.ts'
-import type { Machine, Place, TensorHandle } from './addon.ts'
+import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
@@ -32,6 +32,11 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
   const check = (): void => {
     if (isClosed) throw new FoveaError('E_CLOSED', { what: 'the engine was closed' })
   }
+  const operation = (description: Description): Operation => {
+    const { handle, scratch, packed, operandBytes, implementation } = translated(() => machine.operation(description))
+    const named = { name: description.where, ...(implementation !== undefined && { implementation }) }
+    return { handle, scratch, packed, operandBytes, ...named }
+  }
   return {
     name: 'native',
     threads,
@@ -41,14 +46,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     get isOpen() {
       return !isClosed
     },
-    lower: (steps) =>
-      lowerAll(steps, (description) => {
-        const { handle, scratch, packed, operandBytes, implementation } = translated(() =>
-          machine.operation(description),
-        )
-        const named = { name: description.where, ...(implementation !== undefined && { implementation }) }
-        return { handle, scratch, packed, operandBytes, ...named }
-      }),
+    lower: (steps) => lowerAll(steps, operation, { hasTiles: info.tiles }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
     async close() {

@@ -4,8 +4,8 @@ import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
 
-/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu']: number } = {
+/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0, x where y > 0. */
+export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu' | 'gate']: number } = {
   copy: 0,
   neg: 1,
   abs: 2,
@@ -29,6 +29,7 @@ export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' |
   select: 20,
   multiplyAdd: 21,
   relu: 22,
+  gate: 23,
 }
 
 interface Spec {
@@ -46,18 +47,22 @@ type Operand = { readonly input: number } | { readonly constant: number } | Draf
 
 const isDraft = (x: Operand): x is Draft => 'fn' in x
 
-/** The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. */
+/**
+ * The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. The first `passed`
+ * results are not stored, but passed on: an input may be one.
+ */
 export function expressionFields(
   shape: Shape,
   inputs: readonly Spec[],
   expressions: readonly Scalar[],
   outputs: readonly StorageDType[],
+  passed = 0,
 ): Readonly<Record<string, unknown>> {
   const { sizes, strides } = walk(
     shape,
     inputs.map((x) => x.shape),
   )
-  const { drafts, results, constants } = drafted(expressions)
+  const { drafts, results, constants } = drafted(expressions, passed)
   return {
     sizes,
     inputs: inputs.map(({ dtype }, i) => ({ dtype, ...walkOf(sizes, strides[i]) })),
@@ -85,8 +90,16 @@ function walkOf(sizes: readonly number[], strides: readonly number[]): { walk: s
 const isRelu = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): boolean =>
   fn === 'max' && inputs[1].kind === 'constant' && Object.is(inputs[1].value, 0)
 
+/** What x is multiplied by 0 < y, as the gradient of a relu is: y. */
+export const gateOf = ({ fn, inputs }: Extract<Scalar, { kind: 'apply' }>): Scalar | undefined => {
+  const by = inputs[1]
+  if (fn !== 'mul' || by.kind !== 'apply' || by.fn !== 'less') return undefined
+  const [zero, y] = by.inputs
+  return zero.kind === 'constant' && zero.value === 0 ? y : undefined
+}
+
 /** Every shared part once, operands before their users; a product that is only added becomes part of the sum. */
-function drafted(expressions: readonly Scalar[]) {
+function drafted(expressions: readonly Scalar[], passed: number) {
   const drafts: Draft[] = []
   const constants: number[] = []
   const known = new Map<string, Operand>()
@@ -109,15 +122,18 @@ function drafted(expressions: readonly Scalar[]) {
     const there = known.get(key)
     if (there) return there
     let made: Operand
+    const gate = x.kind === 'apply' ? gateOf(x) : undefined
     if (x.kind === 'argument') made = { input: x.index }
     else if (x.kind === 'constant') made = { constant: constants.push(x.value) - 1 }
     else if (isRelu(x)) made = push('relu', [visit(x.inputs[0])])
+    else if (gate) made = push('gate', [visit(x.inputs[0]), visit(gate)])
     else made = push(x.fn, x.inputs.map(visit))
     known.set(key, made)
     return made
   }
-  const results = expressions.map((f) => {
+  const results = expressions.map((f, i) => {
     const value = visit(f)
+    if (i < passed && 'input' in value) return value
     // a result stands in a value of its own: not in an input, not in another's
     const result = isDraft(value) && value.uses === 0 ? value : push('copy', [value])
     result.uses += Infinity
@@ -138,7 +154,7 @@ function drafted(expressions: readonly Scalar[]) {
 /** Numbers for all values: inputs, constants, then as few others as are alive at a time; results keep theirs to the end. */
 function numbered(
   drafts: readonly Draft[],
-  results: readonly Draft[],
+  results: readonly Operand[],
   first: { inputs: number; constants: readonly number[] },
   outputs: readonly StorageDType[],
 ) {
@@ -152,7 +168,7 @@ function numbered(
   let values = own
   const numberOf = (x: Operand): number =>
     isDraft(x) ? (places.get(x) as number) : 'input' in x ? x.input : first.inputs + x.constant
-  const kept = new Set(results)
+  const kept = new Set<Operand>(results)
   const code = drafts.flatMap((draft, i) => {
     const operands = draft.operands.map(numberOf)
     for (const x of new Set(draft.operands))
@@ -162,5 +178,5 @@ function numbered(
     const [a, b = a, c = a] = operands
     return [functionCodes[draft.fn], target, a, b, c]
   })
-  return { code, values, outputs: results.map((x, i) => ({ value: places.get(x), dtype: outputs[i] })) }
+  return { code, values, outputs: results.map((x, i) => ({ value: numberOf(x), dtype: outputs[i] })) }
 }

@@ -3,6 +3,7 @@ import type { Stage } from '../../../compile/engine.ts'
 import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
+import type { PoolAttrs } from '../../../ops/pooling.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Description, Operation, OperationHandle } from '../addon.ts'
 import { expressionFields } from '../expression.ts'
@@ -21,15 +22,36 @@ export interface NativeCode {
 }
 export type NativeStage = Stage<NativeCode>
 
+/** Which place of each window of a maxPool had the largest, noted for its gradient. */
+export interface Places {
+  readonly places: Value
+  /** Does the gradient pass only where the largest was above 0? Then that stands in the places as well. */
+  readonly isGated: boolean
+}
+
+/** A maxPool's gradient that its only reader makes for itself, a picture at a time. */
+export interface Unpooled {
+  /** What reached the pooling's result. */
+  readonly dy: Value
+  readonly places: Places
+  readonly attrs: PoolAttrs
+}
+
 /** What is known of the program around a step. */
 export interface Context {
   operation(description: Description): Operation
+  /** Has the processor tiles for products of bfloat16? */
+  readonly hasTiles: boolean
   /** Does a value stay as it is while the program runs: a constant, or a tensor of the state that nothing here writes? */
   isSettled(value: Value): boolean
   /** The value that this one is a mere cast of, else itself. */
   uncast(value: Value): Value
   /** Where the sums of dy over all but its channels are to go, when they come with the kernel's gradient. */
   biasGradientOf(dy: Value): Value | undefined
+  /** What a maxPool notes for its gradient, by its result. */
+  placesOf(y: Value): Places | undefined
+  /** Of what a maxPool's gradient would give, where nobody computes that. */
+  unpooled(dx: Value): Unpooled | undefined
 }
 
 /** A kernel step with its attributes typed. */

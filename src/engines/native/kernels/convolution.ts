@@ -1,11 +1,12 @@
 /** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
-import type { Value } from '../../../compile/step.ts'
-import type { Shape } from '../../../graph/shape.ts'
+import type { KernelStep, Value } from '../../../compile/step.ts'
+import type { AxisWindow, Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
 import type { Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
+import { fieldsOf as poolingFields } from './pooling.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
@@ -127,17 +128,28 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(dy)
-  const few = fewChannels(step)
+  const few = fewChannels(x, dy, attrs)
   if (few) {
-    const own = context.operation({ ...few, bias: bias !== undefined })
+    const from = context.unpooled(dy)
+    const pooled = from && {
+      pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.places.isGated },
+    }
+    const own = context.operation({ ...few, bias: bias !== undefined, ...pooled })
     const parts = scratch(own.operandBytes[own.operandBytes.length - 1])
+    const flow = from ? [from.places.places, from.dy] : [dy]
     const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
-    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
+    return [stage(own, [...[x, ...flow].map((reads) => ({ reads })), ...results])]
   }
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
+  if (context.hasTiles && isTiled(x, dy, attrs)) {
+    const own = context.operation({ ...planeFields('tiledGradient', x, dy, axes), bias: bias !== undefined })
+    const sums = scratch(own.operandBytes[own.operandBytes.length - 1])
+    const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
+    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
+  }
   const operation: Operation = context.operation({
     kind: 'convolution',
     of: 'kernel',
@@ -170,25 +182,51 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
 export const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
 
 /** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
-function fewChannels({
-  inputs: [x, dy],
-  attrs,
-}: Lowering<ConvolutionAttrs & { readonly kernelShape: Shape }>): Description | undefined {
+function fewChannels(
+  x: Value,
+  dy: Value,
+  attrs: ConvolutionAttrs & { readonly kernelShape: Shape },
+): Description | undefined {
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const channels = x.shape[x.shape.length - 1]
   const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every(({ dilation }) => dilation === 1)
   if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
   return {
-    kind: 'fewChannelsGradient',
-    where: where('convolutionKernelGradient', x.shape, dy.shape),
-    images: x.shape[0],
-    channels,
-    filters: dy.shape[dy.shape.length - 1],
-    input: axes.map((a) => a.input),
-    output: axes.map((a) => a.output),
-    window: axes.map((a) => a.window),
+    ...planeFields('fewChannelsGradient', x, dy, axes),
     strides: axes.map((a) => a.stride),
-    before: axes.map((a) => a.before),
     dtype: x.dtype,
   }
+}
+
+/** The fields of a kernel's gradient over pictures. */
+const planeFields = (kind: string, x: Value, dy: Value, axes: readonly AxisWindow[]): Description => ({
+  kind,
+  where: where('convolutionKernelGradient', x.shape, dy.shape),
+  images: x.shape[0],
+  channels: x.shape[x.shape.length - 1],
+  filters: dy.shape[dy.shape.length - 1],
+  input: axes.map((a) => a.input),
+  output: axes.map((a) => a.output),
+  window: axes.map((a) => a.window),
+  before: axes.map((a) => a.before),
+})
+
+/** Places from which on a product by tiles is more than the turning of pictures around it. */
+const LEAST_PLACES = 1024
+
+/** Is the gradient of a kernel computed by tiles: in bfloat16, over pictures, with stride 1 and windows that overlap? */
+function isTiled(x: Value, dy: Value, attrs: ConvolutionAttrs & { readonly kernelShape: Shape }): boolean {
+  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const isPlane = axes.length === 2 && attrs.groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
+  const isLow = x.dtype === 'bfloat16' && dy.dtype === 'bfloat16'
+  const places = dy.shape[0] * dy.shape[1] * dy.shape[2]
+  return isLow && isPlane && axes.some((a) => a.window > 1) && places >= LEAST_PLACES
+}
+
+/** Can the gradient of a kernel make the gradient of a maxPool behind the convolution for itself? */
+export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boolean {
+  const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
+  return (
+    isOne && fewChannels(x, dy, attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape }) !== undefined
+  )
 }

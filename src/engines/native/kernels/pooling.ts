@@ -1,18 +1,20 @@
 /** Poolings and their gradients: windows over three spatial axes, missing ones first, of size 1. */
-import type { Value } from '../../../compile/step.ts'
+import type { Buffer, KernelStep, Step, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { PoolAttrs } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import { argument } from '../../../ops/scalar.ts'
 import type { Description } from '../addon.ts'
-import type { Context, Lower, Lowering, NativeStage } from './context.ts'
+import { gateOf } from '../expression.ts'
+import type { Context, Lower, Lowering, NativeStage, Places } from './context.ts'
 import { simple, stage, tailFields, tailStage } from './context.ts'
 import { keepsRounding } from './product.ts'
 
 const three = (list: readonly number[]): number[] => [...Array(3 - list.length).fill(1), ...list]
 
-function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
+/** The fields of a pooling of x. */
+export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
   const axes = poolAxes(x, attrs)
   return {
     kind: 'pooling',
@@ -28,12 +30,20 @@ function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
   }
 }
 
-const forward =
-  (of: 'maxPool' | 'averagePool'): Lower<PoolAttrs> =>
-  (step) => {
-    const [x] = step.inputs
-    return [simple(step, { ...fieldsOf(of, x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
-  }
+export const averagePool: Lower<PoolAttrs> = (step) => {
+  const [x] = step.inputs
+  return [simple(step, { ...fieldsOf('averagePool', x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
+}
+
+export const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
+  const places = context.placesOf(output)?.places
+  const operation = context.operation({
+    ...fieldsOf('maxPool', x.shape, attrs),
+    dtype: x.dtype,
+    places: places !== undefined,
+  })
+  return [stage(operation, [{ reads: x }, ...[output, ...(places ? [places] : [])].map((writes) => ({ writes }))])]
+}
 
 /** Is a gradient that of one window, as it stands there? A sum or a quotient is rounded. */
 const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
@@ -42,15 +52,18 @@ const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
 const cast = (from: Value, to: Value, context: Context): NativeStage =>
   tailStage({ f: argument(0), extras: [] }, from, to, context)
 
-function backward(of: string, step: Lowering<PoolAttrs>): readonly NativeStage[] {
-  const { inputs, output, tail, context, attrs } = step
+function backward(of: string, step: Lowering<PoolAttrs>, places: Places | undefined): readonly NativeStage[] {
+  const { output, context, attrs } = step
+  const tail = places?.isGated ? undefined : step.tail
+  const inputs = places ? [places.places, step.inputs[2]] : step.inputs
   const stored = inputs[inputs.length - 1].dtype
   const isOnce = stored === output.dtype && (!tail || stored === 'float32' || keepsRounding(tail.f))
   const isWidened = stored === 'bfloat16' && !isOnce && !isCopied(of, output.shape, attrs)
   const dtype = isWidened ? 'float32' : stored
-  const fields = { ...fieldsOf(of, output.shape, attrs), dtype }
+  const noted = { places: places !== undefined, gated: places?.isGated === true }
+  const fields = { ...fieldsOf(of, output.shape, attrs), ...noted, dtype }
   if (tail && (isWidened || dtype !== output.dtype)) {
-    const operands = inputs.map((x) => (isWidened ? arenaValue({ shape: x.shape, dtype }) : x))
+    const operands = inputs.map((x) => (isWidened && x.dtype === stored ? arenaValue({ shape: x.shape, dtype }) : x))
     const target: Value = arenaValue({ shape: output.shape, dtype })
     return [
       ...operands.flatMap((x, i) => (x === inputs[i] ? [] : [cast(inputs[i], x, context)])),
@@ -63,8 +76,38 @@ function backward(of: string, step: Lowering<PoolAttrs>): readonly NativeStage[]
   return [stage(operation, [...inputs.map(reads), { writes: output }, ...(tail?.extras ?? []).map(reads)])]
 }
 
-export const maxPool = forward('maxPool')
-export const averagePool = forward('averagePool')
-export const maxPoolGradient: Lower<PoolAttrs> = (step) => backward('maxPoolGradient', step)
+export const maxPoolGradient: Lower<PoolAttrs> = (step) =>
+  backward('maxPoolGradient', step, step.context.placesOf(step.inputs[1]))
 export const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
-  backward('averagePoolGradient', step)
+  backward('averagePoolGradient', step, undefined)
+
+const MOST_PLACES = 127
+
+/** For each maxPool with a gradient, by its result: then the gradient need not read what was pooled, a byte a window is enough. */
+export function placesOf(steps: readonly Step[]): ReadonlyMap<Buffer, Places> {
+  const pooled = new Map(
+    steps.flatMap((step) => (isOf(step, 'maxPool') ? [[step.outputs[0].buffer, step] as const] : [])),
+  )
+  const result = new Map<Buffer, Places>()
+  for (const step of steps) {
+    if (!isOf(step, 'maxPoolGradient')) continue
+    const [x, y] = step.inputs
+    const forward = pooled.get(y.buffer)
+    const attrs = step.attrs as unknown as PoolAttrs
+    const isSame =
+      forward?.inputs[0].buffer === x.buffer && JSON.stringify(forward.attrs) === JSON.stringify(step.attrs)
+    if (!isSame || result.has(y.buffer) || attrs.window.reduce((a, b) => a * b, 1) > MOST_PLACES) continue
+    result.set(y.buffer, { places: arenaValue({ shape: y.shape, dtype: 'uint8' }), isGated: isGate(step.tail, x) })
+  }
+  return result
+}
+
+const isOf = (step: Step, name: string): step is KernelStep => step.kind === 'kernel' && step.op.opName === name
+
+/** Does a tail multiply by 0 < x and do nothing else, as a relu before the pooling makes it? */
+function isGate(tail: KernelStep['tail'], x: Value): boolean {
+  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer) return false
+  const gate = tail.f.kind === 'apply' ? gateOf(tail.f) : undefined
+  const [by] = tail.f.kind === 'apply' ? tail.f.inputs : []
+  return gate?.kind === 'argument' && gate.index === 1 && by?.kind === 'argument' && by.index === 0
+}

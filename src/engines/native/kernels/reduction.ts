@@ -18,49 +18,41 @@ const around = (shape: Shape, { from, to }: AxisRun) => ({
 
 export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
   const { shape } = head?.spec ?? inputs[0]
-  return [sumStage({ shape, run: attrs, inputs, head: head?.f ?? argument(0), output, stored: [] }, context)]
+  const sums = [{ f: head?.f ?? argument(0), to: output }]
+  return [sumStage({ shape, run: attrs, inputs, sums, stored: [] }, context)]
 }
 
-/** The sum of an expression; what is `stored` is computed in the same loop. */
+interface Result {
+  readonly f: Scalar
+  readonly to: Value
+}
+
+/** Sums of expressions over the same elements; what is `stored` is computed in the same loop. */
 export function sumStage(
-  {
-    shape,
-    run,
-    inputs,
-    head,
-    output,
-    stored,
-  }: {
-    readonly shape: Shape
-    readonly run: AxisRun
-    readonly inputs: readonly Value[]
-    readonly head: Scalar
-    readonly output: Value
-    readonly stored: readonly { readonly f: Scalar; readonly to: Value }[]
-  },
+  { shape, run, inputs, sums, stored }: SumLoop & { readonly stored: readonly Result[] },
   context: Context,
 ): NativeStage {
+  const results = [...sums, ...stored]
+  const dtypes = [...sums.map(() => 'float32' as const), ...stored.map(({ to }) => to.dtype)]
+  const expressions = results.map(({ f }) => f)
   const operation = context.operation({
     kind: 'sum',
     where: `sum [${shape.join(', ')}]`,
     ...around(shape, run),
-    head: {
-      ...expressionFields(
-        shape,
-        inputs,
-        [head, ...stored.map(({ f }) => f)],
-        ['float32', ...stored.map(({ to }) => to.dtype)],
-      ),
-      streamed: true,
-    },
+    sums: sums.length,
+    head: { ...expressionFields(shape, inputs, expressions, dtypes, sums.length), streamed: true },
   })
-  const partials = scratch(operation.operandBytes[inputs.length + 1])
-  return stage(operation, [
-    ...inputs.map((reads) => ({ reads })),
-    { writes: output },
-    { writes: partials },
-    ...stored.map(({ to }) => ({ writes: to })),
-  ])
+  const partials = scratch(operation.operandBytes[inputs.length + sums.length])
+  const written = [...sums.map(({ to }) => to), partials, ...stored.map(({ to }) => to)]
+  return stage(operation, [...inputs.map((reads) => ({ reads })), ...written.map((writes) => ({ writes }))])
+}
+
+/** Sums over the same elements in one loop. */
+export interface SumLoop {
+  readonly shape: Shape
+  readonly run: AxisRun
+  readonly inputs: readonly Value[]
+  readonly sums: readonly Result[]
 }
 
 const extreme =
