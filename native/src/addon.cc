@@ -45,6 +45,8 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
   if (kind == "winograd") return makeWinograd(fields);
   if (kind == "tiledGradient") return makeTiledGradient(fields);
+  if (kind == "tiledConvolution") return makeTiledConvolution(fields);
+  if (kind == "tiledKernel") return makeTiledKernel(fields);
   throw fields.wrong("kind", "that of an operation");
 }
 

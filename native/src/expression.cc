@@ -54,6 +54,7 @@ Expression::Expression(const Fields &fields) {
     } else if (walk != "whole") throw input.wrong("walk", "whole, scalar, column or general");
     inputs_.push_back(std::move(one));
   }
+  if (inputs_.size() > MOST_INPUTS) throw fields.wrong("inputs", "fewer inputs");
   const std::vector<float> constants = fields.floats("constants");
   for (const float value : constants) constants_.insert(constants_.end(), BLOCK, value);
   const int64_t first = int64_t(inputs_.size()), own = first + int64_t(constants.size());
@@ -72,19 +73,21 @@ Expression::Expression(const Fields &fields) {
   if (outputs_.empty()) throw fields.wrong("outputs", "at least one");
   const Output &last = outputs_[0];
   isStreamed_ = fields.flag("streamed");
-  bits_ = bitsOf();
+  only_ = onlyOf();
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
 }
 
-/// A loop over bfloat16 numbers as they stand, where the whole expression is one.
-Expression::Bits Expression::bitsOf() const {
-  const auto isLow = [&](size_t i) { return inputs_[i].type == Type::bfloat16 && inputs_[i].walk == Walk::whole; };
-  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value) return Bits::none;
+/// Loops over whole tensors that make bfloat16 of bfloat16 or of float32, where the whole expression is one.
+Expression::Only Expression::onlyOf() const {
+  const auto isWhole = [&](size_t i, Type type) { return inputs_[i].type == type && inputs_[i].walk == Walk::whole; };
+  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value) return Only::none;
   const Instruction &step = code_[0];
-  const int32_t count = int32_t(inputs_.size());
-  if (step.function == RELU && step.a == 0 && count == 1 && isLow(0)) return Bits::relu;
-  if (step.function == GATE && step.a == 0 && step.b == 1 && count == 2 && isLow(0) && isLow(1)) return Bits::gate;
-  return Bits::none;
+  const size_t count = inputs_.size();
+  if (step.a != 0 || !(isWhole(0, Type::bfloat16) || isWhole(0, Type::float32))) return Only::none;
+  if (step.function == COPY && count == 1 && inputs_[0].type == Type::float32) return Only::copy;
+  if (step.function == RELU && count == 1) return Only::relu;
+  if (step.function == GATE && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
+  return Only::none;
 }
 
 int64_t Expression::blockAt(int64_t at, int64_t end) const {
@@ -148,7 +151,7 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
 }
 
 void Expression::run(char *const *inputs, char *const *outputs, float *scratch, int64_t begin, int64_t end) const {
-  if (bits_ != Bits::none) return runBits(inputs, reinterpret_cast<uint16_t *>(outputs[0]), begin, end);
+  if (only_ != Only::none) return runOnly(inputs, reinterpret_cast<uint16_t *>(outputs[0]), begin, end);
   float *values[MOST_VALUES];
   prepare(inputs, scratch, values);
   for (int64_t at = begin; at < end;) {
@@ -165,14 +168,18 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
   }
 }
 
-void Expression::runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {
-  const uint16_t *x = reinterpret_cast<uint16_t *>(inputs[0]);
-  if (bits_ == Bits::relu) return loops().reluBfloat16(x + begin, y + begin, end - begin);
-  const uint16_t *gate = reinterpret_cast<uint16_t *>(inputs[1]);
+void Expression::runOnly(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {
+  const bool isLow = inputs_[0].type == Type::bfloat16;
+  const uint16_t *low = reinterpret_cast<uint16_t *>(inputs[0]), *gate = only_ == Only::gate ? reinterpret_cast<uint16_t *>(inputs[1]) : nullptr;
+  const float *full = reinterpret_cast<float *>(inputs[0]);
+  const int64_t bytes = bytesOf(inputs_[0].type);
   for (int64_t at = begin; at < end; at += BLOCK) {
     const int64_t n = std::min(BLOCK, end - at);
-    fetch<0>(inputs[1] + (at + AHEAD) * 2, n * 2);
-    loops().gateBfloat16(x + at, gate + at, y + at, n);
+    fetch<0>(inputs[0] + (at + AHEAD) * bytes, n * bytes);
+    if (gate) fetch<0>(inputs[1] + (at + AHEAD) * 2, n * 2);
+    if (only_ == Only::copy) loops().bfloat16FromFloats(full + at, y + at, n);
+    else if (only_ == Only::relu) isLow ? loops().reluBfloat16(low + at, y + at, n) : loops().bfloat16FromRelu(full + at, y + at, n);
+    else isLow ? loops().gateBfloat16(low + at, gate + at, y + at, n) : loops().bfloat16FromGated(full + at, gate + at, y + at, n);
   }
 }
 
@@ -217,10 +224,19 @@ void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   }, SHARED);
 }
 
+// elements are counted from the first of all: from there, the source would begin so much earlier
+static char *beginOf(char *source, Type type, int64_t element) {
+  return reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(type, element));
+}
 void Tail::runFrom(char *source, const Team &team, int64_t begin, int64_t end) {
-  // elements are counted from the first of all: from there, the source would begin so much earlier
-  inputs_[0] = reinterpret_cast<char *>(reinterpret_cast<intptr_t>(source) - bytesOf(source_, begin));
+  inputs_[0] = beginOf(source, source_, begin);
   run(team, begin, end);
+}
+void Tail::runFrom(char *source, float *scratch, int64_t begin, int64_t end) const {
+  char *inputs[Expression::MOST_INPUTS];
+  std::copy(inputs_.begin(), inputs_.end(), inputs);
+  inputs[0] = beginOf(source, source_, begin);
+  expression_->run(inputs, &output_, scratch, begin, end);
 }
 
 namespace {

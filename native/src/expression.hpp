@@ -12,6 +12,7 @@ constexpr int64_t BLOCK = 512;
 
 class Expression {
  public:
+  static constexpr size_t MOST_INPUTS = 256;
   /// How an input is walked while the result's elements are taken in order.
   enum class Walk { whole, scalar, column, general };
   struct Input {
@@ -57,7 +58,7 @@ class Expression {
 
  private:
   static constexpr int64_t MOST_VALUES = 4096;
-  enum class Bits { none, relu, gate };
+  enum class Only { none, copy, relu, gate };
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   std::vector<Instruction> code_;
@@ -65,10 +66,10 @@ class Expression {
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
   bool isDirect_ = false, isStreamed_ = false;
-  Bits bits_ = Bits::none;
+  Only only_ = Only::none;
 
-  Bits bitsOf() const;
-  void runBits(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const;
+  Only onlyOf() const;
+  void runOnly(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const;
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;
   void load(char *const *inputs, float *scratch, float **values, int64_t at, int64_t n) const;
@@ -92,6 +93,7 @@ class Tail {
   void run(const Team &team, int64_t begin, int64_t end) const;
   /// The same of a result whose element `begin` stands at `source`.
   void runFrom(char *source, const Team &team, int64_t begin, int64_t end);
+  void runFrom(char *source, float *scratch, int64_t begin, int64_t end) const;
 
  private:
   std::unique_ptr<Expression> expression_;

@@ -10,7 +10,7 @@ struct Instruction {
   int32_t function, target, a, b, c;
 };
 /// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
-constexpr int32_t RELU = 22, GATE = 23, FUNCTIONS = 24;
+constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 24;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {
@@ -32,6 +32,9 @@ struct VectorLoops {
   void (*floatsFromInt32)(const int32_t *from, float *to, int64_t n);
   void (*floatsFromUint8)(const uint8_t *from, float *to, int64_t n);
   void (*bfloat16FromFloats)(const float *from, uint16_t *to, int64_t n);
+  /// The same of what relu makes of them, or a gate: x where 0 < gate, else x times 0.
+  void (*bfloat16FromRelu)(const float *from, uint16_t *to, int64_t n);
+  void (*bfloat16FromGated)(const float *from, const uint16_t *gate, uint16_t *to, int64_t n);
   /// y[i] = x[i] <= 0 ? 0 : x[i], in place too.
   void (*reluBfloat16)(const uint16_t *x, uint16_t *y, int64_t n);
   /// y[i] = x[i] * (0 < gate[i]), in place too.

@@ -10,36 +10,15 @@
 #include <algorithm>
 #include <cstring>
 
-#include "onednn.hpp"
-#include "vector.hpp"
-
-#if defined(__x86_64__)
-// the intrinsics of g++ 12 have numbers in them that are set nowhere, which is meant
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#define TILES __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq")))
-#endif
 
 namespace fovea {
 
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t SIDE = 16;             // rows of a tile, and its columns in float32
-constexpr int64_t STEP = 32;             // places that a tile holds
-constexpr int64_t SQUARE = SIDE * SIDE;  // of a tile of sums
+constexpr int64_t SQUARE = SIDE * SIDE;   // of a tile of sums
 constexpr int64_t CHUNK = 8 * STEP;      // places whose numbers the first cache holds
 constexpr int64_t GROUP_BYTES = 600'000;  // of turned pictures in the second cache
-
-int64_t roundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-/// All eight tiles are whole ones.
-struct alignas(64) Configuration {
-  uint8_t palette = 1, start = 0, reserved[14] = {};
-  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 /// Sixteen places of sixteen channels each become sixteen channels of sixteen places each.
 TILES inline void turn(const __m256i (&from)[SIDE], __m256i (&to)[SIDE]) {
@@ -175,7 +154,7 @@ class TiledGradient : public Operation {
     float *unwanted = scratch, *biases = sums + sums_ - filterBlocks_ * SIDE;
     uint16_t *zeros = reinterpret_cast<uint16_t *>(scratch + SQUARE), *turned = zeros + filterBlocks_ * SIDE * 2, *paired = turned + group_ * turned_;
     std::memset(zeros, 0, (paired - zeros) * 2);
-    const Configuration configuration;
+    const TileConfiguration configuration;
     _tile_loadconfig(&configuration);
     const int64_t last = pieces_ * (part + 1) / parts_;
     for (int64_t piece = pieces_ * part / parts_; piece < last; piece += group_) {
@@ -201,8 +180,12 @@ class TiledGradient : public Operation {
         for (int64_t c = 0; c < channels_; c += SIDE) {
           const __mmask16 mask = firstOf(channels_ - c);
           __m256i rowsOf[SIDE], columns[SIDE];
-          for (int64_t p = 0; p < SIDE; p++)
-            rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
+          if (places == SIDE && mask == 0xffff) {
+            for (int64_t p = 0; p < SIDE; p++) rowsOf[p] = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + p * channels_ + c));
+          } else {
+            for (int64_t p = 0; p < SIDE; p++)
+              rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
+          }
           turn(rowsOf, columns);
           // beyond the end of a row stands its border, and what the next rows write over
           uint16_t *target = to + c * stride_ + row * width_ + left + before_[1];
@@ -302,10 +285,8 @@ class TiledGradient : public Operation {
 
 }  // namespace
 
-bool hasTiles() { return onednnIsa().find("AMX") != std::string::npos && std::strcmp(loopsName(), "AVX-512") == 0; }
 std::shared_ptr<Operation> makeTiledGradient(const Fields &fields) { return std::make_shared<TiledGradient>(fields); }
 #else
-bool hasTiles() { return false; }
 std::shared_ptr<Operation> makeTiledGradient(const Fields &fields) { throw fields.wrong("kind", "an operation of this processor"); }
 #endif
 
