@@ -3,7 +3,7 @@ import type { Contestant, Watched } from './contestant.ts'
 import type { Entrant } from './contestants.ts'
 import { median, QUIET, untilQuiet } from './measure.ts'
 import { parametersOf } from './plain-network.ts'
-import type { Facts, Hello, Task } from './protocol.ts'
+import type { Facts, Hello, Profile, Task } from './protocol.ts'
 
 /** Seconds of a turn, of a trial of a setting, and for which anybody's turns may go on in all. */
 const [TURN, TRIAL, BUDGET] = [0.5, 0.3, 20]
@@ -27,7 +27,7 @@ export interface Figure {
   /** Smaller than the task's where that would take too long. */
   readonly batchSize: number
   readonly facts?: Facts | undefined
-  readonly kernelShare?: number | undefined
+  readonly profile?: Partial<Profile>
   /** The largest distance of any probability from ours. */
   readonly difference?: number
   readonly parametersChecked: boolean
@@ -87,19 +87,26 @@ async function race(racers: readonly Racer[], rounds: number): Promise<Racer[]> 
   }
   const done: Racer[] = []
   for (const racer of racers) {
-    const error = fallen.get(racer)
-    const kernelShare = error === undefined ? await kernelShareOf(racer) : undefined
-    done.push({ ...racer, figure: { ...racer.figure, ...(error && { error }), kernelShare } })
+    const profile = fallen.has(racer) ? {} : await profileOf(racer)
+    const error = fallen.get(racer) ?? lacksAmx(racer.figure, profile)
+    done.push({ ...racer, figure: { ...racer.figure, ...(error && { error }), profile } })
   }
   return done
 }
 
-async function kernelShareOf({ contestant, way }: Racer): Promise<number | undefined> {
+async function profileOf({ contestant, way }: Racer): Promise<Partial<Profile>> {
   try {
-    return (await contestant.ask('profile', { setting: way })).kernelShare
+    return await contestant.ask('profile', { setting: way })
   } catch {
-    return undefined
+    return {}
   }
+}
+
+/** bfloat16 where the engine says that it has AMX, and none of its kernels is one for that: something holds it back. */
+function lacksAmx({ task, facts }: Figure, { kernels }: Partial<Profile>): string | undefined {
+  const shouldHave = task.precision === 'mixed_bfloat16' && facts?.runsOn.includes('AMX') && kernels !== undefined
+  if (!shouldHave || kernels.some((name) => name.includes('amx'))) return undefined
+  return `bfloat16 without AMX: ${kernels.join(', ') || 'no kernels'}`
 }
 
 /** A setting that is tried out. */

@@ -24,6 +24,9 @@ const hugePages = {
 
 /** Forward and backward are threads of their own, each with helpers that look long for work while the other's compute. */
 const shortSpins = { ...hugePages, GOMP_SPINCOUNT: '10000' }
+const wide = { ATEN_CPU_CAPABILITY: 'avx512' }
+/** Each thread keeps to a core of its own, as ours do. */
+const bound = { OMP_PROC_BIND: 'close', OMP_PLACES: 'cores' }
 
 interface Row {
   /** Ways to start it, by a word for the setting; the fastest is measured. */
@@ -53,7 +56,8 @@ export const peers: Readonly<Record<string, Row>> = {
       '': python(threads),
       'huge pages': python(threads, hugePages),
       'huge pages, short spins': python(threads, shortSpins),
-      'huge pages, short spins, AVX-512': python(threads, { ...shortSpins, ATEN_CPU_CAPABILITY: 'avx512' }),
+      'huge pages, short spins, AVX-512': python(threads, { ...shortSpins, ...wide }),
+      'bound, huge pages, short spins, AVX-512': python(threads, { ...shortSpins, ...wide, ...bound }),
     }),
     modes: both,
     precisions: ['float32', 'mixed_bfloat16'],

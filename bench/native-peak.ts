@@ -6,7 +6,7 @@ import { State } from '../src/compile/state.ts'
 import { variable } from '../src/graph/node.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { sum } from '../src/ops/reduction.ts'
-import type { Precision } from './protocol.ts'
+import type { Precision, Profile } from './protocol.ts'
 
 const SIZE = 2048
 
@@ -32,13 +32,19 @@ export function nativePeak(engine: Engine, precision: Precision): () => Promise<
   }
 }
 
+/** Names of oneDNN's kernels, each once. */
+async function kernelsOf(program: Program): Promise<string[]> {
+  const stages = (await program.profile()) ?? []
+  return [...new Set(stages.flatMap(({ kernel }) => kernel ?? []))].sort()
+}
+
 async function secondsOfKernels(program: Program): Promise<number> {
   const stages = (await program.profile()) ?? []
   return stages.reduce((total, { kernel, seconds }) => total + (kernel ? seconds : 0), 0)
 }
 
-/** Share of the wall time of some runs that oneDNN's kernels take. */
-export async function shareOfKernels(program: Program, run: () => Promise<unknown>): Promise<number> {
+/** Share of the wall time of some runs that oneDNN's kernels take, and which these are. */
+export async function profileOf(program: Program, run: () => Promise<unknown>): Promise<Profile> {
   const before = await secondsOfKernels(program)
   const start = performance.now()
   let pending: Promise<unknown> = Promise.resolve()
@@ -49,5 +55,8 @@ export async function shareOfKernels(program: Program, run: () => Promise<unknow
   }
   await pending
   const seconds = (performance.now() - start) / 1000
-  return ((await secondsOfKernels(program)) - before) / seconds
+  return {
+    kernelShare: ((await secondsOfKernels(program)) - before) / seconds,
+    kernels: await kernelsOf(program),
+  }
 }

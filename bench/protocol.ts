@@ -66,6 +66,14 @@ export interface Facts {
   readonly firstStepMs: number
 }
 
+/** What the engine's own kernels take, where it can tell. */
+export interface Profile {
+  /** Share of the time, 0 to 1. */
+  readonly kernelShare: number
+  /** Their names. */
+  readonly kernels: readonly string[]
+}
+
 export interface Turn {
   readonly images: number
   readonly seconds: number
@@ -91,8 +99,7 @@ export interface Answered {
   /** Class probabilities of the first batch. */
   readonly answer: { readonly values: readonly number[] }
   readonly turn: Turn
-  /** Share of the time that the engine's own kernels take, where the engine can tell. */
-  readonly profile: { readonly kernelShare?: number }
+  readonly profile: Partial<Profile>
   readonly memory: { readonly peakBytes: number }
   readonly release: Record<never, never>
   /** Seconds to read and unpack the files, and of every epoch; the accuracy on what was trained on, in the last. */

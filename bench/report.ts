@@ -29,7 +29,9 @@ export function resultOf(figure: Figure) {
     peakGflops: peaks.length > 0 ? median(peaks.map(({ peak = 0 }) => peak)) / 1e9 : null,
     shareOfPeak: peaks.length > 0 ? median(peaks.map(({ share }) => share)) * flopsPerImage : null,
     /** Of the time, in the engine's own kernels; null where the engine cannot tell. */
-    kernelShare: figure.kernelShare ?? null,
+    kernelShare: figure.profile?.kernelShare ?? null,
+    /** Their names, in bfloat16. */
+    ...(precision === 'mixed_bfloat16' && { kernels: figure.profile?.kernels ?? [] }),
     ...{ peakBytes, compileMs, firstStepMs, runsOn },
     ...quietOf(figure),
   }

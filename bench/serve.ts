@@ -1,6 +1,6 @@
 /** The side of the conversation that takes part: answers questions until its input ends. See protocol.ts. */
 import { createInterface } from 'node:readline'
-import type { Answered, Asked, Hello, Prepared, Task } from './protocol.ts'
+import type { Answered, Asked, Hello, Prepared, Profile, Task } from './protocol.ts'
 
 /** A task made ready. Each way computes one batch; all of them give the same. */
 export interface Ready {
@@ -12,7 +12,7 @@ export interface Ready {
   /** Class probabilities of the batch; for predictions. */
   readonly answer?: (setting: string) => Promise<ArrayLike<number>> | ArrayLike<number>
   readonly peak?: (() => Promise<number>) | undefined
-  readonly profile?: (() => Promise<number>) | undefined
+  readonly profile?: (() => Promise<Profile>) | undefined
   readonly release?: () => unknown
 }
 
@@ -74,10 +74,7 @@ export async function serve({ hello, prepare, first, epochs }: Contestant): Prom
     },
     answer: async ({ setting }) => ({ values: Array.from((await prepared().answer?.(setting)) ?? []) }),
     turn: (asked) => turn(prepared(), batchSize, asked),
-    profile: async () => {
-      const kernelShare = await prepared().profile?.()
-      return kernelShare === undefined ? {} : { kernelShare }
-    },
+    profile: async () => (await prepared().profile?.()) ?? {},
     memory: () => ({ peakBytes: process.resourceUsage().maxRSS * 1024 }),
     release: async () => {
       await release()

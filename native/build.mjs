@@ -30,11 +30,11 @@ const variants = {
   },
 }
 
-/** A file named *.vector.cc is compiled once for each of these, in a namespace of its own; which one runs is seen at run time. */
+/** A file named *.vector.cc is compiled once for each of these, in a namespace of its own; dispatch.cc looks which may run. */
 const vectors = {
   baseline: [],
   ...(process.arch === 'x64' && {
-    avx2: ['-mavx2', '-mfma', '-mf16c', '-mbmi2'],
+    avx2: ['-mavx2', '-mfma'],
     avx512: [
       '-mavx512f',
       '-mavx512bw',
@@ -53,6 +53,7 @@ const quiet = ['-fno-math-errno', '-fno-trapping-math']
 const common = [
   ...['-std=c++17', '-fopenmp', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra'],
   ...['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL', '-DNODE_ADDON_API_DISABLE_DEPRECATED'],
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS', // in a worker that is being ended nothing can be thrown
 ]
 
 /** Where the addon lies once it is built. */
@@ -130,9 +131,8 @@ function unitsOf(args, print) {
     .filter((name) => name.endsWith('.cc'))
     .flatMap((name) => {
       if (!name.endsWith('.vector.cc')) return [unit(name, '', args)]
-      const defines = (isa) => [`-DFOVEA_ISA=${isa}`, `-DFOVEA_NAMESPACE=isa_${isa}`]
       return Object.entries(vectors).map(([isa, flags]) =>
-        unit(name, isa, [...args, ...quiet, ...flags, ...defines(isa)]),
+        unit(name, isa, [...args, ...quiet, ...flags, `-DFOVEA_NAMESPACE=isa_${isa}`]),
       )
     })
 }

@@ -36,6 +36,13 @@ export async function findTools() {
   if (plain.failed) return { missing: `no C++ compiler (${headline(plain.said)}): ${HOW}` }
   const all = await run(compiler, [...look, '-include', 'dnnl.hpp', '/dev/null'])
   if (all.failed) return { missing: `no headers of oneDNN (${headline(all.said)}): ${HOW}` }
+  const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
+    (part) => all.out.match(`#define DNNL_VERSION_${part} (\\d+)`)?.[1],
+  )
+  if (major !== '2')
+    return {
+      missing: `oneDNN ${major}.${minor}.${patch} is here, the native engine is written for 2.x (tried with 2.6.3)`,
+    }
   return { includes, print: digest(all.out, ...packages.map(({ version }) => version)) }
 }
 

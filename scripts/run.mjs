@@ -39,7 +39,7 @@ const tasks = {
 }
 
 /** Tasks that compute, with the native engine where it can be had. */
-const computing = ['fovea', 'node', 'start', 'test', 'bench', 'bench:peers', 'faults']
+const computing = ['fovea', 'node', 'start', 'test', 'bench', 'faults']
 
 const [task, ...rest] = process.argv.slice(2)
 if (!Object.hasOwn(tasks, task)) stop(2, `usage: node scripts/run.mjs ${Object.keys(tasks).join('|')} [arguments]`)

@@ -31,6 +31,12 @@ source('addon.cc', addon)
 source('words.h', '#define WORDS "first"')
 source('sum.vector.cc', 'namespace FOVEA_NAMESPACE { int sum(int a, int b) { return a + b; } }')
 
+/** All that is looked at of a oneDNN of another version. */
+const newer = join(folder, 'newer')
+mkdirSync(newer)
+const version = ['MAJOR 3', 'MINOR 4', 'PATCH 1'].map((part) => `#define DNNL_VERSION_${part}\n`)
+writeFileSync(join(newer, 'dnnl.hpp'), version.join(''))
+
 const log = join(folder, 'compiled')
 const logging = join(folder, 'g++')
 writeFileSync(logging, `#!/bin/sh\ncase "$*" in *" -c "*) echo "$*" >> ${log};; esac\nexec g++ "$@"\n`, { mode: 0o755 })
@@ -80,6 +86,11 @@ describe('without the tools: one line, and the way out', () => {
       'no headers',
       { CXX: 'g++', CXXFLAGS: '-nostdinc' },
       /^native engine: no headers of oneDNN .*apt-get install g\+\+ libdnnl-dev$/m,
+    ],
+    [
+      'another oneDNN',
+      { CXX: 'g++', CXXFLAGS: `-I${newer}` },
+      /^native engine: oneDNN 3.4.1 is here, the native engine is written for 2.x \(tried with 2.6.3\)$/m,
     ],
   ]
   for (const [name, env, words] of rows)

@@ -127,6 +127,7 @@ export const large: readonly { name: string; specs: readonly TensorSpec[]; y: (x
   },
   { name: 'sum of all', specs: floats([90, 41, 23]), y: ([x]) => sum(x) },
   { name: 'max', specs: floats([9001, 19]), y: ([x]) => max(x, { axes: [0] }) },
+  { name: 'slice of one run', specs: floats([70_001]), y: ([x]) => slice(x, { begin: [3], size: [69_990] }) },
   { name: 'softmax', specs: floats([2001, 33]), y: ([x]) => softmax(x) },
   { name: 'logSoftmax', specs: floats([3, 7001]), y: ([x]) => logSoftmax(x) },
   { name: 'transpose', specs: floats([300, 401]), y: ([x]) => transpose(x, { permutation: [1, 0] }) },
@@ -518,6 +519,21 @@ export function engineSuite(name: string, { open, tolerances, holes = {}, skip =
       await agrees({ place: argmax(x), most: max(x, { axes: [3] }) }, values, 'argmax')
     })
 
+    test('the largest along each axis, with ties and NaN', async () => {
+      const shape = [3, 4, 70, 2]
+      const x = input('x', shape)
+      const values = ladder(sizeOf(shape), 3).map((v) => Math.floor(v * 3))
+      for (const axis of [0, 1, 2, 3])
+        await agrees({ place: argmax(x, axis), most: max(x, { axes: [axis] }) }, { x: values }, 'argmax')
+      await agrees({ most: max(x, { axes: [1, 2] }) }, { x: values }, 'max')
+      const columns = input('x', [3, 140])
+      const some = ladder(420, 1)
+      for (const [i, column] of [1, 65, 139].entries()) some[140 * i + column] = NaN // in the first row, the middle one, the last
+      const { most } = await evaluate(engine, { outputs: { most: max(columns, { axes: [0] }) } }, { x: some })
+      const nans = [...most].flatMap((v, i) => (Number.isNaN(v) ? [i] : []))
+      assert.deepEqual(nans, [1, 65, 139])
+    })
+
     test('adam: three variables from one loop, at any size', async () => {
       for (const count of [1, 4, 7, 33, 5000]) {
         const { goals } = adam(count)
@@ -841,6 +857,11 @@ export function engineSuite(name: string, { open, tolerances, holes = {}, skip =
       const x = input('x', [100, 100])
       const refuses = failure('E_LIMIT', 'at most 10000 bytes', 'smaller batch')
       assert.throws(() => compile(new State(tight), { outputs: { y: sum(mul(x, x)) } }), refuses)
+      const table = constant(ladder(10_000, 1), [100, 100])
+      const product = matmul(input('row', [1, 100]), table)
+      assert.throws(() => compile(new State(tight), { outputs: { y: product } }), refuses)
+      const { memory } = compile(new State(engine), { outputs: { y: product } })
+      assert.ok(memory.peakBytes < 10_000, `${memory.peakBytes} in the arena`) // the constant is not there
     })
 
     test('close: what is waiting, and what comes later, ends with E_CLOSED', async () => {

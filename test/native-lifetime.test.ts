@@ -1,6 +1,6 @@
 /** The native engine's own thread and memory: how processes, worker threads and engines end. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -13,9 +13,12 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
 import type { Node } from '../src/graph/node.ts'
-import { input } from '../src/graph/node.ts'
+import { input, variable } from '../src/graph/node.ts'
+import { broadcastTo } from '../src/ops/broadcasting.ts'
+import { add, exp, sub } from '../src/ops/elementwise.ts'
 import { matmul } from '../src/ops/matmul.ts'
 import { mean } from '../src/ops/reduction.ts'
+import { failure } from './failure.ts'
 import { available } from './require.ts'
 import { ladder } from './tensors.ts'
 
@@ -75,7 +78,7 @@ suite('native: the process ends', { skip }, () => {
       ({ stdout }) => ({ stdout, code: 0 }),
       ({ stdout, code, signal }) => ({ stdout, code: code ?? signal }), // a crash, or no end, is a signal
     )
-  const ends: readonly [title: string, body: string, stdout: string, code?: number][] = [
+  const ends: readonly [title: string, body: string, stdout: string, code?: number, times?: number][] = [
     ['nothing was ever asked', '', ''],
     ['an idle engine keeps no process alive', 'console.log((await run(1)).y[0])', '0\n'],
     ['a run that nobody awaits is finished', 'run(1).then(({ y }) => console.log(y[0]))', '0\n'],
@@ -95,11 +98,14 @@ suite('native: the process ends', { skip }, () => {
       `const { Worker } = await import('node:worker_threads'); new Worker(${JSON.stringify(worker("parentPort.postMessage('on'); run(300); run(300)"))}, { eval: true }).on('message', async () => { await soon(); process.exit(7) })`,
       '',
       7,
+      10, // it matters what the worker is about to ask just then
     ],
     ['closed and left by process.exit at once', 'run(300); await soon(); engine.close(); process.exit(6)', '', 6],
   ]
-  for (const [title, body, stdout, code = 0] of ends) {
-    test(title, async () => assert.deepEqual(await node(body), { stdout, code }))
+  for (const [title, body, stdout, code = 0, times = 1] of ends) {
+    test(title, async () => {
+      for (let i = 0; i < times; i++) assert.deepEqual(await node(body), { stdout, code })
+    })
   }
 })
 
@@ -127,6 +133,26 @@ suite('native: threads', { skip }, () => {
     const engine = nativeEngine({ threads: 1 })
     assert.ok(Number.isFinite(await chain(engine, 1).run()))
     await engine.close()
+  })
+
+  const isRoot = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0
+  test('more threads than the system gives', { skip: !isRoot && 'wants root and prlimit' }, () => {
+    // a user has few; root has no such limit, so the process becomes somebody else
+    const body = `
+      process.setuid(65432)
+      try { nativeEngine({ threads: 100 }) } catch (error) { console.log(error.message) }
+      console.log((await run(2)).y[0])`
+    const limited = [
+      '--nproc=60',
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      '--conditions=fovea-source',
+    ]
+    const { stdout, stderr } = spawnSync('prlimit', [...limited, '--input-type=module', '-e', script + body], {
+      cwd: new URL('.', import.meta.url),
+      encoding: 'utf8',
+    })
+    assert.equal(stdout, 'engine: the system gives no 100 threads\n0\n', stderr)
   })
 
   test('two engines at once compute what each alone does', async () => {
@@ -183,6 +209,39 @@ suite('native: threads', { skip }, () => {
       const grown = (process.memoryUsage().rss - memory) / 1e6
       assert.ok(grown < 60, `${how}: grown by ${grown} MB`)
     }
+  })
+
+  test('closing gives memory back, without a collection of garbage', async () => {
+    const mega = (): number => Math.round(process.memoryUsage().rss / 2 ** 20)
+    /** Bytes given back by the engine's thread, which nobody waits for. */
+    const until = async (most: number): Promise<void> => {
+      for (let tries = 0; tries < 200 && mega() > most; tries++) await new Promise((done) => setTimeout(done, 10))
+      assert.ok(mega() <= most, `${mega()} MB, not ${most}`)
+    }
+    const engine = nativeEngine({ threads: 2 })
+    const state = new State(engine)
+    const side = 2 ** 12 // a matrix has 64 MB
+    const [x, w] = [input('x', [1, 1]), variable('w', [side, side])]
+    await state.add('w', w, () => new Float32Array(side * side))
+    const wide = broadcastTo(x, { shape: [side, side] })
+    const y = mean(matmul(add(wide, w), sub(wide, w)))
+    const program = compile(state, { outputs: { y } })
+    await program.run({ x: Float32Array.of(1) })
+    collect()
+    const [all, arena] = [mega(), program.memory.peakBytes / 2 ** 20]
+    assert.ok(arena > 100, `${arena} MB of arena`)
+    program.close()
+    await until(all - arena * 0.9)
+    await assert.rejects(program.run({ x: Float32Array.of(1) }), failure('E_CLOSED', 'program'))
+    await assert.rejects(program.profile(), failure('E_CLOSED', 'program'))
+    state.close()
+    await until(all - arena * 0.9 - 60)
+    const few = mega()
+    const second = compile(new State(engine), { outputs: { y: mean(matmul(wide, exp(wide))) } })
+    await second.run({ x: Float32Array.of(1) })
+    assert.ok(mega() > few + 100, `${few} MB, then ${mega()}`)
+    await engine.close() // the program was not
+    await until(few + 20)
   })
 
   test('what is dropped at work works to its end', async () => {

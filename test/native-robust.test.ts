@@ -5,7 +5,8 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import type { Description, Machine, Place, ProgramDescription } from '../src/engines/native/addon.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
-import { expressionFields } from '../src/engines/native/expression.ts'
+import { expressionFields, functionCodes } from '../src/engines/native/expression.ts'
+import { tapsOfLoop } from '../src/engines/native/kernels/convolution.ts'
 import { input } from '../src/graph/node.ts'
 import { broadcastTo } from '../src/ops/broadcasting.ts'
 import { mul } from '../src/ops/elementwise.ts'
@@ -56,6 +57,26 @@ suite('native: what is wrong is refused', { skip }, () => {
       await runAlone(machine, made(where))
     })
   }
+
+  test('loops for few channels: for all that programs ask for, and no others', async () => {
+    const few = right('gradient for the kernel, few channels')
+    for (let taps = 1; taps <= 33; taps++) {
+      const wide = { ...few, channels: 1, window: [3, taps], input: [8, 40], output: [8, 40], before: [1, 0] }
+      if (tapsOfLoop.has(taps)) await runAlone(machine, machine.operation(wide))
+      else await refused(() => machine.operation(wide), 'E_BUG', 'window', 'loop')
+    }
+  })
+
+  test('every function of an expression is known, and no other', async () => {
+    for (const code of Object.values(functionCodes))
+      machine.operation({ ...right('elementwise'), code: [code, 7, 0, 0, 0] })
+    const most = Math.max(...Object.values(functionCodes))
+    await refused(
+      () => machine.operation({ ...right('elementwise'), code: [most + 1, 7, 0, 0, 0] }),
+      'E_BUG',
+      'functions',
+    )
+  })
 
   test('what is no description at all, and one that throws when it is read', async () => {
     const ask = machine.operation as Wrong
@@ -205,17 +226,19 @@ suite('native: what is wrong is refused', { skip }, () => {
       [() => run(loaded, [0, undefined], []), 'E_BUG', 'typed array'],
       [() => run(loaded, [0, new Float32Array(34)], []), 'E_BUG', 'larger than its place'],
       [() => machine.read(tensor, far), 'E_BUG', 'more bytes'],
+      [() => machine.read(tensor, 65), 'E_BUG', 'more bytes'],
       [() => machine.read(tensor, -1), 'E_BUG', 'bytes'],
       [() => machine.read(tensor, 0.5), 'E_BUG', 'bytes'],
       [() => machine.read(loaded as Wrong, 4), 'E_BUG', 'handle of a tensor'],
       [() => other.read(tensor, 4), 'E_BUG', 'another engine'],
-      [() => machine.write(tensor, new Float32Array(1000)), 'E_BUG', 'more bytes'],
+      [() => machine.write(tensor, new Uint8Array(65)), 'E_BUG', 'more bytes'],
       [() => machine.write(tensor, [1] as Wrong), 'E_BUG', 'typed array'],
       [() => other.write(tensor, new Float32Array(1)), 'E_BUG', 'another engine'],
       [() => machine.tensor(-1), 'E_BUG', 'bytes'],
       [() => machine.tensor('64' as Wrong), 'E_BUG', 'bytes'],
       [() => machine.tensor(2 ** 60), 'E_BUG', 'bytes'],
       [() => machine.reserve(NaN), 'E_BUG', 'bytes'],
+      [() => machine.trim(-1), 'E_BUG', 'bytes'],
       [() => machine.profile(tensor as Wrong), 'E_BUG', 'handle of a program'],
     ]
     for (const [action, ...complaint] of rows) await refused(action, ...complaint)
@@ -270,6 +293,50 @@ suite('native: what is wrong is refused', { skip }, () => {
     own.close()
   })
 
+  test('more than the machine has, in parts that would each be there', async () => {
+    const most = theAddon().info().memory
+    const own = new Engine(1)
+    const parts = [0.35, 0.35].map((share) => own.tensor(Math.floor(most * share))) // never touched
+    await refused(() => own.tensor(Math.floor(most * 0.35)), 'E_LIMIT', 'tensor', 'no more memory')
+    await refused(() => own.reserve(Math.floor(most * 0.35)), 'E_LIMIT', 'arena', 'no more memory')
+    const values = Uint8Array.of(1, 2, 3)
+    for (const part of parts) await own.write(part, values)
+    assert.deepEqual(new Uint8Array((await own.read(parts[1], 3))[0]), values)
+    for (const part of parts) own.drop(part)
+    await own.reserve(64) // when this is done, so is that
+    own.drop(own.tensor(Math.floor(most * 0.35)))
+    own.close()
+  })
+
+  test('what was given back', async () => {
+    const held = machine.tensor(132)
+    const places: Place[] = [{ in: 'tensor', tensor: held, bytes: 132 }]
+    const { program: on, ready } = machine.load(program({ arenaBytes: 0, places }))
+    await ready
+    const last = machine.run(on, [], [0]) // goes first
+    for (let times = 0; times < 2; times++) machine.drop(held)
+    assert.deepEqual([...new Int32Array((await last)[0])], Array(33).fill(7))
+    await refused(() => machine.run(on, [], []), 'E_CLOSED', 'a tensor of it')
+    await refused(() => machine.run(on, [0, new Uint8Array(1)], []), 'E_CLOSED', 'a tensor of it')
+    const { program: late } = machine.load(program({ arenaBytes: 64, places: [{ in: 'arena', at: 0, bytes: 4 }], stages: [] })) // biome-ignore format: a row
+    machine.drop(late)
+    const rows: readonly (readonly [action: () => unknown, code: string, ...words: string[]])[] = [
+      [() => machine.read(held, 4), 'E_CLOSED', 'tensor'],
+      [() => machine.write(held, new Uint8Array(4)), 'E_CLOSED', 'tensor'],
+      [() => machine.load(program({ arenaBytes: 0, places })), 'E_CLOSED', 'tensor'],
+      [() => machine.run(late, [], []), 'E_CLOSED', 'program'],
+      [() => machine.profile(late), 'E_CLOSED', 'program'],
+      [() => machine.drop(undefined as Wrong), 'E_BUG', 'handle'],
+      [() => machine.drop(made('fill').handle as Wrong), 'E_BUG', 'handle'],
+      [() => machine.drop(other.tensor(4)), 'E_BUG', 'another engine'],
+    ]
+    for (const [action, ...complaint] of rows) await refused(action, ...complaint)
+    const closed = new Engine(1)
+    const after = closed.tensor(4)
+    closed.close()
+    closed.drop(after)
+  })
+
   test('an engine that was closed', async () => {
     const own = new Engine(1)
     const { program: loaded, ready } = own.load(program({ arenaBytes: 0, places: [{ in: 'own', bytes: 132 }] }, { operation: made('fill', own).handle })) // biome-ignore format: a row
@@ -282,6 +349,7 @@ suite('native: what is wrong is refused', { skip }, () => {
       () => own.operation(description),
       () => own.load(program()),
       () => own.reserve(64),
+      () => own.trim(64),
       () => own.run(loaded, [], []),
       () => own.read(held, 4),
       () => own.write(held, new Float32Array(1)),
@@ -313,6 +381,17 @@ suite('native: the engine says it in words of ours', { skip }, () => {
     await assert.rejects(program.ready, failure('E_LIMIT', 'arena', 'smaller'))
     await assert.rejects(program.run({ x: Float32Array.of(1) }), failure('E_LIMIT', 'arena'))
     program.close()
+    // a claim that fails takes none along that are made beside it, and a program may be run at once
+    const huge = () => compile(new State(generous), { outputs: { y: sum(matmul(broadcastTo(x, { shape: [2 ** 21, 2 ** 20] }), broadcastTo(x, { shape: [2 ** 20, 1] }))) } }) // biome-ignore format: a row
+    const modest = (size: number) => compile(state, { outputs: { y: sum(matmul(broadcastTo(x, { shape: [size, 3] }), broadcastTo(x, { shape: [3, size] }))) } }) // biome-ignore format: a row
+    const beside = [huge(), modest(40), huge(), modest(400), modest(4), huge()]
+    const runs = beside.map((one) => one.run({ x: Float32Array.of(1) }))
+    const ends = await Promise.all(runs.map((run) => run.then((result) => result['y'][0]).catch(({ code }) => code)))
+    assert.deepEqual(ends, ['E_LIMIT', 4800, 'E_LIMIT', 480_000, 48, 'E_LIMIT'])
+    const readies = await Promise.allSettled(beside.map(({ ready }) => ready))
+    const failed = readies.map(({ status }) => status === 'rejected')
+    assert.deepEqual(failed, [true, false, true, false, false, true])
+    for (const one of beside) one.close()
     const small = compile(state, { outputs: { y: mul(x, 2) } })
     assert.deepEqual([...(await small.run({ x: Float32Array.of(21) })).y], [42])
     const large = compile(state, {

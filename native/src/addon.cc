@@ -93,11 +93,11 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       engine_ = std::make_unique<Engine>(int(threads));
     });
     household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
-    household_->engines.insert(engine_.get());
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
     settle_.Unref(call.Env());
     // the last hook runs first: no thread is left that could call `settle_` when Node takes that apart
     napi_add_env_cleanup_hook(call.Env(), end, engine_.get());
+    household_->engines.insert(engine_.get());
   }
   // `settle_` is not released here: where Node ends, it may be gone already
   ~NativeEngine() override {
@@ -110,9 +110,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return DefineClass(env, "Engine",
                        {InstanceMethod<&NativeEngine::tensor>("tensor"), InstanceMethod<&NativeEngine::operation>("operation"),
                         InstanceMethod<&NativeEngine::load>("load"), InstanceMethod<&NativeEngine::run>("run"),
-                        InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::read>("read"),
+                        InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::trim>("trim"),
+                        InstanceMethod<&NativeEngine::read>("read"),
                         InstanceMethod<&NativeEngine::write>("write"), InstanceMethod<&NativeEngine::profile>("profile"),
-                        InstanceMethod<&NativeEngine::close>("close")});
+                        InstanceMethod<&NativeEngine::drop>("drop"), InstanceMethod<&NativeEngine::close>("close")});
   }
 
  private:
@@ -134,7 +135,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   template <typename T>
   std::shared_ptr<T> owned(const Napi::Value &value, const std::string &where) const {
     std::shared_ptr<T> held = unwrap<T>(value, where);
-    if (held->owner != engine_.get()) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    if (held->owner != engine_->number) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+    if (held->isDropped) throw Fault("E_CLOSED", where, std::string(Handle<T>::name) + " that was closed");
     return held;
   }
 
@@ -143,9 +145,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return guarded(call.Env(), [&] {
       check();
       const int64_t bytes = sizeIn(call[0], "tensor");
-      auto tensor = std::make_shared<Tensor>();
-      tensor->owner = engine_.get();
-      tensor->bytes = Bytes::allocate(bytes + 256);
+      auto tensor = std::make_shared<Tensor>(bytes);
+      tensor->owner = engine_->number;
       if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
       return wrap(call.Env(), tensor, bytes);
     });
@@ -167,7 +168,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       const Fields fields(object, where.IsString() ? where.As<Napi::String>().Utf8Value() : "operation");
       setThreads(engine_->threads);
       const auto operation = named(fields.where(), [&] { return makeOperation(fields); });
-      operation->owner = engine_.get();
+      operation->owner = engine_->number;
       const Needs needs = needsOf(*operation);
       auto result = Napi::Object::New(call.Env());
       result["handle"] = wrap(call.Env(), operation);
@@ -203,7 +204,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         } else if (in == "tensor" || in == "shadow") {
           place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
           place.tensor = owned<Tensor>(given.value("tensor"), "load");
-          if (place.bytes + 256 > place.tensor->bytes->size()) throw given.wrong("tensor", "one that has these bytes");
+          if (place.bytes > place.tensor->size) throw given.wrong("tensor", "one that has these bytes");
         } else if (in == "own") {
           place.at = own;
           own += (place.bytes + 127) / 64 * 64;
@@ -243,7 +244,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         stages.push_back(std::move(stage));
       }
       const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);
-      program->owner = engine_.get();
+      program->owner = engine_->number;
+      for (const Place &place : program->places())
+        if (place.home == Place::Home::shadow && !place.tensor->hasShadow) {
+          place.tensor->hasShadow = true;
+          report(call.Env(), *place.tensor, place.tensor->reported + place.tensor->size);
+        }
       for (Operation *operation : placed) operation->isPlaced = true;
       for (const auto &[at, bytes] : values) std::copy(bytes.begin(), bytes.end(), program->own() + at);
       auto result = Napi::Object::New(call.Env());
@@ -253,12 +259,21 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     });
   }
 
-  /// reserve(bytes): the arena has these from then on.
+  /// reserve(bytes): the arena has these from then on, or more.
   Napi::Value reserve(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
       check();
       const int64_t bytes = sizeIn(call[0], "reserve");
       return ask(call.Env(), [engine = engine_.get(), bytes](Job &) { engine->reserve(bytes); });
+    });
+  }
+
+  /// trim(bytes): the arena need not have more.
+  Napi::Value trim(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      check();
+      const int64_t bytes = sizeIn(call[0], "trim");
+      return ask(call.Env(), [engine = engine_.get(), bytes](Job &) { engine->trim(bytes); });
     });
   }
 
@@ -317,7 +332,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
       const int64_t bytes = sizeIn(call[1], "read");
-      if (bytes > tensor->bytes->size()) throw Fault("E_BUG", "read", "wants more bytes than there are");
+      if (bytes > tensor->size) throw Fault("E_BUG", "read", "wants more bytes than there are");
       auto buffer = newBuffer(call.Env(), bytes, "read");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
@@ -334,7 +349,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "write");
       const auto [from, size] = bytesIn(call[1], "write");
-      if (int64_t(size) > tensor->bytes->size()) throw Fault("E_BUG", "write", "has more bytes than the tensor");
+      if (int64_t(size) > tensor->size) throw Fault("E_BUG", "write", "has more bytes than the tensor");
       auto bytes = std::make_shared<std::vector<char>>(from, from + size);
       return ask(call.Env(), [tensor, bytes](Job &) {
         std::copy(bytes->begin(), bytes->end(), tensor->bytes->data());
@@ -359,6 +374,25 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           },
           std::move(results));
     });
+  }
+
+  /// drop(handle of a tensor or a program): its memory is given back when what was asked for before is done.
+  Napi::Value drop(const Napi::CallbackInfo &call) {
+    return guarded(call.Env(), [&] {
+      if (!dropped<Tensor>(call) && !dropped<Program>(call)) throw Fault("E_BUG", "drop", "wants the handle of a tensor or a program");
+      return call.Env().Undefined();
+    });
+  }
+  template <typename T>
+  bool dropped(const Napi::CallbackInfo &call) {
+    if (!isHandle<T>(call[0])) return false;
+    const std::shared_ptr<T> held = unwrap<T>(call[0], "drop");
+    if (held->isDropped) return true;
+    owned<T>(call[0], "drop");
+    held->isDropped = true;
+    report(call.Env(), *held, 0);
+    engine_->drop([held] { held->release(); });
+    return true;
   }
 
   /// Ends the engine when what is under way is done; all that waits ends with E_CLOSED.

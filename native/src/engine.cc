@@ -4,17 +4,24 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <set>
+#include <system_error>
 
 #include "onednn.hpp"
 
 namespace fovea {
 
-/// Vectors may be read beyond the end of the last buffer.
-constexpr int64_t SLACK = 256;
+void Tensor::release() {
+  bytes.reset();
+  shadow.reset();
+  places++;
+}
 
 Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
     : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
+  for (Stage &stage : stages_)
+    for (const uint32_t place : stage.places) stage.hasTensor = stage.hasTensor || places_[place].tensor;
   own_ = Bytes::allocate(ownBytes + SLACK);
   if (!own_) throw Fault("E_LIMIT", "program", "the host gave no more memory");
   failure = std::make_exception_ptr(Fault("E_BUG", "program", "it was not loaded"));
@@ -22,11 +29,20 @@ Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t a
 
 void Program::create() {
   for (const Place &place : places_) {
+    if (place.tensor && !place.tensor->bytes) throw Fault("E_CLOSED", "program", "a tensor of it was closed");
     if (place.home != Place::Home::shadow || place.tensor->shadow) continue;
-    place.tensor->shadow = Bytes::allocate(place.tensor->bytes->size());
+    place.tensor->shadow = Bytes::allocate(place.tensor->size + SLACK);
     if (!place.tensor->shadow) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
   }
   for (const Stage &stage : stages_) named(stage.operation->where, [&] { stage.operation->create(); });
+}
+
+void Program::release() {
+  failure = std::make_exception_ptr(Fault("E_CLOSED", "program", "it was closed"));
+  isBound_ = false;
+  stages_.clear();
+  for (Place &place : places_) place.tensor.reset();
+  own_.reset();
 }
 
 int64_t Program::scratchFloats() const {
@@ -37,14 +53,19 @@ int64_t Program::scratchFloats() const {
 
 char *Program::at(uint32_t place, char *arena) const {
   const Place &one = places_[place];
+  if (one.tensor && !one.tensor->bytes) throw Fault("E_CLOSED", "program", "a tensor of it was closed");
   if (one.home == Place::Home::tensor) return one.tensor->bytes->data();
   if (one.home == Place::Home::shadow) return one.tensor->shadow->data();
   return (one.home == Place::Home::arena ? arena : own_->data()) + one.at;
 }
 
 void Program::bind(char *arena) {
+  const bool isAll = !isBound_ || boundTo_ != arena;
+  isBound_ = false;  // where a tensor is gone, nothing runs
+  std::vector<char *> operands;
   for (const Stage &stage : stages_) {
-    std::vector<char *> operands;
+    if (!isAll && !stage.hasTensor) continue;  // after a commit
+    operands.clear();
     for (const uint32_t place : stage.places) operands.push_back(at(place, arena));
     stage.operation->bind(operands);
   }
@@ -65,6 +86,7 @@ void Program::run(const Team &team, char *arena) {
   if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
   for (size_t i = 0; i < stages_.size(); i++) {
     const Stage &stage = stages_[i];
+    uint64_t now = 0;
     if (stage.operation->isOnce) {
       uint64_t versions = 1;
       for (size_t k = 0; k < stage.places.size(); k++) {
@@ -72,10 +94,11 @@ void Program::run(const Team &team, char *arena) {
         if (place.tensor && !stage.isWritten[k]) versions += place.tensor->version;
       }
       if (seen_[i] == versions) continue;
-      seen_[i] = versions;
+      now = versions;
     }
     const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
     named(stage.operation->where, [&] { stage.operation->run(team); });
+    seen_[i] = now;  // only now: what failed runs again
     if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];
@@ -107,7 +130,30 @@ Living &living() {
 
 }  // namespace
 
-Engine::Engine(int threads) : threads(threads), thread_([this] { work(); }) {
+static uint64_t nextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+/// OpenMP ends the process where the system gives it no thread: so it is tried before.
+static int tried(int threads) {
+  std::promise<void> all;
+  const std::shared_future<void> until = all.get_future().share();
+  std::vector<std::thread> started;
+  bool fits = true;
+  try {
+    started.reserve(size_t(threads));
+    for (int i = 0; i < threads; i++) started.emplace_back([until] { until.wait(); });
+  } catch (const std::system_error &) {
+    fits = false;
+  }
+  all.set_value();
+  for (std::thread &one : started) one.join();
+  if (!fits) throw Fault("E_ENGINE", "engine", "the system gives no " + std::to_string(threads) + " threads");
+  return threads;
+}
+
+Engine::Engine(int threads) : threads(tried(threads)), number(nextNumber()), thread_([this] { work(); }) {
   const std::lock_guard<std::mutex> lock(living().mutex);
   living().engines.insert(this);
 }
@@ -126,10 +172,23 @@ void Engine::finish() {
 void Engine::queue(std::function<void()> job) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    jobs_.push_back(std::move(job));
+    jobs_.push_back({std::move(job), false});
     waiting_++;
   }
   wake_.notify_one();
+}
+
+void Engine::drop(std::function<void()> release) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!hasEnded_) {
+      jobs_.push_back({std::move(release), true});
+      waiting_++;
+      wake_.notify_one();
+      return;
+    }
+  }
+  release();
 }
 
 void Engine::stop() {
@@ -163,6 +222,26 @@ void Engine::work() {
   setThreads(threads);
   pinThreads(threads);
   team_.threads = threads;
+  workUntilStopped();
+  end();
+}
+
+/// What waits is forgotten, but for what gives memory back; so is what the programs shared.
+void Engine::end() {
+  std::deque<Job> rest;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hasEnded_ = true;
+    rest.swap(jobs_);
+  }
+  for (const Job &job : rest)
+    if (job.isDrop) job.action();
+  arena_.reset();
+  scratch_.clear();
+  team_.scratch.clear();
+}
+
+void Engine::workUntilStopped() {
   for (;;) {
     std::function<void()> job;
     // whoever asks for one small answer after the other does so again at once: sleeping and waking would take longer
@@ -172,7 +251,7 @@ void Engine::work() {
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [this] { return isStopped_ || !jobs_.empty(); });
       if (isStopped_) return;
-      job = std::move(jobs_.front());
+      job = std::move(jobs_.front().action);
       jobs_.pop_front();
       waiting_--;
     }
@@ -181,13 +260,19 @@ void Engine::work() {
 }
 
 void Engine::reserve(int64_t bytes) {
-  if (arena_ && arena_->size() >= bytes + SLACK && arena_->size() / 2 <= bytes + SLACK) return;
+  if (arena_ && arena_->size() >= bytes + SLACK) return;
   const int64_t before = arena_ ? arena_->size() : 0;
   arena_.reset();  // first, so that the host need not hold both
   arena_ = Bytes::allocate(bytes + SLACK);
   if (arena_) return;
   arena_ = Bytes::allocate(before);  // the smaller programs go on
   throw Fault("E_LIMIT", "arena", "the host gave no more memory");
+}
+
+void Engine::trim(int64_t bytes) {
+  if (!arena_ || arena_->size() / 2 <= bytes + SLACK) return;
+  arena_.reset();
+  arena_ = Bytes::allocate(bytes + SLACK);
 }
 
 void Engine::load(Program &program) {

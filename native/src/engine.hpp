@@ -14,14 +14,19 @@
 
 namespace fovea {
 
-class Engine;
+/// Vectors may be read beyond the end of the last buffer.
+constexpr int64_t SLACK = 256;
 
 /// A tensor that stays. `version` counts its writes, so that what was made from it is known to be old. Its next values may be
-/// made in its shadow; to take them over, both change places: `places` counts that.
-struct Tensor {
+/// made in its shadow; to take them over, both change places: `places` counts that. But for its size and its owner it belongs
+/// to the engine's thread, and has no bytes once it was dropped.
+struct Tensor : Held {
+  explicit Tensor(int64_t size) : size(size), bytes(Bytes::allocate(size + SLACK)) {}
+  const int64_t size;
   std::unique_ptr<Bytes> bytes, shadow;
-  const Engine *owner = nullptr;
   uint64_t version = 1, places = 0;
+  bool hasShadow = false;  // or will have: of the thread of JavaScript
+  void release();
 };
 
 /// Where an operand lies.
@@ -33,24 +38,26 @@ struct Place {
 };
 
 /// A program laid out: its operations with their operands. Used by the engine's thread alone once it is made.
-class Program {
+class Program : public Held {
  public:
   struct Stage {
     std::shared_ptr<Operation> operation;
     std::vector<uint32_t> places;
     std::vector<bool> isWritten;  // of each operand
     std::vector<std::shared_ptr<Tensor>> committed;
+    bool hasTensor = false;  // among its places
   };
   Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes);
 
   const int64_t arenaBytes;
-  const Engine *owner = nullptr;
   const std::vector<Place> &places() const { return places_; }
   char *own() const { return own_->data(); }
 
   void create();
   void run(const Team &team, char *arena);
+  /// A Fault where the place is in a tensor that was dropped.
   char *at(uint32_t place, char *arena) const;
+  void release();
   int64_t scratchFloats() const;
   size_t stages() const { return stages_.size(); }
   /// Why it cannot run: not loaded yet, or what went wrong then.
@@ -77,8 +84,12 @@ class Engine {
   explicit Engine(int threads);
   ~Engine();
   const int threads;
+  /// No other engine of the process ever has it.
+  const uint64_t number;
 
   void queue(std::function<void()> job);
+  /// Queues what gives memory back: it is done even where the thread has ended.
+  void drop(std::function<void()> release);
   /// What is still in the queue need not be done, and says so.
   std::atomic<bool> isClosing{false};
   /// Ends the thread when the job under way is done; those that wait are dropped.
@@ -91,20 +102,28 @@ class Engine {
   void run(Program &program);
   /// The arena, for a program that may run in it; a Fault where it may not.
   char *arenaFor(const Program &program) const;
-  /// The arena must hold this many bytes from now on; what it held is lost.
+  /// The arena must hold this many bytes from now on. What it held is lost where it has to grow.
   void reserve(int64_t bytes);
+  /// It need not hold more than this.
+  void trim(int64_t bytes);
 
  private:
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;
+  struct Job {
+    std::function<void()> action;
+    bool isDrop;
+  };
+  std::deque<Job> jobs_;
   std::atomic<int64_t> waiting_{0};
-  bool isStopped_ = false;
+  bool isStopped_ = false, hasEnded_ = false;
   std::unique_ptr<Bytes> arena_;
   std::vector<std::unique_ptr<Bytes>> scratch_;
   Team team_;
   std::thread thread_;
   void work();
+  void workUntilStopped();
+  void end();
   void prepare(Program &program);
 };
 

@@ -62,7 +62,7 @@ Expression::Expression(const Fields &fields) {
   const Sizes code = fields.integers("code", 0, MOST_VALUES);
   if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
   for (size_t i = 0; i < code.size(); i += 5) {
-    if (code[i] > 23) throw fields.wrong("code", "known functions");
+    if (code[i] >= FUNCTIONS) throw fields.wrong("code", "known functions");
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");

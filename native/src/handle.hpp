@@ -7,11 +7,11 @@
 #include <memory>
 
 #include "fault.hpp"
+#include "operation.hpp"
 
 namespace fovea {
 
 struct Tensor;
-class Operation;
 class Program;
 
 /// What an external of ours holds, by its type tag.
@@ -33,24 +33,32 @@ struct Handle<Program> {
   static constexpr const char *name = "a program";
 };
 
+/// Tells V8 how many bytes hang on a handle.
+inline void report(Napi::BasicEnv env, Held &held, int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - held.reported);
+  held.reported = bytes;
+}
+
 template <typename T>
 Napi::Value wrap(Napi::Env env, std::shared_ptr<T> shared, int64_t bytes = 0) {
-  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+  report(env, *shared, bytes);
   auto external = Napi::External<std::shared_ptr<T>>::New(
-      env, new std::shared_ptr<T>(std::move(shared)), [bytes](Napi::BasicEnv env, std::shared_ptr<T> *held) {
+      env, new std::shared_ptr<T>(std::move(shared)), [](Napi::BasicEnv env, std::shared_ptr<T> *held) {
+        report(env, **held, 0);
         delete held;
-        Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
       });
   external.TypeTag(&Handle<T>::tag);
   return external;
 }
 
 template <typename T>
+bool isHandle(const Napi::Value &value) {
+  return value.IsExternal() && value.As<Napi::External<std::shared_ptr<T>>>().CheckTypeTag(&Handle<T>::tag);
+}
+
+template <typename T>
 std::shared_ptr<T> unwrap(const Napi::Value &value, const std::string &where) {
-  if (value.IsExternal()) {
-    const auto external = value.As<Napi::External<std::shared_ptr<T>>>();
-    if (external.CheckTypeTag(&Handle<T>::tag)) return *external.Data();
-  }
+  if (isHandle<T>(value)) return *value.As<Napi::External<std::shared_ptr<T>>>().Data();
   throw Fault("E_BUG", where, std::string("wants the handle of ") + Handle<T>::name);
 }
 

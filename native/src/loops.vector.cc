@@ -194,21 +194,30 @@ static void fewChannelsOf(const FewChannels &g, const float *x, const T *dy, flo
   for (; f < g.padded; f += 16) fewChannelsPart<T, K, 1>(g, x, dy + f, sums + f, biases + f);
 }
 
-template <typename T>
-static bool fewChannels(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
-  switch (g.taps) {
-    case 3: fewChannelsOf<T, 3>(g, x, dy, sums, biases); return true;
-    case 5: fewChannelsOf<T, 5>(g, x, dy, sums, biases); return true;
-    case 7: fewChannelsOf<T, 7>(g, x, dy, sums, biases); return true;
-    case 9: fewChannelsOf<T, 9>(g, x, dy, sums, biases); return true;
-    case 15: fewChannelsOf<T, 15>(g, x, dy, sums, biases); return true;
-    case 21: fewChannelsOf<T, 21>(g, x, dy, sums, biases); return true;
+template <int N>
+struct Taps {
+  static constexpr int COUNT = N;
+};
+/// Calls `body` with the taps as a constant, where there is a loop for so many (tapsOfLoop of convolution.ts).
+template <typename Body>
+static bool withTaps(int64_t taps, Body body) {
+  switch (taps) {
+    case 3: body(Taps<3>{}); return true;
+    case 5: body(Taps<5>{}); return true;
+    case 7: body(Taps<7>{}); return true;
+    case 9: body(Taps<9>{}); return true;
+    case 15: body(Taps<15>{}); return true;
+    case 21: body(Taps<21>{}); return true;
   }
   return false;
 }
 
+template <typename T>
+static bool fewChannels(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
+  return withTaps(g.taps, [&](auto taps) { fewChannelsOf<T, decltype(taps)::COUNT>(g, x, dy, sums, biases); });
+}
 static bool hasFewChannels(int64_t taps) {
-  return taps == 3 || taps == 5 || taps == 7 || taps == 9 || taps == 15 || taps == 21;
+  return withTaps(taps, [](auto) {});
 }
 static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums,
                                 float *biases) {

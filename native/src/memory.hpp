@@ -6,7 +6,8 @@
 
 namespace fovea {
 
-/// Zeroed bytes at a cache line, in large pages where they are many. Null where the host gives none.
+/// Zeroed bytes at a cache line, in large pages where they are many. Null where the host gives none, or where the process
+/// would hold more of them than memoryBytes().
 class Bytes {
  public:
   static std::unique_ptr<Bytes> allocate(int64_t size);

@@ -16,8 +16,9 @@ using dnnl::memory;
 using Desc = memory::desc;
 using Dims = memory::dims;
 
+/// Never taken apart: threads may end after what is static.
 const dnnl::engine &cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine &engine = *new dnnl::engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
 /// Of the calling thread, since a stream is used by one thread at a time.
@@ -88,8 +89,8 @@ class Product : public Operation {
   void bind(const std::vector<char *> &operands) override {
     operands_ = operands;
     for (size_t i = 0; i < memories_.size(); i++) memories_[i].second.set_data_handle(operands[i]);
-    arguments_.clear();
-    for (const auto &[argument, one] : memories_) arguments_.emplace(argument, one);
+    if (arguments_.empty())  // they share what they say with the memories
+      for (const auto &[argument, one] : memories_) arguments_.emplace(argument, one);
     if (tail_) tail_->bind(operands, operands[result_]);
   }
 
@@ -376,10 +377,9 @@ class Repack : public Operation {
     if (isBack_) throw fields.wrong("product", "one whose kernel is not turned");
     isCopy_ = type == Type::bfloat16;
     if (isCopy_ && !isLow_) throw fields.wrong("dtype", "that of the product");
-    chart();
   }
   void create() override {
-    if (!map_.empty()) return;
+    if (!product_->turned.empty()) return chart();
     guarded(where, [&] {
       const Desc &from = isBack_ ? product_->packed : plain_, &to = isBack_ ? plain_ : product_->packed;
       const dnnl::reorder::primitive_desc desc(cpu(), from, cpu(), to);

@@ -32,7 +32,15 @@ inline Type typeOf(const Fields &fields, const char *name, std::initializer_list
   throw fields.wrong(name, "a dtype that this operation computes");
 }
 
-class Engine;
+/// What JavaScript holds of an engine, by a handle. Of the thread of JavaScript alone.
+struct Held {
+  /// The engine that made it: its number.
+  uint64_t owner = 0;
+  /// Its memory was given back.
+  bool isDropped = false;
+  /// Bytes that V8 was told of.
+  int64_t reported = 0;
+};
 
 /// What the threads of an engine share while a program runs: how many they are, and a piece of memory for each.
 struct Team {
@@ -40,7 +48,7 @@ struct Team {
   std::vector<float *> scratch;  // one a thread, `scratchFloats` each
 };
 
-class Operation {
+class Operation : public Held {
  public:
   explicit Operation(std::string where) : where(std::move(where)) {}
   virtual ~Operation() = default;
@@ -53,8 +61,7 @@ class Operation {
   int64_t scratchFloats = 0;
   /// Runs only when one of the tensors that it reads was written since it last ran.
   bool isOnce = false;
-  /// The engine that made it, and whether it stands in a program: it keeps the addresses of one.
-  const Engine *owner = nullptr;
+  /// Whether it stands in a program: it keeps the addresses of one.
   bool isPlaced = false;
   /// The name of what computes it, of products.
   std::string implementation;

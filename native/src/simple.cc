@@ -49,19 +49,23 @@ class Copy : public Simple {
     operandBytes = {reachOf(sizes_, source_, sourceOffset_, fields) * bytes_, reach * bytes_};
   }
   void run(const Team &team) override {
-    const int64_t width = sizes_.back(), rows = product(sizes_, where) / width;
-    inPieces(team, rows, std::max<int64_t>(1, GRAIN / width), [&](int64_t from, int64_t to, int) {
-      for (int64_t row = from; row < to; row++) {
-        int64_t rest = row, x = sourceOffset_, y = targetOffset_;
+    // a long row is several pieces
+    const int64_t width = sizes_.back(), parts = (width + GRAIN - 1) / GRAIN, pieces = product(sizes_, where) / width * parts;
+    inPieces(team, pieces, std::max<int64_t>(1, GRAIN / width), [&](int64_t from, int64_t to, int) {
+      for (int64_t piece = from; piece < to; piece++) {
+        const int64_t begin = piece % parts * GRAIN, length = std::min(GRAIN, width - begin);
+        int64_t rest = piece / parts, x = sourceOffset_, y = targetOffset_;
         for (int64_t axis = int64_t(sizes_.size()) - 2; axis >= 0; axis--) {
           const int64_t index = rest % sizes_[axis];
           rest /= sizes_[axis];
           x += index * source_[axis];
           y += index * target_[axis];
         }
-        if (bytes_ == 4) copyRow<uint32_t>(x, y, width);
-        else if (bytes_ == 2) copyRow<uint16_t>(x, y, width);
-        else copyRow<uint8_t>(x, y, width);
+        x += begin * source_.back();
+        y += begin * target_.back();
+        if (bytes_ == 4) copyRow<uint32_t>(x, y, length);
+        else if (bytes_ == 2) copyRow<uint16_t>(x, y, length);
+        else copyRow<uint8_t>(x, y, length);
       }
     });
   }
@@ -125,6 +129,7 @@ class Extreme : public Simple {
     operandBytes = {product({outer_, count_, inner_}, where) * bytesOf(type_), outer_ * inner_ * 4};
   }
   void run(const Team &team) override {
+    if (inner_ >= 4) return runStrips(team);
     inPieces(team, outer_ * inner_, std::max<int64_t>(1, GRAIN / count_), [&](int64_t from, int64_t to, int) {
       for (int64_t i = from; i < to; i++) {
         const int64_t first = i / inner_ * count_ * inner_ + i % inner_;
@@ -146,6 +151,39 @@ class Extreme : public Simple {
   bool isPlace_;
   Type type_;
 
+  /// Columns side by side, from row to row: reads follow each other, and the compiler makes vectors of them.
+  void runStrips(const Team &team) {
+    constexpr int64_t STRIP = 64;
+    const int64_t strips = (inner_ + STRIP - 1) / STRIP;
+    inPieces(team, outer_ * strips, std::max<int64_t>(1, GRAIN / STRIP / count_), [&](int64_t from, int64_t to, int) {
+      for (int64_t strip = from; strip < to; strip++) {
+        const int64_t column = strip % strips * STRIP, width = std::min(STRIP, inner_ - column);
+        const int64_t first = strip / strips * count_ * inner_ + column;
+        float most[STRIP], low[STRIP];
+        int32_t places[STRIP] = {};
+        std::copy_n(row(first, low, width), width, most);
+        for (int64_t k = 1; k < count_; k++) {
+          const float *x = row(first + k * inner_, low, width);
+          if (isPlace_)
+            for (int64_t i = 0; i < width; i++) {
+              const bool isMore = x[i] > most[i];
+              most[i] = isMore ? x[i] : most[i];
+              places[i] = isMore ? int32_t(k) : places[i];
+            }
+          else  // NaN stays: nothing is more, and it is not equal to itself
+            for (int64_t i = 0; i < width; i++) most[i] = x[i] > most[i] || x[i] != x[i] ? x[i] : most[i];
+        }
+        const int64_t y = strip / strips * inner_ + column;
+        if (isPlace_) std::copy_n(places, width, at<int32_t>(1) + y);
+        else std::copy_n(most, width, at<float>(1) + y);
+      }
+    });
+  }
+  const float *row(int64_t first, float *low, int64_t width) const {
+    if (type_ == Type::float32) return at<float>(0) + first;
+    loops().floatsFromBfloat16(at<uint16_t>(0) + first, low, width);
+    return low;
+  }
   float read(int64_t i) const {
     if (type_ == Type::float32) return at<float>(0)[i];
     float value;

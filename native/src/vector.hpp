@@ -9,7 +9,8 @@ namespace fovea {
 struct Instruction {
   int32_t function, target, a, b, c;
 };
-constexpr int32_t COPY = 0, RELU = 22, GATE = 23;
+/// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
+constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 24;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {

@@ -56,7 +56,7 @@ export interface Engine<Code = unknown> {
   readonly threads: number
   /** What it runs on, for people: `SIMD with fused multiply-add, 2 threads`. */
   readonly description: string
-  /** Arena and residents together never exceed this many bytes. */
+  /** Arena, residents and what a program keeps for good never exceed this many bytes together. */
   readonly memoryLimit: number
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]

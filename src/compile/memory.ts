@@ -17,6 +17,13 @@ export interface MemoryPlan {
   readonly liveBytes: number
 }
 
+/** Bytes beside arena and state: constants, what programs keep from run to run, next values of the state. */
+export function ownBytes(touches: readonly Touch[]): number {
+  const own = new Set(touches.flatMap(({ reads, writes }) => [...reads, ...writes]))
+  const bytes = [...own].map(({ bytes, home }) => (home.in === 'arena' || home.in === 'state' ? 0 : bytes))
+  return bytes.reduce((a, b) => a + b, 0)
+}
+
 /** Every buffer starts at a cache line; kernels may read a vector beyond the end of a buffer. */
 const ALIGNMENT = 64
 const SLACK = 32

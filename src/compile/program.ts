@@ -6,7 +6,7 @@ import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Executable, Numbers, Resident, StageTime } from './engine.ts'
 import type { Goals } from './goals.ts'
 import type { MemoryPlan } from './memory.ts'
-import { planMemory } from './memory.ts'
+import { ownBytes, planMemory } from './memory.ts'
 import type { Precision } from './precision.ts'
 import { mixed } from './precision.ts'
 import type { Schedule } from './schedule.ts'
@@ -52,12 +52,13 @@ export class Program {
     this.inputs = plan.inputs
     this.outputs = plan.outputs
     const kept = state.names.reduce((sum, name) => sum + bytesOf(state.resident(name).spec), 0)
-    if (this.memory.peakBytes + kept > engine.memoryLimit) {
+    const own = ownBytes(stages)
+    if (this.memory.peakBytes + own + kept > engine.memoryLimit) {
       throw new FoveaError('E_LIMIT', {
         what: 'the program needs more memory than the engine has',
         where: engine.name,
         expected: `at most ${engine.memoryLimit} bytes`,
-        got: `${this.memory.peakBytes} for a run and ${kept} of state`,
+        got: `${this.memory.peakBytes} for a run, ${own} for good and ${kept} of state`,
         hint: 'use a smaller batch',
       })
     }

@@ -79,8 +79,10 @@ export interface Machine {
   tensor(bytes: number): TensorHandle
   operation(description: Description): MadeOperation
   load(description: ProgramDescription): { program: ProgramHandle; ready: Promise<unknown> }
-  /** The arena has this many bytes from then on. */
+  /** The arena has this many bytes from then on, or more. */
   reserve(bytes: number): Promise<unknown>
+  /** No program needs more than this: where the arena has more than twice as much, it is made smaller. */
+  trim(bytes: number): Promise<unknown>
   /** Inputs as places and values in turn, taken at once; the bytes of the outputs' places come back. */
   run(
     program: ProgramHandle,
@@ -91,6 +93,8 @@ export interface Machine {
   write(tensor: TensorHandle, values: ArrayBufferView): Promise<unknown>
   /** Seconds that each stage took in all runs since the first such call. */
   profile(program: ProgramHandle): Promise<ArrayBuffer[]>
+  /** Gives memory back when what was asked for before is done; whoever uses it later gets E_CLOSED. */
+  drop(handle: TensorHandle | ProgramHandle): void
   close(): void
 }
 

@@ -81,6 +81,7 @@ function createResident(spec: TensorSpec, machine: Machine, checkEngine: () => v
       await settled(machine.write(open(), arrayOf(values, spec)))
     },
     close() {
+      if (handle) machine.drop(handle)
       handle = undefined
     },
   }
@@ -107,7 +108,7 @@ function load(
   }))
   const inputs = Object.entries(layout.inputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
   const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
-  const claim = arena.claim(layout.memory.peakBytes)
+  const claim = translated(() => arena.claim(layout.memory.peakBytes))
   const { program, ready } = translated(() => {
     try {
       return machine.load({ arenaBytes: layout.memory.peakBytes, places, stages })
@@ -117,11 +118,14 @@ function load(
     }
   })
   let isOpen = true
+  const checkOpen = (): void => {
+    check()
+    if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
+  }
   const executable: Executable = {
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
     async run(given) {
-      check()
-      if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
+      checkOpen()
       const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec)])
       const results = await settled(
         machine.run(
@@ -133,6 +137,7 @@ function load(
       return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
     },
     async profile() {
+      checkOpen()
       const [seconds] = await settled(machine.profile(program))
       const times = new Float64Array(seconds)
       return layout.stages.map(({ code: { name, implementation } }, i) => ({
@@ -142,7 +147,10 @@ function load(
       }))
     },
     close() {
-      if (isOpen) claim.release()
+      if (isOpen) {
+        machine.drop(program)
+        claim.release()
+      }
       isOpen = false
     },
   }
@@ -166,38 +174,31 @@ function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: Readonl
   return { in: 'own', bytes, values }
 }
 
-/** The scratch memory that all programs of an engine share: as large as the largest of them. */
+/** The scratch memory that all programs of an engine share: as large as the largest of them, or up to twice that. */
 class Arena {
   readonly #machine: Machine
   readonly #claims = new Set<{ bytes: number }>()
-  #bytes = 0
 
   constructor(machine: Machine) {
     this.#machine = machine
   }
 
-  /** `ready` fails where the host has not so much. */
+  /** Asked for at once: runs that are queued from now on find it. `ready` fails where the host has not so much. */
   claim(bytes: number): { ready: Promise<unknown>; release: () => void } {
     const claim = { bytes }
     this.#claims.add(claim)
-    const ready = this.#settle()
+    const ready = this.#machine.reserve(bytes)
     ready.catch(() => this.#claims.delete(claim))
     return {
       ready,
       release: () => {
-        if (this.#claims.delete(claim)) this.#settle().catch(() => {})
+        if (this.#claims.delete(claim)) this.#trim().catch(() => {})
       },
     }
   }
 
-  async #settle(): Promise<unknown> {
-    const largest = Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes))
-    if (largest <= this.#bytes && largest >= this.#bytes / 2) return undefined
-    this.#bytes = largest
-    return this.#machine.reserve(largest).catch((error) => {
-      this.#bytes = 0 // whatever it is now, the next one asks again
-      throw error
-    })
+  async #trim(): Promise<unknown> {
+    return this.#machine.trim(Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes)))
   }
 }
 

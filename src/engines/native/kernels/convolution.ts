@@ -198,7 +198,7 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
 }
 
 /** Columns of the window times channels for which the addon has a loop of its own. */
-const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
+export const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
 
 /** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
 function fewChannels(
