@@ -47,6 +47,21 @@ TILES inline void turn(const __m256i (&from)[SIDE], __m256i (&to)[SIDE]) {
 
 TILES inline __mmask16 firstOf(int64_t count) { return count >= SIDE ? __mmask16(0xffff) : __mmask16((1 << count) - 1); }
 
+/// Bytes that are soon turned or paired: a few lines of them are asked for at each turn of the products before.
+struct Ahead {
+  const char *at[2];
+  int64_t lines[2];  // of each, in all the turns together
+  int64_t turns, turn = 0;
+
+  void fetchSome() {
+    for (int i = 0; i < 2; i++) {
+      const int64_t from = lines[i] * turn / turns, to = lines[i] * (turn + 1) / turns;
+      for (int64_t line = from; line < to; line++) __builtin_prefetch(at[i] + line * 64, 0, 2);
+    }
+    turn++;
+  }
+};
+
 /// fields: images, channels, filters, input, output, window, before [height, width] each, bias. Operands: x, dy, dkernel [window,
 /// channels, filters], dbias?, sums. The images are cut into as many parts as there are threads, which are added in order.
 class TiledGradient : public Operation {
@@ -164,9 +179,18 @@ class TiledGradient : public Operation {
         turnPicture(piece + i, turned + i * turned_);
         pairPlaces(piece + i, paired + i * paired_, zeros, biases);
       }
-      multiply(turned, paired, count, sums, unwanted);
+      Ahead ahead = aheadOf(piece + count, std::min(group_, last - piece - count), count);
+      multiply(turned, paired, count, sums, unwanted, ahead);
     }
     _tile_release();
+  }
+
+  /// So many pieces from `piece` on, during the products of `count`.
+  Ahead aheadOf(int64_t piece, int64_t next, int64_t count) const {
+    const int64_t x = input_[0] * input_[1] * channels_ * 2, y = output_[0] * output_[1] * filters_ * 2;
+    const int64_t chunks = (places_ + CHUNK - 1) / CHUNK * ((count + std::max<int64_t>(1, CHUNK / places_) - 1) / std::max<int64_t>(1, CHUNK / places_));
+    const int64_t turns = chunks * ((filterBlocks_ + 1) / 2) * ((int64_t(items_.size()) + 1) / 2);
+    return {{operands_[0] + piece / bands_ * x, operands_[1] + piece / bands_ * y}, {next * x / bands_ / 64, next * y / bands_ / 64}, turns};
   }
 
   /// A band of a picture of x into [channels, places with the border].
@@ -221,7 +245,7 @@ class TiledGradient : public Operation {
   }
 
   /// Adds the products of `count` bands for all taps, channels and filters: as many places at a time as the first cache holds.
-  TILES void multiply(const uint16_t *turned, const uint16_t *paired, int64_t count, float *sums, float *unwanted) const {
+  TILES void multiply(const uint16_t *turned, const uint16_t *paired, int64_t count, float *sums, float *unwanted, Ahead &ahead) const {
     const int64_t pictures = std::max<int64_t>(1, CHUNK / places_), places = std::min(CHUNK, places_);
     for (int64_t picture = 0; picture < count; picture += pictures) {
       const int64_t some = std::min(pictures, count - picture);
@@ -229,16 +253,17 @@ class TiledGradient : public Operation {
         const int64_t to = std::min(from + places, places_);
         for (int64_t k = 0; k < filterBlocks_; k += 2) {
           const uint16_t *x = turned + picture * turned_ + from, *y = paired + picture * paired_ + (from / 2 * filterBlocks_ + k) * STEP;
-          multiplyChunk(x, y, some, to - from, k, sums, unwanted);
+          multiplyChunk(x, y, some, to - from, k, sums, unwanted, ahead);
         }
       }
     }
   }
   /// Two tiles of x by one or two of dy at a time.
-  TILES void multiplyChunk(const uint16_t *x, const uint16_t *y, int64_t pictures, int64_t places, int64_t k, float *sums, float *unwanted) const {
+  TILES void multiplyChunk(const uint16_t *x, const uint16_t *y, int64_t pictures, int64_t places, int64_t k, float *sums, float *unwanted, Ahead &ahead) const {
     const int64_t rowBytes = stride_ * 2, pairBytes = filterBlocks_ * STEP * 2, next = SIDE * filterBlocks_ * STEP;
     const int64_t items = int64_t(items_.size());
     for (int64_t i = 0; i < items; i += 2) {
+      ahead.fetchSome();
       // of an odd number the last is computed twice
       const bool isLast = i + 1 == items;
       const Item &item = items_[size_t(i)], &other = items_[size_t(isLast ? i : i + 1)];
