@@ -83,6 +83,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'gather gradient': { kind: 'gatherGradient', rows: 5, width: 3, count: 4 },
   oneHot: { kind: 'oneHot', count: 6, depth: 4 },
   random: { kind: 'random', elements: 50, rowSize: 5, stream: 3, normal: true },
+  'random, a mask': { kind: 'random', elements: 50, rowSize: 5, stream: 3, atLeast: 0.25 },
   commit: { kind: 'commit' },
 }
 

@@ -197,6 +197,7 @@ export const wrongOperations: Readonly<
   ],
   'gather gradient': [[{ rows: far }, 'E_LIMIT', 'too large']],
   oneHot: [[{ depth: far }, 'E_LIMIT', 'too large']],
+  'random, a mask': [[{ atLeast: '1' }, 'E_BUG', 'atLeast']],
   random: [
     [{ stream: 2 ** 32 }, 'E_BUG', 'stream'],
     [{ rowSize: 0 }, 'E_BUG', 'rowSize'],

@@ -128,6 +128,8 @@ static float total(const float *x, int64_t n) {
   return lanes[0];
 }
 
+static void reach(float bound, const float *x, uint8_t *y, int64_t n) { EACH y[i] = bound <= x[i]; }
+
 static void gatherFloats(const float *from, const int32_t *map, float *y, int64_t n) {
   EACH y[i] = map[i] < 0 ? 0.0f : from[map[i] < 0 ? 0 : map[i]];
 }
@@ -286,7 +288,7 @@ static void normal(const RandomKey &key, uint64_t first, float *y, int64_t n) {
 
 extern const VectorLoops table;
 const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, bfloat16FromRelu, bfloat16FromGated, reluBfloat16, gateBfloat16, stream,
-                           accumulate,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
+                           accumulate, reach,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
                            fewChannelsGradient, hasFewChannels, uniform,        normal};
 
 }  // namespace FOVEA_NAMESPACE

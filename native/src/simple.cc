@@ -288,7 +288,8 @@ class OneHot : public Simple {
   int64_t count_, depth_;
 };
 
-/// Operand 0 is the key: seed low, seed high, step, the first row's place in the global batch.
+/// Operand 0 is the key: seed low, seed high, step, the first row's place in the global batch. Where there is a bound `atLeast`, the
+/// result is a byte each: does the number reach it?
 class Random : public Simple {
  public:
   explicit Random(const Fields &fields) : Simple(fields.where()) {
@@ -296,21 +297,28 @@ class Random : public Simple {
     rowSize_ = fields.integer("rowSize", 1, MOST);
     stream_ = uint32_t(fields.integer("stream", 0, 0xffffffffll));
     isNormal_ = fields.flag("normal");
-    operandBytes = {16, elements_ * 4};
+    isMask_ = fields.has("atLeast");
+    if (isMask_) atLeast_ = float(fields.number("atLeast"));
+    operandBytes = {16, elements_ * (isMask_ ? 1 : 4)};
+    if (isMask_) scratchFloats = GRAIN;
   }
   void run(const Team &team) override {
     const uint32_t *words = at<uint32_t>(0);
     const RandomKey key{words[0], words[1], words[2], stream_};
     const uint64_t first = uint64_t(words[3]) * uint64_t(rowSize_);
-    inPieces(team, elements_, GRAIN, [&](int64_t from, int64_t to, int) {
-      (isNormal_ ? loops().normal : loops().uniform)(key, first + uint64_t(from), at<float>(1) + from, to - from);
+    const auto fill = isNormal_ ? loops().normal : loops().uniform;
+    inPieces(team, elements_, GRAIN, [&](int64_t from, int64_t to, int thread) {
+      float *numbers = isMask_ ? team.scratch[thread] : at<float>(1) + from;
+      fill(key, first + uint64_t(from), numbers, to - from);
+      if (isMask_) loops().reach(atLeast_, numbers, at<uint8_t>(1) + from, to - from);
     });
   }
 
  private:
   int64_t elements_, rowSize_;
   uint32_t stream_;
-  bool isNormal_;
+  float atLeast_ = 0;
+  bool isNormal_, isMask_;
 };
 
 /// Lets tensors take what stands in their shadows, where the operand is not 0.

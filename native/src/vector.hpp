@@ -42,6 +42,8 @@ struct VectorLoops {
   void (*stream)(const float *from, float *to, int64_t n);
   /// sums[i] += x[i]
   void (*accumulate)(float *sums, const float *x, int64_t n);
+  /// y[i] = bound <= x[i]
+  void (*reach)(float bound, const float *x, uint8_t *y, int64_t n);
   /// The sum of x in sixteen lanes, these in a fixed order.
   float (*total)(const float *x, int64_t n);
   /// y[i] = from[map[i]], 0 where the map says -1.

@@ -29,7 +29,7 @@ export interface Commits {
   readonly groups: ReadonlyMap<Value, readonly Value[]>
 }
 
-export function commitsOf(steps: readonly Step[]): Commits {
+export function commitsOf(steps: readonly Step[], outputs: ReadonlySet<Buffer>): Commits {
   const producer = new Map<Buffer, number>()
   const readers = new Map<Buffer, Step[]>()
   steps.forEach((step, i) => {
@@ -58,7 +58,10 @@ export function commitsOf(steps: readonly Step[]): Commits {
       const isOwn = maker?.kind === 'elementwise' && maker !== last && sameShape(maker.shape, last.shape)
       const areOnlyRead = (values: readonly Value[]): boolean =>
         values.every(
-          (y) => y.buffer.home.in === 'arena' && readers.get(y.buffer)?.every((x) => x === sum || x === last),
+          (y) =>
+            y.buffer.home.in === 'arena' &&
+            !outputs.has(y.buffer) &&
+            readers.get(y.buffer)?.every((x) => x === sum || x === last),
         )
       return isOwn && areOnlyRead(maker.outputs) ? maker : undefined
     }

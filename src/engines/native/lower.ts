@@ -13,18 +13,21 @@ import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { placesOf } from './kernels/pooling.ts'
 import { sumStage } from './kernels/reduction.ts'
+import { withMasks } from './masks.ts'
 import { joinedSums } from './sums.ts'
 
 export function lowerAll(
-  steps: readonly Step[],
+  given: readonly Step[],
+  outputs: ReadonlySet<Buffer>,
   operation: (description: Description) => Operation,
   { hasTiles }: { readonly hasTiles: boolean },
 ): readonly NativeStage[] {
+  const steps = withMasks(given, outputs)
   const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
   const biasSums = biasSumsOf(steps)
   const places = placesOf(steps)
-  const unpooled = unpooledOf(steps, places)
+  const unpooled = unpooledOf(steps, places, outputs)
   let now = 0
   /** Is what was cast still what it was then? A variable may have its next value before the last reader of the cast. */
   const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
@@ -41,7 +44,7 @@ export function lowerAll(
     biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
   }
   const merged = new Set([...biasSums.values()].map(({ step }) => step))
-  const { sums, dropped, groups } = commitsOf(steps)
+  const { sums, dropped, groups } = commitsOf(steps, outputs)
   const isTaken = (step: Step): boolean => merged.has(step) || dropped.has(step) || sums.has(step)
   const { loops, joined } = joinedSums(steps, isTaken)
   const stages = steps.flatMap((step, i) => {
@@ -114,7 +117,11 @@ function biasSumsOf(steps: readonly Step[]): Map<Buffer, { step: Step; output: V
 }
 
 /** Gradients of maxPool that nobody reads but a gradient of a kernel that makes them for itself, and sums that come along. */
-function unpooledOf(steps: readonly Step[], places: ReadonlyMap<Buffer, Places>): ReadonlyMap<Buffer, Unpooled> {
+function unpooledOf(
+  steps: readonly Step[],
+  places: ReadonlyMap<Buffer, Places>,
+  outputs: ReadonlySet<Buffer>,
+): ReadonlyMap<Buffer, Unpooled> {
   const sums = biasSumsOf(steps)
   const result = new Map<Buffer, Unpooled>()
   for (const step of steps) {
@@ -122,7 +129,7 @@ function unpooledOf(steps: readonly Step[], places: ReadonlyMap<Buffer, Places>)
     const [, y, dy] = step.inputs
     const [dx] = step.outputs
     const noted = places.get(y.buffer)
-    if (!noted || (step.tail && !noted.isGated) || dx.dtype !== dy.dtype || dx.buffer.home.in !== 'arena') continue
+    if (!noted || (step.tail && !noted.isGated) || dx.dtype !== dy.dtype || outputs.has(dx.buffer)) continue
     const readers = steps.filter((other) => reads(other, dx.buffer) && other !== sums.get(dx.buffer)?.step)
     const [reader] = readers
     if (readers.length !== 1 || reader.kind !== 'kernel' || !takesUnpooled(reader)) continue

@@ -41,13 +41,15 @@ export const oneHot: Lower<{ readonly depth: number }> = (step) => {
 }
 
 const random =
-  (normal: boolean): Lower<SamplingAttrs> =>
+  (normal: boolean): Lower<SamplingAttrs & { readonly atLeast?: number }> =>
   (step) => {
     const { inputs, output, attrs } = step
     const elements = sizeOf(output.shape)
     const rowSize = elements / (attrs.shape[0] ?? 1)
     const where = `${normal ? 'randomNormal' : 'randomUniform'} [${output.shape.join(', ')}]`
-    return [simple(step, { kind: 'random', where, normal, elements, rowSize, stream: attrs.stream }, inputs, output)]
+    const { stream, atLeast } = attrs
+    const bound = atLeast !== undefined && { atLeast }
+    return [simple(step, { kind: 'random', where, normal, elements, rowSize, stream, ...bound }, inputs, output)]
   }
 export const randomUniform = random(false)
 export const randomNormal = random(true)
