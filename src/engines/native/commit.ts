@@ -7,7 +7,7 @@ import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../com
 import { readsOf } from '../../compile/step.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { Scalar } from '../../ops/scalar.ts'
-import { argument, substitute } from '../../ops/scalar.ts'
+import { apply, argument, substitute } from '../../ops/scalar.ts'
 import { conditional } from './kernels/elementwise.ts'
 
 /** Smaller ones are in a cache anyway. */
@@ -82,7 +82,7 @@ export function commitsOf(steps: readonly Step[], outputs: ReadonlySet<Buffer>):
       memo.set(value, f)
       return f
     }
-    const head = substitute((sum.head as { f: Scalar }).f, sum.inputs.map(scalarFor))
+    const head = probed(substitute((sum.head as { f: Scalar }).f, sum.inputs.map(scalarFor)))
     const values = step.inputs.map(scalarFor)
     const isEarly = ({ buffer }: Value): boolean => {
       const at = producer.get(buffer) ?? -1
@@ -103,6 +103,17 @@ const isLarge = ({ shape }: Value): boolean => sizeOf(shape) >= LEAST_ELEMENTS
 
 const reads = (step: Step, values: readonly Value[]): boolean =>
   readsOf(step).some(({ buffer }) => values.some((x) => x.buffer === buffer))
+
+/** x - x, which asks whether x is finite, as x * 0: the same in a sum, and sums of products are one instruction each. */
+function probed(f: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
+  if (f.kind !== 'apply') return f
+  const known = memo.get(f)
+  if (known) return known
+  const [a, b] = f.inputs
+  const made = f.fn === 'sub' && a === b ? apply('mul', a, 0) : apply(f.fn, ...f.inputs.map((x) => probed(x, memo)))
+  memo.set(f, made)
+  return made
+}
 
 /** One number of a whole of this shape, given by an expression. */
 const isWholeSum = (step: Step, shape: readonly number[]): boolean =>

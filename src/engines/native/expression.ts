@@ -134,8 +134,8 @@ function drafted(expressions: readonly Scalar[], passed: number) {
   const results = expressions.map((f, i) => {
     const value = visit(f)
     if (i < passed && 'input' in value) return value
-    // a result stands in a value of its own: not in an input, not in another's
-    const result = isDraft(value) && value.uses === 0 ? value : push('copy', [value])
+    // a result stands in a value that nothing else is put into, and in no input
+    const result = isDraft(value) ? value : push('copy', [value])
     result.uses += Infinity
     return result
   })
