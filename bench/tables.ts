@@ -1,6 +1,7 @@
 /**
- * npm run -s node -- bench/tables.ts result.json docs/benchmarks.md: puts what `bench --peers --json` printed into a page,
- * table by table, between <!-- bench: name --> and <!-- end -->. The words around them are written by hand.
+ * npm run -s node -- bench/tables.ts result.json ... docs/benchmarks.md: puts what `bench --peers --json` printed into a page,
+ * table by table, between <!-- bench: name --> and <!-- end -->. The words around them are written by hand. Several results are
+ * those of runs that measured different things.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Bench, Comparison, Result } from './report.ts'
@@ -185,8 +186,18 @@ const tables: Readonly<Record<string, (bench: Bench) => string>> = {
   failures,
 }
 
-const [from, to] = process.argv.slice(2)
-const bench = JSON.parse(readFileSync(from, 'utf8')) as Bench
+const files = process.argv.slice(2)
+const to = files[files.length - 1]
+const parts = files.slice(0, -1).map((file) => JSON.parse(readFileSync(file, 'utf8')) as Bench)
+const bench: Bench = {
+  ...parts[0],
+  results: parts.flatMap(({ results }) => results),
+  peers: parts.flatMap(({ peers }) => peers),
+  comparisons: parts.flatMap(({ comparisons }) => comparisons),
+  failures: parts.flatMap(({ failures }) => failures),
+  starts: parts.flatMap(({ starts }) => starts),
+  epochs: parts.flatMap(({ epochs }) => epochs),
+}
 const page = readFileSync(to, 'utf8')
 const filled = page.replaceAll(/(<!-- bench: (.+?) -->\n)[\s\S]*?(<!-- end -->)/g, (_, begin, name, end) => {
   if (!Object.hasOwn(tables, name))
