@@ -37,6 +37,11 @@ const { values: flags } = parseArgs({
 const withPeers = flags.peers || flags.peer !== undefined
 const threads = Number(flags.threads)
 const rounds = Number(flags.rounds)
+for (const [flag, value] of Object.entries({ rounds, threads })) {
+  if (Number.isInteger(value) && value >= 1) continue
+  console.error(`bench: --${flag} ${flags[flag as 'rounds']}: expected an integer from 1 on`)
+  process.exit(2)
+}
 const chosen = {
   workload: oneOf('workload', Object.keys(workloads), flags.workload),
   mode: oneOf('mode', ['train', 'infer'], flags.mode) as Mode[],
@@ -142,6 +147,7 @@ try {
     found.failures.push(...failures)
   }
   tell()
+  if (found.results.length + found.starts.length + found.epochs.length === 0) process.exitCode = 1
 } finally {
   for (const entrant of entrants) entrant.close()
   descriptions.close()

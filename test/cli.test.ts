@@ -25,8 +25,8 @@ const { FOVEA_DATA: _, FORCE_COLOR: __, ...rest } = process.env
 const env = { ...rest, XDG_CACHE_HOME: inFolder('cache') }
 const main = ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source', 'src/cli/main.ts']
 
-const start = (words: readonly string[]): ChildProcess =>
-  spawn(process.execPath, [...main, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+const start = (words: readonly string[], more: Readonly<Record<string, string>> = {}): ChildProcess =>
+  spawn(process.execPath, [...main, ...words], { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] })
 
 interface Ended {
   readonly code: number
@@ -132,6 +132,13 @@ test('train --resume: a run that ended early goes on as if it had not, with opti
     const timeless = (text: string) => text.replaceAll(/"(seconds|secondsLeft|imagesPerSecond)":[^,}]+/g, '')
     assert.equal(timeless(got), timeless(wanted), name)
   }
+})
+
+test('train --resume: on the engine that auto took when the run began, whatever it would take now', async () => {
+  const [out, nowhere] = [inFolder('other-engine'), { FOVEA_NATIVE_ADDON: inFolder('none.node') }]
+  const begun = await ended(start(['train', 'lenet', ...small, '--steps', '2', '--out', out], nowhere))
+  assert.equal(begun.code, 0, begun.stderr)
+  assert.match(await fine('train', '--resume', out, '--steps', '3'), /^engine wasm/m)
 })
 
 test('train: a seed decides every byte, the number of threads none', async () => {

@@ -89,7 +89,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads)))
         throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
       if (threads > mostThreads())
-        throw Fault("E_ENGINE", "engine", "OpenMP gives " + std::to_string(mostThreads()) + " threads here, OMP_THREAD_LIMIT says");
+        throw Fault("E_ENGINE", "native", "OMP_THREAD_LIMIT allows " + std::to_string(mostThreads()) + " threads, not " + std::to_string(int(threads)));
       engine_ = std::make_unique<Engine>(int(threads));
     });
     household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
@@ -467,6 +467,7 @@ Napi::Value info(const Napi::CallbackInfo &call) {
   facts["tiles"] = hasTiles();
   facts["compiler"] = "g++ " __VERSION__;
   facts["memory"] = memoryBytes();
+  facts["mostThreads"] = mostThreads();
   return facts;
 }
 

@@ -96,6 +96,8 @@ export function locate<T>(where: string, action: () => T): T {
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '')
   if (word.length > 100) return undefined // no option's name, and the distance takes length times length
+  const whole = known.filter((candidate) => word.length > 2 && plain(candidate).includes(plain(word)))
+  if (whole.length === 1) return `did you mean '${whole[0]}'?`
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {

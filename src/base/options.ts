@@ -17,6 +17,8 @@ export interface Option<T, Required extends boolean = boolean> {
   readonly check: (value: unknown) => T | undefined
   /** The value that a flag's text stands for; the check follows. */
   readonly parse: (text: string) => unknown
+  /** The words to choose from. */
+  readonly words?: readonly string[]
   /** A switch takes no value on the command line. */
   readonly isSwitch?: boolean
 }
@@ -70,7 +72,9 @@ function settleOne(option: Option<unknown>, value: unknown, name: string, where:
   }
   const checked = option.check(value)
   if (checked !== undefined) return checked
-  throw new FoveaError('E_OPTION', { what: `'${name}' is wrong`, where, expected: option.accepts, got: show(value) })
+  const hint = typeof value === 'string' ? didYouMean(value, option.words ?? []) : undefined
+  const facts = { expected: option.accepts, got: show(value), ...(hint && { hint }) }
+  throw new FoveaError('E_OPTION', { what: `'${name}' is wrong`, where, ...facts })
 }
 
 /** One row of a table with all its options, as plain data. */
@@ -206,12 +210,9 @@ export function choice<const W extends readonly string[]>(
 ): Option<W[number] | undefined, false>
 export function choice<const W extends readonly string[]>(words: W, o: { says: string }): Option<W[number], true>
 export function choice(words: readonly string[], o: Says<string> & { optional?: boolean }): Option<string> {
-  return make(
-    o,
-    words.map((w) => `'${w}'`).join(', '),
-    (v) => (words.includes(v as string) ? (v as string) : undefined),
-    (s) => s,
-  )
+  const accepts = words.map((w) => `'${w}'`).join(', ')
+  const check = (v: unknown) => (words.includes(v as string) ? (v as string) : undefined)
+  return { ...make(o, accepts, check, (s) => s), words }
 }
 
 /** One size, or one per spatial axis: `3`, `[3, 5]`. Kept as written. */

@@ -42,23 +42,24 @@ export function runFolderAt(path: string): RunFolder {
 /** Removes the folder of a run that never began; it was empty, or not there. */
 export const removeRunFolder = ({ path }: RunFolder): Promise<void> => rm(path, { recursive: true, force: true })
 
-/** The words of the command that began the run in `path`, after its name. */
-export async function wordsOfRun(path: string, command: string): Promise<string[]> {
+/** How the run in `path` began: the words of its command, after the name, and the engine that was there then. */
+export async function beginOfRun(path: string, command: string): Promise<{ words: string[]; engine?: string }> {
   const file = join(path, CONFIG_FILE)
   const hint = 'name the folder of a run, as in --resume runs/lenet-2026-01-31-09-05-00'
   const bytes = await readFile(file)
   if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint })
-  const [name, ...words] = commandOf(bytes)
-  if (name === command) return words
+  const { command: all, engine } = configOf(bytes)
+  const [name, ...words] = Array.isArray(all) && all.every((word) => typeof word === 'string') ? all : []
+  const used = typeof engine?.name === 'string' && { engine: engine.name }
+  if (name === command) return { words, ...used }
   throw new FoveaError('E_FILE', { what: `tells of no ${command} command`, where: file, hint })
 }
 
-function commandOf(bytes: Uint8Array): string[] {
+function configOf(bytes: Uint8Array): { command?: unknown; engine?: { name?: unknown } } {
   try {
-    const { command } = JSON.parse(new TextDecoder().decode(bytes))
-    return Array.isArray(command) && command.every((word) => typeof word === 'string') ? command : []
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? {}
   } catch {
-    return []
+    return {}
   }
 }
 

@@ -5,7 +5,7 @@ import type { Options } from '../base/options.ts'
 import { choice, integer, settle } from '../base/options.ts'
 import type { Engine } from '../compile/engine.ts'
 import { precisions } from '../compile/precision.ts'
-import { missingAddon } from './native/addon.ts'
+import { missingAddon, mostThreads } from './native/addon.ts'
 import { nativeEngine } from './native/engine.ts'
 import { referenceEngine } from './reference/engine.ts'
 import { wasmEngine } from './wasm/engine.ts'
@@ -15,14 +15,17 @@ interface EngineRow {
   readonly says: string
   /** Why it cannot run here, or undefined when it can. */
   readonly missing: () => string | undefined
+  /** The most threads that the system lets it have. */
+  readonly most?: () => number
   readonly open: (threads: number) => Engine
 }
 
 /** Best first. */
 export const engines = {
   native: {
-    says: 'oneDNN behind a Node-API addon; npm run native builds it',
+    says: 'oneDNN and kernels of its own behind a Node-API addon',
     missing: missingAddon,
+    most: mostThreads,
     open: (threads) => nativeEngine({ threads }),
   },
   wasm: {
@@ -63,10 +66,11 @@ export type EngineChoice = Options<typeof engineOptions>
 
 /** The engine and threads that a choice stands for here. */
 function resolved(given: EngineSettings): { name: EngineName; threads: number } {
-  const { engine = 'auto', threads = hardwareThreads() } = settle(openOptions, given, 'engine')
+  const { engine = 'auto', threads } = settle(openOptions, given, 'engine')
   const name = engine === 'auto' ? engineNames.find((candidate) => !engines[candidate].missing()) : engine
   const missing = name ? engines[name].missing() : 'no engine runs here'
-  if (name && !missing) return { name, threads }
+  const { most }: EngineRow = engines[name ?? 'reference']
+  if (name && !missing) return { name, threads: threads ?? Math.min(hardwareThreads(), most?.() ?? Infinity) }
   throw new FoveaError('E_ENGINE', { what: 'the engine is not available', where: engine, got: missing ?? '' })
 }
 

@@ -13,11 +13,16 @@ const meanings: readonly [said: RegExp, meaning: string][] = [
   [/GLIBC|CXXABI|relocating|shared library|cannot open shared object/, 'it was built on another system'],
 ]
 
+/** What FOVEA_NATIVE_LOOPS may hold the addon's own loops to. */
+const loops = ['baseline', 'avx2', 'avx512']
+
 /** Loads the addon, once in a process; whatever stands against it is a reason and no error. */
 export function loadAddon(): LoadedAddon {
   const given = process.env['FOVEA_NATIVE_ADDON']
   const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
   const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
+  const held = process.env['FOVEA_NATIVE_LOOPS']
+  if (held && !loops.includes(held)) return { missing: `FOVEA_NATIVE_LOOPS: expected ${loops.join(', ')}, got ${held}` }
   if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
   try {
     return { addon: withShortWaits(() => createRequire(import.meta.url)(path)) }

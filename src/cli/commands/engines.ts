@@ -37,10 +37,14 @@ async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
   const { says, missing: reason } = rows[name]
   const missing = reason()
   if (missing !== undefined) return { name, says, available: false, missing, auto }
-  const engine = openEngine({ engine: name })
-  const { description, threads, precisions } = engine
-  await engine.close()
-  return { name, says, available: true, description, threads, precisions, auto }
+  try {
+    const engine = openEngine({ engine: name })
+    const { description, threads, precisions } = engine
+    await engine.close()
+    return { name, says, available: true, description, threads, precisions, auto }
+  } catch (error) {
+    return { name, says, available: false, missing: error instanceof Error ? error.message : String(error), auto }
+  }
 }
 
 function rowOf({ name, missing, description, auto }: EngineFacts): string[] {

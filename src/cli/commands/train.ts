@@ -2,7 +2,7 @@
 import { exitCodes, FoveaError } from '../../base/errors.ts'
 import { choice, flag, integer, type Settled, text } from '../../base/options.ts'
 import type { Dataset, Parts } from '../../data/dataset.ts'
-import { engineOptions } from '../../engines/index.ts'
+import { type EngineName, engineNames, engineOptions, engines } from '../../engines/index.ts'
 import { callbacks } from '../../model/callbacks/index.ts'
 import { fitOptions } from '../../model/fit-options.ts'
 import type { Callback, History } from '../../model/history.ts'
@@ -14,12 +14,12 @@ import { dataOptions, datasetNames, isUnavailable, loadData, reasonOf, refuseFor
 import { catchSignals } from '../interrupt.ts'
 import { networkArgument, openNetwork, zooNames } from '../network.ts'
 import {
+  beginOfRun,
   checkRunFolder,
   makeRunFolder,
   type RunFolder,
   removeRunFolder,
   runFolderAt,
-  wordsOfRun,
 } from '../run-folder.ts'
 import type { DataFacts, RunReport } from '../run-report.ts'
 import { historyReport, jsonReport, textReports } from '../run-report.ts'
@@ -122,8 +122,26 @@ async function goneOn(call: Call<typeof trainOptions>): Promise<Call<typeof trai
   const [, ...words] = call.words
   const at = words.findIndex((word) => word.startsWith('--resume'))
   const more = words.toSpliced(at, words[at] === '--resume' ? 2 : 1)
-  const begun = readCall('train', command, [...(await wordsOfRun(resume, 'train')), ...more])
-  return begun === 'help' ? call : { ...begun, options: { ...begun.options, resume } }
+  const { words: first, engine } = await beginOfRun(resume, 'train')
+  const begun = readCall('train', command, [...first, ...more])
+  if (begun === 'help') return call
+  return {
+    ...begun,
+    options: { ...begun.options, resume, engine: begun.options.engine ?? engineOfBegin(engine, resume) },
+  }
+}
+
+/** The engine that a run began with, which `auto` chose then: a checkpoint goes on with its engine alone. */
+function engineOfBegin(name: string | undefined, run: string): EngineName | undefined {
+  const known = engineNames.find((engine) => engine === name)
+  const missing = known && engines[known].missing()
+  if (missing === undefined) return known
+  throw new FoveaError('E_ENGINE', {
+    what: `the run began on the engine ${known}, which is not here`,
+    where: run,
+    got: missing,
+    hint: `a checkpoint goes on with its engine alone; fovea train ${run} --data ... trains its model further on another`,
+  })
 }
 
 interface Run {

@@ -17,6 +17,8 @@ export interface AddonInfo {
   readonly compiler: string
   /** The machine's memory in bytes. */
   readonly memory: number
+  /** The most threads that OpenMP gives: OMP_THREAD_LIMIT. */
+  readonly mostThreads: number
 }
 
 declare const kind: unique symbol
@@ -106,13 +108,22 @@ export interface Addon {
 /** The addon, or why it cannot be had here. */
 export function findAddon(): { readonly addon: Addon } | { readonly missing: string } {
   const loaded = loadAddon()
-  return 'addon' in loaded ? { addon: loaded.addon as Addon } : loaded // the border to C++
+  if ('missing' in loaded) return loaded
+  const addon = loaded.addon as Partial<Addon> | undefined // the border to C++
+  if (typeof addon?.info === 'function' && typeof addon.Engine === 'function') return { addon: addon as Addon }
+  return { missing: 'what FOVEA_NATIVE_ADDON names is no addon of Fovea: unset it' }
 }
 
 /** Why there is no native engine here, or undefined where there is. */
 export function missingAddon(): string | undefined {
   const found = findAddon()
   return 'missing' in found ? found.missing : undefined
+}
+
+/** The most threads that an engine may have. */
+export function mostThreads(): number {
+  const found = findAddon()
+  return 'addon' in found ? found.addon.info().mostThreads : Infinity
 }
 
 /** What the engine runs on, for people: `oneDNN 2.6.3, AVX-512, AMX, 2 threads`. */
