@@ -2,7 +2,7 @@
 import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
 import type { MemoryPlan, Touch } from './memory.ts'
 import type { Precision } from './precision.ts'
-import type { Step, Value } from './step.ts'
+import type { Buffer, Step, Value } from './step.ts'
 
 /** What comes back from an engine; the reference engine gives its float64. */
 export type Numbers = TypedArray | Float64Array
@@ -60,8 +60,8 @@ export interface Engine<Code = unknown> {
   readonly memoryLimit: number
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
-  /** The stages of a program's steps, in an order in which they may run. */
-  lower(steps: readonly Step[]): readonly Stage<Code>[]
+  /** The stages of a program's steps, in an order in which they may run; `results` are read when all is done. */
+  lower(steps: readonly Step[], results: ReadonlySet<Buffer>): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
   /** False once it was closed, or its workers died. */

@@ -45,9 +45,10 @@ export class Program {
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }
-    const stages = engine.lower(plan.steps)
     const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
-    this.memory = planMemory(stages, buffersOf(plan.inputs), buffersOf(plan.outputs))
+    const results = buffersOf(plan.outputs)
+    const stages = engine.lower(plan.steps, new Set(results))
+    this.memory = planMemory(stages, buffersOf(plan.inputs), results)
     this.steps = plan.steps
     this.inputs = plan.inputs
     this.outputs = plan.outputs

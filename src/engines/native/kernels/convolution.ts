@@ -146,7 +146,7 @@ function isTurned({
 export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
-  const bias = context.biasGradientOf(dy)
+  const bias = context.biasGradientOf(output)
   const few = fewChannels(x, dy, attrs)
   if (few) {
     const from = context.unpooled(dy)
