@@ -119,7 +119,7 @@ class Product : public Operation {
 };
 
 Dims spatial(const Fields &fields, const char *name, size_t rank, int64_t least) {
-  const Sizes sizes = fields.integers(name, least, 1 << 24);
+  const Sizes sizes = fields.integers(name, least, LONGEST);
   if (sizes.size() != rank) throw fields.wrong(name, "one number a spatial axis");
   return Dims(sizes.begin(), sizes.end());
 }
