@@ -95,9 +95,9 @@ export function placesOf(steps: readonly Step[]): ReadonlyMap<Buffer, Places> {
     const { window } = forward.attrs as unknown as PoolAttrs
     const gradients = steps.filter((step): step is KernelStep => isGradientOf(step, forward))
     if (gradients.length === 0 || window.reduce((a, b) => a * b, 1) > MOST_PLACES) continue
-    const isGated = gradients.every(({ tail, inputs: [x] }) => isGate(tail, x))
     const places = arenaValue({ shape: forward.outputs[0].shape, dtype: 'uint8' })
-    for (const { outputs } of [forward, ...gradients]) result.set(outputs[0].buffer, { places, isGated })
+    const noted = { places, isGated: gradients.every(isGated) }
+    for (const { outputs } of [forward, ...gradients]) result.set(outputs[0].buffer, noted)
   }
   return result
 }
@@ -112,9 +112,9 @@ function isGradientOf(step: Step, { inputs, attrs, outputs }: KernelStep): boole
 
 const isOf = (step: Step, name: string): step is KernelStep => step.kind === 'kernel' && step.op.opName === name
 
-/** Does a tail multiply by 0 < x and do nothing else, as a relu before the pooling makes it? */
-function isGate(tail: KernelStep['tail'], x: Value): boolean {
-  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer) return false
+/** Is a gradient multiplied by 0 < x and nothing else, as a relu before the pooling makes it? */
+function isGated({ tail, inputs: [x, , dy], outputs: [dx] }: KernelStep): boolean {
+  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer || dx.dtype !== dy.dtype) return false
   const gate = tail.f.kind === 'apply' ? gateOf(tail.f) : undefined
   const [by] = tail.f.kind === 'apply' ? tail.f.inputs : []
   return gate?.kind === 'argument' && gate.index === 1 && by?.kind === 'argument' && by.index === 0
