@@ -6,6 +6,7 @@ import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description } from '../addon.ts'
 import type { Context, NativeStage } from './context.ts'
 import { scratch, stage } from './context.ts'
+import type { KernelGradient } from './plane.ts'
 import { planeFields, where } from './plane.ts'
 import { fieldsOf as poolingFields } from './pooling.ts'
 
@@ -32,7 +33,7 @@ export function fewChannelsFields(
 /** The gradient of the kernel, and of the bias where that is asked for. */
 export function fewChannelsGradient(
   fields: Description,
-  { x, dy, output, bias }: { x: Value; dy: Value; output: Value; bias: Value | undefined },
+  { x, dy, output, bias }: KernelGradient,
   context: Context,
 ): readonly NativeStage[] {
   const from = context.unpooled(dy)

@@ -1,9 +1,9 @@
 /** Convolutions in bfloat16 by the processor's tiles (native/src/tiled-convolution.cc, tiled-gradient.cc). */
 import type { Value } from '../../../compile/step.ts'
 import type { AxisWindow } from '../../../graph/shape.ts'
-import type { Context, NativeStage, Tail } from './context.ts'
+import type { Context, NativeStage } from './context.ts'
 import { kept, scratch, stage, tailFields } from './context.ts'
-import type { planeFields } from './plane.ts'
+import type { Convolved, KernelGradient, planeFields } from './plane.ts'
 
 /** Places from which on a product by tiles is more than what goes on around it. */
 const LEAST_PLACES = 1024
@@ -27,7 +27,7 @@ export function isTiled(
 /** A convolution by tiles, of x by the kernel or of dy by the kernel turned round, and before it the kernel as tiles. */
 export function tiledConvolution(
   fields: ReturnType<typeof planeFields> & { readonly apart: readonly number[]; readonly turned: boolean },
-  { source, kernel, bias, tail, output }: Tiled,
+  { source, kernel, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
   const weights = context.uncast(kernel)
@@ -54,18 +54,10 @@ export function tiledConvolution(
   ]
 }
 
-interface Tiled {
-  readonly source: Value
-  readonly kernel: Value
-  readonly bias?: Value | undefined
-  readonly tail?: Tail | undefined
-  readonly output: Value
-}
-
 /** The gradient of the kernel, and of the bias where that is asked for. */
 export function tiledGradient(
   fields: ReturnType<typeof planeFields>,
-  { x, dy, output, bias }: { x: Value; dy: Value; output: Value; bias: Value | undefined },
+  { x, dy, output, bias }: KernelGradient,
   context: Context,
 ): readonly NativeStage[] {
   const operation = context.operation({ ...fields, bias: bias !== undefined })
