@@ -317,7 +317,7 @@ const failures: [words: string, code: number, says: RegExp][] = [
   [`${train} --out src`, 2, /src: the folder is not empty/],
   [`${train} --out package.json/run`, 7, /package.json\/run: cannot be used as a folder: got ENOTDIR/],
   [`${train} --learning-rate 1e30 --out FOLDER/diverged`, 6, /not a finite number; .* lower the learning rate/],
-  [`${train} --batch-size 200000 --samples 200000 --out FOLDER/huge`, 5, /needs more memory than the engine has/],
+  [`${train} --batch-size 1000000 --samples 1000000 --out FOLDER/huge`, 5, /needs more memory than the engine has/],
   ['evaluate lenet --data digits', 2, /lenet is a network without training/],
   ['evaluate missing.safetensors --data digits', 7, /^fovea: missing.safetensors: there is no such file\n$/],
   ['evaluate package.json --data digits', 3, /^fovea: package.json at byte 0: the length of the header/],

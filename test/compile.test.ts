@@ -333,7 +333,7 @@ suite('memory', () => {
         const { peakBytes, liveBytes, offsets } = program.memory
         assert.ok(peakBytes <= 1.2 * liveBytes, `${peakBytes} bytes for ${liveBytes}`)
         assert.ok(program.print().endsWith(`arena ${peakBytes} bytes, at least ${liveBytes} are alive at once`))
-        const stages = engine.lower(program.steps, [])
+        const stages = engine.lower(program.steps, new Set())
         assert.ok(offsets.size > 3 && stages.length >= program.steps.length)
         program.close()
       }
@@ -370,7 +370,7 @@ suite('memory', () => {
       )
       const plan = schedule({ outputs: { last: nodes[nodes.length - 1], ...outputs }, updates: [] })
       const [before, after] = [plan.inputs, plan.outputs].map((values) => Object.values(values).map((v) => v.buffer))
-      const stages = engine.lower(plan.steps, after)
+      const stages = engine.lower(plan.steps, new Set(after))
       const { offsets } = planMemory(stages, before, after)
       assert.deepEqual(overlaps(stages, before, after, offsets), [])
     }

@@ -46,6 +46,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   convolution: { ...convolution, ...full, bias: true, tail: relu },
   'convolution with strides, dilation and groups': { ...convolution, ...full, x: [2, 6, 9, 9], y: [2, 4, 3, 3], kernel: [2, 2, 3, 3, 3], strides: [3, 3], dilation: [2, 2], before: [2, 1], after: [1, 2], bias: false }, // biome-ignore format: a row
   'convolution in bfloat16': { ...convolution, ...half, bias: true },
+  'convolution in bfloat16, windows behind the last row': { ...convolution, ...half, x: [1, 31, 8, 17], y: [1, 33, 7, 8], kernel: [1, 33, 31, 5, 5], strides: [2, 2], before: [2, 2], after: [7, 0], bias: false }, // biome-ignore format: a row
   'gradient for the input': { ...convolution, ...full, of: 'input' },
   'gradient for the input, turned': { ...convolution, ...half, of: 'input', turned: true, x: [2, 5, 6, 7], y: [2, 3, 6, 7], kernel: [1, 3, 5, 3, 3], tail: gated }, // biome-ignore format: a row
   'gradient for the kernel': { ...convolution, ...full, of: 'kernel', bias: true },

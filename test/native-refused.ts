@@ -70,6 +70,11 @@ export const wrongOperations: Readonly<
       'too large',
     ],
     [{ images: far }, 'E_LIMIT', 'too large'],
+    [
+      { output: [1, 2 ** 18], strides: [2 ** 20, 2 ** 10], window: [2 ** 15, 3], before: [0, 0] },
+      'E_LIMIT',
+      'too large',
+    ],
     [{ before: [40, 1] }, 'E_BUG', 'before'],
     [{ dtype: 'uint8' }, 'E_BUG', 'dtype'],
   ],
@@ -106,6 +111,7 @@ export const wrongOperations: Readonly<
     [{ filters: 0 }, 'E_BUG', 'filters'],
     [{ input: [12, 10] }, 'E_BUG', 'output', 'reach'],
     [{ images: far }, 'E_LIMIT', 'too large'],
+    [{ window: [2 ** 11, 2 ** 10] }, 'E_LIMIT', 'kernel', 'too large'],
   ],
   matmul: [
     [{ m: 0 }, 'E_BUG', "'m'"],

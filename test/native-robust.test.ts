@@ -6,7 +6,7 @@ import { State } from '../src/compile/state.ts'
 import type { Description, Machine, Place, ProgramDescription } from '../src/engines/native/addon.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
 import { expressionFields, functionCodes } from '../src/engines/native/expression.ts'
-import { tapsOfLoop } from '../src/engines/native/kernels/convolution.ts'
+import { tapsOfLoop } from '../src/engines/native/kernels/few-channels.ts'
 import { input } from '../src/graph/node.ts'
 import { broadcastTo } from '../src/ops/broadcasting.ts'
 import { mul } from '../src/ops/elementwise.ts'
@@ -57,6 +57,13 @@ suite('native: what is wrong is refused', { skip }, () => {
       await runAlone(machine, made(where))
     })
   }
+
+  for (const where of ['gradient for the kernel, few channels', 'convolution by Winograd', 'convolution by tiles', 'gradient for the kernel by tiles']) // biome-ignore format: a row
+    test(`pictures of more than a million places in a row: ${where}`, { skip: skipFor(right(where)) }, () => {
+      const long = [1, 2 ** 20 + 3]
+      const fields = { ...right(where), images: 1, input: long, output: long, apart: [1, 1], tail: undefined }
+      assert.ok(machine.operation(fields).operandBytes[0] > 2 ** 21)
+    })
 
   test('loops for few channels: for all that programs ask for, and no others', async () => {
     const few = right('gradient for the kernel, few channels')

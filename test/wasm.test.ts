@@ -243,7 +243,7 @@ suite('wasm: code', () => {
   /** The functions that a graph is lowered to, by their keys. */
   function kernelsOf(outputs: Readonly<Record<string, Node>>, optimize: 'on' | 'off'): Map<string, Loop> {
     const { steps } = schedule({ outputs, updates: [] }, optimize)
-    const stages = engine.lower(steps, []) as WasmStage[]
+    const stages = engine.lower(steps, new Set()) as WasmStage[]
     const kernels = new Map(stages.map(({ code: { kernel } }) => [kernel.key, kernel]))
     const functions = [...kernels.values()].map(({ generate }, i) => generate(`k${i}`, true))
     const module = assemble([...functions, ...mathFunctions(true)], { shared: true })

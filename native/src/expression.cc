@@ -56,9 +56,9 @@ Expression::Expression(const Fields &fields) {
   }
   if (inputs_.size() > MOST_INPUTS) throw fields.wrong("inputs", "fewer inputs");
   const std::vector<float> constants = fields.floats("constants");
-  for (const float value : constants) constants_.insert(constants_.end(), BLOCK, value);
   const int64_t first = int64_t(inputs_.size()), own = first + int64_t(constants.size());
   values_ = fields.integer("values", own, MOST_VALUES);
+  for (const float value : constants) constants_.insert(constants_.end(), BLOCK, value);
   const Sizes code = fields.integers("code", 0, MOST_VALUES);
   if (code.size() % 5 != 0) throw fields.wrong("code", "five numbers an instruction");
   for (size_t i = 0; i < code.size(); i += 5) {

@@ -9,8 +9,9 @@ namespace fovea {
 namespace {
 
 /// fields: images, channels, filters, input, output, window, strides, before [height, width] each, dtype, bias, pooled? (the
-/// windows of a maxPool behind the convolution, with gated?: then dy is what reached that, and its places precede it; dy before it
-/// is made a picture at a time). Operands: x, places?, dy, dkernel [window, channels, filters], dbias?, parts. The images are cut into parts by their number alone, which are added in order.
+/// windows of a maxPool behind the convolution, with gated?: then dy is what reached that, its places precede it, and what that
+/// gives for the convolution is made a picture at a time). Operands: x, places?, dy, dkernel [window, channels, filters], dbias?,
+/// parts. The images are cut into parts by their number alone, which are added in order.
 class FewChannelsGradient : public Operation {
  public:
   explicit FewChannelsGradient(const Fields &fields) : Operation(fields.where()) {
@@ -19,12 +20,15 @@ class FewChannelsGradient : public Operation {
     images_ = fields.integer("images", 1, MOST);
     channels_ = fields.integer("channels", 1, 16);
     const int64_t filters = fields.integer("filters", 1, most);
-    input_ = two(fields, "input", 1), output_ = two(fields, "output", 1), before_ = two(fields, "before", 0);
-    const Sizes window = two(fields, "window", 1), strides = two(fields, "strides", 1);
+    fields.integers("input", 1, LONGEST, input_);
+    fields.integers("output", 1, LONGEST, output_);
+    fields.integers("before", 0, LONGEST, before_);
+    int64_t window[2], strides[2], bordered[2];
+    fields.integers("window", 1, LONGEST, window);
+    fields.integers("strides", 1, LONGEST, strides);
     const Type type = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
     isLow_ = type == Type::bfloat16;
     hasBias_ = fields.flag("bias");
-    Sizes bordered(2);
     for (int axis = 0; axis < 2; axis++) {
       bordered[axis] = (output_[axis] - 1) * strides[axis] + window[axis];
       if (before_[axis] >= bordered[axis]) throw fields.wrong("before", "windows that reach the input");
@@ -32,7 +36,7 @@ class FewChannelsGradient : public Operation {
     rowFloats_ = bordered[1] * channels_;
     border_ = product({bordered[0], rowFloats_}, where);
     loop_ = {output_[0], output_[1], filters, (filters + 15) / 16 * 16, window[0], window[1] * channels_,
-             strides[0] * rowFloats_, strides[1] * channels_, rowFloats_};
+             product({strides[0], rowFloats_}, where), strides[1] * channels_, rowFloats_};
     if (!loops().hasFewChannels(loop_.taps)) throw fields.wrong("window", "one for which there is a loop");
     sums_ = product({loop_.height, loop_.taps, loop_.padded}, where) + loop_.padded;
     const int64_t x = product({images_, input_[0], input_[1], channels_}, where) * bytesOf(type);
@@ -81,7 +85,7 @@ class FewChannelsGradient : public Operation {
  private:
   static constexpr int64_t PICTURES = 8;  // of a part
   int64_t images_, channels_, rowFloats_, border_, sums_;
-  Sizes input_, output_, before_;
+  int64_t input_[2], output_[2], before_[2];
   bool isLow_, hasBias_, isGated_ = false;
   int64_t flow_, small_ = 0;  // elements of a picture of dy, and of what reached the pooling
   std::unique_ptr<Windows> pooled_;
@@ -89,11 +93,6 @@ class FewChannelsGradient : public Operation {
   FewChannels loop_;
   std::vector<char *> operands_;
 
-  static Sizes two(const Fields &fields, const char *name, int64_t least) {
-    const Sizes sizes = fields.integers(name, least, 1 << 20);
-    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
-    return sizes;
-  }
   /// What reached the convolution's result, of one picture.
   const char *flowOf(int64_t image, int64_t bytes, float *scratch) const {
     if (!pooled_) return operands_[1] + image * flow_ * bytes;

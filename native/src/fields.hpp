@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,8 @@ using Sizes = std::vector<int64_t>;
 
 /// Most entries of a list.
 constexpr uint32_t MOST_ENTRIES = 1 << 20;
+/// Most places along an axis of pictures and of windows over them.
+constexpr int64_t LONGEST = 1 << 24;
 
 class Fields {
  public:
@@ -52,6 +55,13 @@ class Fields {
     Sizes result(length);
     for (uint32_t i = 0; i < length; i++) result[i] = integerOf(list.Get(i), name, least, most);
     return result;
+  }
+  /// As many as `to` has.
+  template <size_t N>
+  void integers(const char *name, int64_t least, int64_t most, int64_t (&to)[N]) const {
+    const Sizes sizes = integers(name, least, most);
+    if (sizes.size() != N) throw wrong(name, N == 2 ? "two numbers" : "three numbers");
+    std::copy(sizes.begin(), sizes.end(), to);
   }
   std::vector<float> floats(const char *name) const {
     const auto [list, length] = array(name);

@@ -200,7 +200,7 @@ template <int N>
 struct Taps {
   static constexpr int COUNT = N;
 };
-/// Calls `body` with the taps as a constant, where there is a loop for so many (tapsOfLoop of convolution.ts).
+/// Calls `body` with the taps as a constant, where there is a loop for so many (tapsOfLoop of few-channels.ts).
 template <typename Body>
 static bool withTaps(int64_t taps, Body body) {
   switch (taps) {

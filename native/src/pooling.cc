@@ -6,26 +6,16 @@
 #include "pooling-loops.hpp"
 
 namespace fovea {
-namespace {
-
-void three(const Fields &fields, const char *name, int64_t least, int64_t most, int64_t (&to)[3]) {
-  const Sizes sizes = fields.integers(name, least, most);
-  if (sizes.size() != 3) throw fields.wrong(name, "three numbers");
-  std::copy(sizes.begin(), sizes.end(), to);
-}
-
-}  // namespace
 
 Windows windowsOf(const Fields &fields) {
-  constexpr int64_t most = 1 << 24;
   Windows windows;
   windows.images = fields.integer("images", 1, MOST);
-  windows.channels = fields.integer("channels", 1, most);
-  three(fields, "input", 1, most, windows.input);
-  three(fields, "output", 1, most, windows.output);
-  three(fields, "window", 1, most, windows.window);
-  three(fields, "strides", 1, most, windows.stride);
-  three(fields, "before", 0, most, windows.before);
+  windows.channels = fields.integer("channels", 1, LONGEST);
+  fields.integers("input", 1, LONGEST, windows.input);
+  fields.integers("output", 1, LONGEST, windows.output);
+  fields.integers("window", 1, LONGEST, windows.window);
+  fields.integers("strides", 1, LONGEST, windows.stride);
+  fields.integers("before", 0, LONGEST, windows.before);
   const auto &[images, channels, input, output, window, stride, before] = windows;
   for (int axis = 0; axis < 3; axis++) {
     // every window covers a place of the input at least
@@ -44,10 +34,10 @@ bool hasFewPlaces(const Windows &windows) {
 
 namespace {
 
-/// fields: of, dtype, images, channels, input, output, window, strides, before [depth, height, width] each, tail? of a gradient, and
-/// of maxPool and its gradient places? (which place of a window had the largest) and
-/// gated? (the gradient passes where that is above 0). Operands: x, y, places?; of the gradient x, y, dy, dx,
-/// or with them places, dy, dx; of averagePool's dy, dx; then what the tail reads.
+/// fields: of, dtype, images, channels, input, output, window, strides, before [depth, height, width] each, tail? of a gradient,
+/// and of maxPool and its gradient places? (which place of a window had the largest) and gated? (the gradient passes where that is
+/// above 0). Operands: x, y, places?; of the gradient x, y, dy, dx, or with places these, dy, dx; of averagePool's dy, dx; then
+/// what the tail reads.
 class Pooling : public Operation {
  public:
   explicit Pooling(const Fields &fields) : Operation(fields.where()) {

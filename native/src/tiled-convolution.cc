@@ -2,8 +2,6 @@
 // by side: window x channels numbers from the place on. So a tile of sixteen neighbouring places of the picture is sixteen rows
 // of 32 such numbers as they stand, and each row of the window takes as many steps as there are 32s in window x channels. Of the
 // sums, which are float32, a block at a time goes through the tail while the first caches have it; only what that makes is stored.
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -16,6 +14,8 @@ namespace fovea {
 #if defined(__x86_64__)
 namespace {
 
+#include "math.inl"
+
 constexpr int64_t BLOCK_FLOATS = 8192;     // of sums that go through the tail at a time
 constexpr int64_t BAND_BYTES = 200'000;    // of a picture with its border
 
@@ -26,9 +26,7 @@ struct TiledWindow {
 
   TiledWindow(const Fields &fields) {
     channels = fields.integer("channels", 1, 1 << 20), filters = fields.integer("filters", 1, 1 << 20);
-    const Sizes sizes = fields.integers("window", 1, 1 << 16);
-    if (sizes.size() != 2) throw fields.wrong("window", "two numbers");
-    window[0] = sizes[0], window[1] = sizes[1];
+    fields.integers("window", 1, 1 << 16, window);
     steps = roundUp(product({window[1], channels}, fields.where()), STEP) / STEP;
     blocks = roundUp(filters, SIDE) / SIDE;
   }
@@ -72,16 +70,9 @@ class TiledKernel : public Operation {
         uint16_t &target = to[k / SIDE * SIDE * STEP + k % SIDE * 2 + half];
         if (!isThere || k >= w_.filters) target = 0;
         else if (isLow_) target = reinterpret_cast<const uint16_t *>(operands_[0])[first + k * stride];
-        else target = lowOf(reinterpret_cast<const float *>(operands_[0])[first + k * stride]);
+        else target = toBfloat16(reinterpret_cast<const float *>(operands_[0])[first + k * stride]);
       }
     }
-  }
-  /// Rounded to the nearest, halves to even.
-  static uint16_t lowOf(float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    if (x != x) return uint16_t(bits >> 16 | 0x40);
-    return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
   }
 };
 
@@ -94,31 +85,35 @@ class TiledConvolution : public Operation {
     implementation = "tiles: amx_bf16";
     if (!hasTiles()) throw fields.wrong("kind", "an operation of this processor");
     images_ = fields.integer("images", 1, MOST);
-    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0), apart = two(fields, "apart", 1);
-    for (int axis = 0; axis < 2; axis++) input_[axis] = input[axis], output_[axis] = output[axis], before_[axis] = before[axis], apart_[axis] = apart[axis];
-    for (int axis = 0; axis < 2; axis++)
-      if ((input[axis] - 1) * apart[axis] + 1 + before[axis] > output[axis] + w_.window[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
+    fields.integers("input", 1, LONGEST, input_);
+    fields.integers("output", 1, LONGEST, output_);
+    fields.integers("before", 0, LONGEST, before_);
+    fields.integers("apart", 1, LONGEST, apart_);
+    for (int axis = 0; axis < 2; axis++) {
+      const int64_t reached = output_[axis] + w_.window[axis] - 1;
+      if ((input_[axis] - 1) * apart_[axis] + 1 + before_[axis] > reached) throw fields.wrong("output", "windows that reach all of the input");
+    }
     const Type result = typeOf(fields, "result", {Type::float32, Type::bfloat16});
     resultBytes_ = bytesOf(result);
     hasBias_ = fields.flag("bias");
-    width_ = output[1] + w_.window[1] - 1;
+    width_ = output_[1] + w_.window[1] - 1;
     // sixteen places at a time along each row, or, where that leaves fewer over, along all rows with their borders
-    isFlat_ = roundUp(output[0] * width_, SIDE) < output[0] * roundUp(output[1], SIDE);
-    pitch_ = isFlat_ ? width_ : roundUp(output[1], SIDE);
+    isFlat_ = roundUp(output_[0] * width_, SIDE) < output_[0] * roundUp(output_[1], SIDE);
+    pitch_ = isFlat_ ? width_ : roundUp(output_[1], SIDE);
     const int64_t rowBytes = product({width_, w_.channels, 2}, where);
-    band_ = std::clamp<int64_t>(BAND_BYTES / rowBytes - w_.window[0], 1, output[0]);
-    bands_ = (output[0] + band_ - 1) / band_;
+    band_ = std::clamp<int64_t>(BAND_BYTES / rowBytes - w_.window[0], 1, output_[0]);
+    bands_ = (output_[0] + band_ - 1) / band_;
     block_ = std::clamp<int64_t>(BLOCK_FLOATS / product({pitch_, w_.filters}, where), 1, band_);
     // rows that a tile reads beyond the last place, and numbers beyond its window
     picture_ = product({band_ + w_.window[0], width_, w_.channels}, where) + (2 * SIDE) * w_.channels + STEP;
     sums_ = (block_ * pitch_ + 2 * SIDE) * w_.filters + 2 * SIDE * SIDE;
-    const int64_t y = product({images_, output[0], output[1], w_.filters}, where);
-    operandBytes = {product({images_, input[0], input[1], w_.channels}, where) * 2, w_.packedBytes(where)};
+    const int64_t y = product({images_, output_[0], output_[1], w_.filters}, where);
+    operandBytes = {product({images_, input_[0], input_[1], w_.channels}, where) * 2, w_.packedBytes(where)};
     if (hasBias_) operandBytes.push_back(w_.filters * 4);
     result_ = operandBytes.size();
     operandBytes.push_back(y * resultBytes_);
     tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32, result);
-    if (output[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
+    if (output_[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
     tailFloats_ = roundUp(scratchFloats, SIDE);
     scratchFloats = tailFloats_ + sums_ + w_.blocks * SIDE * SIDE + picture_ / 2 + SIDE;
   }
@@ -142,11 +137,6 @@ class TiledConvolution : public Operation {
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
 
-  static Sizes two(const Fields &fields, const char *name, int64_t least) {
-    const Sizes sizes = fields.integers(name, least, 1 << 20);
-    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
-    return sizes;
-  }
 
   TILES void compute(int64_t from, int64_t to, float *scratch) const {
     float *sums = scratch + tailFloats_, *biases = sums + sums_;

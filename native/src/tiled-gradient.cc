@@ -5,19 +5,16 @@
 // LeNet's second layer, 2 to 3 times for those of a deep net.
 #include "tiles.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
-
 
 namespace fovea {
 
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t SQUARE = SIDE * SIDE;   // of a tile of sums
-constexpr int64_t CHUNK = 8 * STEP;      // places whose numbers the first cache holds
+constexpr int64_t SQUARE = SIDE * SIDE;    // of a tile of sums
+constexpr int64_t CHUNK = 8 * STEP;        // places whose numbers the first cache holds
 constexpr int64_t GROUP_BYTES = 600'000;  // of turned pictures in the second cache
 
 /// Sixteen places of sixteen channels each become sixteen channels of sixteen places each.
@@ -72,32 +69,32 @@ class TiledGradient : public Operation {
     if (!hasTiles()) throw fields.wrong("kind", "an operation of this processor");
     images_ = fields.integer("images", 1, MOST);
     channels_ = fields.integer("channels", 1, most), filters_ = fields.integer("filters", 1, most);
-    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), window = two(fields, "window", 1), before = two(fields, "before", 0);
-    for (int axis = 0; axis < 2; axis++) {
-      input_[axis] = input[axis], output_[axis] = output[axis], window_[axis] = window[axis], before_[axis] = before[axis];
-      if (input[axis] + before[axis] > output[axis] + window[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
-    }
-    const bool hasBias = fields.flag("bias");
-    taps_ = product({window[0], window[1]}, where);
+    fields.integers("input", 1, LONGEST, input_);
+    fields.integers("output", 1, LONGEST, output_);
+    fields.integers("window", 1, LONGEST, window_);
+    fields.integers("before", 0, LONGEST, before_);
+    for (int axis = 0; axis < 2; axis++)
+      if (input_[axis] + before_[axis] > output_[axis] + window_[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
+    hasBias_ = fields.flag("bias");
+    taps_ = product({window_[0], window_[1]}, where);
     channelBlocks_ = roundUp(channels_, SIDE) / SIDE, filterBlocks_ = roundUp(filters_, SIDE) / SIDE;
-    width_ = output[1] + window[1] - 1;
+    width_ = output_[1] + window_[1] - 1;
     // bands of rows where a whole picture is too much for the second cache
     const int64_t rowBytes = product({width_ * 2, SIDE, channelBlocks_ + filterBlocks_}, where);
-    band_ = std::clamp<int64_t>(GROUP_BYTES / rowBytes - window[0], 1, output[0]);
-    bands_ = (output[0] + band_ - 1) / band_;
+    band_ = std::clamp<int64_t>(GROUP_BYTES / rowBytes - window_[0], 1, output_[0]);
+    bands_ = (output_[0] + band_ - 1) / band_;
     places_ = roundUp(band_ * width_, STEP);
     // channels begin at different lines of the first cache
-    stride_ = (roundUp(places_ + (window[0] - 1) * width_ + window[1] + STEP, STEP) / STEP | 1) * STEP;
+    stride_ = (roundUp(places_ + (window_[0] - 1) * width_ + window_[1] + STEP, STEP) / STEP | 1) * STEP;
     turned_ = product({channelBlocks_ * SIDE, stride_}, where);
     paired_ = product({filterBlocks_ * SIDE, places_}, where);
     group_ = std::clamp<int64_t>(GROUP_BYTES / ((turned_ + paired_) * 2), 1, 16);
     pieces_ = product({images_, bands_}, where);
     parts_ = std::min<int64_t>(omp_get_max_threads(), pieces_);
     sums_ = product({taps_, channelBlocks_, filterBlocks_, SQUARE}, where) + filterBlocks_ * SIDE;
-    operandBytes = {product({images_, input[0], input[1], channels_}, where) * 2, product({images_, output[0], output[1], filters_}, where) * 2,
+    operandBytes = {product({images_, input_[0], input_[1], channels_}, where) * 2, product({images_, output_[0], output_[1], filters_}, where) * 2,
                     product({taps_, channels_, filters_}, where) * 4};
-    if (hasBias) operandBytes.push_back(filters_ * 4);
-    hasBias_ = hasBias;
+    if (hasBias_) operandBytes.push_back(filters_ * 4);
     listItems();
     operandBytes.push_back(product({parts_, sums_}, where) * 4);
     // a tile of sums that nobody wants, a pixel of zeros, the pictures
@@ -140,6 +137,7 @@ class TiledGradient : public Operation {
 
   /// Channels by twos, where they are even: two tiles of the same tap.
   void listItems() {
+    if (product({taps_, channelBlocks_}, where) > MOST_ENTRIES) throw Fault("E_LIMIT", where, "the kernel is too large");
     for (int64_t c = 0; c < channelBlocks_; c += 2) {
       for (int64_t tap = 0; tap < taps_; tap++)
         for (int64_t own = c; own < std::min(c + 2, channelBlocks_); own++)
@@ -147,11 +145,6 @@ class TiledGradient : public Operation {
     }
   }
 
-  static Sizes two(const Fields &fields, const char *name, int64_t least) {
-    const Sizes sizes = fields.integers(name, least, 1 << 20);
-    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
-    return sizes;
-  }
 
   /// A row of the gradient of one tap: what the parts have for a channel.
   void end(const float *sums, int64_t tap, int64_t c) const {

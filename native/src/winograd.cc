@@ -29,12 +29,12 @@ class WinogradConvolution : public Operation {
     w_.window = fields.integer("window", 3, 5);
     if (w_.window == 4) throw fields.wrong("window", "3 or 5");
     w_.tile = 7 - w_.window;
-    const Sizes input = two(fields, "input", 1), output = two(fields, "output", 1), before = two(fields, "before", 0);
-    for (int axis = 0; axis < 2; axis++) {
-      w_.input[axis] = input[axis], w_.output[axis] = output[axis], w_.before[axis] = before[axis];
-      w_.tiles[axis] = (output[axis] + w_.tile - 1) / w_.tile;
-    }
-    const int64_t x = product({w_.images, input[0], input[1], w_.channels}, where), y = product({w_.images, output[0], output[1], w_.filters}, where);
+    fields.integers("input", 1, LONGEST, w_.input);
+    fields.integers("output", 1, LONGEST, w_.output);
+    fields.integers("before", 0, LONGEST, w_.before);
+    const auto &[height, width] = w_.output;
+    w_.tiles[0] = (height + w_.tile - 1) / w_.tile, w_.tiles[1] = (width + w_.tile - 1) / w_.tile;
+    const int64_t x = product({w_.images, w_.input[0], w_.input[1], w_.channels}, where), y = product({w_.images, height, width, w_.filters}, where);
     const int64_t kernel = product({w_.window, w_.window, w_.channels, w_.filters}, where);
     rows_ = w_.images * w_.tiles[0];
     const int64_t tileBytes = Winograd::POINTS * 4 * (w_.channels + w_.filters);
@@ -58,7 +58,7 @@ class WinogradConvolution : public Operation {
     result_ = push(y * 4);
     extra_ = push(product({Winograd::POINTS, w_.kernelPlane()}, where) * 4);
     tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32);
-    if (output[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
+    if (width * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
     tailFloats_ = scratchFloats;
     scratchFloats += w_.scratch();
   }
@@ -77,11 +77,6 @@ class WinogradConvolution : public Operation {
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
 
-  static Sizes two(const Fields &fields, const char *name, int64_t least) {
-    const Sizes sizes = fields.integers(name, least, 1 << 20);
-    if (sizes.size() != 2) throw fields.wrong(name, "two numbers");
-    return sizes;
-  }
   size_t push(int64_t bytes) {
     operandBytes.push_back(bytes);
     return operandBytes.size() - 1;

@@ -60,8 +60,8 @@ export interface Engine<Code = unknown> {
   readonly memoryLimit: number
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
-  /** The stages of a program's steps, in an order in which they may run; `outputs` are read after them. */
-  lower(steps: readonly Step[], outputs: readonly Buffer[]): readonly Stage<Code>[]
+  /** The stages of a program's steps, in an order in which they may run; `results` are read when all is done. */
+  lower(steps: readonly Step[], results: ReadonlySet<Buffer>): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident
   load(layout: Layout<Code>, residents: ReadonlyMap<string, Resident>): Executable
   /** False once it was closed, or its workers died. */

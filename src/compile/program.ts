@@ -46,9 +46,9 @@ export class Program {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }
     const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
-    const outputs = buffersOf(plan.outputs)
-    const stages = engine.lower(plan.steps, outputs)
-    this.memory = planMemory(stages, buffersOf(plan.inputs), outputs)
+    const results = buffersOf(plan.outputs)
+    const stages = engine.lower(plan.steps, new Set(results))
+    this.memory = planMemory(stages, buffersOf(plan.inputs), results)
     this.steps = plan.steps
     this.inputs = plan.inputs
     this.outputs = plan.outputs

@@ -29,7 +29,8 @@ export interface Commits {
   readonly groups: ReadonlyMap<Value, readonly Value[]>
 }
 
-export function commitsOf(steps: readonly Step[], outputs: ReadonlySet<Buffer>): Commits {
+/** `results` are read when all is done. */
+export function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>): Commits {
   const producer = new Map<Buffer, number>()
   const readers = new Map<Buffer, Step[]>()
   steps.forEach((step, i) => {
@@ -58,10 +59,10 @@ export function commitsOf(steps: readonly Step[], outputs: ReadonlySet<Buffer>):
       const isOwn = maker?.kind === 'elementwise' && maker !== last && sameShape(maker.shape, last.shape)
       const areOnlyRead = (values: readonly Value[]): boolean =>
         values.every(
-          (y) =>
-            y.buffer.home.in === 'arena' &&
-            !outputs.has(y.buffer) &&
-            readers.get(y.buffer)?.every((x) => x === sum || x === last),
+          ({ buffer }) =>
+            buffer.home.in === 'arena' &&
+            !results.has(buffer) &&
+            readers.get(buffer)?.every((x) => x === sum || x === last),
         )
       return isOwn && areOnlyRead(maker.outputs) ? maker : undefined
     }

@@ -46,7 +46,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     get isOpen() {
       return !isClosed
     },
-    lower: (steps, outputs) => lowerAll(steps, new Set(outputs), operation, { hasTiles: info.tiles }),
+    lower: (steps, results) => lowerAll(steps, operation, { results, hasTiles: info.tiles }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
     async close() {

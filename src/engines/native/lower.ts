@@ -1,6 +1,7 @@
 /** A program's steps as operations of the addon. */
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
 import { readsOf } from '../../compile/step.ts'
+import { sameShape } from '../../graph/shape.ts'
 import type { KernelName } from '../../ops/index.ts'
 import type { PoolAttrs } from '../../ops/pooling.ts'
 import type { Description, Operation } from './addon.ts'
@@ -8,26 +9,33 @@ import type { JudgedSum } from './commit.ts'
 import { commitsOf } from './commit.ts'
 import type { Context, Lowering, NativeStage, Places, Unpooled } from './kernels/context.ts'
 import { stage } from './kernels/context.ts'
-import { takesUnpooled } from './kernels/convolution.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
+import { takesUnpooled } from './kernels/few-channels.ts'
 import { kernels } from './kernels/index.ts'
 import { placesOf } from './kernels/pooling.ts'
 import { sumStage } from './kernels/reduction.ts'
 import { withMasks } from './masks.ts'
 import { joinedSums } from './sums.ts'
 
+interface Surroundings {
+  /** What is read when all is done. */
+  readonly results: ReadonlySet<Buffer>
+  readonly hasTiles: boolean
+}
+
 export function lowerAll(
   given: readonly Step[],
-  outputs: ReadonlySet<Buffer>,
   operation: (description: Description) => Operation,
-  { hasTiles }: { readonly hasTiles: boolean },
+  { results, hasTiles }: Surroundings,
 ): readonly NativeStage[] {
-  const steps = withMasks(given, outputs)
+  const masked = withMasks(given, results)
+  const biasSums = biasSumsOf(masked)
+  const steps = withBiasSums(masked, biasSums)
   const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
   const casts = new Map(steps.flatMap((step) => (isCast(step) ? [[step.outputs[0].buffer, step.inputs[0]]] : [])))
-  const biasSums = biasSumsOf(steps)
   const places = placesOf(steps)
-  const unpooled = unpooledOf(steps, places, outputs)
+  const merged = new Set<Step>(biasSums.values())
+  const unpooled = unpooledOf(steps, { places, merged, results })
   let now = 0
   /** Is what was cast still what it was then? A variable may have its next value before the last reader of the cast. */
   const stays = (from: Value): boolean => from.buffer.home.in !== 'state' || (written.get(from.buffer) ?? now) >= now
@@ -39,12 +47,11 @@ export function lowerAll(
       const from = casts.get(value.buffer)
       return from && stays(from) ? from : value
     },
-    placesOf: (y) => places.get(y.buffer),
+    placesOf: (result) => places.get(result.buffer),
     unpooled: (dx) => unpooled.get(dx.buffer),
-    biasGradientOf: (dy) => biasSums.get(dy.buffer)?.output,
+    biasGradientOf: (dkernel) => biasSums.get(dkernel.buffer)?.outputs[0],
   }
-  const merged = new Set([...biasSums.values()].map(({ step }) => step))
-  const { sums, dropped, groups } = commitsOf(steps, outputs)
+  const { sums, dropped, groups } = commitsOf(steps, results)
   const isTaken = (step: Step): boolean => merged.has(step) || dropped.has(step) || sums.has(step)
   const { loops, joined } = joinedSums(steps, isTaken)
   const stages = steps.flatMap((step, i) => {
@@ -91,53 +98,71 @@ function isCast(step: Step): step is ElementwiseStep {
 }
 
 /**
- * Sums of a gradient dy over all but its channels that oneDNN gives along with the kernel's gradient from the same dy. The
- * sum comes at the place of the kernel's gradient: whoever reads it must come after that.
+ * Sums of a gradient dy over all but its channels that come along with a kernel's gradient from the same dy, by the latter's
+ * result. Whoever reads such a sum must come after that gradient.
  */
-function biasSumsOf(steps: readonly Step[]): Map<Buffer, { step: Step; output: Value }> {
-  const result = new Map<Buffer, { step: Step; output: Value }>()
-  const places = new Map<Buffer, number>()
-  steps.forEach((step, i) => {
-    if (step.kind === 'kernel' && step.op.opName === 'convolutionKernelGradient') places.set(step.inputs[1].buffer, i)
-  })
-  steps.forEach((step) => {
-    if (step.kind !== 'kernel' || step.op.opName !== 'sum' || step.head || step.tail) return
-    const [dy] = step.inputs
+function biasSumsOf(steps: readonly Step[]): ReadonlyMap<Buffer, KernelStep> {
+  const gradients = new Map(
+    steps.flatMap((step, at) =>
+      isOf(step, 'convolutionKernelGradient') ? [[step.inputs[1].buffer, at] as const] : [],
+    ),
+  )
+  const result = new Map<Buffer, KernelStep>()
+  for (const step of steps) {
+    if (!isOf(step, 'sum') || step.head || step.tail) continue
+    const [{ buffer, shape }] = step.inputs
     const [output] = step.outputs
     const { from, to } = step.attrs as { from: number; to: number }
-    const place = places.get(dy.buffer)
-    if (place === undefined || from !== 0 || to !== dy.shape.length - 1 || result.has(dy.buffer)) return
-    if (output.buffer.home.in !== 'arena') return // a variable may be read in between
-    const gradient = steps[place] as KernelStep
-    if (gradient.inputs[1].shape.length !== dy.shape.length) return // dy seen under another shape
-    const isLate = steps.slice(0, place + 1).every((other) => !reads(other, output.buffer))
-    if (isLate) result.set(dy.buffer, { step, output })
-  })
+    const at = gradients.get(buffer)
+    if (at === undefined || from !== 0 || to !== shape.length - 1) continue
+    if (buffer.home.in === 'state' || output.buffer.home.in !== 'arena') continue // a variable changes in between
+    const { inputs, outputs } = steps[at] as KernelStep
+    const isSeenAlike = inputs[1].shape.at(-1) === shape.at(-1)
+    const isLate = steps.slice(0, at + 1).every((other) => !reads(other, output.buffer))
+    if (isSeenAlike && isLate && !result.has(outputs[0].buffer)) result.set(outputs[0].buffer, step)
+  }
   return result
 }
 
-/** Gradients of maxPool that nobody reads but a gradient of a kernel that makes them for itself, and sums that come along. */
+/** The same steps in the order in which they are computed: these sums right behind the gradients that they come with. */
+function withBiasSums(steps: readonly Step[], sums: ReadonlyMap<Buffer, KernelStep>): readonly Step[] {
+  const merged = new Set<Step>(sums.values())
+  return steps
+    .filter((step) => !merged.has(step))
+    .flatMap((step) => [step, ...step.outputs.flatMap(({ buffer }) => sums.get(buffer) ?? [])])
+}
+
+/**
+ * Gradients of maxPool that nobody reads but a gradient of a kernel, which makes them for itself, and sums that come along with
+ * that: by their results.
+ */
 function unpooledOf(
   steps: readonly Step[],
-  places: ReadonlyMap<Buffer, Places>,
-  outputs: ReadonlySet<Buffer>,
+  {
+    places,
+    merged,
+    results,
+  }: Pick<Surroundings, 'results'> & { places: ReadonlyMap<Buffer, Places>; merged: ReadonlySet<Step> },
 ): ReadonlyMap<Buffer, Unpooled> {
-  const sums = biasSumsOf(steps)
   const result = new Map<Buffer, Unpooled>()
   for (const step of steps) {
-    if (step.kind !== 'kernel' || step.op.opName !== 'maxPoolGradient') continue
-    const [, y, dy] = step.inputs
+    if (!isOf(step, 'maxPoolGradient')) continue
+    const [, , dy] = step.inputs
     const [dx] = step.outputs
-    const noted = places.get(y.buffer)
-    if (!noted || (step.tail && !noted.isGated) || dx.dtype !== dy.dtype || outputs.has(dx.buffer)) continue
-    const readers = steps.filter((other) => reads(other, dx.buffer) && other !== sums.get(dx.buffer)?.step)
+    const noted = places.get(dx.buffer)
+    if (!noted || (step.tail && !noted.isGated) || dx.dtype !== dy.dtype) continue
+    if (dx.buffer.home.in !== 'arena' || results.has(dx.buffer) || dy.buffer.home.in === 'state') continue
+    const readers = steps.filter((other) => reads(other, dx.buffer) && !merged.has(other))
     const [reader] = readers
     if (readers.length !== 1 || reader.kind !== 'kernel' || !takesUnpooled(reader)) continue
-    if (reader.inputs[0].buffer === dx.buffer || readsOf(reader).length !== 2) continue
+    const [x, flow] = reader.inputs
+    if (x.buffer === dx.buffer || !sameShape(flow.shape, dx.shape) || readsOf(reader).length !== 2) continue
     result.set(dx.buffer, { dy, places: noted, attrs: step.attrs as unknown as PoolAttrs })
   }
   return result
 }
+
+const isOf = (step: Step, name: KernelName): step is KernelStep => step.kind === 'kernel' && step.op.opName === name
 
 const reads = (step: Step, buffer: Buffer): boolean =>
   step.inputs.some((x) => x.buffer === buffer) ||

@@ -25,7 +25,7 @@ export type NativeStage = Stage<NativeCode>
 /** Which place of each window of a maxPool had the largest, noted for its gradient. */
 export interface Places {
   readonly places: Value
-  /** Does the gradient pass only where the largest was above 0? Then that stands in the places as well. */
+  /** Do all gradients pass only where the largest was above 0? That stands in the places as well. */
   readonly isGated: boolean
 }
 
@@ -46,10 +46,10 @@ export interface Context {
   isSettled(value: Value): boolean
   /** The value that this one is a mere cast of, else itself. */
   uncast(value: Value): Value
-  /** Where the sums of dy over all but its channels are to go, when they come with the kernel's gradient. */
-  biasGradientOf(dy: Value): Value | undefined
-  /** What a maxPool notes for its gradient, by its result. */
-  placesOf(y: Value): Places | undefined
+  /** Where the sums of dy over all but its channels are to go, when they come with this gradient of a kernel. */
+  biasGradientOf(dkernel: Value): Value | undefined
+  /** What a maxPool notes for its gradients: by its result, and by theirs. */
+  placesOf(result: Value): Places | undefined
   /** Of what a maxPool's gradient would give, where nobody computes that. */
   unpooled(dx: Value): Unpooled | undefined
 }

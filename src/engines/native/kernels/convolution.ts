@@ -1,13 +1,18 @@
-/** Convolution and its two gradients by oneDNN: activations stay as they are, kernels are packed as it likes them. */
-import type { KernelStep, Value } from '../../../compile/step.ts'
-import type { AxisWindow, Shape } from '../../../graph/shape.ts'
+/**
+ * Convolution and its two gradients: by oneDNN, for which activations stay as they are and kernels are packed as it likes them,
+ * where none of the addon's own ways is faster.
+ */
+import type { Value } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
-import type { Context, Lower, Lowering, NativeStage, Tail } from './context.ts'
-import { kept, scratch, stage, tailFields } from './context.ts'
-import { fieldsOf as poolingFields } from './pooling.ts'
+import type { Lower, Lowering, Tail } from './context.ts'
+import { scratch, stage, tailFields } from './context.ts'
+import { fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
+import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
+import { isTiled, tiledConvolution, tiledGradient } from './tiles.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -31,9 +36,6 @@ function fieldsOf(
   }
 }
 
-const where = (op: string, ...shapes: readonly Shape[]): string =>
-  `${op} ${shapes.map((shape) => `[${shape.join(', ')}]`).join(' ')}`
-
 export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
@@ -43,11 +45,7 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const fewer = isFloat(x, output) && winogradFields(forwards(axes, attrs.groups, x.shape, output.shape))
   if (fewer) {
     const fields = { ...fewer, where: name, turned: false }
-    return winogradResult(
-      fields,
-      { source: x, kernel, output, ...(bias && { bias }), ...(rest && { tail: rest }) },
-      context,
-    )
+    return winogradResult(fields, { source: x, kernel, bias, tail: rest, output }, context)
   }
   // without a tail oneDNN's own is 1.1 to 1.6 times as fast: it stores what it rounds
   if (context.hasTiles && rest && isTiled([x], output, axes, attrs.groups)) {
@@ -98,7 +96,7 @@ export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly input
   const fewer = isFloat(dy, output) && winogradFields(backwards(axes, attrs.groups, output.shape, dy.shape))
   if (fewer) {
     const fields = { ...fewer, where: name, turned: true }
-    return winogradResult(fields, { source: dy, kernel, output, ...(tail && { tail }) }, context)
+    return winogradResult(fields, { source: dy, kernel, tail, output }, context)
   }
   if (context.hasTiles && isTiled([dy], dy, axes, attrs.groups, { strided: true })) {
     const fields = planeFields('tiledConvolution', name, dy, output, axes)
@@ -146,29 +144,15 @@ function isTurned({
 export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
-  const bias = context.biasGradientOf(dy)
-  const few = fewChannels(x, dy, attrs)
-  if (few) {
-    const from = context.unpooled(dy)
-    const pooled = from && {
-      pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.places.isGated },
-    }
-    const own = context.operation({ ...few, bias: bias !== undefined, ...pooled })
-    const parts = scratch(own.operandBytes[own.operandBytes.length - 1])
-    const flow = from ? [from.places.places, from.dy] : [dy]
-    const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
-    return [stage(own, [...[x, ...flow].map((reads) => ({ reads })), ...results])]
-  }
+  const bias = context.biasGradientOf(output)
+  const few = fewChannelsFields(x, dy, attrs)
+  if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
-  if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups)) {
-    const own = context.operation({ ...planeFields('tiledGradient', name, x, dy, axes), bias: bias !== undefined })
-    const sums = scratch(own.operandBytes[own.operandBytes.length - 1])
-    const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
-    return [stage(own, [{ reads: x }, { reads: dy }, ...results])]
-  }
+  if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
+    return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)
   const operation: Operation = context.operation({
     kind: 'convolution',
     of: 'kernel',
@@ -195,102 +179,4 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     back: true,
   })
   return [gradient, stage(back, [{ reads: target }, { writes: output }])]
-}
-
-/** Columns of the window times channels for which the addon has a loop of its own. */
-export const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
-
-/** The gradient of a first layer's kernel, over pictures of one channel or three, where the addon's own loop does it. */
-function fewChannels(
-  x: Value,
-  dy: Value,
-  attrs: ConvolutionAttrs & { readonly kernelShape: Shape },
-): Description | undefined {
-  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
-  const channels = x.shape[x.shape.length - 1]
-  const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every(({ dilation }) => dilation === 1)
-  if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
-  return {
-    ...planeFields('fewChannelsGradient', where('convolutionKernelGradient', x.shape, dy.shape), x, dy, axes),
-    strides: axes.map((a) => a.stride),
-    dtype: x.dtype,
-  }
-}
-
-/** The fields of a convolution over pictures, or of a gradient. */
-const planeFields = (kind: string, name: string, x: Value, y: Value, axes: readonly AxisWindow[]) => ({
-  kind,
-  where: name,
-  images: x.shape[0],
-  channels: x.shape[x.shape.length - 1],
-  filters: y.shape[y.shape.length - 1],
-  input: axes.map((a) => a.input),
-  output: axes.map((a) => a.output),
-  window: axes.map((a) => a.window),
-  before: axes.map((a) => a.before),
-})
-
-/** Places from which on a product by tiles is more than what goes on around it. */
-const LEAST_PLACES = 1024
-
-/** Is a convolution with the result y computed by tiles: of factors in bfloat16, over pictures, with windows that overlap? */
-function isTiled(
-  factors: readonly Value[],
-  y: Value,
-  axes: readonly AxisWindow[],
-  groups: number,
-  { strided = false }: { strided?: boolean } = {},
-): boolean {
-  const isDense = axes.every((a) => a.dilation === 1 && (strided ? a.stride <= a.window : a.stride === 1))
-  const isPlane = axes.length === 2 && groups === 1 && isDense
-  const isLow = factors.every(({ dtype }) => dtype === 'bfloat16')
-  const isPadded = axes.every((a) => a.before < a.window && a.after < a.window)
-  const places = y.shape[0] * y.shape[1] * y.shape[2]
-  return isLow && isPlane && isPadded && axes.some((a) => a.window > 1) && places >= LEAST_PLACES
-}
-
-/** A convolution by tiles, of x by the kernel or of dy by the kernel turned round, and before it the kernel as tiles. */
-function tiledConvolution(
-  fields: ReturnType<typeof planeFields> & { readonly apart: readonly number[]; readonly turned: boolean },
-  { source, kernel, bias, tail, output }: Tiled,
-  context: Context,
-): readonly NativeStage[] {
-  const weights = context.uncast(kernel)
-  const once = context.isSettled(weights)
-  const pack = context.operation({
-    ...fields,
-    kind: 'tiledKernel',
-    where: `packing of [${kernel.shape.join(', ')}]`,
-    dtype: weights.dtype,
-    once,
-  })
-  const tiles = (once ? kept : scratch)(pack.operandBytes[1])
-  const operation = context.operation({
-    ...fields,
-    bias: bias !== undefined,
-    result: output.dtype,
-    ...(tail && { tail: tailFields(tail, output, 'float32') }),
-  })
-  const reads = (values: readonly Value[]) => values.map((x) => ({ reads: x }))
-  const first = reads([source, tiles, ...(bias ? [bias] : [])])
-  return [
-    stage(pack, [{ reads: weights }, { writes: tiles }]),
-    stage(operation, [...first, { writes: output }, ...reads(tail?.extras ?? [])]),
-  ]
-}
-
-interface Tiled {
-  readonly source: Value
-  readonly kernel: Value
-  readonly bias?: Value | undefined
-  readonly tail?: Tail | undefined
-  readonly output: Value
-}
-
-/** Can the gradient of a kernel make the gradient of a maxPool behind the convolution for itself? */
-export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boolean {
-  const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
-  return (
-    isOne && fewChannels(x, dy, attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape }) !== undefined
-  )
 }

@@ -2,6 +2,7 @@
 import type { Buffer, KernelStep, Step, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
+import { sameShape } from '../../../graph/shape.ts'
 import type { PoolAttrs } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import { argument } from '../../../ops/scalar.ts'
@@ -77,36 +78,43 @@ function backward(of: string, step: Lowering<PoolAttrs>, places: Places | undefi
 }
 
 export const maxPoolGradient: Lower<PoolAttrs> = (step) =>
-  backward('maxPoolGradient', step, step.context.placesOf(step.inputs[1]))
+  backward('maxPoolGradient', step, step.context.placesOf(step.output))
 export const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
   backward('averagePoolGradient', step, undefined)
 
 const MOST_PLACES = 127
 
-/** For each maxPool with a gradient, by its result: then the gradient need not read what was pooled, a byte a window is enough. */
+/**
+ * For each maxPool with gradients, by its result and by theirs: then these need not read what was pooled, a byte a window is
+ * enough.
+ */
 export function placesOf(steps: readonly Step[]): ReadonlyMap<Buffer, Places> {
-  const pooled = new Map(
-    steps.flatMap((step) => (isOf(step, 'maxPool') ? [[step.outputs[0].buffer, step] as const] : [])),
-  )
   const result = new Map<Buffer, Places>()
-  for (const step of steps) {
-    if (!isOf(step, 'maxPoolGradient')) continue
-    const [x, y] = step.inputs
-    const forward = pooled.get(y.buffer)
-    const attrs = step.attrs as unknown as PoolAttrs
-    const isSame =
-      forward?.inputs[0].buffer === x.buffer && JSON.stringify(forward.attrs) === JSON.stringify(step.attrs)
-    if (!isSame || result.has(y.buffer) || attrs.window.reduce((a, b) => a * b, 1) > MOST_PLACES) continue
-    result.set(y.buffer, { places: arenaValue({ shape: y.shape, dtype: 'uint8' }), isGated: isGate(step.tail, x) })
+  for (const forward of steps) {
+    if (!isOf(forward, 'maxPool')) continue
+    const { window } = forward.attrs as unknown as PoolAttrs
+    const gradients = steps.filter((step): step is KernelStep => isGradientOf(step, forward))
+    if (gradients.length === 0 || window.reduce((a, b) => a * b, 1) > MOST_PLACES) continue
+    const places = arenaValue({ shape: forward.outputs[0].shape, dtype: 'uint8' })
+    const noted = { places, isGated: gradients.every(isGated) }
+    for (const { outputs } of [forward, ...gradients]) result.set(outputs[0].buffer, noted)
   }
   return result
 }
 
+/** Is a step the gradient of this pooling of the same x? */
+function isGradientOf(step: Step, { inputs, attrs, outputs }: KernelStep): boolean {
+  if (!isOf(step, 'maxPoolGradient')) return false
+  const [x, y] = step.inputs
+  const isSame = x.buffer === inputs[0].buffer && sameShape(x.shape, inputs[0].shape) && y.buffer === outputs[0].buffer
+  return isSame && JSON.stringify(step.attrs) === JSON.stringify(attrs)
+}
+
 const isOf = (step: Step, name: string): step is KernelStep => step.kind === 'kernel' && step.op.opName === name
 
-/** Does a tail multiply by 0 < x and do nothing else, as a relu before the pooling makes it? */
-function isGate(tail: KernelStep['tail'], x: Value): boolean {
-  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer) return false
+/** Is a gradient multiplied by 0 < x and nothing else, as a relu before the pooling makes it? */
+function isGated({ tail, inputs: [x, , dy], outputs: [dx] }: KernelStep): boolean {
+  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer || dx.dtype !== dy.dtype) return false
   const gate = tail.f.kind === 'apply' ? gateOf(tail.f) : undefined
   const [by] = tail.f.kind === 'apply' ? tail.f.inputs : []
   return gate?.kind === 'argument' && gate.index === 1 && by?.kind === 'argument' && by.index === 0

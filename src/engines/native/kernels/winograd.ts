@@ -1,8 +1,8 @@
 /** Convolutions by Winograd's way (native/src/winograd.vector.cc): a quarter of the multiplications, and transforms around them. */
-import type { Value } from '../../../compile/step.ts'
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
-import type { Context, NativeStage, Tail } from './context.ts'
+import type { Context, NativeStage } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
+import type { Convolved, KernelGradient } from './plane.ts'
 
 /** A convolution with stride 1 as the addon's loops see it: windows that slide over `source`, one for each place of `result`. */
 interface Slide {
@@ -60,7 +60,7 @@ type Fields = NonNullable<ReturnType<typeof winogradFields>>
 /** A convolution: of x by the kernel, or of dy by the kernel turned round. */
 export function winogradResult(
   fields: Fields & { readonly where: string; readonly turned: boolean },
-  { source, kernel, bias, tail, output }: { source: Value; kernel: Value; bias?: Value; tail?: Tail; output: Value },
+  { source, kernel, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
   const operation = context.operation({
@@ -78,7 +78,7 @@ export function winogradResult(
 /** The gradient of the kernel, and of the bias where that is asked for. */
 export function winogradGradient(
   fields: Fields & { readonly where: string },
-  { x, dy, output, bias }: { x: Value; dy: Value; output: Value; bias: Value | undefined },
+  { x, dy, output, bias }: KernelGradient,
   context: Context,
 ): readonly NativeStage[] {
   const operation = context.operation({ ...fields, of: 'kernel', bias: bias !== undefined })

@@ -1,0 +1,57 @@
+/** The gradient of a first layer's kernel, over pictures of one channel or three (native/src/few-channels.cc). */
+import type { KernelStep, Value } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
+import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
+import { convolutionAxes } from '../../../ops/convolution.ts'
+import type { Description } from '../addon.ts'
+import type { Context, NativeStage } from './context.ts'
+import { scratch, stage } from './context.ts'
+import type { KernelGradient } from './plane.ts'
+import { planeFields, where } from './plane.ts'
+import { fieldsOf as poolingFields } from './pooling.ts'
+
+/** Columns of the window times channels for which the addon has a loop of its own. */
+export const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
+
+/** The fields of the addon's operation, or undefined where it has no loop. */
+export function fewChannelsFields(
+  x: Value,
+  dy: Value,
+  attrs: ConvolutionAttrs & { readonly kernelShape: Shape },
+): Description | undefined {
+  const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const channels = x.shape[x.shape.length - 1]
+  const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every((a) => a.dilation === 1 && a.before < a.window)
+  if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
+  return {
+    ...planeFields('fewChannelsGradient', where('convolutionKernelGradient', x.shape, dy.shape), x, dy, axes),
+    strides: axes.map((a) => a.stride),
+    dtype: x.dtype,
+  }
+}
+
+/** The gradient of the kernel, and of the bias where that is asked for. */
+export function fewChannelsGradient(
+  fields: Description,
+  { x, dy, output, bias }: KernelGradient,
+  context: Context,
+): readonly NativeStage[] {
+  const from = context.unpooled(dy)
+  const pooled = from && {
+    pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.places.isGated },
+  }
+  const operation = context.operation({ ...fields, bias: bias !== undefined, ...pooled })
+  const parts = scratch(operation.operandBytes[operation.operandBytes.length - 1])
+  const flow = from ? [from.places.places, from.dy] : [dy]
+  const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
+  return [stage(operation, [...[x, ...flow].map((reads) => ({ reads })), ...results])]
+}
+
+/** Can the gradient of a kernel make the gradient of a maxPool behind the convolution for itself? */
+export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boolean {
+  const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
+  return (
+    isOne &&
+    fewChannelsFields(x, dy, attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape }) !== undefined
+  )
+}

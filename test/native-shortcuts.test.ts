@@ -1,0 +1,90 @@
+/** What the native engine computes otherwise than step by step, beside cases where it must not: against the reference engine. */
+import assert from 'node:assert/strict'
+import { after, suite, test } from 'node:test'
+import { compile } from '../src/compile/program.ts'
+import { State } from '../src/compile/state.ts'
+import { nativeEngine } from '../src/engines/native/engine.ts'
+import { referenceEngine } from '../src/engines/reference/engine.ts'
+import type { Node } from '../src/graph/node.ts'
+import { input } from '../src/graph/node.ts'
+import { sizeOf } from '../src/graph/shape.ts'
+import { convolution } from '../src/ops/convolution.ts'
+import { add, greaterEqual, mul, relu, sub, toFloat } from '../src/ops/elementwise.ts'
+import { gradients } from '../src/ops/gradient.ts'
+import { maxPool } from '../src/ops/pooling.ts'
+import { sum } from '../src/ops/reduction.ts'
+import { randomUniform } from '../src/ops/sampling.ts'
+import { available } from './require.ts'
+import { assertClose, evaluate, ladder, weighted } from './tensors.ts'
+
+const { skip } = available('native')
+
+const shape = [40, 12, 12, 8]
+const x = input('x', shape)
+const key = input('key', [4], 'int32')
+const kernel = input('kernel', [3, 3, 1, 8])
+const picture = input('picture', [40, 12, 12, 1])
+const columns = { axes: [0, 1, 2] }
+const uniform = randomUniform(key, { shape, stream: 5 })
+const reaches = (bound: number): Node => toFloat(greaterEqual(uniform, bound))
+
+/** A layer with a pooling behind it: the pooled, and the gradients of the layer's result and of the kernel. */
+function layer() {
+  const made = convolution(picture, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' })
+  const lit = relu(made)
+  const pooled = maxPool(lit, { window: [2, 2], strides: [2, 2], padding: 'valid' })
+  const [dmade, dlit, dkernel] = gradients(weighted(pooled), [made, lit, kernel])
+  return { pooled, dmade, dlit, dkernel }
+}
+const { pooled, dmade, dlit, dkernel } = layer()
+const first = sum(x, columns)
+const second = sum(mul(x, sub(x, 0.25)), columns)
+
+/** Outputs, and what must, or must not, be among the names of what ran. */
+const rows: Readonly<
+  Record<string, { readonly outputs: Readonly<Record<string, Node>>; readonly runs?: RegExp; readonly not?: RegExp }>
+> = {
+  'a mask alone': { outputs: { y: mul(x, reaches(0.25)) } },
+  'a mask, and its numbers': { outputs: { y: mul(x, reaches(0.25)), uniform } },
+  'two masks of the same numbers': { outputs: { y: mul(x, reaches(0.25)), z: add(x, reaches(0.5)) } },
+  'a mask, and numbers in a sum': { outputs: { y: mul(x, reaches(0.25)), z: sum(mul(uniform, x), columns) } },
+  'a kernel and its pooling': { outputs: { pooled, dkernel }, not: /maxPoolGradient/ },
+  'a kernel, its pooling, and what flows between': { outputs: { pooled, dkernel, dmade }, runs: /maxPoolGradient/ },
+  'a kernel, its pooling, and what flows before the relu': {
+    outputs: { dkernel, dlit, dmade },
+    runs: /maxPoolGradient/,
+  },
+  'two sums in one loop': { outputs: { first, second } },
+  'two sums, the second of what the first gave': { outputs: { first, z: sum(mul(x, sub(x, first)), columns) } },
+}
+
+suite('native: shortcuts', { skip }, () => {
+  const engine = nativeEngine({ threads: 2 })
+  const truth = referenceEngine()
+  after(async () => {
+    await engine.close()
+    await truth.close()
+  })
+  const values = {
+    x: ladder(sizeOf(shape), 1, [-1, 1.2]),
+    key: Int32Array.of(7, 0, 3, 0),
+    kernel: ladder(72, 2, [-0.5, 0.6]),
+    picture: ladder(sizeOf(picture.shape), 3, [-1, 1]),
+  }
+  for (const [title, { outputs, runs = /./, not = /^$/ }] of Object.entries(rows)) {
+    test(title, async () => {
+      const state = new State(engine)
+      const program = compile(state, { outputs })
+      const asked = Object.fromEntries(Object.keys(program.inputs).map((name) => [name, values[name as 'x']]))
+      await program.profile()
+      const got = await program.run(asked)
+      const names = ((await program.profile()) ?? []).map(({ name }) => name).join('\n')
+      assert.match(names, runs)
+      assert.doesNotMatch(names, not)
+      const wanted = await evaluate(truth, { outputs }, asked)
+      for (const name of Object.keys(wanted)) assertClose(got[name], wanted[name], 2e-6, name)
+      program.close()
+      state.close()
+    })
+  }
+})
