@@ -30,7 +30,7 @@ const lines = rows.flatMap(({ workload, precision, fovea, peer, ratio }, i) => {
   return [
     text(left - 12, y + bar + 5, `${workload}, ${words[precision]}`, 'text-anchor="end"'),
     rectangle(y, fovea.imagesPerSecond, colors.ours),
-    text(left + fovea.imagesPerSecond * scale + 8, y + 13, `${number(fovea.imagesPerSecond)}   ${ratio.toFixed(2)} x`),
+    text(left + fovea.imagesPerSecond * scale + 8, y + 13, `${number(fovea.imagesPerSecond)} (${ratio.toFixed(2)} x)`),
     rectangle(y + bar + 2, peer.imagesPerSecond, colors.theirs),
     text(left + peer.imagesPerSecond * scale + 8, y + bar + 15, number(peer.imagesPerSecond)),
   ]
