@@ -143,7 +143,8 @@ test('features: what any layers give, by the weights that the model has now', as
   await net.fit(train, learn)
   const now = (await part.predict(pixels)).outputs
   assert.notDeepEqual(now['max_pooling2d'].data, first['max_pooling2d'].data)
-  assert.throws(() => net.features('pool'), failure('E_MODEL', "no layer 'pool'", 'the layers are'))
+  assert.throws(() => net.features('pool'), failure('E_MODEL', "no layer 'pool'", "did you mean 'max_pooling2d'?"))
+  assert.throws(() => net.features('head'), failure('E_MODEL', "no layer 'head'", 'the layers are'))
 })
 
 test('a new head on a trained base: layers shared, weights taken over, the base frozen', async () => {
