@@ -1,11 +1,10 @@
 /**
- * npm run bench [-- --json] [--rounds n] [--threads n] [--workload name] [--mode train|infer] [--engine name] [--precision p]:
- * images per second of our engines, and the share of what each could do at most. With `--peers` everybody else in turns
- * with them, in the same run; then the times from the start of a process to its first step, and epochs of MNIST from
- * files. `--peer name` takes some peers alone, `--part speed` (starts, epochs) some of the measurements. Machines are
- * shared and drift: medians over rounds, and rounds in which others had the processors count only when there are no quiet ones.
+ * npm run bench: images per second of our engines, and the share of what each could do at most; beside everybody else in the
+ * same run, where that is asked for (USAGE). Machines are shared and drift: medians over rounds, and rounds in which others
+ * had the processors count only when there are no quiet ones.
  */
 import { availableParallelism } from 'node:os'
+import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { EngineName } from '../src/engines/index.ts'
 import { engineNames, engines } from '../src/engines/index.ts'
@@ -20,27 +19,54 @@ import { machineWith, precisions, reportOf } from './report.ts'
 import { epochs, starts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    peers: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    workload: { type: 'string', multiple: true, default: Object.keys(workloads) },
-    mode: { type: 'string', multiple: true, default: ['train', 'infer'] },
-    engine: { type: 'string', multiple: true, default: bestEngine() },
-    precision: { type: 'string', multiple: true },
-    peer: { type: 'string', multiple: true },
-    part: { type: 'string', multiple: true },
-  },
+const PARTS = ['speed', 'starts', 'epochs']
+const USAGE = `usage: npm run bench [-- options]; options of names may be given several times
+  --engine <name>     ${engineNames.join(', ')}; the best one here when absent
+  --workload <name>   ${Object.keys(workloads).join(', ')}; all when absent
+  --mode <mode>       train, infer; both when absent
+  --precision <name>  ${precisions.join(', ')}
+  --rounds <n>        turns of everybody, 7 when absent
+  --threads <n>       all processors when absent
+  --peers             beside all others: ${Object.keys(peers).join(', ')}
+  --peer <name>       beside some
+  --part <name>       ${PARTS.join(', ')}: images a second, from a start to the first step, epochs of MNIST from its files
+  --json              one JSON object on stdout`
+if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
+  console.log(USAGE)
+  process.exit(0)
+}
+
+function refuse(what: string): never {
+  console.error(`bench: ${what}`)
+  process.exit(2)
+}
+
+function flagsOf<T extends ParseArgsOptionsConfig>(options: T) {
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    return refuse(`${(error as Error).message}\n${USAGE}`)
+  }
+}
+
+const flags = flagsOf({
+  json: { type: 'boolean', default: false },
+  peers: { type: 'boolean', default: false },
+  rounds: { type: 'string', default: '7' },
+  threads: { type: 'string', default: String(availableParallelism()) },
+  workload: { type: 'string', multiple: true, default: Object.keys(workloads) },
+  mode: { type: 'string', multiple: true, default: ['train', 'infer'] },
+  engine: { type: 'string', multiple: true, default: bestEngine() },
+  precision: { type: 'string', multiple: true },
+  peer: { type: 'string', multiple: true },
+  part: { type: 'string', multiple: true },
 })
 const withPeers = flags.peers || flags.peer !== undefined
 const threads = Number(flags.threads)
 const rounds = Number(flags.rounds)
 for (const [flag, value] of Object.entries({ rounds, threads })) {
   if (Number.isInteger(value) && value >= 1) continue
-  console.error(`bench: --${flag} ${flags[flag as 'rounds']}: expected an integer from 1 on`)
-  process.exit(2)
+  refuse(`--${flag} ${flags[flag as 'rounds']}: expected an integer from 1 on`)
 }
 const chosen = {
   workload: oneOf('workload', Object.keys(workloads), flags.workload),
@@ -48,11 +74,7 @@ const chosen = {
   engine: oneOf('engine', engineNames, flags.engine) as EngineName[],
   precision: oneOf('precision', precisions, flags.precision ?? (withPeers ? precisions : ['float32'])) as Precision[],
   peer: oneOf('peer', Object.keys(peers), flags.peer ?? (withPeers ? Object.keys(peers) : [])),
-  part: oneOf(
-    'part',
-    ['speed', 'starts', 'epochs'],
-    flags.part ?? (withPeers ? ['speed', 'starts', 'epochs'] : ['speed']),
-  ),
+  part: oneOf('part', PARTS, flags.part ?? (withPeers ? PARTS : ['speed'])),
 }
 
 function bestEngine(): EngineName[] {
@@ -61,9 +83,7 @@ function bestEngine(): EngineName[] {
 
 function oneOf(flag: string, words: readonly string[], given: readonly string[]): string[] {
   const wrong = given.find((word) => !words.includes(word))
-  if (wrong === undefined) return [...given]
-  console.error(`bench: --${flag} ${wrong}: expected ${words.join(', ')}`)
-  process.exit(2)
+  return wrong === undefined ? [...given] : refuse(`--${flag} ${wrong}: expected ${words.join(', ')}`)
 }
 
 const log = (line: string): void => console.error(line)

@@ -62,7 +62,7 @@ export const addonPath = (variant = 'release') => join(variants[variant].folder,
 /** Whether what was built last, or failed to, is of the sources as they are: as a rule by their dates alone. */
 export function isCurrent(variant = 'release') {
   const known = recorded(variant)
-  if (known.failed === undefined ? !existsSync(addonPath(variant)) : known.settings !== settings) return false
+  if (known.failed === undefined ? !isWhole(variant, known) : known.settings !== settings) return false
   const dates = datesNow()
   if (known.dates === dates) return true
   if (known.content !== contentNow()) return false
@@ -86,7 +86,7 @@ export async function ensureBuilt({ onStart = () => {} } = {}) {
 }
 
 /** Compiles what has changed, and links; resolves to whether there was anything to do. */
-export async function build(variant = 'release') {
+export async function build(variant = 'release', onStart = () => {}) {
   const { folder, flags } = variants[variant]
   const now = { dates: datesNow(), content: contentNow(), settings }
   const { print, includes, missing } = await findTools()
@@ -98,11 +98,13 @@ export async function build(variant = 'release') {
   const units = unitsOf([...common, ...flags, ...includes, ...ownFlags], print)
   const objects = units.map(({ object }) => join(folder, object))
   const link = digest(...objects)
-  if (recorded(variant).link === link && existsSync(addonPath(variant))) {
-    record(variant, { ...now, link })
+  const known = recorded(variant)
+  if (known.link === link && isWhole(variant, known)) {
+    record(variant, { ...known, ...now })
     return false
   }
   discard(variant)
+  onStart()
   try {
     const waiting = units.filter(({ object }) => !existsSync(join(folder, object)))
     const compile = async () => {
@@ -117,9 +119,13 @@ export async function build(variant = 'release') {
   }
   for (const name of readdirSync(folder))
     if (isLeftOver(name) && !objects.includes(join(folder, name))) drop(join(folder, name))
-  record(variant, { ...now, link })
+  record(variant, { ...now, link, bytes: sizeOf(addonPath(variant)) })
   return true
 }
+
+/** The linker's file as it left it: a shorter one would end the process that loads it (SIGBUS). */
+const isWhole = (variant, { bytes }) => bytes !== undefined && sizeOf(addonPath(variant)) === bytes
+const sizeOf = (path) => statSync(path, { throwIfNoEntry: false })?.size
 
 /** What is to be compiled: an object's name tells all that went into it. */
 function unitsOf(args, print) {
@@ -213,7 +219,7 @@ const drop = (path) => rmSync(path, { force: true })
 
 async function main(variant) {
   const start = performance.now()
-  const done = await build(variant)
+  const done = await build(variant, () => console.error('native engine: compiling, half a minute or more'))
   const took = done ? `built in ${((performance.now() - start) / 1000).toFixed(1)} s` : 'up to date'
   const path = relative(process.cwd(), addonPath(variant))
   if (variant !== 'release') return `${took}, ${path}` // loads only where the sanitizer was loaded first
@@ -221,9 +227,17 @@ async function main(variant) {
   return `oneDNN ${onednn}, ${isa}, ${by}; ${took}, ${path}`
 }
 
+const USAGE =
+  'usage: npm run native [-- --asan]: compiles native/src with $CXX (g++) and $CXXFLAGS where it has changed'
+
 if (process.argv[1] && realpathSync(process.argv[1]) === own) {
+  const [option, ...more] = process.argv.slice(2)
+  if (more.length > 0 || (option !== undefined && option !== '--asan')) {
+    console.error(USAGE)
+    process.exit(option === '--help' || option === '-h' ? 0 : 2)
+  }
   try {
-    console.error(`native engine: ${await main(process.argv.includes('--asan') ? 'asan' : 'release')}`)
+    console.error(`native engine: ${await main(option ? 'asan' : 'release')}`)
   } catch (error) {
     if (error.log) console.error(error.log)
     console.error(`native engine: ${error.message}`)

@@ -33,7 +33,7 @@ export async function findTools() {
   const includes = packages.flatMap(({ folder }) => ['-isystem', folder])
   const look = ['-E', '-dM', '-x', 'c++', '-std=c++17', ...ownFlags, ...includes]
   const plain = await run(compiler, [...look, '/dev/null'])
-  if (plain.failed) return { missing: `no C++ compiler (${headline(plain.said)}): ${HOW}` }
+  if (plain.failed) return { missing: await whyNoCompiler(plain) }
   const all = await run(compiler, [...look, '-include', 'dnnl.hpp', '/dev/null'])
   if (all.failed) return { missing: `no headers of oneDNN (${headline(all.said)}): ${HOW}` }
   const [major, minor, patch] = ['MAJOR', 'MINOR', 'PATCH'].map(
@@ -41,9 +41,17 @@ export async function findTools() {
   )
   if (major !== '2')
     return {
-      missing: `oneDNN ${major}.${minor}.${patch} is here, the native engine is written for 2.x (tried with 2.6.3)`,
+      missing: `oneDNN ${major}.${minor}.${patch} is here, the native engine is written for 2.x (tried with 2.6.3): CXXFLAGS='-I<include> -L<lib>' points to one`,
     }
   return { includes, print: digest(all.out, ...packages.map(({ version }) => version)) }
+}
+
+/** Is it the compiler itself, or what the environment wants of it? */
+async function whyNoCompiler({ said }) {
+  if (ownFlags.length > 0 && !(await run(compiler, ['--version'])).failed)
+    return `${compiler} refuses CXXFLAGS='${ownFlags.join(' ')}' (${headline(said)}): unset or mend it`
+  const given = process.env.CXX ? `, which CXX names: unset it, or ${HOW}` : `: ${HOW}`
+  return `no C++ compiler (${headline(said)})${given}`
 }
 
 /** Neither needs the headers of a whole Node: an addon of Node-API runs on every one. */

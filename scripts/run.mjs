@@ -27,7 +27,7 @@ const tasks = {
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],
-  native: () => [{ node: ['native/build.mjs'] }],
+  native: (rest) => [{ node: ['native/build.mjs', ...rest] }],
   'native:asan': (rest) => [
     { title: 'compile with AddressSanitizer', node: ['native/build.mjs', '--asan'] },
     { title: 'tests', node: ['native/asan.mjs', ...tests, ...(rest.length > 0 ? rest : ['test/native*.test.ts'])] },

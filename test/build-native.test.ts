@@ -1,7 +1,7 @@
 /** How the native addon is built: what is compiled again, and what is said where the tools are missing. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { available } from './require.ts'
@@ -80,7 +80,12 @@ describe('without the tools: one line, and the way out', () => {
     [
       'no compiler',
       { CXX: '/nonexistent' },
-      /^native engine: no C\+\+ compiler \(.*nonexistent.*apt-get install g\+\+ libdnnl-dev$/m,
+      /^native engine: no C\+\+ compiler \(.*nonexistent.*CXX names: unset it, or apt-get install g\+\+ libdnnl-dev$/m,
+    ],
+    [
+      'a wrong argument',
+      { CXX: 'g++', CXXFLAGS: '-O2 --wrong' },
+      /^native engine: g\+\+ refuses CXXFLAGS='-O2 --wrong' \(.*--wrong.*\): unset or mend it$/m,
     ],
     [
       'no headers',
@@ -90,7 +95,7 @@ describe('without the tools: one line, and the way out', () => {
     [
       'another oneDNN',
       { CXX: 'g++', CXXFLAGS: `-I${newer}` },
-      /^native engine: oneDNN 3.4.1 is here, the native engine is written for 2.x \(tried with 2.6.3\)$/m,
+      /^native engine: oneDNN 3.4.1 is here, the native engine is written for 2.x \(tried with 2.6.3\): CXXFLAGS=.* points to one$/m,
     ],
   ]
   for (const [name, env, words] of rows)
@@ -114,6 +119,9 @@ test('compiles what has changed, and nothing else', { skip, timeout: 300_000 }, 
   source('words.h', '#define WORDS "second"')
   assert.deepEqual(build().compiled, ['addon.cc'])
   made('second')
+  truncateSync(join(workshop, 'build/fovea.node'), 5000)
+  assert.deepEqual(build().compiled, [])
+  made('second')
   source('sum.vector.cc', 'namespace FOVEA_NAMESPACE { int sum(int a, int b) { return b + a; } }')
   assert.deepEqual(build().compiled, all.slice(1))
   assert.deepEqual(ensured(), { started: false })
@@ -135,6 +143,18 @@ test('compiles what has changed, and nothing else', { skip, timeout: 300_000 }, 
   source('words.h', '#define WORDS "second"')
   assert.deepEqual(ensured(), { started: true })
   made('second')
+})
+
+test('tells what it takes', () => {
+  const rows: [words: string[], status: number][] = [
+    [['--help'], 0],
+    [['--force'], 2],
+    [['--asan', 'more'], 2],
+  ]
+  for (const [words, status] of rows) {
+    const child = node([join(workshop, 'build.mjs'), ...words], {})
+    assert.deepEqual([child.status, child.stderr.match(/^usage: npm run native \[-- --asan\]/)?.length], [status, 1])
+  }
 })
 
 /** What the addon of the workshop says, in a process of its own. */

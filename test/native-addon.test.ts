@@ -96,9 +96,22 @@ describe('why it is not there', () => {
     change(bytes)
     return write(name, bytes)
   }
+  const half = () => {
+    mkdirSync(join(folder, 'half'))
+    const bytes = readFileSync(built)
+    write('half/stamp.json', JSON.stringify({ bytes: bytes.length }))
+    return write('half/fovea.node', bytes.subarray(0, bytes.length / 2))
+  }
   const rows: [name: string, addon: () => string, words: RegExp, needs?: 'built'][] = [
     ['no file', () => join(folder, 'absent.node'), /^nothing at .*absent.node, which FOVEA_NATIVE_ADDON names$/],
-    ['half a file', () => write('half.node', '\x7fELF'), /does not load: .*half.node.*another kind of machine/],
+    ['four bytes', () => write('four.node', '\x7fELF'), /does not load: .*four.node: file too short \(it is damaged\)/],
+    // loading it would end the process
+    [
+      'half a file',
+      () => half(),
+      /half\/fovea.node is damaged: \d+ bytes of \d+; npm run native builds it again$/,
+      'built',
+    ],
     ['a text', () => write('text.node', 'x'.repeat(9999)), /does not load: .*another kind of machine/],
     [
       'another processor',

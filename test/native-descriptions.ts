@@ -50,9 +50,11 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'gradient for the input': { ...convolution, ...full, of: 'input' },
   'gradient for the input, turned': { ...convolution, ...half, of: 'input', turned: true, x: [2, 5, 6, 7], y: [2, 3, 6, 7], kernel: [1, 3, 5, 3, 3], tail: gated }, // biome-ignore format: a row
   'gradient for the kernel': { ...convolution, ...full, of: 'kernel', bias: true },
+  'convolution of few channels': { kind: 'fewChannels', ...few, filters: 19, bias: true, tail: expressionFields([9, 8, 9, 19], [float(9, 8, 9, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
   'gradient for the kernel, few channels': { kind: 'fewChannelsGradient', ...few, dtype: 'float32', bias: true },
   'gradient for the kernel, few channels, of a pooling': { kind: 'fewChannelsGradient', ...few, dtype: 'bfloat16', bias: false, pooled: { images: 9, channels: 6, input: [1, 8, 9], output: [1, 4, 4], window: [1, 2, 2], strides: [1, 2, 2], before: [0, 0, 0], gated: true } }, // biome-ignore format: a row
-  'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, bias: true, turned: false, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
+  'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
+  'a kernel at the points of Winograd': { kind: 'winogradKernel', channels: 17, filters: 19, window: 5, turned: true },
   'gradient for the kernel by Winograd': {
     kind: 'winograd',
     of: 'kernel',
@@ -66,6 +68,8 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'gradient for the kernel by tiles': { kind: 'tiledGradient', ...tiled, bias: true },
   matmul: { ...matmul, ...full, bias: true, packs: false },
   'matmul, transposed': { ...matmul, ...half, transposeA: true, transposeB: true, packs: true },
+  'one row': { kind: 'oneRow', k: 9, n: 70, bias: true, tail: expressionFields([1, 70], [float(1, 70)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
+  'weights for one row': { kind: 'rowWeights', k: 9, n: 70 },
   maxPool: pooling('maxPool', 'float32'),
   'maxPool gradient': pooling('maxPoolGradient', 'bfloat16'),
   'maxPool with places': { ...pooling('maxPool', 'bfloat16'), places: true },

@@ -6,12 +6,14 @@ import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
-import { input } from '../src/graph/node.ts'
+import type { Node } from '../src/graph/node.ts'
+import { input, variable } from '../src/graph/node.ts'
 import type { Padding, Shape } from '../src/graph/shape.ts'
 import { sizeOf } from '../src/graph/shape.ts'
 import { convolution } from '../src/ops/convolution.ts'
 import { add, relu } from '../src/ops/elementwise.ts'
 import { gradients } from '../src/ops/gradient.ts'
+import { matmul } from '../src/ops/matmul.ts'
 import { maxPool } from '../src/ops/pooling.ts'
 import { theAddon } from './native-descriptions.ts'
 import { available } from './require.ts'
@@ -59,7 +61,12 @@ const first: readonly Row[] = [
   { x: [11, 28, 28, 1], kernel: [5, 5, 1, 20], padding: 'same', pool: 2 },
   { x: [9, 17, 19, 3], kernel: [3, 3, 3, 16], padding: 'valid', pool: 2 },
   { x: [9, 17, 19, 3], kernel: [3, 3, 3, 6], padding: 'same', pool: 3 },
+  { x: [2, 97, 80, 3], kernel: [3, 5, 3, 40], padding: lopsided, strides: [2, 1] }, // more than a band of a picture
+  { x: [3, 9, 7, 1], kernel: [7, 7, 1, 33], padding: 'valid', bias: false }, // fewer columns than at once
 ]
+
+const image = (x: Node, kernel: Node): Node =>
+  convolution(x, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' })
 
 /** A convolution with all that is usual around it, and the gradients of everything. */
 function goalsOf({ x: shape, kernel: kernelShape, padding, strides = [1, 1], pool, bias: hasBias = true }: Row) {
@@ -76,6 +83,46 @@ const valuesOf = ({ x, kernel, bias }: Row) => ({
   x: ladder(sizeOf(x), 1, [-1, 1.2]),
   kernel: ladder(sizeOf(kernel), 2, [-0.5, 0.6]),
   ...(bias === false ? {} : { bias: ladder(kernel[kernel.length - 1], 3, [-0.3, 0.3]) }),
+})
+
+/** Weights that stay, as for predictions: what is made of them once, and what must then be made anew. */
+const settled = {
+  'one row': { x: [1, 67], weights: [67, 500], kernel: 'one row', y: matmul },
+  'one row, fewer columns than at once': { x: [1, 300], weights: [300, 10], kernel: 'one row', y: matmul },
+  'one picture, 3 x 3': { x: [1, 16, 15, 17], weights: [3, 3, 17, 33], kernel: 'winograd', y: image },
+  'one picture, 5 x 5': { x: [1, 10, 10, 20], weights: [5, 5, 20, 50], kernel: 'winograd', y: image },
+} as const
+
+suite('native: weights that stay', { skip }, () => {
+  const engine = nativeEngine({ threads: 2 })
+  const truth = referenceEngine()
+  after(async () => {
+    await engine.close()
+    await truth.close()
+  })
+  for (const [title, { x: shape, weights: weightShape, kernel, y }] of Object.entries(settled)) {
+    test(title, async () => {
+      const [filters] = weightShape.slice(-1)
+      const [x, bias] = [input('x', shape), input('bias', [filters])]
+      const result = (weights: Node) => ({ outputs: { y: relu(add(y(x, weights), bias)) } })
+      const state = new State(engine)
+      const first = ladder(sizeOf(weightShape), 1, [-0.5, 0.6])
+      await state.add('weights', { shape: weightShape, dtype: 'float32' }, () => first)
+      const program = compile(state, result(variable('weights', weightShape)))
+      const given = { x: ladder(sizeOf(shape), 2, [-1, 1.2]), bias: ladder(filters, 3, [-0.3, 0.3]) }
+      await program.profile()
+      for (const weights of [first, ladder(sizeOf(weightShape), 4, [-0.6, 0.5])]) {
+        await state.write('weights', weights)
+        const wanted = await evaluate(truth, result(input('weights', weightShape)), { ...given, weights })
+        const got = await program.run(given)
+        assertClose(got['y'], wanted['y'], 2e-6, 'y')
+        for (let run = 0; run < 3; run++) assert.deepEqual((await program.run(given))['y'], got['y']) // whichever way round
+      }
+      assert.ok((await program.profile())?.some((stage) => stage.kernel === kernel))
+      program.close()
+      state.close()
+    })
+  }
 })
 
 suite("native: products of the addon's own", { skip }, () => {

@@ -60,6 +60,13 @@ export const wrongOperations: Readonly<
     [{ y: [2, 3, 3, 4], strides: [2, 2], tail: undefined }, 'E_BUG', 'turned: '],
     [{ before: [5, 1], after: [5, 1], y: [2, 3, 14, 7], tail: undefined }, 'E_BUG', 'turned: '],
   ],
+  'convolution of few channels': [
+    [{ channels: 17 }, 'E_BUG', 'channels'],
+    [{ filters: 15 }, 'E_BUG', 'filters'],
+    [{ before: [40, 1] }, 'E_BUG', 'before'],
+    [{ images: far }, 'E_LIMIT', 'too large'],
+    [{ tail: tailOver(9, 8, 9, 11) }, 'E_BUG', 'tail'],
+  ],
   'gradient for the kernel, few channels': [
     [{ channels: 17 }, 'E_BUG', 'channels'],
     [{ window: [3, 4] }, 'E_BUG', 'window'],
@@ -93,6 +100,20 @@ export const wrongOperations: Readonly<
     [{ before: [-1, 1] }, 'E_BUG', 'before'],
     [{ images: far }, 'E_LIMIT', 'too large'],
     [{ tail: tailOver(3, 9, 19, 11) }, 'E_BUG', 'tail'],
+  ],
+  'a kernel at the points of Winograd': [
+    [{ channels: 15 }, 'E_BUG', 'channels'],
+    [{ window: 4 }, 'E_BUG', 'window'],
+    [{ channels: 2 ** 21 }, 'E_BUG', 'channels'],
+  ],
+  'one row': [
+    [{ k: 0 }, 'E_BUG', "'k'"],
+    [{ k: far, n: far }, 'E_LIMIT', 'too large'],
+    [{ tail: tailOver(1, 71) }, 'E_BUG', 'tail'],
+  ],
+  'weights for one row': [
+    [{ n: 1.5 }, 'E_BUG', "'n'"],
+    [{ k: far, n: 33 }, 'E_LIMIT', 'too large'],
   ],
   'convolution by tiles': [
     [{ channels: 0 }, 'E_BUG', 'channels'],

@@ -8,6 +8,7 @@
 #include "expression.hpp"
 #include "few-channels.hpp"
 #include "handle.hpp"
+#include "one-row.hpp"
 #include "onednn.hpp"
 #include "pooling.hpp"
 #include "simple.hpp"
@@ -42,8 +43,12 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "elementwise") return makeElementwise(fields);
   if (kind == "sum") return makeSum(fields);
   if (kind == "pooling") return makePooling(fields);
+  if (kind == "fewChannels") return makeFewChannels(fields);
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
   if (kind == "winograd") return makeWinograd(fields);
+  if (kind == "winogradKernel") return makeWinogradKernel(fields);
+  if (kind == "oneRow") return makeOneRow(fields);
+  if (kind == "rowWeights") return makeRowWeights(fields);
   if (kind == "tiledGradient") return makeTiledGradient(fields);
   if (kind == "tiledConvolution") return makeTiledConvolution(fields);
   if (kind == "tiledKernel") return makeTiledKernel(fields);

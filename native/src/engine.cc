@@ -170,6 +170,7 @@ void Engine::finish() {
 }
 
 void Engine::queue(std::function<void()> job) {
+  asker_ = sched_getcpu();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     jobs_.push_back({std::move(job), false});
@@ -199,16 +200,23 @@ void Engine::stop() {
   wake_.notify_one();
 }
 
+/// The processors that the process may use, where they are as many as the engine's threads.
+static std::vector<int> processorsFor(int threads) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) != threads) return {};
+  std::vector<int> processors;
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+  return processors;
+}
+
 /// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
 /// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long). libgomp
 /// ends threads when a kernel asks for fewer, and those that it starts again begin where the first one may run: with three or
 /// more of them the first is left free, or they would all stand on its processor.
-static void pinThreads(int threads) {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) != threads) return;
-  std::vector<int> processors;
-  for (int i = 0; i < CPU_SETSIZE; i++)
-    if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+static void pinThreads(const std::vector<int> &processors) {
+  const int threads = int(processors.size());
+  if (threads == 0) return;
 #pragma omp parallel num_threads(threads)
   if (const int thread = omp_get_thread_num(); thread > 0 || threads == 2) {
     cpu_set_t own;
@@ -218,9 +226,21 @@ static void pinThreads(int threads) {
   }
 }
 
+/// Of two threads the one that takes questions stands on the processor from which they come: it lets go of it between them, the
+/// other looks for work there without a break. One picture of LeNet takes 0.16 ms then, else 0.25, of mnistCnn 0.34 and 0.47.
+void Engine::stayBeside(int processor) {
+  if (processors_.size() != 2) return;
+  elsewhere_ = processor == processors_[1] ? elsewhere_ + 1 : 0;
+  if (elsewhere_ < 16) return;
+  std::swap(processors_[0], processors_[1]);
+  pinThreads(processors_);
+  elsewhere_ = 0;
+}
+
 void Engine::work() {
   setThreads(threads);
-  pinThreads(threads);
+  processors_ = processorsFor(threads);
+  pinThreads(processors_);
   team_.threads = threads;
   workUntilStopped();
   end();
@@ -255,6 +275,7 @@ void Engine::workUntilStopped() {
       jobs_.pop_front();
       waiting_--;
     }
+    stayBeside(asker_);
     job();
   }
 }

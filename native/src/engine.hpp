@@ -116,12 +116,16 @@ class Engine {
   };
   std::deque<Job> jobs_;
   std::atomic<int64_t> waiting_{0};
+  std::atomic<int> asker_{-1};   // the processor from which something was queued last
+  std::vector<int> processors_;  // of each thread, where there is one for each
+  int elsewhere_ = 0;            // jobs in a row that came from the other thread's processor
   bool isStopped_ = false, hasEnded_ = false;
   std::unique_ptr<Bytes> arena_;
   std::vector<std::unique_ptr<Bytes>> scratch_;
   Team team_;
   std::thread thread_;
   void work();
+  void stayBeside(int processor);
   void workUntilStopped();
   void end();
   void prepare(Program &program);

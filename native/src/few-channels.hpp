@@ -4,7 +4,9 @@
 
 namespace fovea {
 
-/// The gradient of a kernel over pictures of one channel or three, for which oneDNN's blocks of 16 channels are mostly empty.
+/// A convolution over pictures of one channel or three, for which oneDNN's blocks of 16 channels are mostly empty, and the
+/// gradient of its kernel.
+std::shared_ptr<Operation> makeFewChannels(const Fields &fields);
 std::shared_ptr<Operation> makeFewChannelsGradient(const Fields &fields);
 
 }  // namespace fovea

@@ -215,7 +215,7 @@ static bool withTaps(int64_t taps, Body body) {
 }
 
 template <typename T>
-static bool fewChannels(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
+static bool fewChannelsGradientOf(const FewChannels &g, const float *x, const T *dy, float *sums, float *biases) {
   return withTaps(g.taps, [&](auto taps) { fewChannelsOf<T, decltype(taps)::COUNT>(g, x, dy, sums, biases); });
 }
 static bool hasFewChannels(int64_t taps) {
@@ -223,8 +223,81 @@ static bool hasFewChannels(int64_t taps) {
 }
 static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums,
                                 float *biases) {
-  return isBfloat16 ? fewChannels(g, x, static_cast<const uint16_t *>(dy), sums, biases)
-                    : fewChannels(g, x, static_cast<const float *>(dy), sums, biases);
+  return isBfloat16 ? fewChannelsGradientOf(g, x, static_cast<const uint16_t *>(dy), sums, biases)
+                    : fewChannelsGradientOf(g, x, static_cast<const float *>(dy), sums, biases);
+}
+
+/// Four sums of every column, since the one after the other would wait for it.
+static void rowBlock(const float *x, const float *weights, int64_t k, float *y) {
+  constexpr int VECTORS = ROW_COLUMNS / 16, SUMS = 4;
+  Lanes total[SUMS][VECTORS] = {}, row;
+  int64_t at = 0;
+  for (; at + SUMS <= k; at += SUMS)
+    for (int s = 0; s < SUMS; s++)
+      for (int v = 0; v < VECTORS; v++) {
+        loadLanes(row, weights + (at + s) * ROW_COLUMNS + 16 * v);
+        total[s][v] += x[at + s] * row;
+      }
+  for (; at < k; at++)
+    for (int v = 0; v < VECTORS; v++) {
+      loadLanes(row, weights + at * ROW_COLUMNS + 16 * v);
+      total[0][v] += x[at] * row;
+    }
+  for (int v = 0; v < VECTORS; v++) {
+    const Lanes sum = (total[0][v] + total[1][v]) + (total[2][v] + total[3][v]);
+    __builtin_memcpy(y + 16 * v, &sum, 64);
+  }
+}
+
+#if defined(__AVX512F__)
+constexpr int PLACES = 8;  // whose results stay in registers, with two vectors of filters each
+#else
+constexpr int PLACES = 2;
+#endif
+
+/// P places along a row, V vectors of filters that begin at `begins`.
+template <int P, int V>
+static inline void fewChannelsPlaces(const FewChannels &g, const float *x, const float *kernel, const float *bias, const int64_t *begins,
+                                     float *y) {
+  Lanes total[P][V] = {};
+  for (int64_t top = 0; top < g.height; top++, x += g.inputRow)
+    for (int64_t k = 0; k < g.taps; k++, kernel += g.filters) {
+      Lanes row[V];
+      for (int v = 0; v < V; v++) loadLanes(row[v], kernel + begins[v]);
+      for (int p = 0; p < P; p++)
+        for (int v = 0; v < V; v++) total[p][v] += x[p * g.columnStride + k] * row[v];
+    }
+  for (int v = 0; v < V; v++) {
+    Lanes add = {};
+    if (bias) loadLanes(add, bias + begins[v]);
+#pragma GCC unroll 8
+    for (int p = 0; p < P; p++) {
+      const Lanes sum = total[p][v] + add;
+      __builtin_memcpy(y + p * g.filters + begins[v], &sum, 64);
+    }
+  }
+}
+
+/// The last places and the last filters may be some of those before as well: the same numbers once more.
+template <int V>
+static void fewChannelsFilters(const FewChannels &g, const float *x, const float *kernel, const float *bias, const int64_t *begins, float *y) {
+  for (int64_t row = 0; row < g.rows; row++, x += g.rowStride, y += g.columns * g.filters)
+    for (int64_t column = 0; column < g.columns; column += g.columns < PLACES ? 1 : PLACES) {
+      const int64_t at = g.columns < PLACES || column + PLACES <= g.columns ? column : g.columns - PLACES;
+      const float *from = x + at * g.columnStride;
+      float *to = y + at * g.filters;
+      if (g.columns < PLACES) fewChannelsPlaces<1, V>(g, from, kernel, bias, begins, to);
+      else fewChannelsPlaces<PLACES, V>(g, from, kernel, bias, begins, to);
+    }
+}
+static void fewChannels(const FewChannels &g, const float *x, const float *kernel, const float *bias, float *y) {
+  const int64_t vectors = g.padded / 16;
+  for (int64_t v = 0; v < vectors; v += 2) {
+    const auto beginOf = [&](int64_t vector) { return vector * 16 + 16 <= g.filters ? vector * 16 : g.filters - 16; };
+    const int64_t begins[2] = {beginOf(v), beginOf(v + 1 < vectors ? v + 1 : v)};
+    if (v + 1 < vectors) fewChannelsFilters<2>(g, x, kernel, bias, begins, y);
+    else fewChannelsFilters<1>(g, x, kernel, bias, begins, y);
+  }
 }
 
 constexpr int BLOCKS = 64;  // of Philox at a time: 256 elements
@@ -288,8 +361,8 @@ static void normal(const RandomKey &key, uint64_t first, float *y, int64_t n) {
 
 extern const VectorLoops table;
 const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, bfloat16FromRelu, bfloat16FromGated, reluBfloat16, gateBfloat16, stream,
-                           accumulate, reach,     total,              gatherFloats,    gatherBfloat16,  softmaxRow,
-                           fewChannelsGradient, hasFewChannels, uniform,        normal};
+                           accumulate, reach,     total, rowBlock,      gatherFloats,    gatherBfloat16,  softmaxRow,
+                           fewChannels, fewChannelsGradient, hasFewChannels, uniform,        normal};
 
 }  // namespace FOVEA_NAMESPACE
 }  // namespace fovea

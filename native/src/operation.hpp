@@ -79,6 +79,17 @@ using OperationMaker = std::shared_ptr<Operation> (*)(const Fields &);
 /// Work is cut into pieces by its size alone, so that the number of threads never changes a result.
 constexpr int64_t GRAIN = 16384;
 
+/// Calls `body(begin, end)` for the share of [0, total) that each thread has: all of it for one, where `grain` is not reached twice.
+template <typename Body>
+void inShares(const Team &team, int64_t total, int64_t grain, Body body) {
+  if (team.threads == 1 || total < 2 * grain) return body(int64_t(0), total);
+#pragma omp parallel num_threads(team.threads)
+  {
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    body(total * thread / threads, total * (thread + 1) / threads);
+  }
+}
+
 /// Calls `body(begin, end, thread)` for pieces of [0, total) of `grain` each; fewer than `least` are not worth waking anybody.
 template <typename Body>
 void inPieces(const Team &team, int64_t total, int64_t grain, Body body, int64_t least = 2) {

@@ -124,8 +124,8 @@ static void maxPoolOf(const Windows &w, const typename T::Stored *x, typename T:
   });
 }
 
-/// The same for windows of four places, with which of them it was.
-template <typename T>
+/// The same for windows of four places, and which of them it was where that is NOTED.
+template <typename T, bool NOTED>
 static void maxPoolOfFour(const Windows &w, const typename T::Stored *x, typename T::Stored *y, uint8_t *places, int64_t from, int64_t to) {
   eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
     const typename T::Stored *of[4];
@@ -137,12 +137,13 @@ static void maxPoolOfFour(const Windows &w, const typename T::Stored *x, typenam
       for (int k = 1; k < 4; k++) {
         const Floats one = T::load(loadOf<typename T::Vector>(of[k] + start, n));
         const Words stays = (most >= one) | (most != most);
-        which = stays ? which : Words{} + k;
+        if (NOTED) which = stays ? which : Words{} + k;
         most = stays ? most : one;
       }
+      storeOf(y + at + start, T::again(most), n);
+      if (!NOTED) return;
       which |= (most != most) & NOWHERE;
       which |= ~(most > 0.0f) & CLOSED;
-      storeOf(y + at + start, T::again(most), n);
       storeOf(places + at + start, octetsOf(which), n);
     });
   });
@@ -305,7 +306,8 @@ static void maxPoolAs(const Windows &w, const void *x, void *y, uint8_t *places,
   const Stored *source = static_cast<const Stored *>(x);
   Stored *target = static_cast<Stored *>(y);
   bool isFull;
-  if (places && tilesOf(w, isFull) && isFull && w.window[0] * w.window[1] * w.window[2] == 4) return maxPoolOfFour<T>(w, source, target, places, from, to);
+  if (tilesOf(w, isFull) && isFull && w.window[0] * w.window[1] * w.window[2] == 4)
+    return (places ? maxPoolOfFour<T, true> : maxPoolOfFour<T, false>)(w, source, target, places, from, to);
   maxPoolOf<T>(w, source, target, from, to);
   if (places) placesOf<T>(w, source, target, places, from, to);
 }

@@ -17,14 +17,17 @@ struct RandomKey {
   uint32_t seedLow, seedHigh, step, stream;
 };
 
-/// The gradient of a kernel over pictures of few channels; x is one picture in float32 with its border.
+/// A convolution over pictures of few channels, or the gradient of its kernel; x is one picture in float32 with its border.
 struct FewChannels {
-  int64_t rows, columns;          // of dy
+  int64_t rows, columns;          // of the result
   int64_t filters, padded;        // padded to whole vectors of 16
   int64_t height, taps;           // of the kernel: rows, and columns times channels
-  int64_t rowStride, columnStride;  // of x, from one place of dy to the next
+  int64_t rowStride, columnStride;  // of x, from one place of the result to the next
   int64_t inputRow;               // floats of a row of x
 };
+
+/// Columns of a matrix that are multiplied by a row at once.
+constexpr int ROW_COLUMNS = 32;
 
 struct VectorLoops {
   void (*interpret)(const Instruction *code, int64_t count, float *const *values, int64_t n);
@@ -46,10 +49,14 @@ struct VectorLoops {
   void (*reach)(float bound, const float *x, uint8_t *y, int64_t n);
   /// The sum of x in sixteen lanes, these in a fixed order.
   float (*total)(const float *x, int64_t n);
+  /// y [32] = x [k] weights [k, 32]
+  void (*rowBlock)(const float *x, const float *weights, int64_t k, float *y);
   /// y[i] = from[map[i]], 0 where the map says -1.
   void (*gatherFloats)(const float *from, const int32_t *map, float *y, int64_t n);
   void (*gatherBfloat16)(const float *from, const int32_t *map, uint16_t *y, int64_t n);
   void (*softmaxRow)(const float *x, float *y, int64_t n, bool isLogarithm);
+  /// y [rows, columns, filters] of x, which has its border, by the kernel [height, taps, filters]; filters are 16 or more.
+  void (*fewChannels)(const FewChannels &g, const float *x, const float *kernel, const float *bias, float *y);
   /// Adds one picture's part to sums [height, taps, padded] and to biases [padded]; false where `taps` are not provided for.
   bool (*fewChannelsGradient)(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases);
   /// Is there such a loop for so many taps?

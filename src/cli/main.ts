@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The command `fovea`: picks the command, and turns what it throws into a message and an exit code. */
 import { didYouMean, exitCodes, FoveaError } from '../base/errors.ts'
+import { version } from './about.ts'
 import { readCall } from './command.ts'
 import { commands } from './commands/index.ts'
 import { commandHelp, overview } from './help.ts'
 import { type Terminal, terminalOf } from './terminal.ts'
-import { version } from './version.ts'
 
 /** Signal 13: whoever read our output has gone (`fovea ... | head -1`). */
 const BROKEN_PIPE = 128 + 13

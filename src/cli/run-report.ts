@@ -3,6 +3,7 @@ import { logFile } from '../model/callbacks/log-file.ts'
 import type { Callback, EpochRecord, Logs, Progress, History as TrainingHistory } from '../model/history.ts'
 import type { Model } from '../model/model.ts'
 import { sizeText } from '../model/summary.ts'
+import { typed } from './about.ts'
 import { countText, metricText } from './number-text.ts'
 import { plainLines, progressBar } from './progress.ts'
 import type { Terminal } from './terminal.ts'
@@ -75,10 +76,10 @@ function headings(terminal: Terminal): RunReport {
       if (steps === resumedAt) terminal.print('there was nothing left to do; --epochs or --steps asks for more')
       if (ended === 'aborted') {
         terminal.print(`stopped after ${countText(steps)} steps`)
-        terminal.print(`to go on: fovea train --resume ${out}`)
+        terminal.print(`to go on: ${typed} train --resume ${out}`)
       }
       terminal.print(`saved ${model}`)
-      if (ended !== 'aborted') terminal.print(`try it: fovea predict ${out} <pictures>`)
+      if (ended !== 'aborted') terminal.print(`try it: ${typed} predict ${out} <pictures>`)
     },
   }
 }

@@ -134,7 +134,8 @@ async function report(
   const batch = new Tally()
   batch.add(values, indices.length)
   const imagesPerSecond = at.tally.samples / Math.max(seconds, 1e-9)
-  const secondsLeft = (data.length - at.tally.samples) / imagesPerSecond
+  const room = (training.totalSteps - place.step) * training.settings.batchSize
+  const secondsLeft = Math.min(data.length - at.tally.samples, room) / imagesPerSecond
   const logs = { logs: at.tally.means, batchLogs: batch.means }
   training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
   await each(training, (c, control) =>

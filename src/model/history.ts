@@ -40,6 +40,7 @@ export interface Progress {
   readonly step: number
   readonly learningRate: number
   readonly imagesPerSecond: number
+  /** Of this epoch, or until the last step that was asked for. */
   readonly secondsLeft: number
   readonly logs: Logs
   /** Loss and metrics of this batch alone. */

@@ -1,5 +1,5 @@
 /** The native addon as Node loads it: what was built beside the sources or `dist/`, or what FOVEA_NATIVE_ADDON names. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,8 @@ import type { LoadedAddon } from './addon.ts'
 const meanings: readonly [said: RegExp, meaning: string][] = [
   [/libdnnl|libgomp/, 'oneDNN is not installed, or another version of it: apt-get install libdnnl-dev'],
   // of a whole file for another processor Linux says that it is not there
-  [/ELF|file too short|Exec format|\.node: cannot open/, 'it was built for another kind of machine'],
+  [/file too short/, 'it is damaged'],
+  [/ELF|Exec format|\.node: cannot open/, 'it was built for another kind of machine'],
   [/GLIBC|CXXABI|relocating|shared library|cannot open shared object/, 'it was built on another system'],
 ]
 
@@ -24,6 +25,9 @@ export function loadAddon(): LoadedAddon {
   const held = process.env['FOVEA_NATIVE_LOOPS']
   if (held && !loops.includes(held)) return { missing: `FOVEA_NATIVE_LOOPS: expected ${loops.join(', ')}, got ${held}` }
   if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
+  const { bytes } = stampOf(path)
+  if (bytes !== undefined && statSync(path).size !== bytes)
+    return { missing: `${path} is damaged: ${statSync(path).size} bytes of ${bytes}; ${build} builds it again` }
   try {
     return { addon: withShortWaits(() => createRequire(import.meta.url)(path)) }
   } catch (error) {
@@ -52,16 +56,16 @@ function withShortWaits<T>(load: () => T): T {
 function whyAbsent(path: string, build: string, isGiven: boolean): string {
   if (isGiven) return `nothing at ${path}, which FOVEA_NATIVE_ADDON names`
   if (process.platform !== 'linux') return 'built on Linux alone'
-  const failed = lastFailure(dirname(path))
+  const { failed } = stampOf(path)
   if (failed !== undefined) return `does not build: ${failed}; ${build} says more`
   return `not built; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)`
 }
 
-/** What the last build failed with, where there was one. */
-function lastFailure(folder: string): string | undefined {
+/** What the build left beside the addon: how large it is, or what the last build failed with. */
+function stampOf(path: string): { readonly bytes?: number; readonly failed?: string } {
   try {
-    return JSON.parse(readFileSync(join(folder, 'stamp.json'), 'utf8')).failed
+    return JSON.parse(readFileSync(join(dirname(path), 'stamp.json'), 'utf8'))
   } catch {
-    return undefined
+    return {}
   }
 }

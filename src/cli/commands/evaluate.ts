@@ -24,7 +24,11 @@ export const evaluate = defineCommand({
     const { test } = await loadData(options.data, options)
     const logs = await model.evaluate(test, { batchSize: options.batchSize })
     if (options.json) terminal.print(JSON.stringify(logs))
-    else for (const [name, value] of Object.entries(logs)) terminal.print(`${name} ${metricText(value)}`)
+    else {
+      const { name, description } = await model.engine()
+      terminal.print(`engine ${name}: ${description}`)
+      for (const [metric, value] of Object.entries(logs)) terminal.print(`${metric} ${metricText(value)}`)
+    }
     return 0
   },
 })

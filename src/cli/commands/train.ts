@@ -8,6 +8,7 @@ import { fitOptions } from '../../model/fit-options.ts'
 import type { Callback, History } from '../../model/history.ts'
 import type { Model } from '../../model/model.ts'
 import { objectiveOptions } from '../../model/objective.ts'
+import { version } from '../about.ts'
 import type { Call, Command } from '../command.ts'
 import { chosen, defineCommand, readCall } from '../command.ts'
 import { dataOptions, datasetNames, isUnavailable, loadData, reasonOf, refuseForeign } from '../data.ts'
@@ -24,7 +25,6 @@ import {
 import type { DataFacts, RunReport } from '../run-report.ts'
 import { historyReport, jsonReport, textReports } from '../run-report.ts'
 import type { Terminal } from '../terminal.ts'
-import { version } from '../version.ts'
 
 const groups = {
   data: {

@@ -9,7 +9,7 @@ import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
 import type { Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
-import { fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
+import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 import { isTiled, tiledConvolution, tiledGradient } from './tiles.ts'
@@ -42,7 +42,11 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { bias, rest } = splitBias(tail, output)
   const name = where('convolution', x.shape, kernel.shape)
   const axes = convolutionAxes(x.shape, kernel.shape, attrs)
-  const fewer = isFloat(x, output) && winogradFields(forwards(axes, attrs.groups, x.shape, output.shape))
+  const few = fewChannelsFields('fewChannels', x, output, { ...attrs, kernelShape: kernel.shape })
+  if (few && isFloat(x, output) && output.shape[output.shape.length - 1] >= 16)
+    return fewChannels(few, { source: x, kernel, bias, tail: rest, output }, context)
+  const slide = forwards(axes, attrs.groups, x.shape, output.shape)
+  const fewer = isFloat(x, output) && winogradFields(slide, context.isSettled(kernel))
   if (fewer) {
     const fields = { ...fewer, where: name, turned: false }
     return winogradResult(fields, { source: x, kernel, bias, tail: rest, output }, context)
@@ -145,7 +149,7 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(output)
-  const few = fewChannelsFields(x, dy, attrs)
+  const few = fewChannelsFields('fewChannelsGradient', x, dy, attrs)
   if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)

@@ -1,33 +1,49 @@
-/** The gradient of a first layer's kernel, over pictures of one channel or three (native/src/few-channels.cc). */
+/** A first layer's convolution, over pictures of one channel or three, and its kernel's gradient (native/src/few-channels.cc). */
 import type { KernelStep, Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description } from '../addon.ts'
 import type { Context, NativeStage } from './context.ts'
-import { scratch, stage } from './context.ts'
-import type { KernelGradient } from './plane.ts'
+import { scratch, stage, tailFields } from './context.ts'
+import type { Convolved, KernelGradient } from './plane.ts'
 import { planeFields, where } from './plane.ts'
 import { fieldsOf as poolingFields } from './pooling.ts'
 
 /** Columns of the window times channels for which the addon has a loop of its own. */
 export const tapsOfLoop = new Set([3, 5, 7, 9, 15, 21])
 
-/** The fields of the addon's operation, or undefined where it has no loop. */
+/** The fields of the addon's operation, or undefined where it has no loop; y may be what reached the result. */
 export function fewChannelsFields(
+  kind: 'fewChannels' | 'fewChannelsGradient',
   x: Value,
-  dy: Value,
+  y: Value,
   attrs: ConvolutionAttrs & { readonly kernelShape: Shape },
 ): Description | undefined {
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
   const channels = x.shape[x.shape.length - 1]
   const isPlain = axes.length === 2 && attrs.groups === 1 && axes.every((a) => a.dilation === 1 && a.before < a.window)
   if (!isPlain || (channels !== 1 && channels !== 3) || !tapsOfLoop.has(axes[1].window * channels)) return undefined
+  const isGradient = kind === 'fewChannelsGradient'
+  const [name, shape] = isGradient ? ['convolutionKernelGradient', y.shape] : ['convolution', attrs.kernelShape]
   return {
-    ...planeFields('fewChannelsGradient', where('convolutionKernelGradient', x.shape, dy.shape), x, dy, axes),
+    ...planeFields(kind, where(name, x.shape, shape), x, y, axes),
     strides: axes.map((a) => a.stride),
-    dtype: x.dtype,
+    ...(isGradient && { dtype: x.dtype }),
   }
+}
+
+/** In float32; the addon's loop takes sixteen filters at a time. */
+export function fewChannels(
+  fields: Description,
+  { source, kernel, bias, tail, output }: Convolved,
+  context: Context,
+): readonly NativeStage[] {
+  const end = tail && { tail: tailFields(tail, output) }
+  const operation = context.operation({ ...fields, bias: bias !== undefined, ...end })
+  const reads = [source, kernel, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
+  const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
+  return [stage(operation, [...reads, { writes: output }, ...extras])]
 }
 
 /** The gradient of the kernel, and of the bias where that is asked for. */
@@ -52,6 +68,11 @@ export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boole
   const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
   return (
     isOne &&
-    fewChannelsFields(x, dy, attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape }) !== undefined
+    fewChannelsFields(
+      'fewChannelsGradient',
+      x,
+      dy,
+      attrs as unknown as ConvolutionAttrs & { readonly kernelShape: Shape },
+    ) !== undefined
   )
 }

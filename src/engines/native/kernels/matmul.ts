@@ -1,7 +1,8 @@
-/** Matrix products by oneDNN. */
+/** Matrix products by oneDNN; of one row by settled weights by our own. */
 import type { MatmulAttrs } from '../../../ops/matmul.ts'
 import type { Lower } from './context.ts'
 import { scratch, stage, tailFields, tailStage } from './context.ts'
+import { oneRow } from './one-row.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 
 export const matmul: Lower<MatmulAttrs> = (step) => {
@@ -10,11 +11,15 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
   const { transposeA = false, transposeB = false } = attrs
   const [m, n] = output.shape
   const { bias, rest } = splitBias(tail, output)
+  const where = `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`
+  const isPlain = !transposeA && !transposeB && [a, b, output].every(({ dtype }) => dtype === 'float32')
+  if (m === 1 && isPlain && context.isSettled(b))
+    return oneRow({ where, x: a, weights: b, bias, tail: rest, output }, context)
   const result = resultOf(rest, output)
   const own = result === output ? rest : undefined
   const operation = context.operation({
     kind: 'matmul',
-    where: `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`,
+    where,
     m,
     n,
     k: a.shape[transposeA ? 0 : 1],

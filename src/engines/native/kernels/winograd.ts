@@ -1,7 +1,7 @@
 /** Convolutions by Winograd's way (native/src/winograd.vector.cc): a quarter of the multiplications, and transforms around them. */
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
 import type { Context, NativeStage } from './context.ts'
-import { scratch, stage, tailFields } from './context.ts'
+import { kept, scratch, stage, tailFields } from './context.ts'
 import type { Convolved, KernelGradient } from './plane.ts'
 
 /** A convolution with stride 1 as the addon's loops see it: windows that slide over `source`, one for each place of `result`. */
@@ -32,8 +32,8 @@ export const backwards = (axes: readonly AxisWindow[], groups: number, x: Shape,
 })
 
 const POINTS = 6
-/** Tiles from which on the transform of the kernel is little beside the rest. */
-const LEAST_TILES = 512
+/** Tiles from which on the transform of the kernel is little beside the rest, and its values at the points where they stay. */
+const LEAST_TILES = { computed: 512, settled: 16 }
 /** Kernels whose values at all points (36 times as many) leave the second cache are no faster than plain ones. */
 const MOST_WEIGHTS = 128 * 128
 
@@ -42,7 +42,7 @@ const MOST_WEIGHTS = 128 * 128
  * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less; but the
  * transforms of source and result weigh the more, the fewer channels there are.
  */
-export function winogradFields({ axes, groups, source, result, before }: Slide) {
+export function winogradFields({ axes, groups, source, result, before }: Slide, isSettled = false) {
   const [{ window }] = axes
   const [images, channels, filters] = [source[0], source[source.length - 1], result[result.length - 1]]
   const isPlain = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
@@ -51,28 +51,41 @@ export function winogradFields({ axes, groups, source, result, before }: Slide) 
   const [input, output] = [source.slice(1, 3), result.slice(1, 3)]
   const tiles = output.map((size) => Math.ceil(size / (POINTS + 1 - window))).reduce((a, b) => a * b, images)
   const saved = (images * output[0] * output[1] * window ** 2) / (tiles * POINTS ** 2)
-  const isWorth = saved > 2.5 && tiles >= LEAST_TILES
+  const isWorth = saved > 2.5 && tiles >= LEAST_TILES[isSettled ? 'settled' : 'computed']
   if (!isWorth || channels < 16 || filters < 16 || channels * filters > MOST_WEIGHTS) return undefined
   return { kind: 'winograd', images, channels, filters, input, output, before, window }
 }
 type Fields = NonNullable<ReturnType<typeof winogradFields>>
 
-/** A convolution: of x by the kernel, or of dy by the kernel turned round. */
+/** A convolution: of x by the kernel, or of dy by the kernel turned round. Where the kernel stays, so do its values at the points. */
 export function winogradResult(
-  fields: Fields & { readonly where: string; readonly turned: boolean },
+  { where, turned, ...fields }: Fields & { readonly where: string; readonly turned: boolean },
   { source, kernel, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
+  const { channels, filters, window } = fields
+  const once = context.isSettled(kernel)
+  const shape = { channels, filters, window, turned, once }
+  const evaluation = context.operation({
+    kind: 'winogradKernel',
+    where: `points of [${kernel.shape.join(', ')}]`,
+    ...shape,
+  })
+  const [, bytes] = evaluation.operandBytes
+  const points = once ? kept(bytes) : scratch(bytes)
   const operation = context.operation({
     ...fields,
+    where,
     of: 'result',
     bias: bias !== undefined,
     ...(tail && { tail: tailFields(tail, output) }),
   })
-  const reads = [source, kernel, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
-  const points = scratch(operation.operandBytes[reads.length + 1])
+  const reads = [source, points, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
   const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
-  return [stage(operation, [...reads, { writes: output }, { writes: points }, ...extras])]
+  return [
+    stage(evaluation, [{ reads: kernel }, { writes: points }]),
+    stage(operation, [...reads, { writes: output }, ...extras]),
+  ]
 }
 
 /** The gradient of the kernel, and of the bias where that is asked for. */
