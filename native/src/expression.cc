@@ -6,7 +6,7 @@ namespace fovea {
 
 namespace {
 
-/// Elements that are fetched ahead where next to nothing is computed.
+/// Elements that are fetched ahead: fewer come too late, twice as many push out others.
 constexpr int64_t AHEAD = 4 * BLOCK;
 
 /// Pieces from which several threads take part: below, a loop is over before the others are awake.
@@ -74,6 +74,7 @@ Expression::Expression(const Fields &fields) {
   const Output &last = outputs_[0];
   isStreamed_ = fields.flag("streamed");
   only_ = onlyOf();
+  if (only_ == Only::none) splitEnding();
   isDirect_ = outputs_.size() == 1 && last.type == Type::float32 && !code_.empty() && code_.back().target == last.value;
 }
 
@@ -94,6 +95,22 @@ Expression::Only Expression::onlyOf() const {
   if (step.function == RELU && count == 1) return Only::relu;
   if (step.function == GATE && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
   return Only::none;
+}
+
+/// A relu or a gate that is computed last need no pass of their own where the result is rounded to bfloat16.
+void Expression::splitEnding() {
+  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() < 2 || code_.back().target != outputs_[0].value) return;
+  const Instruction last = code_.back();
+  if (last.function == GATE) {
+    const auto reads = [&](const Instruction &step) { return step.a == last.b || step.b == last.b || step.c == last.b; };
+    const bool isInput = last.b < int64_t(inputs_.size()) && last.a != last.b;
+    if (!isInput || inputs_[last.b].type != Type::bfloat16 || inputs_[last.b].walk != Walk::whole) return;
+    if (std::any_of(code_.begin(), code_.end() - 1, reads)) return;
+    gate_ = last.b;
+  } else if (last.function != RELU) return;
+  ending_ = last.function == RELU ? Only::relu : Only::gate;
+  outputs_[0].value = last.a;
+  code_.pop_back();
 }
 
 int64_t Expression::blockAt(int64_t at, int64_t end) const {
@@ -127,7 +144,8 @@ void Expression::load(char *const *inputs, float *scratch, float **values, int64
   for (size_t i = 0; i < inputs_.size(); i++) {
     const Input &input = inputs_[i];
     if (input.walk == Walk::scalar || (input.walk == Walk::column && width_ <= BLOCK)) continue;
-    if (input.walk == Walk::whole) fetch<0>(inputs[i] + bytesOf(input.type, at + n), bytesOf(input.type, n));
+    if (input.walk == Walk::whole) fetch<0>(inputs[i] + bytesOf(input.type, at + AHEAD), bytesOf(input.type, n));
+    if (int64_t(i) == gate_) continue;
     const int64_t from = input.walk == Walk::column ? at % width_ : at;
     if (input.walk == Walk::general) loadGeneral(input, inputs[i], scratch + i * BLOCK, at, n);
     else if (input.type == Type::float32) values[i] = reinterpret_cast<float *>(inputs[i]) + from;
@@ -164,14 +182,21 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
     const int64_t n = blockAt(at, end);
     load(inputs, scratch, values, at, n);
     for (size_t i = 0; i < outputs_.size() && !isStreamed_; i++)
-      fetch<1>(outputs[i] + bytesOf(outputs_[i].type, at + n), bytesOf(outputs_[i].type, n));
+      fetch<1>(outputs[i] + bytesOf(outputs_[i].type, at + AHEAD), bytesOf(outputs_[i].type, n));
     if (isDirect_) values[outputs_[0].value] = reinterpret_cast<float *>(outputs[0]) + at;
     loops().interpret(code_.data(), int64_t(code_.size()), values, n);
     if (!isDirect_) {
-      for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
+      if (ending_ == Only::none) for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
+      else storeEnded(inputs, reinterpret_cast<uint16_t *>(outputs[0]) + at, values, at, n);
     }
     at += n;
   }
+}
+
+void Expression::storeEnded(char *const *inputs, uint16_t *to, float *const *values, int64_t at, int64_t n) const {
+  const float *from = values[outputs_[0].value];
+  if (ending_ == Only::relu) loops().bfloat16FromRelu(from, to, n);
+  else loops().bfloat16FromGated(from, reinterpret_cast<const uint16_t *>(inputs[gate_]) + at, to, n);
 }
 
 void Expression::runOnly(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {

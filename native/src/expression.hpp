@@ -68,9 +68,12 @@ class Expression {
   Sizes sizes_;
   int64_t elements_, width_, step_, values_;
   bool isDirect_ = false, isStreamed_ = false;
-  Only only_ = Only::none;
+  Only only_ = Only::none, ending_ = Only::none;  // all there is, or what comes last
+  int64_t gate_ = -1;                             // the input by which it is gated at the end
 
   Only onlyOf() const;
+  void splitEnding();
+  void storeEnded(char *const *inputs, uint16_t *to, float *const *values, int64_t at, int64_t n) const;
   void runOnly(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const;
   int64_t blockAt(int64_t at, int64_t end) const;
   void prepare(char *const *inputs, float *scratch, float **values) const;

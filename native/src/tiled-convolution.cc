@@ -60,19 +60,29 @@ class TiledKernel : public Operation {
   /// A pair of numbers of all filters.
   void pack(int64_t top, int64_t step, int64_t pair) const {
     uint16_t *to = reinterpret_cast<uint16_t *>(operands_[1]) + ((top * w_.steps + step) * w_.blocks * SIDE + pair) * STEP;
-    for (int64_t half = 0; half < 2; half++) {
-      const int64_t at = step * STEP + pair * 2 + half, left = at / w_.channels, c = at % w_.channels;
-      const bool isThere = left < w_.window[1];
-      const int64_t tap = isTurned_ ? (w_.window[0] - 1 - top) * w_.window[1] + w_.window[1] - 1 - left : top * w_.window[1] + left;
-      const int64_t first = isTurned_ ? tap * w_.filters * w_.channels + c : (tap * w_.channels + c) * w_.filters;
-      const int64_t stride = isTurned_ ? w_.channels : 1;
-      for (int64_t k = 0; k < w_.blocks * SIDE; k++) {
-        uint16_t &target = to[k / SIDE * SIDE * STEP + k % SIDE * 2 + half];
-        if (!isThere || k >= w_.filters) target = 0;
-        else if (isLow_) target = reinterpret_cast<const uint16_t *>(operands_[0])[first + k * stride];
-        else target = toBfloat16(reinterpret_cast<const float *>(operands_[0])[first + k * stride]);
-      }
+    for (int64_t block = 0; block < w_.blocks; block++) {
+      uint16_t numbers[2][SIDE] = {};
+      for (int64_t half = 0; half < 2; half++) read(top, step * STEP + pair * 2 + half, block * SIDE, numbers[half]);
+      for (int64_t k = 0; k < SIDE; k++)
+        for (int64_t half = 0; half < 2; half++) to[block * SIDE * STEP + k * 2 + half] = numbers[half][k];
     }
+  }
+  /// The numbers of sixteen filters at a place of a row of the window, channels counted too.
+  void read(int64_t top, int64_t at, int64_t filter, uint16_t *to) const {
+    const int64_t left = at / w_.channels, c = at % w_.channels, n = std::min<int64_t>(SIDE, w_.filters - filter);
+    if (left >= w_.window[1]) return;
+    const int64_t tap = isTurned_ ? (w_.window[0] - 1 - top) * w_.window[1] + w_.window[1] - 1 - left : top * w_.window[1] + left;
+    const int64_t first = isTurned_ ? (tap * w_.filters + filter) * w_.channels + c : (tap * w_.channels + c) * w_.filters + filter;
+    const int64_t stride = isTurned_ ? w_.channels : 1;
+    if (isLow_) {
+      const uint16_t *from = reinterpret_cast<const uint16_t *>(operands_[0]) + first;
+      for (int64_t k = 0; k < n; k++) to[k] = from[k * stride];
+      return;
+    }
+    const float *from = reinterpret_cast<const float *>(operands_[0]) + first;
+    float numbers[SIDE];
+    for (int64_t k = 0; k < n; k++) numbers[k] = from[k * stride];
+    loops().bfloat16FromFloats(numbers, to, n);
   }
 };
 
