@@ -77,6 +77,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   averagePool: pooling('averagePool', 'bfloat16'),
   'averagePool gradient': pooling('averagePoolGradient', 'float32'),
   elementwise: { kind: 'elementwise', ...spread },
+  'elementwise, gated at the end': { kind: 'elementwise', ...expressionFields([4, 5, 6], [float(4, 5, 6), low(4, 5, 6)], [s.mul(s.add(a, 0.5), s.less(0, b))], ['bfloat16']) }, // biome-ignore format: a row
   'elementwise, conditional': { kind: 'elementwise', ...expressionFields([9], [float(9)], [s.mul(a, 2)], ['float32']), conditional: true }, // biome-ignore format: a row
   sum: { kind: 'sum', sums: 1, outer: 3, count: 40, inner: 5, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
   'several sums': { kind: 'sum', sums: 2, outer: 1, count: 40, inner: 5, head: expressionFields([40, 5], [float(40, 5), low(40, 5)], [a, s.mul(a, b)], ['float32', 'float32'], 2) }, // biome-ignore format: a row

@@ -1,6 +1,7 @@
 /** What the native engine computes otherwise than step by step, beside cases where it must not: against the reference engine. */
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
+import type { Precision } from '../src/compile/precision.ts'
 import { compile } from '../src/compile/program.ts'
 import { State } from '../src/compile/state.ts'
 import { nativeEngine } from '../src/engines/native/engine.ts'
@@ -14,6 +15,7 @@ import { gradients } from '../src/ops/gradient.ts'
 import { maxPool } from '../src/ops/pooling.ts'
 import { sum } from '../src/ops/reduction.ts'
 import { randomUniform } from '../src/ops/sampling.ts'
+import { theAddon } from './native-descriptions.ts'
 import { available } from './require.ts'
 import { assertClose, evaluate, ladder, weighted } from './tensors.ts'
 
@@ -25,6 +27,8 @@ const key = input('key', [4], 'int32')
 const kernel = input('kernel', [3, 3, 1, 8])
 const picture = input('picture', [40, 12, 12, 1])
 const columns = { axes: [0, 1, 2] }
+const factor = input('factor', [8])
+const wide = input('wide', [3, 3, 8, 8])
 const uniform = randomUniform(key, { shape, stream: 5 })
 const reaches = (bound: number): Node => toFloat(greaterEqual(uniform, bound))
 
@@ -40,10 +44,28 @@ const { pooled, dmade, dlit, dkernel } = layer()
 const first = sum(x, columns)
 const second = sum(mul(x, sub(x, 0.25)), columns)
 
+/** A layer between two convolutions, so that it is bfloat16: relu at the end of a loop, and a gate on the way back. */
+function between(end: (lit: Node, before: Node) => Node) {
+  const made = convolution(picture, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' })
+  const before = add(mul(sub(made, 0.05), factor), 0.02)
+  const y = convolution(end(relu(before), before), wide, {
+    strides: [1, 1],
+    dilation: [1, 1],
+    groups: 1,
+    padding: 'same',
+  })
+  const [dfactor, dkernel] = gradients(weighted(y), [factor, kernel])
+  return { y, dfactor, dkernel }
+}
+
+interface Row {
+  readonly outputs: Readonly<Record<string, Node>>
+  readonly runs?: RegExp
+  readonly not?: RegExp
+  readonly precision?: Precision
+}
 /** Outputs, and what must, or must not, be among the names of what ran. */
-const rows: Readonly<
-  Record<string, { readonly outputs: Readonly<Record<string, Node>>; readonly runs?: RegExp; readonly not?: RegExp }>
-> = {
+const rows: Readonly<Record<string, Row>> = {
   'a mask alone': { outputs: { y: mul(x, reaches(0.25)) } },
   'a mask, and its numbers': { outputs: { y: mul(x, reaches(0.25)), uniform } },
   'two masks of the same numbers': { outputs: { y: mul(x, reaches(0.25)), z: add(x, reaches(0.5)) } },
@@ -54,6 +76,9 @@ const rows: Readonly<
     outputs: { dkernel, dlit, dmade },
     runs: /maxPoolGradient/,
   },
+  'a relu while it is rounded': { outputs: between((lit) => lit), precision: 'mixed_bfloat16' },
+  'a relu, and what it is of': { outputs: between((lit, x) => add(lit, mul(x, 0.25))), precision: 'mixed_bfloat16' },
+  'a relu squared': { outputs: between((lit) => mul(lit, lit)), precision: 'mixed_bfloat16' },
   'two sums in one loop': { outputs: { first, second } },
   'two sums, the second of what the first gave': { outputs: { first, z: sum(mul(x, sub(x, first)), columns) } },
 }
@@ -69,20 +94,24 @@ suite('native: shortcuts', { skip }, () => {
     x: ladder(sizeOf(shape), 1, [-1, 1.2]),
     key: Int32Array.of(7, 0, 3, 0),
     kernel: ladder(72, 2, [-0.5, 0.6]),
+    factor: ladder(8, 4, [0.6, 1.5]),
+    wide: ladder(576, 5, [-0.3, 0.4]),
     picture: ladder(sizeOf(picture.shape), 3, [-1, 1]),
   }
-  for (const [title, { outputs, runs = /./, not = /^$/ }] of Object.entries(rows)) {
-    test(title, async () => {
+  for (const [title, { outputs, runs = /./, not = /^$/, precision = 'float32' }] of Object.entries(rows)) {
+    const lacks = precision !== 'float32' && !skip && !theAddon().info().bfloat16 && 'this processor has no bfloat16'
+    test(title, { skip: lacks }, async () => {
       const state = new State(engine)
-      const program = compile(state, { outputs })
+      const program = compile(state, { outputs }, { precision })
       const asked = Object.fromEntries(Object.keys(program.inputs).map((name) => [name, values[name as 'x']]))
       await program.profile()
       const got = await program.run(asked)
       const names = ((await program.profile()) ?? []).map(({ name }) => name).join('\n')
       assert.match(names, runs)
       assert.doesNotMatch(names, not)
-      const wanted = await evaluate(truth, { outputs }, asked)
-      for (const name of Object.keys(wanted)) assertClose(got[name], wanted[name], 2e-6, name)
+      const wanted = await evaluate(truth, { outputs }, asked, { precision })
+      for (const name of Object.keys(wanted))
+        assertClose(got[name], wanted[name], precision === 'float32' ? 2e-6 : 2 ** -8, name)
       program.close()
       state.close()
     })
