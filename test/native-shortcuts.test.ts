@@ -32,9 +32,10 @@ const wide = input('wide', [3, 3, 8, 8])
 const uniform = randomUniform(key, { shape, stream: 5 })
 const reaches = (bound: number): Node => toFloat(greaterEqual(uniform, bound))
 
+const plain = { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' } as const
 /** A layer with a pooling behind it: the pooled, and the gradients of the layer's result and of the kernel. */
 function layer() {
-  const made = convolution(picture, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' })
+  const made = convolution(picture, kernel, plain)
   const lit = relu(made)
   const pooled = maxPool(lit, { window: [2, 2], strides: [2, 2], padding: 'valid' })
   const [dmade, dlit, dkernel] = gradients(weighted(pooled), [made, lit, kernel])
@@ -46,7 +47,7 @@ const second = sum(mul(x, sub(x, 0.25)), columns)
 
 /** A layer between two convolutions, so that it is bfloat16: relu at the end of a loop, and a gate on the way back. */
 function between(end: (lit: Node, before: Node) => Node) {
-  const made = convolution(picture, kernel, { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' })
+  const made = convolution(picture, kernel, plain)
   const before = add(mul(sub(made, 0.05), factor), 0.02)
   const y = convolution(end(relu(before), before), wide, {
     strides: [1, 1],
@@ -79,6 +80,10 @@ const rows: Readonly<Record<string, Row>> = {
   'a relu while it is rounded': { outputs: between((lit) => lit), precision: 'mixed_bfloat16' },
   'a relu, and what it is of': { outputs: between((lit, x) => add(lit, mul(x, 0.25))), precision: 'mixed_bfloat16' },
   'a relu squared': { outputs: between((lit) => mul(lit, lit)), precision: 'mixed_bfloat16' },
+  'a relu with a way around the next layer': {
+    outputs: between((lit) => add(lit, relu(convolution(lit, wide, plain)))),
+    precision: 'mixed_bfloat16',
+  },
   'two sums in one loop': { outputs: { first, second } },
   'two sums, the second of what the first gave': { outputs: { first, z: sum(mul(x, sub(x, first)), columns) } },
 }
