@@ -191,6 +191,11 @@ export const wrongOperations: Readonly<
     [{ inner: 0 }, 'E_BUG', 'inner'],
     [{ outer: far, count: far }, 'E_LIMIT', 'too large'],
     [{ head: undefined }, 'E_BUG', 'head'],
+    [
+      ({ head }) => ({ head: { ...head, outputs: head.outputs.map((x: Wrong) => ({ ...x, dtype: 'bfloat16' })) } }),
+      'E_BUG',
+      'head',
+    ],
     ...[undefined, 0, 3].map((sums) => [{ sums }, 'E_BUG', 'sums'] as const),
   ],
   copy: [

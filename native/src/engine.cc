@@ -213,17 +213,19 @@ static std::vector<int> processorsFor(int threads) {
 /// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
 /// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long). libgomp
 /// ends threads when a kernel asks for fewer, and those that it starts again begin where the first one may run: with three or
-/// more of them the first is left free, or they would all stand on its processor.
-static void pinThreads(const std::vector<int> &processors) {
+/// more of them the first is left free, or they would all stand on its processor. False where the system refuses it.
+static bool pinThreads(const std::vector<int> &processors) {
   const int threads = int(processors.size());
-  if (threads == 0) return;
+  if (threads == 0) return true;
+  std::atomic<bool> fits{true};
 #pragma omp parallel num_threads(threads)
   if (const int thread = omp_get_thread_num(); thread > 0 || threads == 2) {
     cpu_set_t own;
     CPU_ZERO(&own);
     CPU_SET(processors[size_t(thread)], &own);
-    sched_setaffinity(0, sizeof(own), &own);
+    if (sched_setaffinity(0, sizeof(own), &own) != 0) fits = false;
   }
+  return fits;
 }
 
 /// Of two threads the one that takes questions stands on the processor from which they come: it lets go of it between them, the
@@ -232,9 +234,12 @@ void Engine::stayBeside(int processor) {
   if (processors_.size() != 2) return;
   elsewhere_ = processor == processors_[1] ? elsewhere_ + 1 : 0;
   if (elsewhere_ < 16) return;
-  std::swap(processors_[0], processors_[1]);
-  pinThreads(processors_);
   elsewhere_ = 0;
+  std::swap(processors_[0], processors_[1]);
+  if (pinThreads(processors_)) return;
+  std::swap(processors_[0], processors_[1]);
+  pinThreads(processors_);  // as they were, where that is still allowed
+  processors_.clear();      // somebody has changed where the process may run
 }
 
 void Engine::work() {

@@ -309,6 +309,8 @@ class Sum : public Operation {
     inner_ = fields.integer("inner", 1, MOST);
     if (product({outer_, count_, inner_}, where) != expression_.elements()) throw fields.wrong("outer", "sizes of the whole");
     sums_ = fields.integer("sums", 1, int64_t(expression_.outputs().size()));
+    for (int64_t i = 0; i < sums_; i++)
+      if (expression_.outputs()[size_t(i)].type != Type::float32) throw fields.wrong("head", "an expression with sums in float32");
     // pieces begin where rows do, so that operands of one row fit
     const int64_t width = expression_.width(), row = inner_ < width && width <= BLOCK ? width / inner_ : 1;
     chunk_ = std::min(count_, std::max(row, GRAIN / inner_ / row * row));

@@ -1,7 +1,7 @@
 /** The native addon as Node loads it: what was built beside the sources or `dist/`, or what FOVEA_NATIVE_ADDON names. */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LoadedAddon } from './addon.ts'
 
@@ -61,10 +61,11 @@ function whyAbsent(path: string, build: string, isGiven: boolean): string {
   return `not built; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)`
 }
 
-/** What the build left beside the addon: how large it is, or what the last build failed with. */
+/** What the build left beside the addon that it made: how large it is, or what the last build failed with. */
 function stampOf(path: string): { readonly bytes?: number; readonly failed?: string } {
+  if (basename(path) !== 'fovea.node') return {}
   try {
-    return JSON.parse(readFileSync(join(dirname(path), 'stamp.json'), 'utf8'))
+    return JSON.parse(readFileSync(join(dirname(path), 'stamp.json'), 'utf8')) ?? {}
   } catch {
     return {}
   }
