@@ -41,6 +41,8 @@ static void interpret(const Instruction *code, int64_t count, float *const *valu
       case 21: EACH y[i] = a[i] * b[i] + c[i]; break;
       case 22: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
       case 23: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
+      case 24: EACH y[i] = (a[i] - b[i]) * c[i]; break;
+      case 25: EACH y[i] = (a[i] - b[i]) * (a[i] - b[i]); break;
     }
   }
 }

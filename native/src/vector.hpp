@@ -10,7 +10,7 @@ struct Instruction {
   int32_t function, target, a, b, c;
 };
 /// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
-constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 24;
+constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 26;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {

@@ -4,8 +4,11 @@ import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
 
-/** Numbers of the instructions: a function of the vocabulary, a copy, a product and sum in one, the larger of x and 0, x where y > 0. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' | 'relu' | 'gate']: number } = {
+/** Several functions in one pass: a * b + c, the larger of x and 0, x where y > 0, (a - b) * c, the square of a - b. */
+type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
+
+/** Numbers of the instructions: a function of the vocabulary, a copy, two functions in one. */
+export const functionCodes: { readonly [F in ScalarFn | 'copy' | Joined]: number } = {
   copy: 0,
   neg: 1,
   abs: 2,
@@ -30,6 +33,8 @@ export const functionCodes: { readonly [F in ScalarFn | 'copy' | 'multiplyAdd' |
   multiplyAdd: 21,
   relu: 22,
   gate: 23,
+  subtractMultiply: 24,
+  squaredDifference: 25,
 }
 
 interface Spec {
@@ -139,16 +144,30 @@ function drafted(expressions: readonly Scalar[], passed: number) {
     result.uses += Infinity
     return result
   })
+  join(drafts, 'add', 'mul', 'multiplyAdd')
   for (const draft of drafts) {
-    if (draft.fn !== 'add') continue
-    const at = draft.operands.findIndex((x) => isDraft(x) && x.fn === 'mul' && x.uses === 1)
-    if (at < 0) continue
-    const factor = draft.operands[at] as Draft
-    draft.fn = 'multiplyAdd'
-    draft.operands = [...factor.operands, draft.operands[1 - at]]
-    factor.uses = 0
+    const [difference, again] = draft.operands
+    const isSquare = draft.fn === 'mul' && difference === again && isDraft(difference)
+    if (!isSquare || difference.fn !== 'sub' || difference.uses !== 2) continue
+    draft.fn = 'squaredDifference'
+    draft.operands = difference.operands
+    difference.uses = 0
   }
+  join(drafts, 'mul', 'sub', 'subtractMultiply')
   return { drafts: drafts.filter(({ uses }) => uses > 0), results, constants }
+}
+
+/** Where `inner` is an operand of `outer` and of nothing else, the two are one. */
+function join(drafts: readonly Draft[], outer: ScalarFn, inner: ScalarFn, both: Joined): void {
+  for (const draft of drafts) {
+    if (draft.fn !== outer || draft.uses === 0) continue
+    const at = draft.operands.findIndex((x) => isDraft(x) && x.fn === inner && x.uses === 1)
+    if (at < 0) continue
+    const first = draft.operands[at] as Draft
+    draft.fn = both
+    draft.operands = [...first.operands, draft.operands[1 - at]]
+    first.uses = 0
+  }
 }
 
 /** Numbers for all values: inputs, constants, then as few others as are alive at a time; results keep theirs to the end. */
