@@ -97,6 +97,16 @@ export const simple = (
   output: Value,
 ): NativeStage => stage(context.operation(description), [...inputs.map((reads) => ({ reads })), { writes: output }])
 
+/** The stage of an operation that ends with a tail: what it reads, its result, and what the tail reads. */
+export const stageWithTail = (
+  operation: Operation,
+  reads: readonly (Value | undefined)[],
+  { tail, output }: { readonly tail?: Tail | undefined; readonly output: Value },
+): NativeStage => {
+  const read = (values: readonly (Value | undefined)[]) => values.flatMap((x) => (x ? [{ reads: x }] : []))
+  return stage(operation, [...read(reads), { writes: output }, ...read(tail?.extras ?? [])])
+}
+
 /** Bytes that live within a step. */
 export const scratch = (bytes: number): Value => arenaValue({ shape: [Math.max(bytes, 1)], dtype: 'uint8' })
 /** Bytes that the program keeps from run to run. */

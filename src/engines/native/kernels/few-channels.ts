@@ -5,7 +5,7 @@ import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description } from '../addon.ts'
 import type { Context, NativeStage } from './context.ts'
-import { scratch, stage, tailFields } from './context.ts'
+import { scratch, stage, stageWithTail, tailFields } from './context.ts'
 import type { Convolved, KernelGradient } from './plane.ts'
 import { planeFields, where } from './plane.ts'
 import { fieldsOf as poolingFields } from './pooling.ts'
@@ -41,9 +41,7 @@ export function fewChannels(
 ): readonly NativeStage[] {
   const end = tail && { tail: tailFields(tail, output) }
   const operation = context.operation({ ...fields, bias: bias !== undefined, ...end })
-  const reads = [source, kernel, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
-  const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
-  return [stage(operation, [...reads, { writes: output }, ...extras])]
+  return [stageWithTail(operation, [source, kernel, bias], { tail, output })]
 }
 
 /** The gradient of the kernel, and of the bias where that is asked for. */

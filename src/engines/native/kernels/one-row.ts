@@ -1,7 +1,7 @@
 /** A row times a matrix that stays as it is: the dense layers of one picture (native/src/one-row.cc). */
 import type { Value } from '../../../compile/step.ts'
 import type { Context, NativeStage, Tail } from './context.ts'
-import { kept, stage, tailFields } from './context.ts'
+import { kept, stage, stageWithTail, tailFields } from './context.ts'
 
 interface Row {
   readonly where: string
@@ -20,10 +20,8 @@ export function oneRow({ where, x, weights, bias, tail, output }: Row, context: 
   const blocks = kept(packing.operandBytes[1])
   const fields = { kind: 'oneRow', where, k, n, bias: bias !== undefined }
   const operation = context.operation({ ...fields, ...(tail && { tail: tailFields(tail, output) }) })
-  const reads = [x, blocks, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
-  const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
   return [
     stage(packing, [{ reads: weights }, { writes: blocks }]),
-    stage(operation, [...reads, { writes: output }, ...extras]),
+    stageWithTail(operation, [x, blocks, bias], { tail, output }),
   ]
 }

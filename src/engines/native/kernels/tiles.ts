@@ -2,7 +2,7 @@
 import type { Value } from '../../../compile/step.ts'
 import type { AxisWindow } from '../../../graph/shape.ts'
 import type { Context, NativeStage } from './context.ts'
-import { kept, scratch, stage, tailFields } from './context.ts'
+import { kept, scratch, stage, stageWithTail, tailFields } from './context.ts'
 import type { Convolved, KernelGradient, planeFields } from './plane.ts'
 
 /** Places from which on a product by tiles is more than what goes on around it. */
@@ -46,11 +46,9 @@ export function tiledConvolution(
     result: output.dtype,
     ...(tail && { tail: tailFields(tail, output, 'float32') }),
   })
-  const reads = (values: readonly Value[]) => values.map((x) => ({ reads: x }))
-  const first = reads([source, tiles, ...(bias ? [bias] : [])])
   return [
     stage(pack, [{ reads: weights }, { writes: tiles }]),
-    stage(operation, [...first, { writes: output }, ...reads(tail?.extras ?? [])]),
+    stageWithTail(operation, [source, tiles, bias], { tail, output }),
   ]
 }
 

@@ -1,7 +1,7 @@
 /** Convolutions by Winograd's way (native/src/winograd.vector.cc): a quarter of the multiplications, and transforms around them. */
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
 import type { Context, NativeStage } from './context.ts'
-import { kept, scratch, stage, tailFields } from './context.ts'
+import { kept, scratch, stage, stageWithTail, tailFields } from './context.ts'
 import type { Convolved, KernelGradient } from './plane.ts'
 
 /** A convolution with stride 1 as the addon's loops see it: windows that slide over `source`, one for each place of `result`. */
@@ -80,11 +80,9 @@ export function winogradResult(
     bias: bias !== undefined,
     ...(tail && { tail: tailFields(tail, output) }),
   })
-  const reads = [source, points, ...(bias ? [bias] : [])].map((value) => ({ reads: value }))
-  const extras = (tail?.extras ?? []).map((value) => ({ reads: value }))
   return [
     stage(evaluation, [{ reads: kernel }, { writes: points }]),
-    stage(operation, [...reads, { writes: output }, ...extras]),
+    stageWithTail(operation, [source, points, bias], { tail, output }),
   ]
 }
 
