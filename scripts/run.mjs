@@ -30,7 +30,10 @@ const tasks = {
   native: (rest) => [{ node: ['native/build.mjs', ...rest] }],
   'native:asan': (rest) => [
     { title: 'compile with AddressSanitizer', node: ['native/build.mjs', '--asan'] },
-    { title: 'tests', node: ['native/asan.mjs', ...tests, ...(rest.length > 0 ? rest : ['test/native*.test.ts'])] },
+    {
+      title: 'tests',
+      node: ['native/asan.mjs', ...tests, ...(rest.length > 0 ? rest : ['test/engines/native/*.test.ts'])],
+    },
   ],
   build: () => [
     { title: 'clean', node: ['-e', "fs.rmSync('dist', { recursive: true, force: true })"] },

@@ -26,17 +26,6 @@ export type { Node } from './graph/node.ts'
 export { constant, input as placeholder, variable } from './graph/node.ts'
 // models
 export { loadModel, model, modelFrom, sequential } from './model/build.ts'
-export { callbacks } from './model/callbacks/index.ts'
-export type { RateSearch } from './model/find-rate.ts'
-export type {
-  Callback,
-  EpochRecord,
-  History,
-  Logs,
-  Progress,
-  TrainingControl,
-  TrainingInfo,
-} from './model/history.ts'
 export type {
   EvaluateOptions,
   FindLearningRateOptions,
@@ -45,11 +34,11 @@ export type {
   ModelOptions,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
-export type { LossChoice, MetricsChoice } from './model/objective.ts'
 export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { Samples } from './model/samples.ts'
-export type { SummaryOptions } from './model/summary.ts'
+export type { LossChoice, MetricsChoice } from './network/objective.ts'
+export type { SummaryOptions } from './network/summary.ts'
 export type { Initializer } from './nn/initializers.ts'
 export type { Layer, LayerRow, Tensor } from './nn/layer.ts'
 export { defineLayer, input } from './nn/layer.ts'
@@ -60,4 +49,15 @@ export type { Optimizer } from './nn/optimizers.ts'
 export type { LearningRate, Schedule } from './nn/schedules.ts'
 export { gradients } from './ops/gradient.ts'
 export { ops } from './ops/public.ts'
+export { callbacks } from './training/callbacks/index.ts'
+export type { RateSearch } from './training/find-rate.ts'
+export type {
+  Callback,
+  EpochRecord,
+  History,
+  Logs,
+  Progress,
+  TrainingControl,
+  TrainingInfo,
+} from './training/history.ts'
 export { zoo } from './zoo/index.ts'

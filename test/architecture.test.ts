@@ -17,15 +17,18 @@ const floors = [
   ['engines/*'],
   ['engines'],
   ['nn'],
+  ['network'],
+  ['saved'],
+  ['training'],
   ['model'],
   ['explain', 'zoo', 'io', 'report'],
-  ['index.ts'],
+  ['index.ts', 'runs'],
   ['server'],
   ['cli'],
 ]
 
 /** Rooms that may name `node:` modules and packages that only Node can load. */
-const nodeRooms = ['platform', 'cli', 'server']
+const nodeRooms = ['platform', 'runs', 'cli', 'server']
 const nodePackages = ['sharp']
 
 /** What a name of ours stands for, in Node and in a bundle. */

@@ -12,7 +12,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { available } from './require.ts'
+import { available } from './support/require.ts'
 
 interface Block {
   /** `docs/getting-started.md:12`. */

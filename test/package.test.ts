@@ -11,7 +11,7 @@ import { delimiter, dirname, extname, join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
-import { available } from './require.ts'
+import { available } from './support/require.ts'
 
 const { path: executablePath, skip } = available('chromium')
 

@@ -1,6 +1,6 @@
 /** How training goes, for people: a bar that moves where someone watches, plain lines elsewhere. */
-import type { Callback, Progress } from '../model/history.ts'
-import { logsOf } from '../model/history.ts'
+import type { Callback, Progress } from '../training/history.ts'
+import { logsOf } from '../training/history.ts'
 import { wrapped } from './columns.ts'
 import { durationText, metricTexts, rateText } from './number-text.ts'
 import type { Terminal } from './terminal.ts'

@@ -1,8 +1,9 @@
 /** What is told of a training run: to people as text, to programs as JSON, one object a line. */
-import { logFile } from '../model/callbacks/log-file.ts'
-import type { Callback, EpochRecord, Logs, Progress, History as TrainingHistory } from '../model/history.ts'
+
 import type { Model } from '../model/model.ts'
-import { sizeText } from '../model/summary.ts'
+import { sizeText } from '../network/summary.ts'
+import { logFile } from '../training/callbacks/log-file.ts'
+import type { Callback, EpochRecord, Logs, Progress, History as TrainingHistory } from '../training/history.ts'
 import { typed } from './about.ts'
 import { countText, metricText } from './number-text.ts'
 import { plainLines, progressBar } from './progress.ts'

@@ -5,13 +5,13 @@ import type { Options } from '../base/options.ts'
 import { custom, settle } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
+import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers as builtIn } from '../nn/layers/index.ts'
-import type { AnyLayerMaker } from './file.ts'
-import { modelFromBytes } from './file.ts'
+import type { AnyLayerMaker } from '../saved/model-file.ts'
+import { modelFromBytes } from '../saved/model-file.ts'
 import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
-import { Namer, wire } from './network.ts'
 
 const isShape = (value: unknown): value is Shape =>
   Array.isArray(value) && value.length > 0 && value.every((n) => Number.isSafeInteger(n) && n > 0)

@@ -10,31 +10,31 @@ import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { Network } from '../network/network.ts'
+import { chain, networkWeights } from '../network/network.ts'
+import type { Objective, ObjectiveOptions } from '../network/objective.ts'
+import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { Placement } from '../network/placement.ts'
+import type { Session } from '../network/session.ts'
+import { callOf, partOf, weightsInCommon, withFrozen } from '../network/subnetwork.ts'
+import type { SummaryOptions } from '../network/summary.ts'
+import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import type { SavedModel } from './file.ts'
-import { modelToBytes } from './file.ts'
-import type { RateSearch } from './find-rate.ts'
-import { findRateOptions, rateSearch } from './find-rate.ts'
-import { fitExtras, fitOptions } from './fit-options.ts'
-import type { History, Logs } from './history.ts'
-import { Home } from './home.ts'
-import { evaluate, INFERENCE_BATCH, predict } from './infer.ts'
-import type { Network } from './network.ts'
-import { chain, networkWeights } from './network.ts'
-import type { Objective, ObjectiveOptions } from './objective.ts'
-import { headsOf, objectiveFor, objectiveOptions } from './objective.ts'
-import { callOf, partOf, weightsInCommon, withFrozen } from './part.ts'
+import type { SavedModel } from '../saved/model-file.ts'
+import { modelToBytes } from '../saved/model-file.ts'
+import type { RateSearch } from '../training/find-rate.ts'
+import { findRateOptions, rateSearch } from '../training/find-rate.ts'
+import { fit } from '../training/fit.ts'
+import { fitExtras, fitOptions } from '../training/fit-options.ts'
+import type { History, Logs } from '../training/history.ts'
+import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
+import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
 import { Prediction } from './prediction.ts'
-import { checkLength, sampleWeightOptions } from './sample-weights.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassNames, checkDataset } from './samples.ts'
-import type { Session } from './session.ts'
-import type { SummaryOptions } from './summary.ts'
-import { optimizerParams, summaryText, unbuiltView, viewOf } from './summary.ts'
-import { fit } from './train.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -84,7 +84,7 @@ interface Recipe {
   /** The network, or layers that wait for an input shape. */
   readonly from: Network | readonly Layer[]
   /** Where the weights live already, for a part of another model. */
-  readonly home?: Home
+  readonly placement?: Placement
   /** A model whose layers this one shares: it begins with their weights. */
   readonly weightsFrom?: Model | undefined
 }
@@ -98,14 +98,14 @@ export class Model {
   /** What makes an input of a picture; comes with the data too. */
   preprocessing: Preprocessing | undefined
   #from: Recipe['from']
-  readonly #home: Home
+  readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
   /** What the last training was told to minimise and measure; `evaluate` goes by it. */
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
   constructor(
-    { kind, name, seed, engine, from, home, weightsFrom }: Recipe,
+    { kind, name, seed, engine, from, placement, weightsFrom }: Recipe,
     saved?: Omit<SavedModel, 'network' | 'kind'>,
   ) {
     this.kind = kind
@@ -113,7 +113,7 @@ export class Model {
     this.seed = seed
     this.#from = from
     const given = async () => saved?.weights ?? (weightsFrom ? weightsInCommon(weightsFrom, this.network) : {})
-    this.#home = home ?? new Home({ name, seed, engine, network: () => this.network, given })
+    this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
     this.#heads = saved.heads
     this.#objective = saved.objective
@@ -158,7 +158,14 @@ export class Model {
   features(...names: readonly [string, ...string[]]): Model {
     const { name, seed } = this
     const from = partOf(this.network, names)
-    const part = new Model({ kind: 'functional', name: `${name}-features`, seed, engine: {}, from, home: this.#home })
+    const part = new Model({
+      kind: 'functional',
+      name: `${name}-features`,
+      seed,
+      engine: {},
+      from,
+      placement: this.#placement,
+    })
     part.preprocessing = this.preprocessing
     return part
   }
@@ -215,7 +222,7 @@ export class Model {
       writeFile(path, await this.#bytesBy(judged))
     const extras = { sampleWeight, validationData, callbacks, signal, checkpoints, resume, save, onBegun }
     const choice = { engine, threads, precision }
-    return this.#home.train(choice, (session) => fit(session.as(this.network), data, settings, extras))
+    return this.#placement.train(choice, (session) => fit(session.as(this.network), data, settings, extras))
   }
 
   /**
@@ -229,7 +236,7 @@ export class Model {
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    return this.#home.train({ engine, threads, precision }, async (whole) => {
+    return this.#placement.train({ engine, threads, precision }, async (whole) => {
       const session = whole.as(this.network)
       const memory = await session.remember()
       try {
@@ -355,7 +362,7 @@ export class Model {
 
   /** Gives the model's memory on its engine back; the model cannot be used any more. Dropping it does the same, later. */
   close(): Promise<void> {
-    return this.#home.close()
+    return this.#placement.close()
   }
 
   /** `await using model = ...` closes it at the end of the block. */
@@ -364,6 +371,6 @@ export class Model {
   }
 
   #on(choice: EngineChoice = {}): Promise<Session> {
-    return this.#home.on(choice).then((session) => session.as(this.network))
+    return this.#placement.on(choice).then((session) => session.as(this.network))
   }
 }

@@ -6,10 +6,10 @@ import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { Network } from '../network/network.ts'
+import type { Objective } from '../network/objective.ts'
 import { classesOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
-import type { Network } from './network.ts'
-import type { Objective } from './objective.ts'
 
 /** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
 export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>

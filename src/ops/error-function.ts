@@ -1,6 +1,6 @@
 /**
  * The error function and the normal distribution in float64, which JavaScript lacks: within 1.5e-15 of themselves by
- * mpmath, held to PyTorch's by test/golden.test.ts. Series and continued fraction: Abramowitz and Stegun 7.1.6, 26.2.14.
+ * mpmath, held to PyTorch's by test/ops/golden.test.ts. Series and continued fraction: Abramowitz and Stegun 7.1.6, 26.2.14.
  */
 
 /** Of the continued fraction, whose rest is about sqrt(n) after n terms. */

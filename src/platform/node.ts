@@ -1,4 +1,4 @@
-/** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform.test.ts holds it to that. */
+/** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform/platform.test.ts holds it to that. */
 import * as fs from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'

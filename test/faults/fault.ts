@@ -9,7 +9,7 @@ export interface Fault {
   /** Occurs exactly once in it. */
   readonly find: string
   readonly replace: string
-  /** Who must notice: `golden` is all of test/golden.test.ts, `golden: pooling` its tests whose name matches. */
+  /** Who must notice: `golden` is all of test/ops/golden.test.ts, `golden: pooling` its tests whose name matches. */
   readonly tests: readonly string[]
 }
 

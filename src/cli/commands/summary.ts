@@ -1,6 +1,6 @@
 /** Prints the layers of a network. */
 import { integer } from '../../base/options.ts'
-import { summaryOptions } from '../../model/summary.ts'
+import { summaryOptions } from '../../network/summary.ts'
 import { defineCommand } from '../command.ts'
 import { networkArgument, openNetwork } from '../network.ts'
 

@@ -1,6 +1,6 @@
 /**
  * Functions of four floats at a time that hardware lacks. Polynomials after Cephes (Moshier), those of erf and normalCdf
- * by scripts/error-function.py. Errors are listed in docs/numerics.md and held by test/math.test.ts: exp and log below
+ * by scripts/error-function.py. Errors are listed in docs/numerics.md and held by test/engines/math.test.ts: exp and log below
  * 1 ulp, tanh and erf below 1.5, normalCdf below 4.5, pow half an ulp, the sine within a quarter turn below 2; subnormal
  * numbers, infinities and NaN come and go as they should.
  */

@@ -1,0 +1,111 @@
+/** The options of `fit`: those that are plain data, which the command has as flags, and the others. */
+import type { Options } from '../base/options.ts'
+import { choice, custom, flag, integer, number, settle, text } from '../base/options.ts'
+import type { Dataset } from '../data/dataset.ts'
+import { objectiveOptions } from '../network/objective.ts'
+import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
+import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
+import type { LearningRate } from '../nn/schedules.ts'
+import { learningRateForm } from '../nn/schedules.ts'
+import type { Callback } from './history.ts'
+import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
+
+/** Is this an optimizer that we have? What is wrong with its options is said at once. */
+function isOptimizer(value: unknown): value is Optimizer {
+  const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
+  return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
+}
+
+/** Options of `fit` that are plain data; the command has them as flags. */
+export const fitOptions = {
+  epochs: integer({
+    says: 'times that all samples are seen; without it as many as the steps take, or 1',
+    min: 1,
+    optional: true,
+  }),
+  steps: integer({ says: 'steps after which training ends, in the middle of an epoch or not', min: 1, optional: true }),
+  batchSize: integer({ says: 'samples per step', min: 1, default: 32 }),
+  optimizer: custom<Optimizer>({
+    says: 'rule of the updates',
+    accepts: `${optimizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
+    check: (v) => (isOptimizer(v) ? v : undefined),
+    default: 'adam',
+    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
+  }),
+  learningRate: custom<LearningRate | undefined>({
+    says: "size of a step, or a schedule of it; the optimizer's own when absent",
+    ...learningRateForm,
+    optional: true,
+  }),
+  ...objectiveOptions,
+  ...classWeightOptions,
+  validationSplit: number({
+    says: 'last share of the samples, taken before shuffling, that is kept for validation',
+    min: 0,
+    max: 1,
+    ends: 'right-open',
+    default: 0,
+  }),
+  onNonFinite: choice(['throw', 'stop'], {
+    says: 'a step that is not finite changes nothing; it is an error, or the end of training',
+    default: 'throw',
+  }),
+  maxTime: number({ says: 'seconds after which training ends', min: 0, optional: true }),
+  fastDevRun: integer({
+    says: 'a trial of everything: one epoch of this many batches, judged on as many, without checkpoints',
+    min: 1,
+    optional: true,
+  }),
+  overfitBatches: integer({
+    says: 'train on the first so many batches alone, in their order, and judge on the same: a sound net learns them by heart',
+    min: 1,
+    optional: true,
+  }),
+  shuffle: flag({ says: 'a new order every epoch', default: true }),
+  seed: integer({ says: 'of the order and of dropout', min: 0, default: 0 }),
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+const checkpointTable = {
+  folder: text({ says: 'folder of the checkpoints' }),
+  every: integer({ says: 'steps from one checkpoint to the next', min: 1, optional: true }),
+  keep: integer({ says: 'files that are kept', min: 1, default: 2 }),
+}
+export type CheckpointOptions = Options<typeof checkpointTable>
+const checkpointOptions = (value: unknown): CheckpointOptions | undefined =>
+  isObject(value) ? settle(checkpointTable, value, 'checkpoints') : undefined
+
+/** What else `fit` takes: things that are no plain data. */
+export const fitExtras = {
+  ...sampleWeightOptions,
+  validationData: custom<Dataset>({
+    says: 'judged after every epoch; wins over validationSplit',
+    accepts: 'a dataset',
+    check: (v) => (isObject(v) ? (v as Dataset) : undefined),
+    optional: true,
+  }),
+  callbacks: custom<readonly Callback[]>({
+    says: 'hear of training',
+    accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
+    check: (v) => (Array.isArray(v) && v.every(isObject) ? v : undefined),
+    optional: true,
+  }),
+  checkpoints: custom<CheckpointOptions>({
+    says: 'where and how often all that is needed to go on is saved: at the end of every epoch, and every so many steps',
+    accepts: '{ folder, every?: steps, keep?: files }',
+    check: checkpointOptions,
+    optional: true,
+  }),
+  resume: flag({
+    says: 'go on from the last checkpoint in the folder, to the bit as if there had been no interruption; begin if there is none',
+    default: false,
+  }),
+  signal: custom<AbortSignal>({
+    says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
+    accepts: 'an AbortSignal',
+    check: (v) => (v instanceof AbortSignal ? v : undefined),
+    optional: true,
+  }),
+}
+export type FitExtras = Options<typeof fitExtras>

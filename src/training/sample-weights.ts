@@ -1,0 +1,155 @@
+/** What samples count for: weights of samples and classes, for the loss of a batch. */
+import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { custom, show } from '../base/options.ts'
+import { allocateBatch } from '../data/batch.ts'
+import type { Batch, Dataset } from '../data/dataset.ts'
+import type { TypedArray } from '../graph/dtype.ts'
+import type { Network } from '../network/network.ts'
+import type { Objective } from '../network/objective.ts'
+import { lossRow } from '../nn/losses.ts'
+
+/** Weights by class index, or n / (classes * samples of the class), counted from the data. */
+export type ClassWeight = 'balanced' | Readonly<Record<number, number>>
+
+const isWeight = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
+
+function checkClassWeight(value: unknown): ClassWeight | undefined {
+  if (value === 'balanced') return value
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return Object.values(value).every(isWeight) ? (value as ClassWeight) : undefined
+}
+
+function checkSampleWeight(value: unknown): Float32Array | undefined {
+  const isList = value instanceof Float32Array || Array.isArray(value)
+  return isList && value.every(isWeight) ? Float32Array.from(value) : undefined
+}
+
+/** An option of `fit` that is plain data. */
+export const classWeightOptions = {
+  classWeight: custom<ClassWeight | undefined>({
+    says: 'what a class counts for in the loss of training; 1 when absent, and for classes that are not named',
+    accepts:
+      "{ [class index]: a number >= 0 } or 'balanced' (n / (classes * samples of the class), which reads the data once)",
+    check: checkClassWeight,
+    optional: true,
+    parse: (text) => (text.startsWith('{') ? JSON.parse(text) : text),
+  }),
+}
+
+/** An option of `fit` and `evaluate`. */
+export const sampleWeightOptions = {
+  sampleWeight: custom<Float32Array | readonly number[] | undefined>({
+    says: 'what each sample of the data counts for in the loss, in their order; multiplied by the weight of its class',
+    accepts: 'a Float32Array or list, one number >= 0 per sample',
+    check: checkSampleWeight,
+    optional: true,
+  }),
+}
+export type SampleWeightOptions = Options<typeof sampleWeightOptions>
+
+/** What the samples of a dataset count for in the loss; all 1 where nothing is said. */
+export interface Weighting {
+  /** One per sample. */
+  readonly samples?: ArrayLike<number> | undefined
+  /** By class index; 1 for others. */
+  readonly classes?: Readonly<Record<number, number>> | undefined
+}
+
+/** Refuses weights that are not one per sample. */
+export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: Pick<Dataset, 'length' | 'name'>): void {
+  if (sampleWeight === undefined || sampleWeight.length === data.length) return
+  throw new FoveaError('E_MISMATCH', {
+    what: 'sampleWeight wants one number per sample',
+    where: data.name,
+    expected: `${data.length}`,
+    got: `${sampleWeight.length}`,
+  })
+}
+
+/** The classes' weights, checked against the only output; 'balanced' ones are counted. */
+export async function classWeightsFor(
+  data: Dataset,
+  objective: Objective,
+  network: Network,
+  classWeight: ClassWeight | undefined,
+): Promise<Weighting['classes']> {
+  if (classWeight === undefined) return undefined
+  const { goals } = objective
+  const [{ loss, output, target }] = goals
+  const { classes } = lossRow(loss)
+  const count = classes?.count(network.calls[network.outputs[output]].shape)
+  if (!classes || count === undefined || goals.length > 1) {
+    const got = goals.length > 1 ? `${goals.length} outputs` : `the loss ${loss.type}`
+    const hint = 'sampleWeight says what each sample counts for'
+    throw new FoveaError('E_MISMATCH', { what: 'classWeight wants one output of classes', where: data.name, got, hint })
+  }
+  if (classWeight === 'balanced') return balanced(await countClasses(data, target, classes.of))
+  const known = Array.from({ length: count }, (_, i) => String(i))
+  const astray = Object.keys(classWeight).find((key) => !known.includes(key))
+  if (astray === undefined) return classWeight
+  const expected = `0 to ${count - 1}`
+  throw new FoveaError('E_OPTION', {
+    what: 'classWeight names no class',
+    where: data.name,
+    expected,
+    got: show(astray),
+  })
+}
+
+/** Samples read at once to count their classes. */
+const COUNTED = 256
+
+async function countClasses(
+  data: Dataset,
+  target: string,
+  classOf: (target: ArrayLike<number>) => number,
+): Promise<Map<number, number>> {
+  const counts = new Map<number, number>()
+  const capacity = Math.min(COUNTED, data.length)
+  const into = allocateBatch(data, capacity)
+  for (let start = 0; start < data.length; start += capacity) {
+    const indices = Uint32Array.from({ length: Math.min(capacity, data.length - start) }, (_, i) => start + i)
+    await data.read(indices, into)
+    for (let i = 0; i < indices.length; i++) {
+      const found = classOf(sampleOf(into.targets[target], i, capacity))
+      counts.set(found, (counts.get(found) ?? 0) + 1)
+    }
+  }
+  return counts
+}
+
+/** n / (classes * samples of the class), over the classes that occur: each counts the same in sum. */
+function balanced(counts: ReadonlyMap<number, number>): Record<number, number> {
+  const samples = [...counts.values()].reduce((a, b) => a + b, 0)
+  return Object.fromEntries([...counts].map(([found, count]) => [found, samples / (counts.size * count)]))
+}
+
+/** What an array with room for `capacity` samples holds of sample `i`. */
+export function sampleOf(values: TypedArray, i: number, capacity: number): TypedArray {
+  const size = values.length / capacity
+  return values.subarray(i * size, (i + 1) * size)
+}
+
+/** The samples of a batch, by number, in arrays with room for `capacity`. */
+export interface Room {
+  readonly indices: ArrayLike<number>
+  readonly capacity: number
+}
+
+/** The inputs `weights` and `present` of a program for a batch: 0 where there is no sample. */
+export function weightInputs(
+  { targets }: Batch,
+  { goals: [{ loss, target }] }: Objective,
+  { indices, capacity }: Room,
+  { samples, classes }: Weighting = {},
+): Record<'weights' | 'present', Float32Array> {
+  const present = new Float32Array(capacity).fill(1, 0, indices.length)
+  const classOf = lossRow(loss).classes?.of
+  const weights = present.map((there, i) => {
+    if (there === 0) return 0
+    const own = samples?.[indices[i]] ?? 1
+    return classes && classOf ? own * (classes[classOf(sampleOf(targets[target], i, capacity))] ?? 1) : own
+  })
+  return { weights, present }
+}

@@ -1,0 +1,193 @@
+/** A training that goes on: what it was given, how far it is, and what callbacks may do to it. */
+import { FoveaError } from '../base/errors.ts'
+import type { Settled } from '../base/options.ts'
+import { show } from '../base/options.ts'
+import type { Numbers } from '../compile/engine.ts'
+import type { Dataset } from '../data/dataset.ts'
+import type { Objective } from '../network/objective.ts'
+import type { Session } from '../network/session.ts'
+import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { learningRateAt } from '../nn/step.ts'
+import type { Tally } from './feed.ts'
+import { IN_FLIGHT } from './feed.ts'
+import type { fitOptions } from './fit-options.ts'
+import type { Callback, EpochRecord, TrainingControl } from './history.ts'
+import type { Weighting } from './sample-weights.ts'
+
+export type FitSettings = Settled<typeof fitOptions>
+
+/** Steps from `from` on (0 for the training's first) have this learning rate. */
+interface RateChange {
+  readonly from: number
+  readonly learningRate: number
+}
+
+/** Where a step stands in its training; all but the numbers of epochs and batches count from 1. */
+export interface Place {
+  readonly epoch: number
+  readonly epochs: number
+  readonly batch: number
+  readonly batches: number
+  readonly step: number
+}
+
+/** What a program gives for a step, by name: the sums of logs, and whether all was finite. */
+export type Sums = Readonly<Record<string, ArrayLike<number>>>
+
+/** A step that is done, and of which callbacks have not heard. */
+export interface Unreported {
+  readonly place: Place
+  readonly learningRate: number
+  readonly sums: Sums
+}
+
+/** How far a training is: all that a checkpoint must know besides the state. */
+export interface Position {
+  /** The epoch under way, 1 for the first. */
+  epoch: number
+  /** Its batches that are done. */
+  batch: number
+  /** Steps that this training has begun. */
+  step: number
+  unreported: readonly Unreported[]
+  /** Why it was stopped by a callback, or by a step that was not finite. */
+  stopped: string | undefined
+  isDiverged: boolean
+  /** Seconds that the epoch took before it was interrupted. */
+  seconds: number
+  tally: Tally
+  records: EpochRecord[]
+  rates: readonly RateChange[]
+}
+
+/** A callback with the name under which its state is kept, and what it may do. */
+export interface Listener {
+  readonly key: string
+  readonly callback: Callback
+  readonly control: TrainingControl
+}
+
+export interface Training {
+  readonly session: Session
+  readonly data: Dataset
+  readonly validation: Dataset | undefined
+  readonly validationWeights: ArrayLike<number> | undefined
+  readonly objective: Objective
+  /** What samples count for in the loss. */
+  readonly weighting: Weighting
+  readonly optimizer: SettledOptimizer
+  readonly settings: FitSettings
+  readonly callbacks: readonly Listener[]
+  readonly epochs: number
+  /** Batches of an epoch. */
+  readonly batches: number
+  /** Steps of the whole training, if nothing ends it before. */
+  readonly totalSteps: number
+  readonly at: Position
+  /** Begun at this time of `performance.now()`. */
+  readonly start: number
+  readonly signal: AbortSignal | undefined
+  /** Where a rate that is set now holds from. */
+  rateFrom: () => number
+}
+
+/** No step is taken once this is so. */
+export function isOver(training: Training): boolean {
+  const { at, settings, signal } = training
+  return at.step >= (settings.steps ?? Infinity) || whyStopped(training) !== undefined || signal?.aborted === true
+}
+
+/** What ended training before its time. */
+export function whyStopped({ settings: { maxTime = Infinity }, at, start }: Training): string | undefined {
+  const isLate = performance.now() - start >= maxTime * 1000
+  return at.stopped ?? (isLate ? `maxTime: ${maxTime} seconds are over` : undefined)
+}
+
+/** The learning rate of step `step` of the training: what was set last, or the optimizer's own. */
+export function rateOf({ at, optimizer, totalSteps }: Training, step: number): number {
+  const set = at.rates.findLast(({ from }) => from <= step)
+  return set?.learningRate ?? learningRateAt(optimizer, { step, total: totalSteps })
+}
+
+/** Calls every callback in its turn. */
+export async function each(
+  { callbacks }: Pick<Training, 'callbacks'>,
+  call: (callback: Callback, control: TrainingControl) => void | Promise<void> | undefined,
+): Promise<void> {
+  for (const { callback, control } of callbacks) await call(callback, control)
+}
+
+/** Callbacks by name; a second one of a name gets a number. */
+export function keyed(callbacks: readonly Callback[]): { key: string; callback: Callback }[] {
+  const counts = new Map<string, number>()
+  return callbacks.map((callback) => {
+    const name = callback.name ?? 'callback'
+    const count = (counts.get(name) ?? 0) + 1
+    counts.set(name, count)
+    return { key: count === 1 ? name : `${name} ${count}`, callback }
+  })
+}
+
+/** Tensors by which a model is judged, by its weights (see `judgedWeights`). */
+export type Judged = Readonly<Record<string, string>>
+
+const KEPT = 'kept/'
+const keptName = (owner: string, name: string, weight: string): string => `${KEPT}${owner}/${name}/${weight}`
+
+/** Forgets all weights that callbacks kept. */
+export function forgetKept({ state }: Session): void {
+  state.remove(state.names.filter((name) => name.startsWith(KEPT)))
+}
+
+/** Has training learnt of a rate, it holds from a step that does not depend on timing; what no step will ask for is dropped. */
+function withRate({ at, rateFrom }: Training, learningRate: number): readonly RateChange[] {
+  if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
+    const what = 'a callback sets a learning rate that is none'
+    throw new FoveaError('E_OPTION', { what, expected: 'a number >= 0', got: show(learningRate) })
+  }
+  const first = at.rates.findLastIndex(({ from }) => from <= at.step - 1 - IN_FLIGHT)
+  return [...at.rates.slice(Math.max(0, first)), { from: rateFrom(), learningRate }]
+}
+
+/** What the callback `owner` is given. */
+export function controlOf(
+  training: () => Training,
+  owner: string,
+  { weights, save }: { readonly weights: Judged; save(path: string, judged: Judged): Promise<void> },
+): TrainingControl {
+  const nameOf = (name: string, weight: string): string => keptName(owner, name, weight)
+  return {
+    stop(why) {
+      training().at.stopped ??= why
+    },
+    get learningRate() {
+      const here = training()
+      return here.at.rates.at(-1)?.learningRate ?? rateOf(here, here.rateFrom())
+    },
+    set learningRate(learningRate) {
+      const here = training()
+      here.at.rates = withRate(here, learningRate)
+    },
+    get hasSchedule() {
+      return typeof training().optimizer.options.learningRate !== 'number'
+    },
+    async keepWeights(name) {
+      const { state } = training().session
+      for (const [weight, judged] of Object.entries(weights)) {
+        const values = await state.read(judged)
+        const kept = nameOf(name, weight)
+        if (state.has(kept)) await state.write(kept, values)
+        else await state.add(kept, state.resident(weight).spec, () => values)
+      }
+    },
+    async restoreWeights(name) {
+      const { state } = training().session
+      const names = Object.keys(weights)
+      if (!names.every((weight) => state.has(nameOf(name, weight)))) return false
+      const values = await Promise.all(names.map((weight): Promise<Numbers> => state.read(nameOf(name, weight))))
+      await Promise.all(names.map((weight, i) => state.write(weight, values[i])))
+      return true
+    },
+    save: (path) => save(path, weights),
+  }
+}
