@@ -1,6 +1,6 @@
 /** The contract of an engine: it lowers steps to stages, keeps tensors, and runs what has been laid out. */
 import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
-import type { MemoryPlan, Touch } from './memory.ts'
+import type { MemoryPlan, MemoryRules, Touch } from './memory.ts'
 import type { Precision } from './precision.ts'
 import type { Buffer, Step, Value } from './step.ts'
 
@@ -58,6 +58,8 @@ export interface Engine<Code = unknown> {
   readonly description: string
   /** Arena, residents and what a program keeps for good never exceed this many bytes together. */
   readonly memoryLimit: number
+  /** How the planner is to place what the kernels work on. */
+  readonly memoryRules: MemoryRules
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
   /** The stages of a program's steps, in an order in which they may run; `results` are read when all is done. */

@@ -41,14 +41,15 @@ export class Program {
     const { engine } = state
     const settle = optimize === 'on' ? simplified : (same: Goals) => same
     const isMixed = precision === 'mixed_bfloat16' && engine.precisions.includes(precision)
-    const plan = schedule(isMixed ? settle(mixed(settle(goals))) : settle(goals), optimize)
+    const settled = isMixed ? settle(mixed(settle(goals))) : settle(goals)
+    const plan = schedule(settled, { fusing: optimize, rules: engine.memoryRules })
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }
     const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
     const results = buffersOf(plan.outputs)
     const stages = engine.lower(plan.steps, new Set(results))
-    this.memory = planMemory(stages, buffersOf(plan.inputs), results)
+    this.memory = planMemory(stages, buffersOf(plan.inputs), results, engine.memoryRules)
     this.steps = plan.steps
     this.inputs = plan.inputs
     this.outputs = plan.outputs

@@ -9,6 +9,7 @@ import { fuse, kindOf, unfused } from './fuse.ts'
 import type { Goals } from './goals.ts'
 import { checkUpdates } from './goals.ts'
 import { mergeLoops, withoutUnread } from './loops.ts'
+import type { MemoryRules } from './memory.ts'
 import type { KernelStep, Step, Value } from './step.ts'
 import { arenaValue, bytesOf } from './step.ts'
 import { copy, settleUpdates } from './updates.ts'
@@ -20,8 +21,15 @@ export interface Schedule {
   readonly variables: Readonly<Record<string, Value<DType>>>
 }
 
-/** Plans the steps of a program. `fusing: 'off'` keeps a step per node, for comparison. */
-export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on'): Schedule {
+export interface ScheduleOptions {
+  /** 'off' keeps a step per node, for comparison. */
+  readonly fusing?: 'on' | 'off'
+  /** Of the engine that the steps are for. */
+  readonly rules: Pick<MemoryRules, 'inPlace'>
+}
+
+/** Plans the steps of a program. */
+export function schedule({ outputs, updates }: Goals, { fusing = 'on', rules }: ScheduleOptions): Schedule {
   checkUpdates(updates)
   const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
   const order = topological([...roots, ...updates.map(([variable]) => variable)])
@@ -85,7 +93,7 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
   }
   const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node, name)]))
   const targets = updates.map(([variable, next]) => ({ to: valueFor(variable), from: valueFor(next) }))
-  return { ...settleUpdates([...merged, ...copies], targets, results), inputs, variables }
+  return { ...settleUpdates([...merged, ...copies], { targets, outputs: results }, rules), inputs, variables }
 }
 
 /** What crosses the surface is never bfloat16. */

@@ -4,6 +4,7 @@ import type { AnyOp } from '../graph/node.ts'
 import { sameShape } from '../graph/shape.ts'
 import { broadcastTo } from '../ops/broadcasting.ts'
 import { argument } from '../ops/scalar.ts'
+import type { MemoryRules } from './memory.ts'
 import type { Buffer, Step, Value } from './step.ts'
 import { arenaValue, readsOf } from './step.ts'
 
@@ -19,12 +20,16 @@ export function copy<V extends Value>(from: Value, to: V, steps: Step[]): V {
 
 /**
  * Lets new values of variables overwrite the old ones. A step writes straight into the variable when nobody reads the
- * old value later, and it reads it itself, if at all, element by element; otherwise a copy at the end does it.
+ * old value later, and it reads it itself, if at all, element by element, on an engine that may work in place; otherwise
+ * a copy at the end does it.
  */
 export function settleUpdates(
   steps: readonly Step[],
-  targets: readonly { to: Value; from: Value }[],
-  outputs: Readonly<Record<string, Value<DType>>>,
+  {
+    targets,
+    outputs,
+  }: { targets: readonly { to: Value; from: Value }[]; outputs: Readonly<Record<string, Value<DType>>> },
+  rules: Pick<MemoryRules, 'inPlace'>,
 ): { steps: Step[]; outputs: Record<string, Value<DType>> } {
   const moved = new Map<Buffer, Buffer>()
   const early: Step[] = []
@@ -32,7 +37,7 @@ export function settleUpdates(
   for (const { to, from } of targets) {
     if (from.buffer === to.buffer) continue
     const maker = steps.findIndex((step) => step.outputs.some((x) => x.buffer === from.buffer))
-    const direct = maker >= 0 && !moved.has(from.buffer) && overwritable(steps, maker, to)
+    const direct = maker >= 0 && !moved.has(from.buffer) && overwritable(steps, maker, to, rules)
     if (direct) moved.set(from.buffer, to.buffer)
     else copy(maker >= 0 ? from : copy(from, arenaValue(from), early), to, late)
   }
@@ -50,13 +55,20 @@ export function settleUpdates(
   return { steps: [...early, ...steps, ...late].map(settleStep), outputs: settled }
 }
 
-function overwritable(steps: readonly Step[], maker: number, to: Value): boolean {
+function overwritable(
+  steps: readonly Step[],
+  maker: number,
+  to: Value,
+  { inPlace }: Pick<MemoryRules, 'inPlace'>,
+): boolean {
   const readers = steps.flatMap((step, i) => (readsBuffer(step, to.buffer) ? [i] : []))
   if (readers.some((i) => i > maker)) return false
   const step = steps[maker]
   if (!readers.includes(maker)) return true
   return (
-    step.kind === 'elementwise' && step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
+    inPlace &&
+    step.kind === 'elementwise' &&
+    step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
   )
 }
 

@@ -62,7 +62,7 @@ export class Placement {
     const { name, seed, given, network } = this.#options
     if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: name })
     const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-    const target = sharedEngine(wanted)
+    const target = await sharedEngine(wanted)
     if (this.#session?.state.engine !== target) {
       if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
       const current = this.#session

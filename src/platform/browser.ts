@@ -91,6 +91,9 @@ export function loadAddon(): LoadedAddon {
   return { missing: 'browsers have no native code' }
 }
 
+/** A page has no environment. */
+export const environment = (_name: string): string | undefined => undefined
+
 export const hardwareThreads = (): number => navigator.hardwareConcurrency
 
 /** The browser's own worker; bundlers know `new Worker(new URL(...))` by its look. */

@@ -128,6 +128,9 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
   }
 }
 
+/** A variable of the environment; undefined where it is not set, or empty. */
+export const environment = (name: string): string | undefined => process.env[name] || undefined
+
 /** How many threads run at once. */
 export const hardwareThreads = (): number => availableParallelism()
 

@@ -12,7 +12,7 @@ import { commands } from '../../src/cli/commands/index.ts'
 import { progressBar } from '../../src/cli/progress.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
-import { engineNames, engines } from '../../src/engines/index.ts'
+import { autoEngine } from '../../src/engines/index.ts'
 import { loadModel } from '../../src/model/build.ts'
 import type { Progress, TrainingControl } from '../../src/training/history.ts'
 
@@ -53,7 +53,7 @@ async function fine(...words: string[]): Promise<string> {
 }
 
 /** The engine that is taken where none is named. */
-const auto = engineNames.find((name) => !engines[name].missing())
+const auto = await autoEngine()
 /** What this engine computes in float32. */
 const mixedOnWasm = ['--engine', 'wasm', '--precision', 'mixed_bfloat16']
 

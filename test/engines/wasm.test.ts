@@ -242,7 +242,7 @@ suite('wasm: code', () => {
 
   /** The functions that a graph is lowered to, by their keys. */
   function kernelsOf(outputs: Readonly<Record<string, Node>>, optimize: 'on' | 'off'): Map<string, Loop> {
-    const { steps } = schedule({ outputs, updates: [] }, optimize)
+    const { steps } = schedule({ outputs, updates: [] }, { fusing: optimize, rules: engine.memoryRules })
     const stages = engine.lower(steps, new Set()) as WasmStage[]
     const kernels = new Map(stages.map(({ code: { kernel } }) => [kernel.key, kernel]))
     const functions = [...kernels.values()].map(({ generate }, i) => generate(`k${i}`, true))

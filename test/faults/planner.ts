@@ -165,7 +165,7 @@ export const planner: readonly Fault[] = [
   {
     name: 'memory: every stage writes in place',
     file: 'src/compile/memory.ts',
-    find: 'if (!inPlace) return',
+    find: 'if (!inPlace || !mayOverwrite) return',
     replace: '',
     tests: ['compile: memory'],
   },

@@ -127,14 +127,14 @@ async function goneOn(call: Call<typeof trainOptions>): Promise<Call<typeof trai
   if (begun === 'help') return call
   return {
     ...begun,
-    options: { ...begun.options, resume, engine: begun.options.engine ?? engineOfBegin(engine, resume) },
+    options: { ...begun.options, resume, engine: begun.options.engine ?? (await engineOfBegin(engine, resume)) },
   }
 }
 
 /** The engine that a run began with, which `auto` chose then: a checkpoint goes on with its engine alone. */
-function engineOfBegin(name: string | undefined, run: string): EngineName | undefined {
+async function engineOfBegin(name: string | undefined, run: string): Promise<EngineName | undefined> {
   const known = engineNames.find((engine) => engine === name)
-  const missing = known && engines[known].missing()
+  const missing = known && (await engines[known].missing())
   if (missing === undefined) return known
   throw new FoveaError('E_ENGINE', {
     what: `the run began on the engine ${known}, which is not here`,

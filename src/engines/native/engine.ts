@@ -3,6 +3,7 @@ import { hardwareThreads } from '#platform'
 import type { ErrorCode } from '../../base/errors.ts'
 import { errorCodes, FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
+import type { MemoryRules } from '../../compile/memory.ts'
 import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
@@ -11,6 +12,9 @@ import type { Description, Machine, Operation, Place, TensorHandle } from './add
 import { describeAddon, findAddon } from './addon.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
+
+/** Operands start at a cache line, and loops may read a vector of eight floats where a tensor ends. */
+const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 
 export interface NativeOptions {
   /** Computing threads; all the machine has when absent. */
@@ -42,6 +46,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     threads,
     description: describeAddon(info, threads),
     memoryLimit: info.memory,
+    memoryRules,
     precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
     get isOpen() {
       return !isClosed

@@ -31,6 +31,7 @@ export function referenceEngine(): Engine<Step> {
     threads: 1,
     description: 'plain loops in float64, one thread',
     memoryLimit: 2 ** 31,
+    memoryRules: { alignment: 8, slack: 0, inPlace: true },
     precisions: ['float32', 'mixed_bfloat16'],
     get isOpen() {
       return !isClosed

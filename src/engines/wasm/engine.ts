@@ -2,6 +2,7 @@
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
+import type { MemoryRules } from '../../compile/memory.ts'
 import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
@@ -22,8 +23,9 @@ import { Threads } from './threads.ts'
 const MEMORY_LIMIT = 2 ** 32 - 65536
 /** The first bytes stay empty, so that an address of 0 is never right. */
 const HEAP_START = 1024
-/** Kernels may read a vector beyond the end of a tensor. */
-const SLACK = 64
+/** Buffers start at a cache line; kernels may read two vectors beyond the end of one. */
+const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
+const SLACK = memoryRules.slack
 
 export interface WasmOptions {
   /** Computing threads; all the machine has when absent. One where memory cannot be shared. */
@@ -41,7 +43,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
   const fused = hasFusedMultiplyAdd()
   const memory = shared ? new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true }) : undefined
   const workers = new Threads(Math.max(1, threads), memory)
-  const heap = new Heap(HEAP_START, MEMORY_LIMIT)
+  const heap = new Heap({ start: HEAP_START, limit: MEMORY_LIMIT, alignment: memoryRules.alignment })
   const arena = new Arena(heap)
   let programs = 0
 
@@ -157,6 +159,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     threads: workers.count,
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
+    memoryRules,
     precisions: ['float32'],
     get isOpen() {
       return workers.isOpen
