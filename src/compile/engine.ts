@@ -34,6 +34,8 @@ export interface Resident {
 export interface Executable {
   /** Kernels compiled, workers up. */
   readonly ready: Promise<void>
+  /** What it holds on the engine until it is closed: constants, packed weights, code; the arena where it has one of its own. */
+  readonly bytes: number
   /** Queued: runs happen in the order of the calls. */
   run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
   /** Where the engine can tell: what each stage took in all runs since the first such call. */

@@ -1,4 +1,5 @@
 /** The types of numbers: those that cross the surface, and the one that engines may store values in besides. */
+import { arrayKind } from '../base/realm.ts'
 
 /** Everything is computed in float32; uint8 holds pixels, int32 classes; bfloat16 stays inside programs. */
 export const dtypes = {
@@ -42,7 +43,13 @@ export function zeros<D extends DType>(dtype: D, length: number): Arrays[D] {
 
 /** The dtype of a typed array of the surface, or undefined for any other value. */
 export function dtypeOf(value: unknown): DType | undefined {
-  return surfaceDTypes.find((dtype) => value instanceof dtypes[dtype].array)
+  const kind = arrayKind(value)
+  return surfaceDTypes.find((dtype) => dtypes[dtype].array.name === kind)
+}
+
+/** Numbers in the array of a dtype: the same where they are in one, else a copy, rounded. */
+export function arrayFor(values: TypedArray | Float64Array, dtype: DType): TypedArray {
+  return dtypeOf(values) === dtype ? (values as TypedArray) : dtypes[dtype].array.from(values)
 }
 
 export const isSurfaceDType = (dtype: unknown): dtype is DType => surfaceDTypes.includes(dtype as DType)

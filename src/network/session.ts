@@ -12,14 +12,12 @@ import { initialize } from '../nn/initializers.ts'
 import type { Filled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
-
-/** Programs kept per session; the one unused for longest is let go first, and lives on while somebody runs it. */
-const CACHED_PROGRAMS = 8
+import { ProgramCache } from './program-cache.ts'
 
 /** What the networks of one home have in common. */
 interface Shared {
   readonly state: State
-  readonly programs: Map<string, Program>
+  readonly programs: ProgramCache
   steps: number
   epochs: number
   optimizer: OptimizerCount | undefined
@@ -73,7 +71,8 @@ export class Session {
         ),
       ),
     )
-    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined }, 'float32')
+    const programs = new ProgramCache(engine.memoryLimit)
+    return new Session(network, { state, programs, steps: 0, epochs: 0, optimizer: undefined }, 'float32')
   }
 
   /** The same state and counts, under a part of the network, with other layers frozen, or in another precision. */
@@ -130,16 +129,9 @@ export class Session {
 
   /** The program under `key`, planned at the first call. */
   async program(key: string, goals: () => Partial<Goals>): Promise<Program> {
-    const { programs } = this.#shared
     const { precision } = this
-    const full = `${this.#form} ${precision} ${key}`
-    const program = programs.get(full) ?? compile(this.state, goals(), { precision })
-    programs.delete(full)
-    programs.set(full, program) // last in, last out
-    for (const oldest of programs.keys()) {
-      if (programs.size <= CACHED_PROGRAMS) break
-      programs.delete(oldest)
-    }
+    const make = (): Program => compile(this.state, goals(), { precision })
+    const program = this.#shared.programs.get(`${this.#form} ${precision} ${key}`, make)
     await program.ready
     return program
   }
@@ -159,18 +151,14 @@ export class Session {
       Object.assign(this, { steps, epochs, optimizer })
       await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
       const added = this.state.names.filter((name) => !Object.hasOwn(values, name))
-      const { programs } = this.#shared
-      for (const program of programs.values()) program.close() // they may update what is removed
-      programs.clear()
+      this.#shared.programs.close() // they may update what is removed
       this.state.remove(added)
     }
     return { putBack }
   }
 
   close(): void {
-    const { programs } = this.#shared
-    for (const program of programs.values()) program.close()
-    programs.clear()
+    this.#shared.programs.close()
     this.state.close()
   }
 }

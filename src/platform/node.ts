@@ -1,10 +1,12 @@
 /** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform/platform.test.ts holds it to that. */
+
 import * as fs from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as threads from 'node:worker_threads'
 import { FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 import { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 import { disk } from './node-disk.ts'
 import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
@@ -101,7 +103,8 @@ export function dataFolders(dataDir?: string): string[] {
 
 /** The pixels of a JPEG, PNG, WebP, GIF or AVIF file, upright by its EXIF entry, transparent parts on white. */
 export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
-  checkFormat(bytes, name)
+  const taken = new Uint8Array(bytes) // the caller may fill its array again, and sharp reads it later
+  checkFormat(taken, name)
   const { default: sharp } = await import('sharp').catch((cause) => {
     const hint = 'install sharp: npm install sharp'
     throw new FoveaError('E_ENGINE', {
@@ -112,7 +115,7 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
     })
   })
   try {
-    const image = sharp(bytes, { failOn: 'error', limitInputPixels: false })
+    const image = sharp(taken, { failOn: 'error', limitInputPixels: false })
     const { width, height } = await image.metadata()
     checkSize(width, height, name)
     const { data, info } = await image
@@ -159,7 +162,7 @@ export const Worker: WorkerMaker = class implements Helper {
 
   listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void {
     this.#thread.on('message', onMessage)
-    this.#thread.on('error', (error) => onEnd(error instanceof Error ? error.message : String(error)))
+    this.#thread.on('error', (error) => onEnd(messageOf(error)))
     this.#thread.on('exit', (code) => onEnd(`it exited with code ${code}`))
   }
 

@@ -172,8 +172,8 @@ export const planner: readonly Fault[] = [
   {
     name: 'memory: kernels may not read beyond the end',
     file: 'src/compile/memory.ts',
-    find: 'const SLACK = 32',
-    replace: 'const SLACK = -64',
+    find: '(bytes + slack) / alignment',
+    replace: '(bytes - slack) / alignment',
     tests: ['compile: memory'],
   },
   {
@@ -193,7 +193,7 @@ export const planner: readonly Fault[] = [
   {
     name: 'updates: a kernel overwrites what it reads',
     file: 'src/compile/updates.ts',
-    find: "step.kind === 'elementwise' && step.inputs.every(",
+    find: "inPlace && step.kind === 'elementwise' && step.inputs.every(",
     replace: "step.kind === 'kernel' || step.inputs.every(",
     tests: ['reference: state'],
   },

@@ -79,8 +79,9 @@ test('fit goes on where it stopped, and a model moves between engines with its o
   await twice.fit(train, { ...settings, epochs: 1 })
   assert.deepEqual(await twice.weights(), await once.weights())
   const before = await once.evaluate(judged)
-  const moved = await once.evaluate(judged, { engine: 'reference' })
+  await once.moveTo({ engine: 'reference' })
   assert.equal((await once.engine()).name, 'reference')
+  const moved = await once.evaluate(judged)
   assert.ok(Math.abs(before['loss'] - moved['loss']) < 1e-5)
 })
 
@@ -366,7 +367,7 @@ test('steps bound the training; a predict during a fit is queued, a second fit o
   const answers = await net.predict(new Uint8Array(784))
   assert.deepEqual(answers.shape, [1, 10])
   await assert.rejects(net.fit(train, settings), failure('E_MODEL', 'while it is being trained'))
-  await assert.rejects(net.evaluate(judged, { engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
+  await assert.rejects(net.moveTo({ engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
   assert.equal((await fitting).steps, 7)
 })
 
@@ -399,7 +400,7 @@ for (const [name, value, optimizer] of poisons) {
   })
 }
 
-test('predictions of many sizes at once, also beside a move to another engine', async () => {
+test('predictions of many sizes at once, also beside one on another engine', async () => {
   const net = sequential({ inputShape: [4], seed: 2 }, [dense({ units: 3 })])
   const one = (await net.predict(new Float32Array(4).fill(0.5))).data
   const sizes = Array.from({ length: 40 }, (_, i) => i + 1)

@@ -1,6 +1,8 @@
 /** Lists what can compute on this machine. */
+
 import { FoveaError } from '../../base/errors.ts'
 import { flag } from '../../base/options.ts'
+import { messageOf } from '../../base/realm.ts'
 import type { Precision } from '../../compile/precision.ts'
 import { autoEngine, type EngineName, engineNames, openEngine, engines as rows } from '../../engines/index.ts'
 import { aligned } from '../columns.ts'
@@ -45,7 +47,7 @@ async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
     await engine.close()
     return { name, says, available: true, description, threads, precisions, auto }
   } catch (error) {
-    return { name, says, available: false, missing: error instanceof Error ? error.message : String(error), auto }
+    return { name, says, available: false, missing: messageOf(error), auto }
   }
 }
 

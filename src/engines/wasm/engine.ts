@@ -1,12 +1,15 @@
 /** The wasm engine: a module generated per program, worker threads over one shared memory. Nothing to install. */
+
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
+import { isFloat64 } from '../../base/realm.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { MemoryRules } from '../../compile/memory.ts'
+import { ownBytes } from '../../compile/memory.ts'
 import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import { arrayFor, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
@@ -26,6 +29,9 @@ const HEAP_START = 1024
 /** Buffers start at a cache line; kernels may read two vectors beyond the end of one. */
 const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 const SLACK = memoryRules.slack
+
+/** About how many bytes V8 holds for one of a module's code. */
+const MACHINE_CODE = 8
 
 export interface WasmOptions {
   /** Computing threads; all the machine has when absent. One where memory cannot be shared. */
@@ -87,8 +93,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       },
       async write(values) {
         check()
-        const { array } = dtypes[spec.dtype]
-        await write(address, values instanceof array ? values : array.from(values))
+        await write(address, arrayFor(values, spec.dtype))
       },
       close() {
         if (isClosed) return
@@ -121,13 +126,15 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
     const bytes = launches.length * 2 * 4
     const counters = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
-    const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, counters })
+    const code = assemble(functions, { shared })
+    const ready = workers.load({ type: 'load', program, code, launches, counters })
     const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
     const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
     let isOpen = true
     const release = releaseProgram(program, constants, claim)
     const executable: Executable = {
       ready,
+      bytes: ownBytes(layout.stages) + code.length * MACHINE_CODE,
       async run(given) {
         if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
         const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
@@ -195,7 +202,7 @@ function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Pla
 
 /** A copy of the bytes of an array, to be given away. */
 function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
-  if (values instanceof Float64Array) return new Uint8Array(Float32Array.from(values).buffer)
+  if (isFloat64(values)) return new Uint8Array(Float32Array.from(values).buffer)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
 }
 

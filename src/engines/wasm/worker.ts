@@ -3,8 +3,10 @@
  * waits for work, never for workers: one that wakes late finds what is left. (At a barrier of all workers, a
  * program of one small stage took 79 us on two threads, of which 60 were the second one's awakening.)
  */
+
 import type { Port } from '#platform'
 import { parentPort } from '#platform'
+import { messageOf } from '../../base/realm.ts'
 import type { FromWorker, Launch, Place, ToWorker } from './protocol.ts'
 import { commonWords } from './protocol.ts'
 
@@ -61,7 +63,7 @@ class Crew {
       Atomics.store(this.#common, commonWords.failed, 1)
       this.#wakeOthers()
       const isMemory = message.type === 'reach'
-      this.#say({ type: 'failed', message: error instanceof Error ? error.message : String(error), isMemory })
+      this.#say({ type: 'failed', message: messageOf(error), isMemory })
     }
   }
 
