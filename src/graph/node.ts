@@ -209,12 +209,12 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
   samples: [],
 })
 
-/** A value that never changes: a number, or an array with its shape. */
+/** A value that never changes: a number, or a copy of an array with its shape. */
 export function constant(
   value: number | TypedArray,
   shape: Shape = typeof value === 'number' ? [] : [value.length],
 ): Node {
-  return constantOp({ value, shape })
+  return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })
 }
 
 /** The number that a scalar constant holds. */

@@ -33,8 +33,8 @@ export function readFile(path: string, { limit = Infinity }: { limit?: number } 
         got: `${size}`,
       })
     }
-    const { buffer, byteOffset, byteLength } = await fs.readFile(path)
-    return new Uint8Array(buffer, byteOffset, byteLength)
+    if (size > 0) return disk.read(path)
+    return new Uint8Array(await fs.readFile(path)) // of a pipe the system does not say how much it holds
   })
 }
 
@@ -146,6 +146,9 @@ function workerFlags(): { execArgv?: string[] } {
   return { execArgv: flags.filter((flag, i) => isOne(flag) || isOpen(flags[i - 1])) }
 }
 
+/** What a worker needs to start, for complaints. */
+export const workerHint: string = 'node --permission wants --allow-worker, and --allow-fs-read for the script'
+
 /** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
 export const Worker: WorkerMaker = class implements Helper {
   readonly #thread: threads.Worker
@@ -192,7 +195,7 @@ export function parentPort(): Port {
 }
 
 /** Threads can share memory here. */
-export const sharesMemory = (): boolean => true
+export const sharesMemory = (): boolean => typeof SharedArrayBuffer === 'function'
 
 /** The result of `action` on a path, or undefined when nothing is there. */
 async function ifPresent<T>(path: string, done: string, action: () => Promise<T>): Promise<T | undefined> {

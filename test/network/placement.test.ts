@@ -41,12 +41,12 @@ for (const engine of others)
     test('calls at the same time get the weights as they were at each', async () => {
       const net = made()
       const answers = await Promise.all(
-        [1, 2, 3, 4, 5, 6].flatMap((value) => {
+        [1, 2, 3, 4, 5, 6].map((value) => {
           void net.setWeights(kernel(value, 0))
-          return [answer(net, { engine }), answer(net)]
+          return answer(net, { engine })
         }),
       )
-      assert.deepEqual(answers, [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6])
+      assert.deepEqual(answers, [1, 2, 3, 4, 5, 6])
     })
 
     test('is answered there while it is being trained, and before it lives anywhere', async () => {

@@ -2,7 +2,7 @@
 
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
-import { isFloat64 } from '../../base/realm.ts'
+import { isFloat64, messageOf } from '../../base/realm.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { MemoryRules } from '../../compile/memory.ts'
 import { ownBytes } from '../../compile/memory.ts'
@@ -13,7 +13,7 @@ import { arrayFor, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
-import { hasFusedMultiplyAdd, hasSimd } from './host.ts'
+import { checkCompiles, hasFusedMultiplyAdd, hasSimd } from './host.ts'
 import type { Kernel, WasmCode, WasmStage } from './kernel.ts'
 import type { Lowering } from './kernels/context.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
@@ -45,9 +45,10 @@ interface WasmResident extends Resident {
 /** Starts an engine; its workers come up while the first program is planned. */
 export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): Engine<WasmCode> {
   if (!hasSimd()) throw new FoveaError('E_ENGINE', { what: 'this host has no WebAssembly SIMD', where: 'wasm' })
+  checkCompiles()
   const shared = sharesMemory()
   const fused = hasFusedMultiplyAdd()
-  const memory = shared ? new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true }) : undefined
+  const memory = shared ? sharedMemory() : undefined
   const workers = new Threads(Math.max(1, threads), memory)
   const heap = new Heap({ start: HEAP_START, limit: MEMORY_LIMIT, alignment: memoryRules.alignment })
   const arena = new Arena(heap)
@@ -175,6 +176,17 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     create,
     load,
     close: () => workers.close(),
+  }
+}
+
+/** Room for all addresses is asked for at once: memory that is shared cannot move. */
+function sharedMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true })
+  } catch (cause) {
+    const hint = "close engines and pages that hold memory; 'reference' needs none of it"
+    const what = 'the host has no room for another 4 GiB of addresses'
+    throw new FoveaError('E_LIMIT', { what, where: 'wasm', got: messageOf(cause), hint, cause })
   }
 }
 
