@@ -83,8 +83,8 @@ test('train: plain lines in a pipe', () => {
     /^memory \d+\.\d\d MB for a step/m,
     /^train on 192 images, validate on 64$/m,
     /^Epoch 1\/2$/m,
-    new RegExp(String.raw`^2/6 - \d+s left - [\d.]+ images/s - ${metrics}$`, 'm'),
-    new RegExp(String.raw`^6/6 - \d+s - [\d.]+ images/s - ${metrics} - val_accuracy: \d.* - val_loss: \d.*$`, 'm'),
+    new RegExp(String.raw`^2/6 - [\d:]+s? left - [\d.]+ images/s - ${metrics}$`, 'm'),
+    new RegExp(String.raw`^6/6 - [\d:]+s? - [\d.]+ images/s - ${metrics} - val_accuracy: \d.* - val_loss: \d.*$`, 'm'),
     /^test accuracy \d\.\d{4}$/m,
     /^test loss \d\.\d{4}$/m,
   ])

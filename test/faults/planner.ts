@@ -193,8 +193,8 @@ export const planner: readonly Fault[] = [
   {
     name: 'updates: a kernel overwrites what it reads',
     file: 'src/compile/updates.ts',
-    find: "inPlace && step.kind === 'elementwise' && step.inputs.every(",
-    replace: "step.kind === 'kernel' || step.inputs.every(",
+    find: "step.kind === 'elementwise' &&\n    step.inputs.every(",
+    replace: "(step.kind === 'kernel' || step.inputs.length > 0) &&\n    step.inputs.every(",
     tests: ['reference: state'],
   },
   {

@@ -363,11 +363,14 @@ test('an abort signal ends training after the step at hand; the model stays usab
 
 test('steps bound the training; a predict during a fit is queued, a second fit or a move is refused', async () => {
   const net = small()
-  const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7 })
+  const asked = Promise.withResolvers<void>() // the training waits in its third step until all is asked
+  const onBatchEnd = ({ step }: Progress) => (step === 3 ? asked.promise : undefined)
+  const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7, callbacks: [{ onBatchEnd }] })
   const answers = await net.predict(new Uint8Array(784))
   assert.deepEqual(answers.shape, [1, 10])
   await assert.rejects(net.fit(train, settings), failure('E_MODEL', 'while it is being trained'))
   await assert.rejects(net.moveTo({ engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
+  asked.resolve()
   assert.equal((await fitting).steps, 7)
 })
 
@@ -437,9 +440,12 @@ test('an engine that was closed is opened again for the next model', async () =>
 
 test('a model closed in mid-training says so', async () => {
   const net = sequential({ inputShape: [4] }, [dense({ units: 3 })])
-  const fitting = net.fit(floats(400), { epochs: 500, batchSize: 4 })
+  const closed = Promise.withResolvers<void>()
+  const onBatchEnd = ({ step }: Progress) => (step === 3 ? closed.promise : undefined)
+  const fitting = net.fit(floats(400), { epochs: 500, batchSize: 4, callbacks: [{ onBatchEnd }] })
   await net.predict(new Float32Array(4))
   await net.close()
+  closed.resolve()
   await assert.rejects(fitting, failure('E_CLOSED'))
 })
 
