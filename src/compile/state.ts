@@ -45,7 +45,7 @@ export class State {
       const first = values()
       wantValues(name, spec, first)
       this.changed()
-      const resident = this.engine.create({ shape, dtype })
+      const resident = this.engine.create({ shape: [...shape], dtype })
       this.#residents.set(name, resident)
       await resident.write(first)
     } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {

@@ -90,7 +90,7 @@ export const fitExtras = {
   callbacks: custom<readonly Callback[]>({
     says: 'hear of training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
-    check: (v) => (Array.isArray(v) && v.every(isObject) ? v : undefined),
+    check: (v) => (Array.isArray(v) && v.every(isObject) ? [...v] : undefined),
     optional: true,
   }),
   checkpoints: custom<CheckpointOptions>({

@@ -278,6 +278,16 @@ test('engines: the first that is available is the one that auto takes', async ()
   )
 })
 
+test('engines: FOVEA_ENGINE says which one auto takes; a wrong one is refused behind the list', async () => {
+  const { stdout, code } = await ended(start(['engines'], { FOVEA_ENGINE: 'reference' }))
+  assert.equal(code, 0)
+  assert.match(stdout, /^reference +taken by auto/m)
+  const wrong = await ended(start(['engines'], { FOVEA_ENGINE: 'wsam' }))
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stdout, /^wasm +available/m)
+  assert.match(wrong.stderr, /^fovea: FOVEA_ENGINE: no engine has this name: .* got 'wsam'; did you mean 'wasm'\?\n$/)
+})
+
 test('help: every option of every command, within 80 columns', async () => {
   const overview = await fine('--help')
   for (const [name, { options }] of Object.entries(commands)) {
