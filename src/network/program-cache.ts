@@ -22,14 +22,19 @@ export class ProgramCache {
 
   /** The program under `key`, made where there is none. Those unused for longest are let go, and live on while somebody runs them. */
   get(key: string, make: () => Program): Program {
-    const program = this.#programs.get(key) ?? make()
+    const known = this.#programs.get(key)
+    const program = known ?? make()
     this.#programs.delete(key)
     this.#programs.set(key, program)
+    if (!known) this.#makeRoom()
+    return program
+  }
+
+  #makeRoom(): void {
     for (const oldest of this.#programs.keys()) {
       if (this.#programs.size <= STAY || this.#bytes <= this.#limit) break
       this.#programs.delete(oldest)
     }
-    return program
   }
 
   /** Closes all of them: nobody may run them any more. */

@@ -55,6 +55,7 @@ for (const [title, env, choice, says] of rows)
 
 const hosts: readonly [title: string, before: string, flags: readonly string[], says: RegExp][] = [
   ['without WebAssembly', 'delete globalThis.WebAssembly', [], /^E_ENGINE wasm: .*no WebAssembly/],
+  ['without shared memory: one thread', 'delete globalThis.SharedArrayBuffer', [], /^wasm$/],
   [
     'without workers',
     '',

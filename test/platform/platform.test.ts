@@ -50,6 +50,19 @@ test('platform: absent is undefined, unreadable and too long are errors', async 
   await assert.rejects(node.readFile(root), failure('E_IO', root, 'EISDIR'))
 })
 
+test('platform: a page shares memory only where it is isolated and has memory to share', (t) => {
+  const shared = globalThis.SharedArrayBuffer
+  t.after(() => Object.assign(globalThis, { crossOriginIsolated: undefined, SharedArrayBuffer: shared }))
+  for (const [crossOriginIsolated, memory, wanted] of [
+    [undefined, shared, false],
+    [true, undefined, false],
+    [true, shared, true],
+  ] as const) {
+    Object.assign(globalThis, { crossOriginIsolated, SharedArrayBuffer: memory })
+    assert.equal(browser.sharesMemory(), wanted)
+  }
+})
+
 test('platform: a file is read in pieces', async () => {
   const path = join(root, 'pieces')
   const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i)
