@@ -11,12 +11,12 @@ import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
-import { chain, networkWeights } from '../network/network.ts'
+import { asItIs, chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import type { Session } from '../network/session.ts'
-import { callOf, partOf, weightsInCommon, withFrozen } from '../network/subnetwork.ts'
+import { callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
@@ -112,7 +112,9 @@ export class Model {
     this.name = name
     this.seed = seed
     this.#from = from
-    const given = async () => saved?.weights ?? (weightsFrom ? weightsInCommon(weightsFrom, this.network) : {})
+    const own = 'calls' in from ? from.layers.map(({ layer }) => layer) : from
+    const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
+    const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
     this.#heads = saved.heads
@@ -121,9 +123,18 @@ export class Model {
     this.preprocessing = saved.preprocessing
   }
 
+  /** What these layers have learnt up to this call, for a network that shares them. */
+  #weightsFor(layers: readonly Layer[], where: string): (network: () => Network) => Promise<Record<string, Numbers>> {
+    const common = layersInCommon(this.network, layers, where)
+    const values = this.#placement.valuesNow(
+      common.flatMap(({ name, weights }) => Object.keys(weights).map((weight) => weightName(name, weight))),
+    )
+    return async (network) => renamed(network(), common, await values())
+  }
+
   /** The wired layers. A sequential model without an input shape has none until it sees data. */
   get network(): Network {
-    if ('calls' in this.#from) return this.#from
+    if ('calls' in this.#from) return (this.#from = asItIs(this.#from))
     throw new FoveaError('E_MODEL', {
       what: 'has no input shape yet',
       where: this.name,
@@ -170,15 +181,21 @@ export class Model {
     return part
   }
 
-  /** Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. */
+  /**
+   * Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. It sets
+   * their `trainable`, as in Keras: so they are frozen in every model that has them.
+   */
   freeze(...names: readonly string[]): this {
-    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], true)
-    return this
+    return this.#setTrainable(names, false)
   }
 
-  /** Lets frozen layers learn again, all of them where none is named. */
+  /** Lets frozen layers learn again, all of them where none is named, in every model that has them. */
   unfreeze(...names: readonly string[]): this {
-    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], false)
+    return this.#setTrainable(names, true)
+  }
+
+  #setTrainable(names: readonly string[], trainable: boolean): this {
+    for (const layer of layersCalled(this.network, names.length > 0 ? names : ['*'])) layer.trainable = trainable
     return this
   }
 
@@ -186,7 +203,7 @@ export class Model {
   summary(options?: SummaryOptions): string {
     const view =
       'calls' in this.#from
-        ? viewOf(this.#from, {
+        ? viewOf(this.network, {
             kind: this.kind,
             ...(this.#optimizerParams !== undefined && { optimizerParams: this.#optimizerParams }),
           })

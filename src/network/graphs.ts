@@ -114,7 +114,7 @@ export function trainingSpecs(network: Network, optimizer: SettledOptimizer): Re
 }
 
 /** The state's name of the flag that a step was refused: it stays up until the next training begins. */
-export const HALTED = 'training/halted'
+export const HALTED = '/training/halted'
 
 /**
  * One step: sums of loss and metrics, `finite`, and the next weights. The gradient is that of the mean loss of the

@@ -9,6 +9,7 @@ import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { initialize } from '../nn/initializers.ts'
+import type { WeightSpec } from '../nn/layer.ts'
 import type { Filled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
@@ -29,6 +30,20 @@ interface Shared {
 export interface OptimizerCount {
   readonly signature: string
   readonly first: number
+}
+
+/** What a network's weights are at first, by name: as given, or drawn from the seed. */
+export function firstValues(
+  network: Network,
+  seed: number,
+  given: Readonly<Record<string, Numbers>>,
+): (name: string) => Numbers {
+  const weights = Object.entries(networkWeights(network))
+  const places = new Map(weights.map(([name, spec], index) => [name, { ...spec, index }]))
+  return (name) => {
+    const { shape, initializer, index } = places.get(name) as WeightSpec & { readonly index: number }
+    return given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) })
+  }
 }
 
 export class Session {
@@ -55,6 +70,7 @@ export class Session {
   ): Promise<Session> {
     const state = new State(engine)
     const weights = Object.entries(networkWeights(network))
+    const first = firstValues(network, seed, given)
     const bytes = weights.reduce((sum, [, { shape }]) => sum + 4 * sizeOf(shape), 0)
     if (bytes > engine.memoryLimit) {
       throw new FoveaError('E_LIMIT', {
@@ -65,13 +81,7 @@ export class Session {
       })
     }
     await Promise.all(
-      weights.map(([name, { shape, initializer }], index) =>
-        state.add(
-          name,
-          { shape, dtype: 'float32' },
-          () => given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) }),
-        ),
-      ),
+      weights.map(([name, { shape }]) => state.add(name, { shape, dtype: 'float32' }, () => first(name))),
     )
     return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined }, 'float32')
   }
