@@ -32,15 +32,17 @@ export type {
   InferenceOptions,
   ModelFitOptions as FitOptions,
   ModelOptions,
+  RunOptions,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { Samples } from './model/samples.ts'
+export type { GraphGoals, GraphOptions, LayerNodes, LayerUse, ModelGraph } from './network/model-graph.ts'
 export type { LossChoice, MetricsChoice } from './network/objective.ts'
 export type { SummaryOptions } from './network/summary.ts'
 export type { Initializer } from './nn/initializers.ts'
-export type { Layer, LayerRow, Tensor } from './nn/layer.ts'
+export type { DrawOptions, ForwardContext, Forwarded, Layer, LayerRow, Tensor } from './nn/layer.ts'
 export { defineLayer, input } from './nn/layer.ts'
 export { layers } from './nn/layers/index.ts'
 export type { Loss, LossName } from './nn/losses.ts'

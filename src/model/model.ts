@@ -2,14 +2,20 @@
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, integer, settle, text } from '../base/options.ts'
+import { custom, integer, settle, show, text } from '../base/options.ts'
+import { split64 } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
+import type { Goals } from '../compile/goals.ts'
 import type { Dataset } from '../data/dataset.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
+import type { TypedArray } from '../graph/dtype.ts'
+import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { GraphGoals, GraphOptions, ModelGraph } from '../network/model-graph.ts'
+import { boundGoals, fedValues, graphOptions, modelGraph } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
 import { asItIs, chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
@@ -25,6 +31,7 @@ import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
+import { onlyKnown } from '../training/feed.ts'
 import type { RateSearch } from '../training/find-rate.ts'
 import { findRateOptions, rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
@@ -34,7 +41,7 @@ import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassNames, checkDataset } from './samples.ts'
+import { asDataset, checkClassNames, checkDataset, valuesByName } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -75,6 +82,11 @@ const findTable = {
   ...engineOptions,
 }
 export type FindLearningRateOptions = Options<typeof findTable>
+
+const runOptions = {
+  seed: integer({ says: 'of what layers draw', min: 0, default: 0 }),
+}
+export type RunOptions = Options<typeof runOptions>
 
 interface Recipe {
   readonly kind: 'sequential' | 'functional'
@@ -320,6 +332,39 @@ export class Model {
       })
     }
     return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
+  }
+
+  /**
+   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to go on from with `ops` and
+   * `gradients`. What is made of them is computed by `run`.
+   */
+  graph(options: GraphOptions = {}): ModelGraph {
+    return modelGraph(this.network, this.#heads, settle(graphOptions, options, 'graph'))
+  }
+
+  /**
+   * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
+   * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
+   * your own; bytes are taken as pixels, as in `predict`. A program is planned once for a goals object: keep it, and call again.
+   */
+  async run<const Outputs extends Goals['outputs']>(
+    goals: GraphGoals<Outputs>,
+    inputs: TypedArray | Readonly<Record<string, TypedArray>>,
+    options: RunOptions = {},
+  ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
+    const { seed } = settle(runOptions, options, 'run')
+    const { network } = this
+    if (typeof goals?.outputs !== 'object' || goals.outputs === null) {
+      const expected = '{ outputs: nodes by name, updates }'
+      throw new FoveaError('E_OPTION', { what: 'these are no goals', where: this.name, expected, got: show(goals) })
+    }
+    const given = valuesByName(inputs, Object.keys(network.inputs), this.name)
+    const session = await this.#on()
+    const key = JSON.stringify(Object.entries(given).map(([name, values]) => [name, dtypeOf(values)]))
+    const program = await session.program(`${session.keyOf(goals)} ${key}`, () => boundGoals(goals, network, given))
+    const drawn = { key: Int32Array.from([...split64(seed), session.steps, 0]) }
+    const results = await program.run({ ...fedValues(program, network, given), ...onlyKnown(program, drawn) })
+    return results as { [Name in keyof Outputs]: Numbers }
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */

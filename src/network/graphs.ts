@@ -30,7 +30,7 @@ const batched = (kind: string, field: string, spec: TensorSpec, size: number): N
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
 /** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
-function scaled(node: Node, { calls }: Network, input: string): Node {
+export function scaled(node: Node, { calls }: Network, input: string): Node {
   const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
   const readers = calls.flatMap(({ of, inputs }) =>
     of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],

@@ -24,6 +24,9 @@ interface Shared {
   steps: number
   epochs: number
   optimizer: OptimizerCount | undefined
+  /** Numbers of what somebody holds and programs are made of. */
+  readonly held: WeakMap<object, number>
+  heldCount: number
 }
 
 /** Which optimizer the state's slots belong to, and the step that was its first: bias corrections count from there. */
@@ -83,7 +86,16 @@ export class Session {
     await Promise.all(
       weights.map(([name, { shape }]) => state.add(name, { shape, dtype: 'float32' }, () => first(name))),
     )
-    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined }, 'float32')
+    return new Session(
+      network,
+      {
+        state,
+        programs: new Map(),
+        ...{ steps: 0, epochs: 0, optimizer: undefined },
+        ...{ held: new WeakMap(), heldCount: 0 },
+      },
+      'float32',
+    )
   }
 
   /** The same state and counts, under a part of the network, with other layers frozen, or in another precision. */
@@ -136,6 +148,14 @@ export class Session {
       else await this.state.add(name, { shape, dtype: 'float32' }, () => values)
     })
     await Promise.all(added)
+  }
+
+  /** A key for what somebody holds: the same for the same object, and for no other. */
+  keyOf(thing: object): string {
+    const { held } = this.#shared
+    const number = held.get(thing) ?? this.#shared.heldCount++
+    held.set(thing, number)
+    return `held ${number}`
   }
 
   /** The program under `key`, planned at the first call. */
