@@ -83,7 +83,7 @@ for (const engine of engines)
       const { layers: nodes, outputs, logits } = graph
       const goals = {
         outputs: {
-          ...outputs,
+          output: outputs['output'],
           logits: logits['output'],
           conv: nodes['conv2d'].output,
           before: nodes['conv2d'].preactivation,
@@ -92,7 +92,7 @@ for (const engine of engines)
       }
       const bytes = picture(2)
       const got = await net.run(goals, bytes)
-      near(got['output'], (await net.predict(bytes)).data, 1e-6, 'output')
+      near(got.output, (await net.predict(bytes)).data, 1e-6, 'output')
       near(got['conv'], (await net.features('conv2d').predict(bytes)).data, 1e-6, 'conv')
       near(
         got['conv'],
@@ -110,13 +110,13 @@ for (const engine of engines)
       const powers = Array.from(got['logits'].slice(0, 10), Math.exp)
       const total = powers.reduce((a, b) => a + b, 0)
       near(
-        got['output'].slice(0, 10),
+        got.output.slice(0, 10),
         powers.map((x) => x / total),
         1e-5,
         'softmax',
       )
       const floats = Float32Array.from(bytes, (x) => x / 255)
-      near((await net.run(goals, { input_layer: floats }))['output'], got['output'], 1e-5, 'floats')
+      near((await net.run(goals, { input_layer: floats }))['output'], got.output, 1e-5, 'floats')
       const twice = { outputs: { inside: ops.mul(graph.inputs['input_layer'], 2) } }
       near(
         (await net.run(twice, floats)).inside,
@@ -192,17 +192,23 @@ test('several inputs and outputs, a shared layer by its uses, branches', async (
     uses.map((use) => use.output),
   )
   const goals = {
-    outputs: { ...graph.outputs, first: uses[0].output, second: uses[1].output, logit: graph.logits['score'] },
+    outputs: {
+      sum: graph.outputs['sum'],
+      score: graph.outputs['score'],
+      first: uses[0].output,
+      second: uses[1].output,
+      logit: graph.logits['score'],
+    },
   }
   const values = { a: Float32Array.of(1, 2, 3), b: Float32Array.of(-1, 0, 4) }
   const got = await net.run(goals, values)
   near(
-    got['sum'],
+    got.sum,
     Array.from(got['first'], (x, i) => x + got['second'][i]),
     1e-12,
   )
-  near(got['score'], [1 / (1 + Math.exp(-got['logit'][0]))], 1e-12)
-  near(got['score'], (await net.predict(values)).outputs['score'].data, 1e-6)
+  near(got.score, [1 / (1 + Math.exp(-got['logit'][0]))], 1e-12)
+  near(got.score, (await net.predict(values)).outputs['score'].data, 1e-6)
   near(
     (await net.run({ outputs: { first: uses[0].output } }, { a: values.a })).first,
     got['first'],
