@@ -384,7 +384,7 @@ export class Model {
     const { state } = await this.#on()
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
-      if (!known[name])
+      if (!Object.hasOwn(known, name))
         throw new FoveaError('E_MODEL', {
           what: `has no weight '${name}'`,
           where: this.name,

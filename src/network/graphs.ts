@@ -170,15 +170,20 @@ export function diagnosisGoals(network: Network, objective: Objective, batch: Ba
   )
   const told = [
     ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
-    ...network.calls.map(({ of }, i) => [calledIn(of), values[i]] as const),
+    ...network.calls.map((_, i) => [calledIn(network.calls, i), values[i]] as const),
     ['the loss', sums.loss] as const,
     ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
   ]
   return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])), float32 }
 }
 
-const calledIn = (of: Call['of']): string =>
-  of.kind === 'input' ? `the input ${of.name}` : `the output of ${of.layer.name}`
+/** The value of a call in words; a layer that is used again is said with the number of its use. */
+function calledIn(calls: readonly Call[], at: number): string {
+  const { of } = calls[at]
+  if (of.kind === 'input') return `the input ${of.name}`
+  const earlier = calls.slice(0, at).filter((call) => call.of.kind === 'layer' && call.of.layer === of.layer).length
+  return `the output of ${of.layer.name}${earlier > 0 ? ` in its use ${earlier + 1}` : ''}`
+}
 
 /** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
 export function predictionGoals(
