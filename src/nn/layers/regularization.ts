@@ -10,6 +10,7 @@ export const dropout = defineLayer('dropout', {
   options: { rate: number({ says: 'probability that a value is zeroed', min: 0, max: 1, ends: 'right-open' }) },
   forward: ([x], _, { rate }, { mode, draw }) => {
     if (mode === 'infer' || rate === 0) return x
-    return mul(x, mul(lessEqual(rate, draw({ shape: x.shape })), 1 / (1 - rate)))
+    const drawn = draw({ shape: x.shape })
+    return mul(x, mul(lessEqual(rate, drawn), 1 / (1 - rate)))
   },
 })
