@@ -32,13 +32,12 @@ export type {
   InferenceOptions,
   ModelFitOptions as FitOptions,
   ModelOptions,
-  RunOptions,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { Samples } from './model/samples.ts'
-export type { GraphGoals, GraphOptions, LayerNodes, LayerUse, ModelGraph } from './network/model-graph.ts'
+export type { GraphGoals, GraphOptions, LayerNodes, LayerUse, ModelGraph, RunOptions } from './network/model-graph.ts'
 export type { LossChoice, MetricsChoice } from './network/objective.ts'
 export type { SummaryOptions } from './network/summary.ts'
 export type { Initializer } from './nn/initializers.ts'

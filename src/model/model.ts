@@ -2,8 +2,7 @@
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, integer, settle, show, text } from '../base/options.ts'
-import { split64 } from '../base/random.ts'
+import { custom, integer, settle, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import type { Dataset } from '../data/dataset.ts'
@@ -12,10 +11,9 @@ import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
-import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
-import type { GraphGoals, GraphOptions, ModelGraph } from '../network/model-graph.ts'
-import { boundGoals, fedValues, graphOptions, modelGraph } from '../network/model-graph.ts'
+import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
+import { checkGoals, graphOptions, modelGraph, runGoals, runOptions } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
 import { asItIs, chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
@@ -31,7 +29,6 @@ import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
-import { onlyKnown } from '../training/feed.ts'
 import type { RateSearch } from '../training/find-rate.ts'
 import { findRateOptions, rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
@@ -82,11 +79,6 @@ const findTable = {
   ...engineOptions,
 }
 export type FindLearningRateOptions = Options<typeof findTable>
-
-const runOptions = {
-  seed: integer({ says: 'of what layers draw', min: 0, default: 0 }),
-}
-export type RunOptions = Options<typeof runOptions>
 
 interface Recipe {
   readonly kind: 'sequential' | 'functional'
@@ -353,17 +345,9 @@ export class Model {
     options: RunOptions = {},
   ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
     const { seed } = settle(runOptions, options, 'run')
-    const { network } = this
-    if (typeof goals?.outputs !== 'object' || goals.outputs === null) {
-      const expected = '{ outputs: nodes by name, updates }'
-      throw new FoveaError('E_OPTION', { what: 'these are no goals', where: this.name, expected, got: show(goals) })
-    }
-    const given = valuesByName(inputs, Object.keys(network.inputs), this.name)
-    const session = await this.#on()
-    const key = JSON.stringify(Object.entries(given).map(([name, values]) => [name, dtypeOf(values)]))
-    const program = await session.program(`${session.keyOf(goals)} ${key}`, () => boundGoals(goals, network, given))
-    const drawn = { key: Int32Array.from([...split64(seed), session.steps, 0]) }
-    const results = await program.run({ ...fedValues(program, network, given), ...onlyKnown(program, drawn) })
+    checkGoals(goals, this.name)
+    const given = valuesByName(inputs, Object.keys(this.network.inputs), this.name)
+    const results = await runGoals(await this.#on(), goals, { given, seed })
     return results as { [Name in keyof Outputs]: Numbers }
   }
 

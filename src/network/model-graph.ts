@@ -2,6 +2,8 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, show } from '../base/options.ts'
+import { split64 } from '../base/random.ts'
+import type { Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
@@ -13,6 +15,7 @@ import { heads, logitsOf } from '../nn/heads.ts'
 import { scaled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { forward, networkVariables } from './network.ts'
+import type { Session } from './session.ts'
 
 export const graphOptions = {
   batch: integer({ says: 'samples that go through at once', min: 1, default: 1 }),
@@ -22,6 +25,11 @@ export const graphOptions = {
   }),
 }
 export type GraphOptions = Options<typeof graphOptions>
+
+export const runOptions = {
+  seed: integer({ says: 'of what layers draw', min: 0, default: 0 }),
+}
+export type RunOptions = Options<typeof runOptions>
 
 /** One use of a layer. */
 export interface LayerUse {
@@ -111,16 +119,38 @@ export interface GraphGoals<Outputs extends Goals['outputs'] = Goals['outputs']>
   readonly outputs: Outputs
 }
 
-export type GivenValues = Readonly<Record<string, TypedArray>>
+type GivenValues = Readonly<Record<string, TypedArray>>
+
+/** Throws E_OPTION for what cannot be goals. */
+export function checkGoals(goals: unknown, where: string): asserts goals is GraphGoals {
+  const { outputs } = (goals ?? {}) as { readonly outputs?: unknown }
+  if (typeof outputs !== 'object' || outputs === null) {
+    const expected = '{ outputs: nodes by name, updates }'
+    throw new FoveaError('E_OPTION', { what: 'these are no goals', where, expected, got: show(goals) })
+  }
+  for (const [name, node] of Object.entries(outputs)) {
+    if (typeof node === 'object' && node !== null && 'op' in node && 'inputs' in node) continue
+    const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
+    throw new FoveaError('E_OPTION', { what: `the output '${name}' is no node`, where, got: show(node), hint })
+  }
+}
+
+/** Runs goals over the state of a session. The program is planned once for a goals object and what is given to it. */
+export async function runGoals(
+  session: Session,
+  goals: GraphGoals,
+  { given, seed }: { readonly given: GivenValues; readonly seed: number },
+): Promise<Record<string, Numbers>> {
+  const { network } = session
+  const kinds = JSON.stringify(Object.entries(given).map(([name, values]) => [name, dtypeOf(values)]))
+  const program = await session.program(`${session.keyOf(goals)} ${kinds}`, () => boundGoals(goals, network, given))
+  const key = Int32Array.from([...split64(seed), session.steps, 0])
+  return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: key }) })
+}
 
 /** Goals as a program: inputs of the model enter as the values given are stored, other placeholders under names apart. */
-export function boundGoals(
-  { outputs, updates = [], float32 = [] }: GraphGoals,
-  network: Network,
-  given: GivenValues,
-): Goals {
+function boundGoals({ outputs, updates = [], float32 = [] }: GraphGoals, network: Network, given: GivenValues): Goals {
   const names = Object.keys(outputs)
-  for (const name of names) checkNode(outputs[name], name, network.name)
   const roots = [...Object.values<Node>(outputs), ...updates.flat(), ...float32]
   const bound = new Map<Node, Node>()
   for (const node of topological(roots)) {
@@ -139,12 +169,6 @@ export function boundGoals(
   }
 }
 
-function checkNode(node: unknown, name: string, where: string): void {
-  if (typeof node === 'object' && node !== null && 'op' in node && 'inputs' in node) return
-  const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
-  throw new FoveaError('E_OPTION', { what: `the output '${name}' is no node`, where, got: show(node), hint })
-}
-
 function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   const { shape, dtype } = leaf
   const feeds = leaf.attrs[FEEDS]
@@ -160,7 +184,7 @@ function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
 }
 
 /** What the values given are called in a program with these inputs; what is missing, too much or of another size is refused. */
-export function fedValues(
+function fedValues(
   program: { readonly inputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: DType }>> },
   network: Network,
   given: GivenValues,
