@@ -5,8 +5,9 @@ import type { Node } from '../graph/node.ts'
 import { variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
+import { drawer } from '../nn/draws.ts'
 import type { Layer, Tensor, WeightSpec } from '../nn/layer.ts'
-import { drawer, forwarded, input, weightsOf } from '../nn/layer.ts'
+import { forwarded, input, weightsOf } from '../nn/layer.ts'
 import { penaltyOf } from '../nn/regularizers.ts'
 import { add } from '../ops/elementwise.ts'
 
@@ -41,15 +42,9 @@ export interface Network {
   readonly frozen: ReadonlySet<string>
 }
 
-const frozenNow = (layers: readonly NamedLayer[]): ReadonlySet<string> =>
+/** Names of layers that are not `trainable` now. */
+export const frozenNow = (layers: readonly NamedLayer[]): ReadonlySet<string> =>
   new Set(layers.flatMap(({ name, layer }) => (layer.trainable ? [] : [name])))
-
-/** The network with what is frozen now: layers are shared with other models, which may have changed it. */
-export function asItIs(network: Network): Network {
-  const frozen = frozenNow(network.layers)
-  const isSame = frozen.size === network.frozen.size && [...frozen].every((name) => network.frozen.has(name))
-  return isSame ? network : { ...network, frozen }
-}
 
 /** Keras's snake case of a class name: MaxPooling2D -> max_pooling2d. */
 export const snakeCase = (className: string): string =>
@@ -99,11 +94,12 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape, tensor }) - 1,
     )
   }
-  for (const end of [...Object.keys(inputs), ...Object.keys(outputs)]) {
-    if (end === '__proto__') throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: end })
-  }
   if (Object.keys(outputs).length === 0) throw new FoveaError('E_MODEL', { what: 'has no output', where: name })
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
+  const own = order.map(({ source }) => (source.kind === 'layer' ? source.layer.givenName : source.name))
+  for (const given of [...Object.keys(inputs), ...Object.keys(outputs), ...own])
+    if (given === '__proto__')
+      throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: given })
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))

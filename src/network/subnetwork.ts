@@ -5,7 +5,7 @@ import { inOrder } from '../base/order.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Layer } from '../nn/layer.ts'
 import type { NamedLayer, Network } from './network.ts'
-import { weightName } from './network.ts'
+import { frozenNow, weightName } from './network.ts'
 
 /** The last call of a layer or input by its name. */
 export function callOf({ name: where, calls, layers, inputs }: Network, name: string): number {
@@ -47,6 +47,13 @@ export function layersCalled(network: Network, names: readonly string[]): Layer[
     if (hits.length === 0) throw unknownLayer(network.name, name, known)
     return hits.map(({ layer }) => layer)
   })
+}
+
+/** The network with what is frozen now: layers are shared with other models, which may have changed it. */
+export function asItIs(network: Network): Network {
+  const frozen = frozenNow(network.layers)
+  const isSame = frozen.size === network.frozen.size && [...frozen].every((name) => network.frozen.has(name))
+  return isSame ? network : { ...network, frozen }
 }
 
 const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')

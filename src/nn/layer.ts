@@ -2,12 +2,12 @@
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { custom, flag, settle, show } from '../base/options.ts'
-import { stream } from '../base/random.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
-import { randomNormal, randomUniform } from '../ops/sampling.ts'
+import type { DrawOptions } from './draws.ts'
+import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
 import type { Regularizer } from './regularizers.ts'
 
@@ -31,13 +31,6 @@ export interface ForwardContext {
    * own, in each use of the layer and in each step; they follow from the seed.
    */
   draw(options: DrawOptions): Node
-}
-
-export interface DrawOptions {
-  /** [n, ...] as the layer's inputs have it. */
-  readonly shape: Shape
-  /** Default `'uniform'`. */
-  readonly distribution?: 'uniform' | 'normal'
 }
 
 /** What a forward graph gives where it is more than its output. */
@@ -115,15 +108,12 @@ export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Op
   readonly row: AnyLayerRow
 }
 
-const isName = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && !value.includes('/') && value !== '__proto__'
-
 /** Options of every layer. Names without / never meet the names that Fovea gives to what is its own. */
 const commonOptions = {
   name: custom<string | undefined>({
     says: 'name of the layer, unique in its model',
-    accepts: 'a text without /, other than __proto__',
-    check: (v) => (isName(v) ? v : undefined),
+    accepts: 'a text without /',
+    check: (v) => (typeof v === 'string' && v !== '' && !v.includes('/') ? v : undefined),
     optional: true,
   }),
   trainable: flag({ says: 'whether its weights learn', default: true }),
@@ -218,18 +208,6 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
     })
   })
 }
-
-/** Makes a context's `draw`: numbers of `key` (see ops/sampling.ts), each call by the next number of a stream. */
-export function drawer(key: Node, next: () => number): ForwardContext['draw'] {
-  return ({ shape, distribution = 'uniform' }) => {
-    if (!Object.hasOwn(distributions, distribution)) {
-      const expected = Object.keys(distributions).join(', ')
-      throw new FoveaError('E_OPTION', { what: 'no distribution of draw', expected, got: show(distribution) })
-    }
-    return distributions[distribution](key, { shape, stream: stream('dropout', next()) })
-  }
-}
-const distributions = { uniform: randomUniform, normal: randomNormal } as const
 
 /** The forward graph of a layer, with its updates. */
 export function forwarded(

@@ -97,7 +97,7 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'draw: one stream for all layers',
-    file: 'src/nn/layer.ts',
+    file: 'src/nn/draws.ts',
     find: "stream('dropout', next())",
     replace: "stream('dropout', 0)",
     tests: ['layer-options: dropout', 'draws'],
