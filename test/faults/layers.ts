@@ -26,10 +26,9 @@ export const layers: readonly Fault[] = [
   {
     name: 'conv2d: the bias comes after the activation',
     file: 'src/nn/layers/convolution.ts',
-    find: `const y = convolution(x, kernel, attrsOf(rank, options, options.groups))
-      return activated(bias ? add(y, bias) : y, options.activation)`,
-    replace: `const y = activated(convolution(x, kernel, attrsOf(rank, options, options.groups)), options.activation).output
-      return bias ? add(y, bias) : y`,
+    within: 'convolutionOf',
+    find: 'activated(bias ? add(y, bias) : y, options.activation)',
+    replace: 'add(activated(y, options.activation).output, bias ?? 0)',
     tests: ['layer-options: conv2d'],
   },
   {
