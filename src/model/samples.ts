@@ -67,9 +67,9 @@ export function checkDataset(data: unknown, where: string): asserts data is Data
 }
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */
-export function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
-  if (!classNames || goals.length !== 1) return
-  const [{ loss, output }] = goals
+export function checkClassNames({ classNames, name }: Dataset, network: Network, { terms }: Objective): void {
+  if (!classNames || terms.length !== 1) return
+  const [{ loss, output }] = terms
   const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {

@@ -62,14 +62,14 @@ function measured(
   mode: 'train' | 'infer',
 ) {
   const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
-  const targets = objective.goals.map(({ target }) => [
+  const targets = objective.terms.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
   const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
   const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
   const sums = penalised(measured, penalties(network, variables), present)
-  const float32 = objective.goals.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
+  const float32 = objective.terms.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
   return { sums, updates, values, float32 }
 }
 

@@ -72,7 +72,8 @@ export const objectiveOptions = {
 }
 export type ObjectiveOptions = Options<typeof objectiveOptions>
 
-interface Goal {
+/** What one output is trained for and judged by. */
+interface Term {
   readonly output: string
   /** The dataset's field. */
   readonly target: string
@@ -84,7 +85,7 @@ interface Goal {
 export interface Objective {
   /** The dataset's field for every input of the network. */
   readonly inputs: Readonly<Record<string, string>>
-  readonly goals: readonly Goal[]
+  readonly terms: readonly Term[]
   readonly lossReduction: NonNullable<ObjectiveOptions['lossReduction']>
 }
 
@@ -144,19 +145,19 @@ export function objectiveFor(
       throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: astray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
-  const goals = Object.entries(targets).map(([output, target]) => {
+  const terms = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
     const chosen = chooseLoss(saidOf<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
     const place = { head: lossRow(chosen).head, output: shape, target: spec }
     const asked = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
     return { output, target, loss: chosen, metrics: chooseMetrics(asked, place, where) }
   })
-  return { inputs, goals, lossReduction }
+  return { inputs, terms, lossReduction }
 }
 
 /** What turns each output's logits into answers. */
-export const headsOf = ({ goals }: Objective): Record<string, Head> =>
-  Object.fromEntries(goals.map(({ output, loss }) => [output, lossRow(loss).head]))
+export const headsOf = ({ terms }: Objective): Record<string, Head> =>
+  Object.fromEntries(terms.map(({ output, loss }) => [output, lossRow(loss).head]))
 
 /** What samples count for, as inputs of a program: [n] each. */
 export interface SampleWeights {
@@ -179,7 +180,7 @@ const outputLog = (output: string, log: string): string => `${output}${/^val(_|$
  * there is none over the number of samples that are present: `meanLoss` within a step, `Tally` over many.
  */
 export function measures(
-  { goals, lossReduction }: Objective,
+  { terms, lossReduction }: Objective,
   outputs: Readonly<Record<string, Node>>,
   targets: Readonly<Record<string, Node>>,
   { weights, present }: SampleWeights,
@@ -189,15 +190,15 @@ export function measures(
     result[name] = value
     if (lossReduction === 'meanWithSampleWeight') result[divisorOf(name)] = sum(weights)
   }
-  const logOf = (output: string, log: string) => (goals.length > 1 ? outputLog(output, log) : log)
+  const logOf = (output: string, log: string) => (terms.length > 1 ? outputLog(output, log) : log)
   let total: Node | undefined
-  for (const { output, target, loss, metrics } of goals) {
+  for (const { output, target, loss, metrics } of terms) {
     const { head } = lossRow(loss)
     const logits = logitsOf(outputs[output], head)
     const judged = { logits, answer: heads[head](logits), target: targets[target], head }
     const own = sum(mul(lossPerSample(loss, logits, targets[target]), weights))
     total = total ? add(total, own) : own
-    if (goals.length > 1) addLoss(outputLog(output, 'loss'), own)
+    if (terms.length > 1) addLoss(outputLog(output, 'loss'), own)
     for (const metric of metrics)
       result[logOf(output, metricLogName(metric))] = sum(mul(metricPerSample(metric, judged), present))
   }

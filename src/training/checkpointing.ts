@@ -3,7 +3,6 @@ import { sha256 } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { dataHash } from '../data/data-hash.ts'
-import { networkWeights } from '../network/network.ts'
 import type { Session } from '../network/session.ts'
 import type { StoredTensor } from '../saved/checkpoint.ts'
 import { openCheckpoints } from '../saved/checkpoint-store.ts'
@@ -129,10 +128,7 @@ async function restore(
     const what = `the training had a callback '${astray}'`
     throw new FoveaError('E_MISMATCH', { what, where: path, got, hint: 'give the same callbacks again' })
   }
-  const weights = networkWeights(session.network)
-  for (const [saved, { shape, data }] of Object.entries(tensors)) {
-    const isOlder = !saved.startsWith('/') && !Object.hasOwn(weights, saved)
-    const name = isOlder ? `/${saved}` : saved // what is not a weight had no / before it at first
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
     if (session.state.has(name)) await session.state.write(name, data)
     else await session.state.add(name, { shape, dtype: 'float32' }, () => data)
   }
