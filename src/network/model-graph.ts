@@ -143,7 +143,7 @@ export async function runGoals(
 ): Promise<Record<string, Numbers>> {
   const { network } = session
   const kinds = JSON.stringify(Object.entries(given).map(([name, values]) => [name, dtypeOf(values)]))
-  const program = await session.program(`${session.keyOf(goals)} ${kinds}`, () => boundGoals(goals, network, given))
+  const program = await session.program(`${session.heldKey(goals)} ${kinds}`, () => boundGoals(goals, network, given))
   const key = Int32Array.from([...split64(seed), session.steps, 0])
   return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: key }) })
 }

@@ -17,7 +17,7 @@ import { networkWeights } from './network.ts'
 /** Programs kept per session; the one unused for longest is let go first, and lives on while somebody runs it. */
 const CACHED_PROGRAMS = 8
 
-/** What the networks of one home have in common. */
+/** What the networks of one placement have in common. */
 interface Shared {
   readonly state: State
   readonly programs: Map<string, Program>
@@ -151,7 +151,7 @@ export class Session {
   }
 
   /** A key for what somebody holds: the same for the same object, and for no other. */
-  keyOf(thing: object): string {
+  heldKey(thing: object): string {
     const { held } = this.#shared
     const number = held.get(thing) ?? this.#shared.heldCount++
     held.set(thing, number)

@@ -40,7 +40,7 @@ export async function evaluate(
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)
     const weights = weightInputs(arrays, objective, room, { samples: sampleWeight })
-    const given = onlyKnown(program, { ...weights, key: keyOf(indices) })
+    const given = onlyKnown(program, { ...weights, key: drawKey(indices) })
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
   return tally.samples === data.length ? tally.means : undefined
@@ -63,7 +63,7 @@ export async function predict(
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
   await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
-    const answers = await program.run({ ...fed(arrays, program), ...onlyKnown(program, { key: keyOf(indices) }) })
+    const answers = await program.run({ ...fed(arrays, program), ...onlyKnown(program, { key: drawKey(indices) }) })
     for (const [name, values] of Object.entries(answers)) {
       results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
     }
@@ -72,7 +72,7 @@ export async function predict(
 }
 
 /** The random key for layers that draw outside training too: a sample's numbers are the same in any batch. */
-const keyOf = (indices: Uint32Array): Int32Array => Int32Array.of(0, 0, 0, indices[0])
+const drawKey = (indices: Uint32Array): Int32Array => Int32Array.of(0, 0, 0, indices[0])
 
 /** Samples per run: powers of two for small sets, so that few programs serve them all; the rest is padded. */
 const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(length)))
