@@ -9,6 +9,7 @@ import { sameShape, sizeOf } from '../graph/shape.ts'
 import type { ElementwiseAttrs } from '../ops/elementwise.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { argument, longest, substitute, weightOf } from '../ops/scalar.ts'
+import type { StepLimits } from './step.ts'
 
 /** An elementwise node as it will be computed: an expression over `inputs`, or the tail of `kernel` (argument 0). */
 export interface Plan {
@@ -40,7 +41,7 @@ export function unfused(order: readonly Node[]): Fusion {
 }
 
 /** Decides for nodes in topological `order`; `kept` are needed for themselves, whoever reads them. */
-export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
+export function fuse(order: readonly Node[], kept: ReadonlySet<Node>, limits: StepLimits): Fusion {
   const users = new Map<Node, Set<Node>>()
   for (const node of order) for (const x of node.inputs) users.set(x, (users.get(x) ?? new Set()).add(node))
   const plans = new Map<Node, Plan>()
@@ -64,7 +65,7 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
       const plan = sameShape(x.shape, node.shape) ? plans.get(x) : undefined
       return plan && (isOnlyFor(x, node) || isRecomputed(x, plan)) ? plan : undefined
     }
-    plans.set(node, inlined(node, planOf, inside))
+    plans.set(node, inlined(node, { planOf, absorbed: inside, limits }))
   }
   /** Does nothing but the step of `node` read x, directly or through what was inlined into it? */
   const isInside = (user: Node, node: Node): boolean =>
@@ -93,17 +94,28 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
   return { plans, absorbed: new Set(order.filter((node) => !needed.has(node))) }
 }
 
-/** The expression of a node with its producers' put in, where `planOf` gives one. */
-function inlined(node: Node, planOf: (x: Node) => Plan | undefined, absorbed: Set<Node>): Plan {
+interface Inlining {
+  readonly planOf: (x: Node) => Plan | undefined
+  /** Whose plan was put in. */
+  readonly absorbed: Set<Node>
+  readonly limits: StepLimits
+}
+
+/** The expression of a node with its producers' put in, where `planOf` gives one and the engine can take it. */
+function inlined(node: Node, { planOf, absorbed, limits }: Inlining): Plan {
   const inputs: Node[] = []
   const place = (x: Node): Scalar => {
     if (!inputs.includes(x)) inputs.push(x)
     return argument(inputs.indexOf(x))
   }
   const own = expressionOf(node)
-  const replacements = node.inputs.map((x) => {
+  const most = Math.min(longest, limits.parts)
+  /** With what it writes and one operand for each input that is still to come. */
+  const fits = (plan: Plan, i: number): boolean =>
+    new Set([...inputs, ...plan.inputs]).size + node.inputs.length - i <= limits.operands
+  const replacements = node.inputs.map((x, i) => {
     const plan = planOf(x)
-    if (!plan || weightOf(plan.f) * weightOf(own) > longest) return place(x)
+    if (!plan || weightOf(plan.f) * weightOf(own) > most || !fits(plan, i)) return place(x)
     absorbed.add(x)
     return substitute(plan.f, plan.inputs.map(place))
   })

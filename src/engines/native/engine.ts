@@ -9,6 +9,7 @@ import type { TensorSpec } from '../../graph/dtype.ts'
 import { dtypes } from '../../graph/dtype.ts'
 import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
+import { expressionLimits } from './expression.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
 
@@ -43,6 +44,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     description: describeAddon(info, threads),
     memoryLimit: info.memory,
     precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
+    limits: expressionLimits,
     get isOpen() {
       return !isClosed
     },

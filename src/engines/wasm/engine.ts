@@ -2,7 +2,7 @@
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
-import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
+import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
 import { dtypes } from '../../graph/dtype.ts'
@@ -22,6 +22,11 @@ import { Threads } from './threads.ts'
 const MEMORY_LIMIT = 2 ** 32 - 65536
 /** The first bytes stay empty, so that an address of 0 is never right. */
 const HEAP_START = 1024
+/**
+ * A function has at most 1000 parameters, an operand each, and 50,000 locals: a loop is written out up to five times, with a
+ * local for every part.
+ */
+const STEP_LIMITS: StepLimits = { operands: 960, parts: 4096 }
 /** Kernels may read a vector beyond the end of a tensor. */
 const SLACK = 64
 
@@ -158,6 +163,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
     precisions: ['float32'],
+    limits: STEP_LIMITS,
     get isOpen() {
       return workers.isOpen
     },
