@@ -9,6 +9,7 @@ import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights } from '../network/network.ts'
@@ -314,7 +315,7 @@ export class Model {
     const { state } = await this.#on()
     const names = Object.keys(networkWeights(this.network))
     const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
-    return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
+    return Object.fromEntries(names.map((name, i) => [name, asFloat32(values[i], name)]))
   }
 
   /** Overwrites weights by name. */

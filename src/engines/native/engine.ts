@@ -6,7 +6,7 @@ import type { Engine, Executable, Layout, Numbers, Resident } from '../../compil
 import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import { asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
 import { expressionLimits } from './expression.ts'
@@ -128,7 +128,7 @@ function load(
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
     async run(given) {
       checkOpen()
-      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec)])
+      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec, name)])
       const results = await settled(
         machine.run(
           program,
@@ -204,9 +204,9 @@ class Arena {
   }
 }
 
-function arrayOf(values: Numbers, { dtype }: TensorSpec): ArrayBufferView {
+function arrayOf(values: Numbers, { dtype }: TensorSpec, where?: string): ArrayBufferView {
   const { array } = dtypes[dtype]
-  return values instanceof array ? values : array.from(values)
+  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values, where) : array.from(values)
 }
 
 const numbersIn = (bytes: ArrayBuffer, { dtype, shape }: TensorSpec): Numbers =>

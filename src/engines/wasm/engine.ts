@@ -5,7 +5,7 @@ import type { Engine, Executable, Layout, Numbers, Resident } from '../../compil
 import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import { asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
@@ -90,8 +90,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       },
       async write(values) {
         check()
-        const { array } = dtypes[spec.dtype]
-        await write(address, values instanceof array ? values : array.from(values))
+        await write(address, arrayOf(values, spec))
       },
       close() {
         if (isClosed) return
@@ -115,7 +114,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       if (at === undefined) {
         at = allocate(buffer.bytes)
         constants.set(buffer, at)
-        if (home.in === 'constant') write(at, home.value).catch(() => {}) // a dead engine says so at the run
+        if (home.in === 'constant') write(at, rounded(home.value)).catch(() => {}) // a dead engine says so at the run
       }
       return { in: 'memory', at }
     }
@@ -133,7 +132,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       ready,
       async run(given) {
         if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
-        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
+        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name], name) }))
         const results = await workers.ask(
           {
             type: 'run',
@@ -196,9 +195,17 @@ function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Pla
   return { functions: [...functions, ...mathFunctions(fused)], launches }
 }
 
+function arrayOf(values: Numbers, { dtype }: TensorSpec): Numbers {
+  const { array } = dtypes[dtype]
+  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values) : array.from(values)
+}
+
+/** A graph's own numbers are rounded as all that is computed from them. */
+const rounded = (values: Numbers): Numbers => (values instanceof Float64Array ? Float32Array.from(values) : values)
+
 /** A copy of the bytes of an array, to be given away. */
-function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
-  if (values instanceof Float64Array) return new Uint8Array(Float32Array.from(values).buffer)
+function bytesIn(values: Numbers, where?: string): Uint8Array<ArrayBuffer> {
+  if (values instanceof Float64Array) return new Uint8Array(asFloat32(values, where).buffer)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
 }
 
