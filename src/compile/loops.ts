@@ -16,19 +16,26 @@ export function mergeLoops(steps: readonly Step[], limits: StepLimits): Step[] {
   const result: Step[] = []
   const parts = new Map<number, number>()
   const born = new Map<Buffer, number>()
+  const readers = new Map<Buffer, Set<number>>()
+  const note = (step: ElementwiseStep, at: number): void => {
+    for (const { buffer, shape } of step.inputs)
+      if (sizeOf(shape) > 1) readers.set(buffer, (readers.get(buffer) ?? new Set()).add(at))
+  }
   for (const step of steps) {
     const own = step.kind === 'elementwise' ? partsOf(step.expressions) : 0
     const mayJoin = (host: ElementwiseStep, at: number): boolean =>
       host.inputs.length + step.inputs.length + host.outputs.length + step.outputs.length <= limits.operands &&
       (parts.get(at) ?? 0) + own <= limits.parts
-    const host = step.kind === 'elementwise' ? findHost(step, result, { born, mayJoin }) : -1
+    const host = step.kind === 'elementwise' ? findHost(step, result, { born, readers, mayJoin }) : -1
     if (step.kind === 'elementwise' && host >= 0) {
       result[host] = joined(result[host] as ElementwiseStep, step)
       parts.set(host, (parts.get(host) ?? 0) + own)
+      note(step, host)
       for (const { buffer } of step.outputs) born.set(buffer, host)
     } else {
       for (const { buffer } of step.outputs) born.set(buffer, result.length)
       parts.set(result.length, own)
+      if (step.kind === 'elementwise') note(step, result.length)
       result.push(step)
     }
   }
@@ -38,14 +45,20 @@ export function mergeLoops(steps: readonly Step[], limits: StepLimits): Step[] {
 interface Rules {
   /** The step that makes a buffer. */
   readonly born: ReadonlyMap<Buffer, number>
+  /** The elementwise steps that read a buffer of more than one number. */
+  readonly readers: ReadonlyMap<Buffer, ReadonlySet<number>>
   /** Can the engine take both as one? */
   readonly mayJoin: (host: ElementwiseStep, at: number) => boolean
 }
 
 /** The place of the latest step that `step` may join: all it reads is there before, or made by that very loop. */
-function findHost(step: ElementwiseStep, earlier: readonly Step[], { born, mayJoin }: Rules): number {
+function findHost(step: ElementwiseStep, earlier: readonly Step[], { born, readers, mayJoin }: Rules): number {
   const ready = Math.max(-1, ...step.inputs.map((x) => born.get(x.buffer) ?? -1))
-  for (let i = earlier.length - 1; i >= Math.max(ready, 0); i--) {
+  const candidates = new Set(
+    step.inputs.flatMap(({ buffer }) => [born.get(buffer) ?? -1, ...(readers.get(buffer) ?? [])]),
+  )
+  for (const i of [...candidates].sort((a, b) => b - a)) {
+    if (i < Math.max(ready, 0)) break
     const host = earlier[i]
     if (host.kind !== 'elementwise' || !sameShape(host.shape, step.shape)) continue
     const more = step.inputs.filter((x) => !host.inputs.some((y) => sameValue(x, y)))
