@@ -49,7 +49,8 @@ export class Program {
     const settle = optimize === 'on' ? simplified : (same: Goals) => same
     const isMixed = precision === 'mixed_bfloat16' && engine.precisions.includes(precision)
     const settled = isMixed ? settle(mixed(settle(goals))) : settle(goals)
-    const plan = schedule(settled, { fusing: optimize, rules: engine.memoryRules })
+    const { memoryRules: rules, limits } = engine
+    const plan = schedule(settled, { fusing: optimize, rules, limits })
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }

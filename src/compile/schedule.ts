@@ -10,8 +10,8 @@ import type { Goals } from './goals.ts'
 import { checkUpdates } from './goals.ts'
 import { mergeLoops, withoutUnread } from './loops.ts'
 import type { MemoryRules } from './memory.ts'
-import type { KernelStep, Step, Value } from './step.ts'
-import { arenaValue, bytesOf } from './step.ts'
+import type { KernelStep, Step, StepLimits, Value } from './step.ts'
+import { arenaValue, bytesOf, unlimited } from './step.ts'
 import { copy, settleUpdates } from './updates.ts'
 
 export interface Schedule {
@@ -26,15 +26,19 @@ export interface ScheduleOptions {
   readonly fusing?: 'on' | 'off'
   /** Of the engine that the steps are for. */
   readonly rules: Pick<MemoryRules, 'inPlace'>
+  readonly limits?: StepLimits
 }
 
 /** Plans the steps of a program. */
-export function schedule({ outputs, updates }: Goals, { fusing = 'on', rules }: ScheduleOptions): Schedule {
+export function schedule(
+  { outputs, updates }: Goals,
+  { fusing = 'on', rules, limits = unlimited }: ScheduleOptions,
+): Schedule {
   checkUpdates(updates)
   const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
   const order = topological([...roots, ...updates.map(([variable]) => variable)])
-  const { plans, absorbed } =
-    fusing === 'on' ? fuse(order, new Set([...roots, ...updates.map(([variable]) => variable)])) : unfused(order)
+  const kept = new Set([...roots, ...updates.map(([variable]) => variable)])
+  const { plans, absorbed } = fusing === 'on' ? fuse(order, kept, limits) : unfused(order)
 
   const values = new Map<Node, Value>()
   const inputs: Record<string, Value<DType>> = {}
@@ -82,7 +86,7 @@ export function schedule({ outputs, updates }: Goals, { fusing = 'on', rules }: 
   }
 
   const wanted = new Set(roots.map((node) => valueFor(node).buffer))
-  const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps), wanted) : steps
+  const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps, limits), wanted) : steps
   const copies: Step[] = []
   const given = new Set(Object.values(inputs).map(({ buffer }) => buffer))
   /** A result stands in a buffer of its own: inputs, variables and constants are copied. */

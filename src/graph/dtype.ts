@@ -1,4 +1,6 @@
 /** The types of numbers: those that cross the surface, and the one that engines may store values in besides. */
+
+import { FoveaError } from '../base/errors.ts'
 import { arrayKind } from '../base/realm.ts'
 
 /** Everything is computed in float32; uint8 holds pixels, int32 classes; bfloat16 stays inside programs. */
@@ -41,15 +43,26 @@ export function zeros<D extends DType>(dtype: D, length: number): Arrays[D] {
   return new dtypes[dtype].array(length) as Arrays[D]
 }
 
+/** Numbers as a new array of float32; E_NONFINITE where a finite one is beyond its range and would become infinite. */
+export function asFloat32(values: ArrayLike<number>, where?: string): Float32Array<ArrayBuffer> {
+  const narrow = Float32Array.from(values)
+  if (arrayKind(values) === 'Float32Array') return narrow
+  const lost = narrow.findIndex((x, i) => Number.isFinite(values[i]) && !Number.isFinite(x))
+  if (lost < 0) return narrow
+  const [expected, got] = ['at most 3.4e38 in size', `${values[lost]}`]
+  throw new FoveaError('E_NONFINITE', { what: 'beyond float32', ...(where !== undefined && { where }), expected, got })
+}
+
 /** The dtype of a typed array of the surface, or undefined for any other value. */
 export function dtypeOf(value: unknown): DType | undefined {
   const kind = arrayKind(value)
   return surfaceDTypes.find((dtype) => dtypes[dtype].array.name === kind)
 }
 
-/** Numbers in the array of a dtype: the same where they are in one, else a copy, rounded. */
-export function arrayFor(values: TypedArray | Float64Array, dtype: DType): TypedArray {
-  return dtypeOf(values) === dtype ? (values as TypedArray) : dtypes[dtype].array.from(values)
+/** Numbers in the array of a dtype: the same where they are in one, else a copy, rounded (see `asFloat32`). */
+export function arrayFor(values: TypedArray | Float64Array, dtype: DType, where?: string): TypedArray {
+  if (dtypeOf(values) === dtype) return values as TypedArray
+  return dtype === 'float32' ? asFloat32(values, where) : dtypes[dtype].array.from(values)
 }
 
 export const isSurfaceDType = (dtype: unknown): dtype is DType => surfaceDTypes.includes(dtype as DType)

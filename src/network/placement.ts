@@ -5,7 +5,7 @@ import type { EngineChoice } from '../engines/index.ts'
 import { sharedEngine } from '../engines/index.ts'
 import { Copies } from './copies.ts'
 import type { Network } from './network.ts'
-import { Session } from './session.ts'
+import { firstValues, Session } from './session.ts'
 
 type Values = Readonly<Record<string, Numbers>>
 
@@ -27,6 +27,7 @@ export class Placement {
   readonly #copies = new Copies()
   /** Settles when the last call that looked for the session has it. */
   #turn: Promise<unknown> = Promise.resolve()
+  #isAsked = false
   #isTraining = false
   #isClosed = false
 
@@ -60,6 +61,28 @@ export class Placement {
     }
   }
 
+  /**
+   * Weights by name as they are at this call, whatever happens to the model later: what makes them. Where nobody has asked for the
+   * session yet these are the first ones, and none is opened.
+   */
+  valuesNow(names: readonly string[]): () => Promise<Values> {
+    const valuesBy = async (read: (name: string) => Numbers | Promise<Numbers>): Promise<Values> => {
+      const values = await Promise.all(names.map(read))
+      return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+    }
+    if (!this.#isAsked) {
+      const { seed, given, network } = this.#options
+      const whole = network()
+      return async () => valuesBy(firstValues(whole, seed, await given()))
+    }
+    // within the turn: before what later calls ask of the engine, and before a close
+    const turn = this.home().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
+    this.#turn = turn.catch(() => {})
+    const reading = turn.then(({ values }) => values)
+    reading.catch(() => {}) // whoever wants them hears of it
+    return () => reading
+  }
+
   /** Runs one training at a time, where the model lives from then on. */
   async train<T>(choice: EngineChoice, training: (session: Session) => Promise<T>): Promise<T> {
     const session = await this.moveTo(choice)
@@ -80,6 +103,7 @@ export class Placement {
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    this.#isAsked = true
     const result = this.#turn.then(action)
     this.#turn = result.catch(() => {})
     return result

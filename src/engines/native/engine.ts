@@ -13,6 +13,7 @@ import type { TensorSpec } from '../../graph/dtype.ts'
 import { arrayFor, dtypes } from '../../graph/dtype.ts'
 import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
+import { expressionLimits } from './expression.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
 
@@ -51,6 +52,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     memoryLimit: info.memory,
     memoryRules,
     precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
+    limits: expressionLimits,
     get isOpen() {
       return !isClosed
     },
@@ -135,7 +137,7 @@ function load(
     bytes: ownBytes(layout.stages),
     async run(given) {
       checkOpen()
-      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayFor(given[name], spec.dtype)])
+      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayFor(given[name], spec.dtype, name)])
       const results = await settled(
         machine.run(
           program,

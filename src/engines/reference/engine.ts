@@ -2,7 +2,7 @@
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
-import { readsOf } from '../../compile/step.ts'
+import { readsOf, unlimited } from '../../compile/step.ts'
 import type { DType, StoredSpec, TensorSpec } from '../../graph/dtype.ts'
 import { dtypes, roundToBfloat16 } from '../../graph/dtype.ts'
 import type { Attrs } from '../../graph/node.ts'
@@ -33,6 +33,7 @@ export function referenceEngine(): Engine<Step> {
     memoryLimit: 2 ** 31,
     memoryRules: { alignment: 8, slack: 0, inPlace: true },
     precisions: ['float32', 'mixed_bfloat16'],
+    limits: unlimited,
     get isOpen() {
       return !isClosed
     },

@@ -6,10 +6,10 @@ import { isFloat64, messageOf } from '../../base/realm.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { MemoryRules } from '../../compile/memory.ts'
 import { ownBytes } from '../../compile/memory.ts'
-import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
+import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { arrayFor, dtypes } from '../../graph/dtype.ts'
+import { arrayFor, asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
@@ -26,6 +26,11 @@ import { Threads } from './threads.ts'
 const MEMORY_LIMIT = 2 ** 32 - 65536
 /** The first bytes stay empty, so that an address of 0 is never right. */
 const HEAP_START = 1024
+/**
+ * A function has at most 1000 parameters, an operand each, and 50,000 locals: a loop is written out up to five times, with a
+ * local for every part.
+ */
+const STEP_LIMITS: StepLimits = { operands: 960, parts: 4096 }
 /** Buffers start at a cache line; kernels may read two vectors beyond the end of one. */
 const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 const SLACK = memoryRules.slack
@@ -118,7 +123,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       if (at === undefined) {
         at = allocate(buffer.bytes)
         constants.set(buffer, at)
-        if (home.in === 'constant') write(at, home.value).catch(() => {}) // a dead engine says so at the run
+        if (home.in === 'constant') write(at, rounded(home.value)).catch(() => {}) // a dead engine says so at the run
       }
       return { in: 'memory', at }
     }
@@ -138,7 +143,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       bytes: ownBytes(layout.stages) + code.length * MACHINE_CODE,
       async run(given) {
         if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
-        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
+        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name], name) }))
         const results = await workers.ask(
           {
             type: 'run',
@@ -169,6 +174,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     memoryLimit: MEMORY_LIMIT,
     memoryRules,
     precisions: ['float32'],
+    limits: STEP_LIMITS,
     get isOpen() {
       return workers.isOpen
     },
@@ -212,9 +218,12 @@ function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Pla
   return { functions: [...functions, ...mathFunctions(fused)], launches }
 }
 
+/** A graph's own numbers are rounded as all that is computed from them. */
+const rounded = (values: Numbers): Numbers => (isFloat64(values) ? Float32Array.from(values) : values)
+
 /** A copy of the bytes of an array, to be given away. */
-function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
-  if (isFloat64(values)) return new Uint8Array(Float32Array.from(values).buffer)
+function bytesIn(values: Numbers, where?: string): Uint8Array<ArrayBuffer> {
+  if (isFloat64(values)) return new Uint8Array(asFloat32(values, where).buffer)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
 }
 
