@@ -6,8 +6,10 @@ import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import type { Objective } from '../network/objective.ts'
+import type { Head } from '../nn/heads.ts'
 import { classesOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
 
@@ -23,9 +25,11 @@ export function asDataset(
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
   const fields = names.map((name) => {
-    const data = asPixels((named as Record<string, unknown>)[name])
+    const given = (named as Record<string, unknown>)[name]
+    checkRgba(given, inputs[name], where)
+    const data = asPixels(given)
     if (data) return [name, { shape: inputs[name], data }]
-    const hint = 'pictures: model.predictPicture(bytes), or preprocess(...) first; lists: Float32Array.from(list)'
+    const hint = 'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
   })
@@ -36,6 +40,26 @@ export function asDataset(
 function asPixels(values: unknown): TypedArray | undefined {
   if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
   return dtypeOf(values) ? (values as TypedArray) : undefined
+}
+
+/**
+ * Refuses the four channels of a canvas for a model of another number: their bytes would be taken for more samples, or
+ * for others.
+ */
+function checkRgba(values: unknown, shape: Shape, where: string): void {
+  const isPicture = shape.length === 3 && shape[2] !== 4
+  const isCanvas = Object.prototype.toString.call(values) === '[object Uint8ClampedArray]'
+  const length = dtypeOf(values) ? (values as TypedArray).length : 0
+  const [height, width] = shape
+  const isOther = isPicture && length % sizeOf(shape) !== 0 && length % (height * width * 4) === 0
+  if (!isPicture || !(isCanvas || isOther)) return
+  throw new FoveaError('E_SHAPE', {
+    what: isCanvas ? 'these are the four channels of a canvas' : 'these look like the four channels of a canvas',
+    where,
+    expected: `samples ${shapeText(shape)} as a Uint8Array or Float32Array`,
+    got: show(values),
+    hint: 'model.predictPicture({ width, height, data }) takes RGBA, an ImageData or the canvas itself',
+  })
 }
 
 const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
@@ -56,11 +80,24 @@ export function checkDataset(data: unknown, where: string): asserts data is Data
 export function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
   if (!classNames || goals.length !== 1) return
   const [{ loss, output }] = goals
-  const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
+  checkClassCount(classNames, network, { [output]: lossRow(loss).head }, name)
+}
+
+/** The same for the heads of a network with one output; where its head is not known yet, any number may be right. */
+export function checkClassCount(
+  classNames: readonly string[],
+  network: Network,
+  heads: Readonly<Record<string, Head>>,
+  where: string,
+): void {
+  const known = Object.entries(heads)
+  if (known.length !== 1) return
+  const [[output, head]] = known
+  const classes = classesOf(head, network.calls[network.outputs[output]].shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {
-    what: 'the network has another number of outputs than the data has classes',
-    where: name,
+    what: 'the network has another number of outputs than there are classes',
+    where,
     expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
     got: `${classes}`,
   })

@@ -7,15 +7,17 @@ export interface Pixels {
   readonly width: number
   readonly height: number
   readonly channels: number
-  readonly pixels: Uint8Array
+  readonly pixels: Uint8Array | Uint8ClampedArray
 }
 
 const colourTypes: Readonly<Record<number, number>> = { 1: 0, 3: 2, 4: 6 }
 
 /** The bytes of a PNG file, 8 bits a sample. Throws E_SHAPE where the pixels are not width x height x channels (1, 3 or 4). */
-export async function encodePng({ width, height, channels, pixels }: Pixels): Promise<Uint8Array> {
+export async function encodePng(picture: Pixels): Promise<Uint8Array> {
+  const { width, height, channels, pixels } = picture ?? ({} as Pixels)
   const isSize = (n: number): boolean => Number.isSafeInteger(n) && n > 0
-  const fits = isSize(width) && isSize(height) && pixels?.length === width * height * channels
+  const isBytes = /^\[object Uint8(Clamped)?Array\]$/.test(Object.prototype.toString.call(pixels))
+  const fits = isBytes && isSize(width) && isSize(height) && pixels.length === width * height * channels
   if (!fits || !Object.hasOwn(colourTypes, channels)) {
     const got = `${width} x ${height} x ${channels}, ${pixels?.length} values`
     const expected = '{ width, height, channels: 1, 3 or 4, pixels of width x height x channels bytes }'
@@ -41,7 +43,7 @@ export async function encodePng({ width, height, channels, pixels }: Pixels): Pr
 }
 
 /** Each row less the bytes above it (filter 2), which is what packs best of the simple ones for drawings and photos. */
-function filtered(pixels: Uint8Array, stride: number, channels: number): Uint8Array<ArrayBuffer> {
+function filtered(pixels: Pixels['pixels'], stride: number, channels: number): Uint8Array<ArrayBuffer> {
   const rows = pixels.length / stride
   const out = new Uint8Array(pixels.length + rows)
   for (let y = 0, to = 0; y < rows; y++) {
