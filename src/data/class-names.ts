@@ -4,8 +4,7 @@ import { show } from '../base/options.ts'
 
 /** A copy that cannot be changed; throws E_OPTION for anything but a list of texts. */
 export function settleClassNames(given: unknown, where: string): readonly string[] {
-  if (Array.isArray(given) && given.length > 0 && given.every((name) => typeof name === 'string'))
-    return Object.freeze([...given])
+  if (Array.isArray(given) && given.every((name) => typeof name === 'string')) return Object.freeze([...given])
   const expected = "a list of texts, one per class: ['cat', 'dog']"
   throw new FoveaError('E_OPTION', { what: 'classNames must be a list of texts', where, expected, got: show(given) })
 }
