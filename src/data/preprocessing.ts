@@ -24,7 +24,7 @@ const isSide = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number)
 export type PerChannel = number | readonly number[]
 const isFactor = (n: unknown): boolean => typeof n === 'number' && Math.abs(n) <= 1e30
 const perChannel = (v: unknown): PerChannel | undefined => {
-  if (Array.isArray(v)) return v.length > 0 && v.every(isFactor) ? Object.freeze([...v]) : undefined
+  if (Array.isArray(v)) return v.every(isFactor) ? Object.freeze([...v]) : undefined
   return isFactor(v) ? (v as number) : undefined
 }
 

@@ -327,6 +327,7 @@ export const refused: readonly Refused[] = [
   ['with pictures of half a size', metadata('preprocessing', '{"size":[6,0.5],"channels":1}'), "'size' is wrong"],
   ['with enormous pictures', metadata('preprocessing', '{"size":[6,16385],"channels":1}'), "'size' is wrong", '16384'],
   ['with pictures of one size', metadata('preprocessing', '{"size":[6],"channels":1}'), "'size' is wrong"],
+  ['with pictures of three sizes', metadata('preprocessing', '{"size":[6,6,1],"channels":1}'), "'size' is wrong"],
   ['with a text for a size', metadata('preprocessing', '{"size":"66","channels":1}'), "'size' is wrong"],
   ['with pictures of two channels', metadata('preprocessing', '{"size":[6,6],"channels":2}'), "'channels' is wrong"],
   [
