@@ -1,6 +1,7 @@
 /** What a user may give as samples or as data, checked. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
@@ -78,9 +79,11 @@ export function checkDataset(data: unknown, where: string): asserts data is Data
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */
 export function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
-  if (!classNames || goals.length !== 1) return
+  if (classNames === undefined) return
+  const names = settleClassNames(classNames, name)
+  if (goals.length !== 1) return
   const [{ loss, output }] = goals
-  checkClassCount(classNames, network, { [output]: lossRow(loss).head }, name)
+  checkClassCount(names, network, { [output]: lossRow(loss).head }, name)
 }
 
 /** The same for the heads of a network with one output; where its head is not known yet, any number may be right. */

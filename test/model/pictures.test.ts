@@ -154,6 +154,8 @@ test('a model of other inputs does not take pictures', async () => {
 for (const names of ['ab', ['a', 1], {}, null]) {
   test(`class names ${JSON.stringify(names)} are refused`, async () => {
     const net = fresh()
+    const own = { ...dataOf(bytes), classNames: names as never }
+    await assert.rejects(net.fit(own, { epochs: 1 }), failure('E_OPTION', 'classNames'))
     assert.throws(() => (net.classNames = names as never), failure('E_OPTION', 'classNames'))
     assert.throws(
       () =>

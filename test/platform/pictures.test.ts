@@ -195,6 +195,13 @@ for (const [name, svg, options, [width, height], last] of drawn)
     assert.deepEqual(Array.from(picture.pixels.subarray(-3)), last)
   })
 
+test('pictures: rasterize loads nothing from outside the drawing', async () => {
+  const outside = new URL('../golden/pictures/plain.png', import.meta.url).href
+  const image = `<image href="${outside}" width="4" height="2"/></svg>`
+  const { pixels } = await node.rasterize(drawing.replace(/<path.*/, image))
+  assert.ok(pixels.every((value) => value === 255))
+})
+
 const notDrawn: [name: string, svg: unknown, options: object, code: 'E_OPTION' | 'E_LIMIT' | 'E_FILE'][] = [
   ['no SVG', 'hello', {}, 'E_OPTION'],
   ['no text', undefined, {}, 'E_OPTION'],
