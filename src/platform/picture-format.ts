@@ -134,6 +134,9 @@ export function claimedSize(bytes: Uint8Array): readonly [width: number, height:
   return format && bytes.length >= 30 ? sizes[format](bytes, viewOf(bytes)) : undefined
 }
 
+/** The box of an image's size, as a number. */
+const ispe = 0x69_73_70_65
+
 const sizes: { readonly [F in Format]: (bytes: Uint8Array, view: DataView) => JpegFrame['size'] | undefined } = {
   JPEG: (bytes) => jpegFrame(bytes)?.size,
   PNG: (bytes, view) => (latin(bytes, 12, 16) === 'IHDR' ? [view.getUint32(16), view.getUint32(20)] : undefined),
@@ -150,7 +153,7 @@ const sizes: { readonly [F in Format]: (bytes: Uint8Array, view: DataView) => Jp
     const meta = find(boxes(bytes, 0, bytes.length), ({ kind }) => kind === 'meta')
     let largest: JpegFrame['size'] | undefined
     for (let at = meta?.data ?? bytes.length; at + 16 <= (meta?.end ?? 0); at++) {
-      if (latin(bytes, at, at + 4) !== 'ispe') continue // version and flags, then the size of an image
+      if (view.getUint32(at) !== ispe) continue // version and flags, then the size of an image
       const size = [view.getUint32(at + 8), view.getUint32(at + 12)] as const
       if (!largest || size[0] * size[1] > largest[0] * largest[1]) largest = size
     }
