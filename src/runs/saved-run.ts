@@ -5,9 +5,9 @@ import { FoveaError, locate } from '../base/errors.ts'
 import { settle } from '../base/options.ts'
 import type { EngineName } from '../engines/index.ts'
 import { engineNames, engines } from '../engines/index.ts'
-import { CONFIG_FILE, HISTORY_FILE } from './run-folder.ts'
 import type { RunOptions, RunRequest } from './run-options.ts'
 import { runOptions } from './run-options.ts'
+import { CONFIG_FILE, HISTORY_FILE } from './run-folder.ts'
 
 /** A line of a run's history: `event` is 'step', 'epoch' or 'test'; the rest are its numbers. */
 export interface RunEvent {
@@ -44,7 +44,7 @@ export async function requestOf(path: string, given: Partial<RunOptions> = {}): 
     throw new FoveaError('E_FILE', { what: 'tells of no training', where: file, hint: wantsRun })
   }
   const { out: _, ...begun } = options as Record<string, unknown>
-  const { engine: asked = await engineOfBegin(engine?.name, path), ...now } = given
+  const { engine: asked = engineOfBegin(engine?.name, path), ...now } = given
   const all = { ...begun, engine: asked, ...now }
   return { network, options: locate(file, () => settle(runOptions, all, 'options')) }
 }
@@ -52,9 +52,9 @@ export async function requestOf(path: string, given: Partial<RunOptions> = {}): 
 const wantsRun = 'name the folder of a run, as in --resume runs/lenet-2026-01-31-09-05-00'
 
 /** The engine that a run began with, which `auto` chose then. */
-async function engineOfBegin(name: unknown, run: string): Promise<EngineName | undefined> {
+function engineOfBegin(name: unknown, run: string): EngineName | undefined {
   const known = engineNames.find((engine) => engine === name)
-  const missing = known && (await engines[known].missing())
+  const missing = known && engines[known].missing()
   if (missing === undefined) return known
   throw new FoveaError('E_ENGINE', {
     what: `the run began on the engine ${known}, which is not here`,
@@ -67,7 +67,8 @@ async function engineOfBegin(name: unknown, run: string): Promise<EngineName | u
 async function configOf(path: string): Promise<Record<string, unknown>> {
   const file = join(path, CONFIG_FILE)
   const text = await textOf(file)
-  if (text === undefined) throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint: wantsRun })
+  if (text === undefined)
+    throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint: wantsRun })
   if (text === '') throw new FoveaError('E_FILE', { what: 'the run has not begun', where: file, hint: wantsRun })
   return recordOf(text, file)
 }
