@@ -8,7 +8,7 @@ import type { Preprocessing } from '../data/preprocessing.ts'
 import { makesFloats, preprocessingFor } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import type { DType } from '../graph/dtype.ts'
-import { isSurfaceDType } from '../graph/dtype.ts'
+import { asFloat32, isSurfaceDType } from '../graph/dtype.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { networkWeights, wire } from '../network/network.ts'
@@ -120,13 +120,11 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
     ([output, index]) => [output, earlier(index)] as const,
   )
   if (typeof name !== 'string') throw new FoveaError('E_FILE', { what: 'the name must be a text', got: show(name) })
-  const network = wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
-  const frozen = described.flatMap(([layer, json]) => (record(json, layer)['frozen'] === true ? [layer] : []))
-  return { ...network, frozen: new Set(frozen.filter((layer) => network.layers.some(({ name }) => name === layer))) }
+  return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
 }
 
 function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<string, AnyLayerMaker>>): Layer {
-  const { type, options } = record(json, `layer ${name}`)
+  const { type, options, frozen } = record(json, `layer ${name}`)
   if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
     throw new FoveaError('E_FILE', {
       what: 'an unknown kind of layer',
@@ -137,7 +135,7 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
     })
   }
   const make = kinds[type] as unknown as LayerMaker<Record<string, never>>
-  return make({ ...record(options, `options of ${name}`), name } as never)
+  return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
@@ -146,7 +144,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
       name,
-      { shape: [...shape], dtype: 'float32' as const, data: Float32Array.from(weights[name]) },
+      { shape: [...shape], dtype: 'float32' as const, data: asFloat32(weights[name], name) },
     ]),
   )
   const metadata = {
