@@ -1,6 +1,7 @@
 /** Fovea's public face: a table of contents. */
 
-export { decodeImage } from '#platform'
+export type { RasterizeOptions } from '#platform'
+export { decodeImage, encodePng, rasterize } from '#platform'
 export type { ErrorCode, ErrorKind } from './base/errors.ts'
 // errors
 export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
@@ -15,8 +16,9 @@ export { allocateBatch } from './data/batch.ts'
 export type { Batch, Dataset, Fields, Parts } from './data/dataset.ts'
 // data
 export { datasets } from './data/datasets/index.ts'
+export type { Image, PictureSource, RgbaPixels } from './data/image.ts'
 export { fromArrays } from './data/in-memory.ts'
-export type { Preprocessing } from './data/preprocessing.ts'
+export type { Preprocessing, PreprocessingOptions } from './data/preprocessing.ts'
 export { preprocess } from './data/preprocessing.ts'
 export { split, subset, take } from './data/subset.ts'
 export { engines, openEngine } from './engines/index.ts'
@@ -34,6 +36,7 @@ export type {
   ModelOptions,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
+export type { PictureGiven } from './model/pictures.ts'
 export type { Answer, Ranked } from './model/prediction.ts'
 export { Prediction } from './model/prediction.ts'
 export type { Samples } from './model/samples.ts'

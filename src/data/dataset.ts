@@ -1,6 +1,6 @@
 /** Datasets: indexable, asynchronous, read a batch at a time into arrays that the caller owns. */
 import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
-import type { Preprocessing } from './preprocessing.ts'
+import type { PreprocessingOptions } from './preprocessing.ts'
 
 /** Specs by name; shapes are those of one sample, without the batch axis. */
 export type Fields = Readonly<Record<string, TensorSpec>>
@@ -22,7 +22,7 @@ export interface Dataset {
   /** One name per class, for a classifier. */
   readonly classNames?: readonly string[]
   /** What makes an input of a picture, for models that learn from this data. */
-  readonly preprocessing?: Preprocessing
+  readonly preprocessing?: PreprocessingOptions
   /** Where the samples came from, in words for people. */
   readonly source?: string
   /** Writes sample `indices[i]` at place i of every array of `into`. */

@@ -1,6 +1,8 @@
 /** Pictures and their arithmetic, in plain TypeScript: Node and every browser agree to the bit. */
 
+import { imageFrom, overWhite } from '#platform'
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
 
 /** Rows from the top, the channels of a pixel side by side: NHWC without the N. */
@@ -11,64 +13,211 @@ export interface Image<P extends Uint8Array | Float32Array = Uint8Array> {
   readonly pixels: P
 }
 
+/** Pixels as canvases give them: red, green, blue and alpha of each side by side. `ImageData` is one. */
+export interface RgbaPixels {
+  readonly width: number
+  readonly height: number
+  readonly data: ArrayLike<number>
+}
+
+/**
+ * A picture as a user may have it: as `decodeImage` gives it (1 channel for gray, 3 for red, green and blue, 4 with
+ * alpha), an `ImageData`, and in a browser an `ImageBitmap`, a canvas, an image or video element, a `VideoFrame`.
+ */
+export type PictureSource =
+  | (Omit<Image, 'pixels'> & { readonly pixels: Uint8Array | Uint8ClampedArray })
+  | RgbaPixels
+  | { readonly width: number; readonly height: number }
+  | { readonly displayWidth: number; readonly displayHeight: number }
+
+/** A picture of one or three channels of bytes; alpha is laid over white, as `decodeImage` does it. */
+export function asImage(source: unknown, where: string): Image {
+  const drawn = imageFrom(source)
+  if (drawn) return drawn
+  const { width, height, channels, pixels, data, colorSpace } = (source ?? {}) as Record<string, unknown>
+  const [values, depth] = pixels === undefined ? [data, 4] : [pixels, channels]
+  const bytes = bytesOf(values)
+  if (!bytes || (colorSpace !== undefined && colorSpace !== 'srgb')) throw noPicture(source, where)
+  const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) > 0
+  const sizes = [height, width, depth]
+  if (!sizes.every(isSize) || ![1, 3, 4].includes(depth as number)) {
+    const expected = 'width and height from 1 on, channels 1, 3 or 4'
+    throw new FoveaError('E_SHAPE', {
+      what: 'no such picture',
+      where,
+      expected,
+      got: show({ width, height, channels: depth }),
+    })
+  }
+  const count = sizes.reduce((product, size) => product * size)
+  if (bytes.length !== count) {
+    const got = `${bytes.length}`
+    throw new FoveaError('E_SHAPE', {
+      what: 'not as many values as the picture has',
+      where,
+      expected: `${sizes.join(' x ')} = ${count}`,
+      got,
+    })
+  }
+  const image = { width: width as number, height: height as number, channels: depth as number, pixels: bytes }
+  return depth === 4 ? { ...image, channels: 3, pixels: overWhite(bytes) } : image
+}
+
+/** Arrays of bytes of any realm, those of a canvas too. */
+function bytesOf(values: unknown): Uint8Array | undefined {
+  if (!ArrayBuffer.isView(values)) return undefined
+  const kind = Object.prototype.toString.call(values)
+  const isBytes = kind === '[object Uint8Array]' || kind === '[object Uint8ClampedArray]'
+  return isBytes ? new Uint8Array(values.buffer, values.byteOffset, values.byteLength) : undefined
+}
+
+function noPicture(source: unknown, where: string): FoveaError {
+  const expected =
+    '{ width, height, channels: 1, 3 or 4, pixels: bytes }, an ImageData in sRGB, or what a canvas can draw'
+  const hint = "a file's bytes: decodeImage(bytes) first; bytes without a size: { width, height, data } for RGBA"
+  return new FoveaError('E_MISMATCH', { what: 'this is no picture', where, expected, got: show(source), hint })
+}
+
 export interface Resize {
   /** [height, width]. */
   readonly to: readonly [number, number]
   readonly by: 'nearest' | 'bilinear'
   /** When the picture shrinks, average all pixels that fall together, as Pillow does; false takes two per axis, as Keras does. */
   readonly antialias: boolean
+  /** The part of the result that is wanted, [y, x] and [height, width]: nothing else is computed. By default all of it. */
+  readonly part?: Record<'at' | 'size', readonly [number, number]>
 }
 
 /** The pixels of the input that make one pixel of the output along an axis: weights from `start` on; their sum is 1. */
 interface Taps {
   readonly start: number
-  readonly weights: readonly number[]
+  readonly weights: Float64Array
 }
 
 /**
  * Resizes with half-pixel centres: output pixel i lies at (i + 0.5) * input / output - 0.5. Computed in float64, first
- * along the rows, then along the columns; uint8 results are rounded once, halves up.
+ * along the rows, then along the columns; uint8 results are rounded once, halves up. Besides the result it holds a few
+ * rows of it.
  */
-export function resize<P extends Uint8Array | Float32Array>(image: Image<P>, { to, by, antialias }: Resize): Image<P> {
-  const [height, width] = to
-  if (![...to, image.width, image.height].every((size) => Number.isInteger(size) && size > 0)) {
+export function resize<P extends Uint8Array | Float32Array>(
+  image: Image<P>,
+  { to, by, antialias, part = { at: [0, 0], size: to } }: Resize,
+): Image<P> {
+  const sizes = [...to, image.width, image.height, ...part.size]
+  const isInside = part.at.every(
+    (start, axis) => Number.isInteger(start) && start >= 0 && start + part.size[axis] <= to[axis],
+  )
+  if (!sizes.every((size) => Number.isInteger(size) && size > 0) || !isInside) {
     const got = `[${image.height}, ${image.width}] to [${to.join(', ')}]`
     throw new FoveaError('E_SHAPE', { what: 'resize: sizes must be integers >= 1', got })
   }
-  const { channels, pixels } = image
-  const columns = tapsOf(image.width, width, { by, antialias })
-  const rows = tapsOf(image.height, height, { by, antialias })
-  const narrow = new Float64Array(image.height * width * channels)
-  for (let y = 0, out = 0; y < image.height; y++) {
-    for (const { start, weights } of columns) {
-      for (let c = 0; c < channels; c++, out++) {
-        let at = (y * image.width + start) * channels + c
-        for (let k = 0; k < weights.length; k++, at += channels) narrow[out] += weights[k] * pixels[at]
-      }
-    }
+  const { channels } = image
+  const [height, width] = part.size
+  const taps = (axis: 0 | 1): Taps[] => {
+    const input = axis === 0 ? image.height : image.width
+    return tapsOf(input, to[axis], { by, antialias, from: part.at[axis], count: part.size[axis] })
   }
+  const columns = taps(1)
   const stride = width * channels
-  const result = new Float64Array(height * stride)
-  rows.forEach(({ start, weights }, y) => {
-    for (let k = 0; k < weights.length; k++) {
-      for (let x = 0; x < stride; x++) result[y * stride + x] += weights[k] * narrow[(start + k) * stride + x]
-    }
+  const bytes = arrayKind(image.pixels) === 'Uint8Array'
+  const pixels = bytes ? new Uint8Array(height * stride) : new Float32Array(height * stride)
+  sumRows(taps(0), {
+    stride,
+    make: (y, row) => shrinkRow(image, y, columns, row),
+    take: (y, sums) => {
+      for (let x = 0, out = y * stride; x < stride; x++, out++) pixels[out] = bytes ? Math.round(sums[x]) : sums[x]
+    },
   })
-  const rounded = arrayKind(pixels) === 'Uint8Array' ? Uint8Array.from(result, Math.round) : Float32Array.from(result)
-  return { width, height, channels, pixels: rounded as P }
+  return { width, height, channels, pixels: pixels as P }
 }
 
-function tapsOf(input: number, output: number, { by, antialias }: Omit<Resize, 'to'>): Taps[] {
+/** One row of the input, as wide as the output. */
+function shrinkRow(
+  { width, channels, pixels }: Image<Uint8Array | Float32Array>,
+  y: number,
+  columns: readonly Taps[],
+  row: Float64Array,
+): void {
+  let out = 0
+  for (const { start, weights } of columns) {
+    for (let c = 0; c < channels; c++, out++) {
+      let [at, sum] = [(y * width + start) * channels + c, 0]
+      for (let k = 0; k < weights.length; k++, at += channels) sum += weights[k] * pixels[at]
+      row[out] = sum
+    }
+  }
+}
+
+interface RowSums {
+  readonly stride: number
+  /** Fills a row of the input. */
+  readonly make: (y: number, row: Float64Array) => void
+  /** Is given each row of the output, in order. */
+  readonly take: (y: number, sums: Float64Array) => void
+}
+
+/** Rows of the output as sums of rows of the input, of which none is made twice and few are held at a time. */
+function sumRows(rows: readonly Taps[], how: RowSums): void {
+  if (rows.every(({ weights }) => weights.length <= 3)) gather(rows, how)
+  else scatter(rows, how)
+}
+
+/** Where few rows make one: they are held as long as one needs them. */
+function gather(rows: readonly Taps[], { stride, make, take }: RowSums): void {
+  const held = Array.from({ length: 4 }, () => ({ y: -1, row: new Float64Array(stride) }))
+  const sums = new Float64Array(stride)
+  rows.forEach(({ start, weights }, out) => {
+    sums.fill(0)
+    weights.forEach((weight, k) => {
+      const slot = held[(start + k) % held.length]
+      if (slot.y !== start + k) make(start + k, slot.row)
+      slot.y = start + k
+      addTo(sums, slot.row, weight)
+    })
+    take(out, sums)
+  })
+}
+
+/** Where many rows make one: each goes at once to the sums that it belongs to, never more than a few. */
+function scatter(rows: readonly Taps[], { stride, make, take }: RowSums): void {
+  const row = new Float64Array(stride)
+  const open: Float64Array[] = [] // of the outputs from `done` on
+  const spare: Float64Array[] = []
+  let done = 0
+  for (let y = rows[0].start; done < rows.length; y++) {
+    make(y, row)
+    for (let out = done; out < rows.length && rows[out].start <= y; out++) {
+      open[out - done] ??= spare.pop()?.fill(0) ?? new Float64Array(stride)
+      addTo(open[out - done], row, rows[out].weights[y - rows[out].start])
+    }
+    for (; done < rows.length && rows[done].start + rows[done].weights.length <= y + 1; done++) {
+      const [sums] = open.splice(0, 1)
+      take(done, sums)
+      spare.push(sums)
+    }
+  }
+}
+
+function addTo(sums: Float64Array, row: Float64Array, weight: number): void {
+  for (let x = 0; x < sums.length; x++) sums[x] += weight * row[x]
+}
+
+interface Axis extends Pick<Resize, 'by' | 'antialias'> {
+  /** The outputs that are wanted. */
+  readonly from: number
+  readonly count: number
+}
+
+function tapsOf(input: number, output: number, { by, antialias, from, count }: Axis): Taps[] {
   const scale = input / output
   const reach = antialias ? Math.max(1, scale) : 1 // half the width of the triangle of weights
-  return Array.from({ length: output }, (_, i) => {
-    const centre = (i + 0.5) * scale
-    if (by === 'nearest') return { start: Math.floor(centre), weights: [1] }
+  return Array.from({ length: count }, (_, i) => {
+    const centre = (from + i + 0.5) * scale
+    if (by === 'nearest') return { start: Math.floor(centre), weights: Float64Array.of(1) }
     const start = Math.max(0, Math.floor(centre - reach + 0.5))
     const end = Math.min(input, Math.floor(centre + reach + 0.5))
-    const weights = Array.from({ length: end - start }, (_, k) =>
-      Math.max(0, 1 - Math.abs(start + k + 0.5 - centre) / reach),
-    )
+    const weights = new Float64Array(end - start)
+    for (let k = 0; k < weights.length; k++) weights[k] = Math.max(0, 1 - Math.abs(start + k + 0.5 - centre) / reach)
     const sum = weights.reduce((total, weight) => total + weight, 0)
     return { start, weights: weights.map((weight) => weight / sum) }
   })
@@ -94,7 +243,8 @@ export function toColour(image: Image): Image {
   if (image.channels !== 1) {
     throw new FoveaError('E_SHAPE', { what: 'toColour wants 1 or 3 channels', got: `${image.channels}` })
   }
-  const pixels = Uint8Array.from({ length: image.pixels.length * 3 }, (_, i) => image.pixels[Math.floor(i / 3)])
+  const pixels = new Uint8Array(image.pixels.length * 3)
+  for (let i = 0; i < image.pixels.length; i++) pixels.fill(image.pixels[i], 3 * i, 3 * i + 3)
   return { ...image, channels: 3, pixels }
 }
 

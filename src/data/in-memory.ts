@@ -1,9 +1,11 @@
 /** A dataset over arrays that are there already. */
 import { FoveaError } from '../base/errors.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
-import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
+import { settleClassNames } from './class-names.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
-import type { Preprocessing } from './preprocessing.ts'
+import type { PreprocessingOptions } from './preprocessing.ts'
+import { preprocessingFor } from './preprocessing.ts'
 
 /** All samples of one field, one after the other; `shape` is that of one sample, dtype follows from the array. */
 export interface FieldArray {
@@ -18,7 +20,8 @@ export interface ArraysOfSamples {
   readonly targets: Readonly<Record<string, FieldArray>>
   /** When given, every int32 target is a class: an index into these names. */
   readonly classNames?: readonly string[]
-  readonly preprocessing?: Preprocessing
+  /** What makes a sample of a picture; for float32 samples it says by `scale` and `offset` how bytes become numbers. */
+  readonly preprocessing?: PreprocessingOptions
   readonly source?: string
 }
 
@@ -29,7 +32,14 @@ interface Field extends Required<FieldArray> {
 type FieldsByName = Readonly<Record<string, Field>>
 
 /** Checks the arrays once and reads from them without copying them first. */
-export function fromArrays({ name, inputs, targets, classNames, ...about }: ArraysOfSamples): Dataset {
+export function fromArrays({
+  name,
+  inputs,
+  targets,
+  classNames: given,
+  preprocessing,
+  ...about
+}: ArraysOfSamples): Dataset {
   if (typeof inputs !== 'object' || typeof targets !== 'object') {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
     throw new FoveaError('E_DATA', { what: 'wants inputs and targets', where: name ?? 'fromArrays', expected })
@@ -43,10 +53,10 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
     const got = all.map(([field], i) => `${field} ${lengths[i]}`).join(', ')
     throw new FoveaError('E_DATA', { what: 'fields of unequal numbers of samples', where: name, got })
   }
+  const classNames = given === undefined ? undefined : settleClassNames(given, name)
   if (classNames) {
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
-  checkPreprocessing(about.preprocessing, Object.values(inputs), name)
   return {
     ...about,
     name,
@@ -54,6 +64,7 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
     inputs: specsOf(fields.inputs),
     targets: specsOf(fields.targets),
     ...(classNames && { classNames }),
+    ...(preprocessing && { preprocessing: preprocessingFor(preprocessing, fields.inputs, name) }),
     async read(indices, into) {
       checkIndices(indices, length, name)
       for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
@@ -86,19 +97,6 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
       return [name, { shape, dtype: own, data, size }]
     }),
   )
-}
-
-/** What is made of pictures must be what the samples are. */
-function checkPreprocessing(
-  preprocessing: Preprocessing | undefined,
-  inputs: readonly FieldArray[],
-  where: string,
-): void {
-  if (!preprocessing || inputs.length !== 1) return
-  const made = [...preprocessing.size, preprocessing.channels]
-  if (sameShape(made, inputs[0].shape)) return
-  const [expected, got] = [shapeText(inputs[0].shape), shapeText(made)]
-  throw new FoveaError('E_DATA', { what: 'preprocessing makes other samples than these', where, expected, got })
 }
 
 const specsOf = (fields: FieldsByName): Fields =>

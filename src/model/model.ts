@@ -1,16 +1,17 @@
 /** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
-import { decodeImage, writeFile } from '#platform'
+import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, integer, settle, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
+import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
-import type { Preprocessing } from '../data/preprocessing.ts'
-import { preprocess } from '../data/preprocessing.ts'
+import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.ts'
+import { preprocessingFor, settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { TypedArray } from '../graph/dtype.ts'
+import type { DType, TypedArray } from '../graph/dtype.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
@@ -36,9 +37,11 @@ import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import type { PictureGiven } from './pictures.ts'
+import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassNames, checkDataset, valuesByName } from './samples.ts'
+import { asDataset, checkClassCount, checkClassNames, checkDataset, valuesByName } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -97,10 +100,10 @@ export class Model {
   readonly name: string
   readonly kind: 'sequential' | 'functional'
   readonly seed: number
-  /** One name per class; comes with the data that the model learned from. */
-  classNames: readonly string[] | undefined
-  /** What makes an input of a picture; comes with the data too. */
-  preprocessing: Preprocessing | undefined
+  #classNames: readonly string[] | undefined
+  #preprocessing: Preprocessing | undefined
+  /** Of the samples that the only input learned from, where that is known. */
+  #learnedFrom: DType | undefined
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
@@ -123,8 +126,44 @@ export class Model {
     if (!saved) return
     this.#heads = saved.heads
     this.#objective = saved.objective
-    this.classNames = saved.classNames
-    this.preprocessing = saved.preprocessing
+    this.#classNames = saved.classNames
+    this.#preprocessing = saved.preprocessing
+    this.#learnedFrom = saved.learnedFrom
+  }
+
+  /** One name per class; comes with the data that the model learned from. Setting it throws E_OPTION where it does not fit. */
+  get classNames(): readonly string[] | undefined {
+    return this.#classNames
+  }
+
+  set classNames(names: readonly string[] | undefined) {
+    const settled = names === undefined ? undefined : settleClassNames(names, this.name)
+    if (settled && 'calls' in this.#from) checkClassCount(settled, this.#from, this.#heads, this.name)
+    this.#classNames = settled
+  }
+
+  /**
+   * What makes an input of a picture; comes with the data too, and can be set: defaults are filled in. Setting it throws
+   * E_OPTION for wrong settings, E_MISMATCH where they make something else than the model takes or has learned from.
+   */
+  get preprocessing(): Preprocessing | undefined {
+    return this.#preprocessing
+  }
+
+  set preprocessing(how: PreprocessingOptions | undefined) {
+    const isBuilt = 'calls' in this.#from
+    const made =
+      how !== undefined && (isBuilt ? this.#preprocessingFor(how, () => this.#learnedFrom) : settlePreprocessing(how))
+    this.#preprocessing = made || undefined
+  }
+
+  #preprocessingFor(
+    how: PreprocessingOptions,
+    dtypeOf: (input: string) => DType | undefined,
+    where = this.name,
+  ): Preprocessing {
+    const fields = Object.entries(this.inputs).map(([name, shape]) => [name, { shape, dtype: dtypeOf(name) }])
+    return preprocessingFor(how, Object.fromEntries(fields), where)
   }
 
   /** What these layers have learnt up to this call, for a network that shares them. */
@@ -181,7 +220,8 @@ export class Model {
       from,
       placement: this.#placement,
     })
-    part.preprocessing = this.preprocessing
+    part.#preprocessing = this.#preprocessing
+    part.#learnedFrom = this.#learnedFrom
     return part
   }
 
@@ -232,11 +272,13 @@ export class Model {
     const { loss, metrics, lossReduction } = settings
     const objective = this.#objectiveFor(data, settings)
     if (validationData) this.#objectiveFor(validationData, settings)
+    const about = this.#aboutSamples(data, objective)
     const onBegun = (): void => {
       this.#heads = headsOf(objective)
       this.#objective = { loss, metrics, lossReduction }
-      this.classNames = data.classNames ?? this.classNames
-      this.preprocessing = data.preprocessing ?? this.preprocessing
+      this.#classNames = about.classNames
+      this.#preprocessing = about.preprocessing
+      this.#learnedFrom = about.learnedFrom
       this.#optimizerParams = optimizerParams(this.network, settleOptimizer(settings.optimizer))
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
@@ -271,7 +313,19 @@ export class Model {
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
   check(data: Dataset, options: ObjectiveOptions = {}): void {
-    this.#objectiveFor(data, options)
+    this.#aboutSamples(data, this.#objectiveFor(data, options))
+  }
+
+  /** What a model that learns from these data knows of samples and classes; throws where its preprocessing makes others. */
+  #aboutSamples(data: Dataset, { inputs }: Objective) {
+    const dtypeOf = (input: string): DType => data.inputs[inputs[input]].dtype
+    const how = data.preprocessing ?? this.#preprocessing
+    const names = Object.keys(inputs)
+    return {
+      classNames: data.classNames ? settleClassNames(data.classNames, data.name) : this.#classNames,
+      preprocessing: how && this.#preprocessingFor(how, dtypeOf, data.name),
+      learnedFrom: names.length === 1 ? dtypeOf(names[0]) : undefined,
+    }
   }
 
   /** A model without an input shape takes that of the data. */
@@ -291,7 +345,7 @@ export class Model {
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    this.check(data, settings)
+    this.#objectiveFor(data, settings)
     checkLength(settings.sampleWeight, data)
     return this.#placement.visit(
       { engine, threads, precision },
@@ -319,18 +373,15 @@ export class Model {
   }
 
   /**
-   * Answers for one picture, a PNG or JPEG file's bytes (`name` stands for it in complaints), prepared as the data were
-   * that the model learned from. Throws E_FILE when the picture cannot be decoded.
+   * Answers for one picture, prepared as the data were that the model learned from: the bytes of a PNG, JPEG, WebP, GIF
+   * or AVIF file (`name` stands for it in complaints), a `File` or `Blob`, or pixels: `{ width, height, channels, pixels }`
+   * as `decodeImage` gives them, an `ImageData`, in a browser also a canvas, an `ImageBitmap` or a `VideoFrame`. Throws
+   * E_FILE when the picture cannot be decoded, E_MODEL where the model has no `preprocessing`.
    */
-  async predictPicture(bytes: Uint8Array, name = 'picture'): Promise<Prediction> {
-    if (!this.preprocessing) {
-      throw new FoveaError('E_MODEL', {
-        what: 'does not know what to make of pictures: it learned from data that had none',
-        where: this.name,
-        hint: 'set model.preprocessing, as in { size: [28, 28], channels: 1, ... }',
-      })
-    }
-    return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
+  async predictPicture(picture: PictureGiven, name = 'picture'): Promise<Prediction> {
+    const how = this.preprocessing
+    if (!how) throw noPreprocessing(this.name, this.inputs, this.#learnedFrom)
+    return this.predict(await pictureSample(picture, how, name))
   }
 
   /**
@@ -353,7 +404,7 @@ export class Model {
   ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
     const { seed } = settle(runOptions, options, 'run')
     checkGoals(goals, this.name)
-    const given = valuesByName(inputs, Object.keys(this.network.inputs), this.name)
+    const given = valuesByName(inputs, this.network.inputs, this.name)
     const results = await runGoals((await this.#placement.home()).as(this.network), goals, { given, seed })
     return results as { [Name in keyof Outputs]: Numbers }
   }
@@ -400,6 +451,7 @@ export class Model {
       objective: this.#objective,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
+      learnedFrom: this.#learnedFrom,
     })
   }
 

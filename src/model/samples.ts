@@ -2,13 +2,16 @@
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
+import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import type { Objective } from '../network/objective.ts'
+import type { Head } from '../nn/heads.ts'
 import { classesOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
 
@@ -29,9 +32,11 @@ export function asDataset(
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
   const fields = names.map((name) => {
-    const data = asPixels((named as Record<string, unknown>)[name])
+    const given = (named as Record<string, unknown>)[name]
+    checkRgba(given, inputs[name], where)
+    const data = asPixels(given)
     if (data) return [name, data.slice()] as const
-    const hint = 'pictures: model.predictPicture(bytes), or preprocess(...) first; lists: Float32Array.from(list)'
+    const hint = 'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
   })
@@ -41,11 +46,15 @@ export function asDataset(
 }
 
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
-export function valuesByName(values: unknown, inputs: readonly string[], where: string): Record<string, TypedArray> {
-  const alone = asPixels(values)
-  const named = alone ? { [inputs[0]]: alone } : { ...(values as object) }
+export function valuesByName(
+  values: unknown,
+  inputs: Readonly<Record<string, Shape>>,
+  where: string,
+): Record<string, TypedArray> {
+  const named = asPixels(values) ? { [Object.keys(inputs)[0]]: values } : { ...(values as object) }
   return Object.fromEntries(
     Object.entries(named).map(([name, one]) => {
+      if (Object.hasOwn(inputs, name)) checkRgba(one, inputs[name], where)
       const array = asPixels(one)
       if (array) return [name, array.slice()]
       const expected = 'a Float32Array, Int32Array or Uint8Array by name of an input or placeholder'
@@ -59,6 +68,26 @@ function asPixels(values: unknown): TypedArray | undefined {
   if (arrayKind(values) !== 'Uint8ClampedArray') return dtypeOf(values) ? (values as TypedArray) : undefined
   const { buffer, byteOffset, length } = values as Uint8ClampedArray
   return new Uint8Array(buffer, byteOffset, length)
+}
+
+/**
+ * Refuses the four channels of a canvas for a model of another number: their bytes would be taken for more samples, or
+ * for others.
+ */
+function checkRgba(values: unknown, shape: Shape, where: string): void {
+  const isPicture = shape.length === 3 && shape[2] !== 4
+  const isCanvas = arrayKind(values) === 'Uint8ClampedArray'
+  const length = dtypeOf(values) ? (values as TypedArray).length : 0
+  const [height, width] = shape
+  const isOther = isPicture && length % sizeOf(shape) !== 0 && length % (height * width * 4) === 0
+  if (!isPicture || !(isCanvas || isOther)) return
+  throw new FoveaError('E_SHAPE', {
+    what: isCanvas ? 'these are the four channels of a canvas' : 'these look like the four channels of a canvas',
+    where,
+    expected: `samples ${shapeText(shape)} as a Uint8Array or Float32Array`,
+    got: show(values),
+    hint: 'model.predictPicture({ width, height, data }) takes RGBA, an ImageData or the canvas itself',
+  })
 }
 
 const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
@@ -77,13 +106,28 @@ export function checkDataset(data: unknown, where: string): asserts data is Data
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */
 export function checkClassNames({ classNames, name }: Dataset, network: Network, { terms }: Objective): void {
-  if (!classNames || terms.length !== 1) return
+  if (classNames === undefined) return
+  const names = settleClassNames(classNames, name)
+  if (terms.length !== 1) return
   const [{ loss, output }] = terms
-  const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
+  checkClassCount(names, network, { [output]: lossRow(loss).head }, name)
+}
+
+/** The same for the heads of a network with one output; where its head is not known yet, any number may be right. */
+export function checkClassCount(
+  classNames: readonly string[],
+  network: Network,
+  heads: Readonly<Record<string, Head>>,
+  where: string,
+): void {
+  const known = Object.entries(heads)
+  if (known.length !== 1) return
+  const [[output, head]] = known
+  const classes = classesOf(head, network.calls[network.outputs[output]].shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {
-    what: 'the network has another number of outputs than the data has classes',
-    where: name,
+    what: 'the network has another number of outputs than there are classes',
+    where,
     expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
     got: `${classes}`,
   })

@@ -2,14 +2,17 @@
 import { FoveaError } from '../base/errors.ts'
 import type { LoadedAddon } from './addon.ts'
 import type { Disk } from './durable.ts'
-import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
 import type { Helper, Port, WorkerMaker } from './worker.ts'
 
 export type { LoadedAddon } from './addon.ts'
+export { decodeImage, imageFrom, rasterize } from './browser-picture.ts'
 export { sha256 } from './digest.ts'
 export type { Disk, OpenFile } from './durable.ts'
 export { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 export type { Picture } from './picture.ts'
+export { overWhite } from './picture.ts'
+export { encodePng } from './png.ts'
+export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
 
 export async function readFile(_path: string, _options: { limit?: number } = {}): Promise<Uint8Array | undefined> {
@@ -57,33 +60,6 @@ export function cacheFolder(): string | undefined {
 
 export function dataFolders(dataDir?: string): string[] {
   return dataDir === undefined ? [] : [dataDir]
-}
-
-/** As in Node; `createImageBitmap` turns the picture upright by itself. */
-export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
-  checkFormat(bytes, name)
-  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>])).catch((error) => {
-    throw damaged(name, error)
-  })
-  try {
-    const { width, height } = bitmap
-    checkSize(width, height, name)
-    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
-    if (!context) throw new FoveaError('E_ENGINE', { what: 'this browser gives no canvas to decode on', where: name })
-    context.fillStyle = 'white'
-    context.fillRect(0, 0, width, height)
-    context.drawImage(bitmap, 0, 0)
-    const { data } = context.getImageData(0, 0, width, height)
-    const pixels = new Uint8Array(width * height * 3)
-    for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
-      pixels[to] = data[from]
-      pixels[to + 1] = data[from + 1]
-      pixels[to + 2] = data[from + 2]
-    }
-    return { width, height, channels: 3, pixels }
-  } finally {
-    bitmap.close()
-  }
 }
 
 /** A browser runs no native code. */

@@ -9,7 +9,6 @@ import { FoveaError } from '../base/errors.ts'
 import { messageOf } from '../base/realm.ts'
 import { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 import { disk } from './node-disk.ts'
-import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
 import type { Helper, Port, WorkerMaker } from './worker.ts'
 
 export type { LoadedAddon } from './addon.ts'
@@ -18,7 +17,11 @@ export type { Disk, OpenFile } from './durable.ts'
 export { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 export { loadAddon } from './node-addon.ts'
 export { disk } from './node-disk.ts'
+export { decodeImage, imageFrom, rasterize } from './node-picture.ts'
 export type { Picture } from './picture.ts'
+export { overWhite } from './picture.ts'
+export { encodePng } from './png.ts'
+export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
 
 /** The bytes of a file, or undefined when there is none; more than `limit` bytes are refused unread. */
@@ -99,36 +102,6 @@ export function cacheFolder(): string | undefined {
 export function dataFolders(dataDir?: string): string[] {
   const folders = dataDir === undefined ? [process.env['FOVEA_DATA'] || undefined, cacheFolder()] : [dataDir]
   return folders.filter((folder) => folder !== undefined).map((folder) => resolve(folder))
-}
-
-/** The pixels of a JPEG, PNG, WebP, GIF or AVIF file, upright by its EXIF entry, transparent parts on white. */
-export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
-  const taken = new Uint8Array(bytes) // the caller may fill its array again, and sharp reads it later
-  checkFormat(taken, name)
-  const { default: sharp } = await import('sharp').catch((cause) => {
-    const hint = 'install sharp: npm install sharp'
-    throw new FoveaError('E_ENGINE', {
-      what: 'pictures need the package sharp, which does not load',
-      where: name,
-      hint,
-      cause,
-    })
-  })
-  try {
-    const image = sharp(taken, { failOn: 'error', limitInputPixels: false })
-    const { width, height } = await image.metadata()
-    checkSize(width, height, name)
-    const { data, info } = await image
-      .autoOrient()
-      .toColourspace('srgb')
-      .flatten({ background: 'white' })
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    return { width: info.width, height: info.height, channels: 3, pixels }
-  } catch (error) {
-    throw error instanceof FoveaError ? error : damaged(name, error)
-  }
 }
 
 /** A variable of the environment; undefined where it is not set, or empty. */

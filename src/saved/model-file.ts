@@ -3,10 +3,12 @@ import { FoveaError, locate } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
 import { settle, show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
+import { settleClassNames } from '../data/class-names.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
-import { preprocessingOptions } from '../data/preprocessing.ts'
+import { makesFloats, preprocessingFor } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
-import { asFloat32 } from '../graph/dtype.ts'
+import type { DType } from '../graph/dtype.ts'
+import { asFloat32, isSurfaceDType } from '../graph/dtype.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { networkWeights, wire } from '../network/network.ts'
@@ -18,8 +20,10 @@ import type { Layer, LayerMaker, Tensor } from '../nn/layer.ts'
 import { input } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 
-/** Raised when an older Fovea could not read the file any more. */
-export const FORMAT_VERSION = 1
+/** The newest format that is read. A file says the oldest one that has all it holds, so that an older Fovea reads what it can. */
+export const FORMAT_VERSION = 2
+/** Since 2, preprocessing has `scale` and `offset`. */
+const formatOf = ({ preprocessing }: SavedModel): number => (preprocessing && makesFloats(preprocessing) ? 2 : 1)
 
 /** A model as it is saved. */
 export interface SavedModel {
@@ -31,6 +35,8 @@ export interface SavedModel {
   readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
+  /** Of the samples of the only input that it learned from, where they were no bytes. */
+  readonly learnedFrom?: DType | undefined
 }
 
 interface CallJson {
@@ -140,7 +146,7 @@ function readable(value: unknown, where: string): string {
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
-  const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing } = model
+  const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing, learnedFrom } = model
   const specs = networkWeights(network)
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
@@ -150,12 +156,13 @@ export function modelToBytes(model: SavedModel): Uint8Array {
   )
   const metadata = {
     format: 'fovea',
-    formatVersion: String(FORMAT_VERSION),
+    formatVersion: String(formatOf(model)),
     architecture: readable(networkToJson(network, kind), 'the architecture'),
     heads: readable(outputHeads, 'heads'),
     ...(objective && { objective: readable(objective, 'objective') }),
     ...(classNames && { classNames: readable(classNames, 'classNames') }),
     ...(preprocessing && { preprocessing: readable(preprocessing, 'preprocessing') }),
+    ...(learnedFrom && learnedFrom !== 'uint8' && { learnedFrom }),
   }
   return writeSafetensors({ metadata, tensors })
 }
@@ -203,6 +210,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
     }
     const unknown = Object.keys(tensors).find((name) => !Object.hasOwn(weights, name))
     if (unknown !== undefined) throw new FoveaError('E_FILE', { what: 'a tensor belongs to no layer', where: unknown })
+    const learnedFrom = dtypeIn(metadata['learnedFrom'])
     return {
       network,
       kind: kindOf(architecture['kind']),
@@ -212,8 +220,10 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
         metadata['objective'] === undefined
           ? undefined
           : locate('objective', () => settle(objectiveOptions, json('objective'), 'fit')),
-      classNames: metadata['classNames'] === undefined ? undefined : names(json('classNames')),
-      preprocessing: metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network),
+      classNames: metadata['classNames'] === undefined ? undefined : settleClassNames(json('classNames'), 'classNames'),
+      preprocessing:
+        metadata['preprocessing'] === undefined ? undefined : fitting(json('preprocessing'), network, learnedFrom),
+      learnedFrom,
     }
   })
 }
@@ -240,17 +250,14 @@ function kindOf(value: unknown): NetworkJson['kind'] {
 }
 
 /** Preprocessing that makes what the only input takes. */
-function fitting(json: unknown, { inputs }: Network): Preprocessing {
-  const preprocessing = settle(preprocessingOptions, json, 'preprocessing')
-  const made = [...preprocessing.size, preprocessing.channels]
-  const shapes = Object.values(inputs)
-  if (shapes.length === 1 && sameShape(shapes[0], made)) return preprocessing
-  const expected = shapes.map(shapeText).join(' and ')
-  throw new FoveaError('E_FILE', {
-    what: 'the preprocessing does not make what the model takes',
-    expected,
-    got: shapeText(made),
-  })
+function fitting(json: unknown, { inputs }: Network, dtype: DType | undefined): Preprocessing {
+  const fields = Object.entries(inputs).map(([name, shape]) => [name, { shape, dtype }])
+  return preprocessingFor(json, Object.fromEntries(fields), 'preprocessing')
+}
+
+function dtypeIn(text: string | undefined): DType | undefined {
+  if (text === undefined || isSurfaceDType(text)) return text
+  throw new FoveaError('E_FILE', { what: 'learnedFrom is no dtype', expected: 'float32 or int32', got: show(text) })
 }
 
 function parsed(text: string | undefined, key: string): unknown {
@@ -273,9 +280,4 @@ function words(value: unknown, what: string, known: readonly string[], { outputs
       })
   }
   return value as Record<string, string>
-}
-
-function names(value: unknown): string[] {
-  if (Array.isArray(value) && value.every((n) => typeof n === 'string')) return value
-  throw new FoveaError('E_FILE', { what: 'classNames must be a list of texts', got: show(value) })
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { settle } from '../../src/base/options.ts'
-import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale } from '../../src/data/image.ts'
-import { type Preprocessing, preprocess, preprocessingOptions } from '../../src/data/preprocessing.ts'
+import { runInNewContext } from 'node:vm'
+import { asImage, borderColour, crop, type Image, invert, resize, toColour, toGrayscale } from '../../src/data/image.ts'
+import { type Preprocessing, preprocess, settlePreprocessing } from '../../src/data/preprocessing.ts'
+import { allocated } from '../hostile/allocations.ts'
 import { failure } from '../support/failure.ts'
 
 const floats = (width: number, ...values: number[]): Image<Float32Array> => ({
@@ -97,8 +98,7 @@ test('image: colour from gray, inversion, cropping and padding, border', () => {
   }
 })
 
-const how = (given: object): Preprocessing =>
-  settle(preprocessingOptions, { size: [2, 2], channels: 1, ...given }, 'preprocessing')
+const how = (given: object): Preprocessing => settlePreprocessing({ size: [2, 2], channels: 1, ...given })
 const onDark = gray(3, 0, 0, 0, 0, 255, 0, 0, 0, 0)
 const onLight = invert(onDark)
 const same = { size: [3, 3] }
@@ -113,6 +113,10 @@ const preprocessed: [name: string, Image, options: object, expected: ArrayLike<n
   ['gray to colour', gray(1, 6), { size: [1, 1], channels: 3 }, [6, 6, 6]],
   ['stretch', gray(2, 10, 20), {}, [10, 20, 10, 20]],
   ['contain pads with the border', gray(4, 10, 10, 30, 30), { size: [3, 2], fit: 'contain' }, [30, 30, 13, 27, 30, 30]],
+  ['scale and offset', gray(2, 0, 255), { size: [1, 2], scale: 1 / 127.5, offset: -1 }, [-1, 1]],
+  ['an offset alone', gray(2, 0, 255), { size: [1, 2], offset: -100 }, [-100, 155]],
+  ['by the channel', gray(1, 10), { size: [1, 1], channels: 3, scale: [1, 2, 3], offset: [0, 5, 0] }, [10, 25, 30]],
+  ['ink before scale', onLight, { ...same, ink: 'light', scale: 2 }, Array.from(onDark.pixels, (v) => 2 * v)],
   ['cover cuts to the middle', gray(4, 1, 2, 3, 4, 5, 6, 7, 8), { fit: 'cover' }, [2, 3, 6, 7]],
 ]
 for (const [name, image, options, expected] of preprocessed) {
@@ -132,8 +136,112 @@ for (const wrong of [
   { channels: 2 },
   { fit: 'crop' },
   { ink: 'auto' },
+  { size: [16_384, 16_384] },
+  { scale: '1' },
+  { scale: Number.NaN },
+  { offset: [1, 2] },
+  { scale: [] },
 ]) {
   test(`preprocessing: refuses ${JSON.stringify(wrong)}`, () => {
     assert.throws(() => how(wrong), failure('E_OPTION', 'preprocessing', `'${Object.keys(wrong)[0]}'`))
   })
 }
+
+test('preprocessing: bytes without scale and offset, float32 with either; settled for good', () => {
+  const settled = how({ scale: 2 })
+  assert.ok(preprocess(gray(1, 7), how({})) instanceof Uint8Array)
+  assert.deepEqual(preprocess(gray(1, 7), settled), Float32Array.of(14, 14, 14, 14))
+  assert.throws(() => Object.assign(settled, { fit: 'crop' }), TypeError)
+  assert.throws(
+    () => preprocess(gray(1, 7), { size: [2, 2], channels: 1, sise: 1 } as never),
+    failure('E_OPTION', "'size'"),
+  )
+  assert.throws(() => preprocess(gray(1, 7), undefined as never), failure('E_OPTION', 'one object'))
+})
+
+// Pillow's alpha_composite over white: round((c * a + 255 * (255 - a)) / 255)
+const rgba = [255, 0, 0, 255, 0, 0, 255, 0, 10, 20, 30, 128]
+const overWhite = [255, 0, 0, 255, 255, 255, 132, 137, 142]
+const pictures: [name: string, picture: unknown, channels: number, pixels: number[]][] = [
+  ['gray', { width: 2, height: 1, channels: 1, pixels: Uint8Array.of(3, 4) }, 1, [3, 4]],
+  ['RGBA', { width: 3, height: 1, channels: 4, pixels: Uint8Array.from(rgba) }, 3, overWhite],
+  ['an ImageData', { width: 3, height: 1, colorSpace: 'srgb', data: Uint8ClampedArray.from(rgba) }, 3, overWhite],
+  [
+    'of another realm',
+    { width: 3, height: 1, data: runInNewContext(`new Uint8ClampedArray([${rgba}])`) },
+    3,
+    overWhite,
+  ],
+]
+for (const [name, picture, channels, pixels] of pictures) {
+  test(`image: pixels: ${name}`, () => {
+    assert.deepEqual(asImage(picture, 'p'), {
+      width: pixels.length / channels,
+      height: 1,
+      channels,
+      pixels: Uint8Array.from(pixels),
+    })
+  })
+}
+
+const noPictures: [picture: unknown, code: 'E_MISMATCH' | 'E_SHAPE', ...words: string[]][] = [
+  [undefined, 'E_MISMATCH', 'decodeImage'],
+  [new Uint8Array(4), 'E_MISMATCH', '{ width, height, data }'],
+  [new Uint8ClampedArray(4), 'E_MISMATCH', '{ width, height, data }'],
+  [{ width: 1, height: 1, channels: 1, pixels: [0] }, 'E_MISMATCH', 'no picture'],
+  [{ width: 1, height: 1, channels: 1, pixels: new Float32Array(1) }, 'E_MISMATCH', 'no picture'],
+  [{ width: 1, height: 1, colorSpace: 'display-p3', data: new Uint8ClampedArray(4) }, 'E_MISMATCH', 'sRGB'],
+  [{ width: 2, height: 1, channels: 1, pixels: new Uint8Array(3) }, 'E_SHAPE', '1 x 2 x 1 = 2', 'got 3'],
+  [{ width: 2, height: 1, data: new Uint8Array(6) }, 'E_SHAPE', '1 x 2 x 4 = 8', 'got 6'],
+  [{ width: 0, height: 1, channels: 1, pixels: new Uint8Array(0) }, 'E_SHAPE', 'from 1 on'],
+  [{ width: 0.5, height: 2, channels: 1, pixels: new Uint8Array(1) }, 'E_SHAPE', 'from 1 on'],
+  [{ width: 1, height: 1, channels: 2, pixels: new Uint8Array(2) }, 'E_SHAPE', '1, 3 or 4'],
+]
+for (const [i, [picture, code, ...words]] of noPictures.entries()) {
+  test(`preprocessing: refuses what is no picture, ${i}`, () => {
+    assert.throws(() => preprocess(picture as never, how({})), failure(code, ...words))
+  })
+}
+
+// What is asked of memory, by all arrays together: a small multiple of the picture's own bytes, whatever the forms.
+const strip = (width: number, height: number): Image => ({
+  width,
+  height,
+  channels: 1,
+  pixels: new Uint8Array(width * height).map((_, i) => i % 251),
+})
+for (const [width, height] of [
+  [20_000, 1],
+  [1, 20_000],
+  [60_000, 3],
+  [3, 60_000],
+])
+  for (const fit of ['stretch', 'contain', 'cover'] as const)
+    test(`preprocessing: ${width} x ${height} to 28 x 28, ${fit}: memory as the picture is, not as the result would be`, () => {
+      const picture = strip(width, height)
+      const { asked, result } = allocated(() => preprocess(picture, how({ size: [28, 28], fit, ink: 'light' })))
+      assert.equal(result.length, 784)
+      assert.ok(asked < 2e6, `${asked} bytes`)
+    })
+
+test('image: a part of a resized picture is that part of it', () => {
+  const image = { width: 9, height: 7, channels: 3, pixels: Uint8Array.from({ length: 189 }, (_, i) => (i * 37) % 256) }
+  for (const to of [
+    [4, 3],
+    [20, 31],
+    [7, 2],
+    [3, 40],
+  ] as const)
+    for (const [by, antialias] of [
+      ['bilinear', true],
+      ['bilinear', false],
+      ['nearest', true],
+    ] as const) {
+      const whole = resize(image, { to, by, antialias })
+      const size = [to[0] - 2, to[1] - 1] as const
+      const part = resize(image, { to, by, antialias, part: { at: [1, 1], size } })
+      assert.deepEqual(part, crop(whole, { at: [1, 1], size, fill: [] }))
+    }
+  const beyond = { to: [2, 2], by: 'nearest', antialias: true, part: { at: [1, 0], size: [2, 2] } } as const
+  assert.throws(() => resize(image, beyond), failure('E_SHAPE'))
+})

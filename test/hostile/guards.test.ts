@@ -93,6 +93,7 @@ const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
   'src/nn/layer.ts': ['model'],
   'src/nn/initializers.ts': ['model'],
   'src/data/preprocessing.ts': ['model'],
+  'src/data/class-names.ts': ['model'],
 }
 
 /** Guards that nothing notices, and why that is right: `file: text`. */

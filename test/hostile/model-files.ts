@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { FoveaError } from '../../src/base/errors.ts'
 import type { Option } from '../../src/base/options.ts'
-import { digitPictures } from '../../src/data/preprocessing.ts'
+import { digitPictures, settlePreprocessing } from '../../src/data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../../src/files/safetensors.ts'
 import { input as inputNode } from '../../src/graph/node.ts'
 import { sizeOf } from '../../src/graph/shape.ts'
@@ -125,9 +125,10 @@ const whole: fc.Arbitrary<SavedModel> = fc
     name: fc.string({ maxLength: 5 }),
     outputs: fc.nat(1),
     head: fc.option(fc.constantFrom(...(Object.keys(heads) as (keyof typeof heads)[]))),
+    scale: fc.option(fc.constantFrom(1 / 255, [0.1]), { nil: undefined }),
     classNames: fc.option(fc.array(fc.string({ maxLength: 3 }), { maxLength: 4 }), { nil: undefined }),
   })
-  .map(({ inputs, steps, kind, name, outputs, head, classNames }) => {
+  .map(({ inputs, steps, kind, name, outputs, head, scale, classNames }) => {
     const starts = inputs.map((shape, i) => input(inputShapes[shape], { name: `input_${i}` }))
     const tensors: Tensor[] = [...starts]
     const names = new Set<string | undefined>()
@@ -150,7 +151,8 @@ const whole: fc.Arbitrary<SavedModel> = fc
       ),
       heads: head ? { output_0: head } : {},
       classNames,
-      preprocessing: takesPictures ? digitPictures : undefined,
+      preprocessing: takesPictures ? settlePreprocessing({ ...digitPictures, scale }) : undefined,
+      learnedFrom: scale === undefined ? undefined : ('float32' as const),
     }
   })
 

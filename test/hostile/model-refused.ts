@@ -324,7 +324,7 @@ export const refused: readonly Refused[] = [
   [
     'with preprocessing of other pictures',
     metadata('preprocessing', '{"size":[6,7],"channels":1}'),
-    'does not make',
+    'does not make what is taken',
     '[6, 6, 1]',
     '[6, 7, 1]',
   ],
@@ -332,6 +332,7 @@ export const refused: readonly Refused[] = [
   ['with pictures of half a size', metadata('preprocessing', '{"size":[6,0.5],"channels":1}'), "'size' is wrong"],
   ['with enormous pictures', metadata('preprocessing', '{"size":[6,16385],"channels":1}'), "'size' is wrong", '16384'],
   ['with pictures of one size', metadata('preprocessing', '{"size":[6],"channels":1}'), "'size' is wrong"],
+  ['with pictures of three sizes', metadata('preprocessing', '{"size":[6,6,1],"channels":1}'), "'size' is wrong"],
   ['with a text for a size', metadata('preprocessing', '{"size":"66","channels":1}'), "'size' is wrong"],
   ['with pictures of two channels', metadata('preprocessing', '{"size":[6,6],"channels":2}'), "'channels' is wrong"],
   [
@@ -340,14 +341,71 @@ export const refused: readonly Refused[] = [
       ;(a.calls as unknown[]).push({ input: 'more', shape: [6, 6, 1] })
       m['preprocessing'] = '{"size":[6,6],"channels":1}'
     }),
-    'does not make what the model takes',
+    'does not make what is taken',
     '[6, 6, 1] and [6, 6, 1]',
   ],
+  [
+    'with pictures of 200 megapixels',
+    metadata('preprocessing', '{"size":[16384,16384],"channels":1}'),
+    "'size' is wrong",
+    '100 megapixels',
+  ],
+  [
+    'with a text for a scale',
+    metadata('preprocessing', '{"size":[6,6],"channels":1,"scale":"1"}'),
+    "'scale' is wrong",
+    'one per channel',
+  ],
+  [
+    'with no scale at all',
+    metadata('preprocessing', '{"size":[6,6],"channels":1,"scale":[]}'),
+    "'scale' is wrong",
+    'one per channel',
+  ],
+  [
+    'with a scale beyond numbers',
+    metadata('preprocessing', '{"size":[6,6],"channels":1,"offset":1e300}'),
+    "'offset' is wrong",
+    'one per channel',
+  ],
+  [
+    'with a text among the scales',
+    metadata('preprocessing', '{"size":[6,6],"channels":1,"scale":["1"]}'),
+    "'scale' is wrong",
+    'one per channel',
+  ],
+  [
+    'with a scale for three channels of one',
+    metadata('preprocessing', '{"size":[6,6],"channels":1,"scale":[1,2,3]}'),
+    "'scale' is wrong",
+    'got 3',
+  ],
+  [
+    'with bytes for a network of float32',
+    made(({ metadata: m }) => {
+      m['preprocessing'] = '{"size":[6,6],"channels":1}'
+      m['learnedFrom'] = 'float32'
+    }),
+    'other numbers',
+    'expected float32',
+    'got bytes',
+  ],
+  [
+    'with floats for a network of bytes',
+    made(({ metadata: m }) => {
+      m['preprocessing'] = '{"size":[6,6],"channels":1,"scale":1}'
+      m['learnedFrom'] = 'uint8'
+    }),
+    'other numbers',
+    'expected uint8',
+    'got float32',
+  ],
+  ['that learned from numbers of no type', metadata('learnedFrom', 'float64'), 'learnedFrom is no dtype', "'float64'"],
 ]
 
 /** Files of a newer format say so; anything else about them may be new. */
 export const newer: readonly Refused[] = [
-  ['from the future', metadata('formatVersion', '2'), 'newer', 'got 2', 'update Fovea'],
+  ['from the future', metadata('formatVersion', '3'), 'newer', 'got 3', 'update Fovea'],
 ]
 
 /** Files that are large, for limits that only such a file reaches. */

@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, open, readdir, rm, symlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import sharp from 'sharp'
 import { readSafetensors } from '../../src/files/safetensors.ts'
 import * as browser from '../../src/platform/browser.ts'
 import * as node from '../../src/platform/node.ts'
@@ -126,66 +125,6 @@ test('platform: SHA-256 (FIPS 180-2, "abc"), threads', async () => {
   assert.equal(await node.sha256(new TextEncoder().encode('abc')), expected)
   assert.ok(node.hardwareThreads() >= 1)
 })
-
-// Two pixels, side by side: red and blue at full strength, or as near as the format comes.
-const raw = (pixels: number[], channels: 1 | 3 | 4, width = 2) =>
-  sharp(Uint8Array.from(pixels), { raw: { width, height: pixels.length / channels / width, channels } })
-const redBlue = [255, 0, 0, 0, 0, 255]
-const pictures: [name: string, Promise<Buffer>, size: [number, number], pixels: number[]][] = [
-  ['PNG', raw(redBlue, 3).png().toBuffer(), [2, 1], redBlue],
-  ['lossless WebP', raw(redBlue, 3).webp({ lossless: true }).toBuffer(), [2, 1], redBlue],
-  ['GIF', raw(redBlue, 3).gif().toBuffer(), [2, 1], redBlue],
-  ['gray PNG', raw([7, 9], 1).toColourspace('b-w').png().toBuffer(), [2, 1], [7, 7, 7, 9, 9, 9]],
-  ['16-bit PNG', raw(redBlue, 3).toColourspace('rgb16').png().toBuffer(), [2, 1], redBlue],
-  ['transparent PNG', raw([255, 0, 0, 255, 0, 0, 255, 0], 4).png().toBuffer(), [2, 1], [255, 0, 0, 255, 255, 255]],
-  ['a PNG turned by EXIF', raw(redBlue, 3).withMetadata({ orientation: 6 }).png().toBuffer(), [1, 2], redBlue],
-]
-for (const [name, file, [width, height], pixels] of pictures) {
-  test(`platform: decodes ${name}`, async () => {
-    const expected = { width, height, channels: 3, pixels: Uint8Array.from(pixels) }
-    assert.deepEqual(await node.decodeImage(await file, 'p'), expected)
-  })
-}
-
-for (const [name, encode] of [
-  ['JPEG', () => raw(Array(64 * 3).fill(100), 3, 8).jpeg({ quality: 100 })],
-  ['AVIF', () => raw(Array(64 * 3).fill(100), 3, 8).avif({ quality: 100 })],
-] as const) {
-  test(`platform: decodes ${name}`, async () => {
-    const { pixels } = await node.decodeImage(await encode().toBuffer(), 'p')
-    assert.equal(pixels.length, 64 * 3)
-    assert.ok(
-      pixels.every((value) => Math.abs(value - 100) <= 2),
-      `${pixels}`,
-    )
-  })
-}
-
-const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
-const jpeg = raw(Array(64 * 3).fill(100), 3, 8)
-  .jpeg()
-  .toBuffer()
-const huge = sharp({ create: { width: 20_000, height: 6_000, channels: 3, background: 'black' } })
-  .png()
-  .toBuffer()
-const refused: [
-  name: string,
-  bytes: Uint8Array | Promise<Uint8Array>,
-  code: 'E_FILE' | 'E_LIMIT',
-  ...words: string[],
-][] = [
-  ['an empty file', new Uint8Array(), 'E_FILE', 'empty', 'JPEG, PNG'],
-  ['a text', Buffer.from('hello'), 'E_FILE', '68 65 6c', 'JPEG, PNG'],
-  ['an SVG', svg, 'E_FILE', 'not a picture that Fovea reads'],
-  ['half a JPEG', jpeg.then((bytes) => bytes.subarray(0, bytes.length - 40)), 'E_FILE', 'damaged'],
-  ['only a signature', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10), 'E_FILE', 'damaged'],
-  ['120 megapixels', huge, 'E_LIMIT', '100 megapixels', '20000 x 6000'],
-]
-for (const [name, bytes, code, ...words] of refused) {
-  test(`platform: does not decode ${name}`, async () => {
-    await assert.rejects(node.decodeImage(await bytes, 'some.png'), failure(code, 'some.png', ...words))
-  })
-}
 
 test('platform: a browser has no files, and says so', async () => {
   assert.equal(await browser.readFile('f'), undefined)

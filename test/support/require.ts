@@ -17,6 +17,10 @@ const wanted = {
     places: [process.env['FOVEA_DATA'], '../shared/datasets'].map((folder) => folder && join(folder, 'mnist')),
     hint: 'name the folder above mnist/ in FOVEA_DATA',
   },
+  pictures: {
+    places: [process.env['FOVEA_DATA'], '../shared/datasets'].map((folder) => folder && join(folder, 'files')),
+    hint: 'name the folder above files/ in FOVEA_DATA',
+  },
 }
 
 /** Where the thing is, or why a test of it is skipped: give `skip` to `test(name, { skip }, ...)`. */
