@@ -11,6 +11,7 @@ import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { checkGoals, graphOptions, modelGraph, runGoals, runOptions } from '../network/model-graph.ts'
@@ -360,7 +361,7 @@ export class Model {
     const { state } = await this.#on()
     const names = Object.keys(networkWeights(this.network))
     const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
-    return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
+    return Object.fromEntries(names.map((name, i) => [name, asFloat32(values[i], name)]))
   }
 
   /** Overwrites weights by name. */

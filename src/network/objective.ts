@@ -11,6 +11,7 @@ import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
 import { chooseLoss, lossNames, lossPerSample, lossRow, settleLoss } from '../nn/losses.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
 import { chooseMetrics, metricLogName, metricNames, metricPerSample, settleMetric } from '../nn/metrics.ts'
+import { weighed } from '../nn/per-sample.ts'
 import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
@@ -196,7 +197,7 @@ export function measures(
     const { head } = lossRow(loss)
     const logits = logitsOf(outputs[output], head)
     const judged = { logits, answer: heads[head](logits), target: targets[target], head }
-    const own = sum(mul(lossPerSample(loss, logits, targets[target]), weights))
+    const own = sum(weighed(weights, lossPerSample(loss, logits, targets[target])))
     total = total ? add(total, own) : own
     if (terms.length > 1) addLoss(outputLog(output, 'loss'), own)
     for (const metric of metrics)

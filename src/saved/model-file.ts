@@ -6,6 +6,7 @@ import type { Numbers } from '../compile/engine.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocessingOptions } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { networkWeights, wire } from '../network/network.ts'
@@ -137,7 +138,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
       name,
-      { shape: [...shape], dtype: 'float32' as const, data: Float32Array.from(weights[name]) },
+      { shape: [...shape], dtype: 'float32' as const, data: asFloat32(weights[name], name) },
     ]),
   )
   const metadata = {

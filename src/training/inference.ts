@@ -1,6 +1,7 @@
 /** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
 import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
 import type { ObjectiveOptions } from '../network/objective.ts'
@@ -65,7 +66,7 @@ export async function predict(
   await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
     const answers = await program.run({ ...fed(arrays, program), ...onlyKnown(program, { key: drawKey(indices) }) })
     for (const [name, values] of Object.entries(answers)) {
-      results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
+      results[name].set(asFloat32(values.subarray(0, indices.length * widths[name]), name), indices[0] * widths[name])
     }
   })
   return results

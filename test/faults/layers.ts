@@ -3,6 +3,21 @@ import type { Fault } from './fault.ts'
 
 export const layers: readonly Fault[] = [
   {
+    name: 'a layer without a golden row',
+    file: 'src/nn/layers/index.ts',
+    find: 'layers = { conv2d,',
+    replace: 'layers = { sequence: flatten, conv2d,',
+    tests: ['golden-demand'],
+  },
+  {
+    name: 'averagePooling2d takes the largest',
+    file: 'src/nn/layers/pooling.ts',
+    within: 'averagePooling2d',
+    find: 'pool(averagePool, x, options)',
+    replace: 'pool(maxPool, x, options)',
+    tests: ['golden-layers: averagePooling2d'],
+  },
+  {
     name: 'conv2d: strides are taken for the dilation',
     file: 'src/nn/layers/convolution.ts',
     find: 'dilation: perAxis(dilationRate, rank)',
