@@ -94,12 +94,9 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape, tensor }) - 1,
     )
   }
+  checkEnds([...Object.keys(inputs), ...Object.keys(outputs)])
   if (Object.keys(outputs).length === 0) throw new FoveaError('E_MODEL', { what: 'has no output', where: name })
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
-  const own = order.map(({ source }) => (source.kind === 'layer' ? source.layer.givenName : source.name))
-  for (const given of [...Object.keys(inputs), ...Object.keys(outputs), ...own])
-    if (given === '__proto__')
-      throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: given })
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))
@@ -130,6 +127,12 @@ export function wire(
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
     frozen: frozenNow([...layers]),
   }
+}
+
+/** Names of inputs and outputs, which become properties: one of them cannot. */
+export function checkEnds(names: readonly string[]): void {
+  for (const name of names)
+    if (name === '__proto__') throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: name })
 }
 
 /** A stack of layers. */

@@ -5,7 +5,7 @@ import { inOrder } from '../base/order.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Layer } from '../nn/layer.ts'
 import type { NamedLayer, Network } from './network.ts'
-import { frozenNow, weightName } from './network.ts'
+import { checkEnds, frozenNow, weightName } from './network.ts'
 
 /** The last call of a layer or input by its name. */
 export function callOf({ name: where, calls, layers, inputs }: Network, name: string): number {
@@ -16,6 +16,7 @@ export function callOf({ name: where, calls, layers, inputs }: Network, name: st
 
 /** The part of a network that leads to these layers; its layers keep their names. */
 export function partOf(network: Network, ends: readonly string[]): Network {
+  checkEnds(ends)
   const wanted = ends.map((name) => [name, callOf(network, name)] as const)
   const { calls } = network
   const kept = inOrder(

@@ -15,8 +15,14 @@ ACTIVATIONS = {
 }
 
 
-def pair(n):
-    return [n, n] if isinstance(n, int) else list(n)
+def per_axis(n, x):
+    """One entry per spatial axis of x, which is channels last."""
+    return [n] * (x.dim() - 2) if isinstance(n, int) else list(n)
+
+
+def of_rank(function, x):
+    """F's function for as many spatial axes as x has."""
+    return getattr(F, f'{function}{x.dim() - 2}d')
 
 
 def padded(x, window, strides, dilation, padding, value=0.0):
@@ -25,30 +31,34 @@ def padded(x, window, strides, dilation, padding, value=0.0):
 
 
 def convolution(x, kernel, bias, strides=1, padding='valid', dilationRate=1, groups=1, activation='linear'):
-    strides, dilation = pair(strides), pair(dilationRate)
-    x = padded(x, kernel.shape[:2], strides, dilation, padding)
-    y = F.conv2d(x, kernel_for_torch(kernel), bias, strides, 0, dilation, groups)
+    strides, dilation = per_axis(strides, x), per_axis(dilationRate, x)
+    convolve = of_rank('conv', x)
+    x = padded(x, kernel.shape[:-2], strides, dilation, padding)
+    y = convolve(x, kernel_for_torch(kernel), bias, strides, 0, dilation, groups)
     return ACTIVATIONS[activation](channels_last(y))
 
 
-def conv2d(x, kernel, bias=None, filters=0, kernelSize=0, useBias=True, **options):
+def conv(x, kernel, bias=None, filters=0, kernelSize=0, useBias=True, **options):
     return convolution(x, kernel, bias, **options)
 
 
-def depthwise_conv2d(x, kernel, bias=None, kernelSize=0, depthMultiplier=1, useBias=True, **options):
-    height, width, channels, multiplier = kernel.shape
-    return convolution(x, kernel.reshape(height, width, 1, channels * multiplier), bias, groups=channels, **options)
+def depthwise_conv(x, kernel, bias=None, kernelSize=0, depthMultiplier=1, useBias=True, **options):
+    *window, channels, multiplier = kernel.shape
+    return convolution(x, kernel.reshape(*window, 1, channels * multiplier), bias, groups=channels, **options)
 
 
 def max_pooling(x, poolSize=2, strides=None, padding='valid'):
-    window, strides = pair(poolSize), pair(poolSize if strides is None else strides)
-    return channels_last(F.max_pool2d(padded(x, window, strides, [1, 1], padding, -math.inf), window, strides))
+    window, strides = per_axis(poolSize, x), per_axis(poolSize if strides is None else strides, x)
+    ones = [1] * len(window)
+    return channels_last(of_rank('max_pool', x)(padded(x, window, strides, ones, padding, -math.inf), window, strides))
 
 
 def average_pooling(x, poolSize=2, strides=None, padding='valid'):
     """Padding takes no part: sums over windows, by how many of the picture they hold."""
-    window, strides = pair(poolSize), pair(poolSize if strides is None else strides)
-    sums = [F.avg_pool2d(padded(t, window, strides, [1, 1], padding), window, strides) for t in (x, torch.ones_like(x))]
+    window, strides = per_axis(poolSize, x), per_axis(poolSize if strides is None else strides, x)
+    ones = [1] * len(window)
+    pool = of_rank('avg_pool', x)
+    sums = [pool(padded(t, window, strides, ones, padding), window, strides) for t in (x, torch.ones_like(x))]
     return channels_last(sums[0] / sums[1])
 
 
@@ -56,11 +66,19 @@ def batch_normalization(x, gamma, beta, movingMean, movingVariance, epsilon=1e-3
     return channels_last(F.batch_norm(channels_first(x), movingMean, movingVariance, gamma, beta, False, 0, epsilon))
 
 
+def places(x):
+    return tuple(range(1, x.dim() - 1))
+
+
+FAMILIES = {
+    'conv': conv, 'depthwiseConv': depthwise_conv, 'maxPooling': max_pooling, 'averagePooling': average_pooling,
+    'globalAveragePooling': lambda x, keepDims=False: x.mean(dim=places(x), keepdim=keepDims),
+    'globalMaxPooling': lambda x, keepDims=False: x.amax(dim=places(x), keepdim=keepDims),
+    'zeroPadding': lambda x, padding: channels_last(F.pad(channels_first(x), [n for side in reversed(padding) for n in side])),
+}
+
 LAYERS = {
-    'conv2d': conv2d, 'depthwiseConv2d': depthwise_conv2d, 'maxPooling2d': max_pooling, 'averagePooling2d': average_pooling,
-    'globalAveragePooling2d': lambda x, keepDims=False: x.mean(dim=(1, 2), keepdim=keepDims),
-    'globalMaxPooling2d': lambda x, keepDims=False: x.amax(dim=(1, 2), keepdim=keepDims),
-    'zeroPadding2d': lambda x, padding: channels_last(F.pad(channels_first(x), [n for side in reversed(padding) for n in side])),
+    **{f'{family}{rank}d': function for family, function in FAMILIES.items() for rank in (1, 2, 3)},
     'flatten': lambda x: torch.flatten(x, 1),
     'reshape': lambda x, targetShape: x.reshape(x.shape[0], *targetShape),
     'rescaling': lambda x, scale, offset=0: x * scale + offset,
@@ -74,6 +92,7 @@ LAYERS = {
 }
 
 images = [2, 6, 5, 4]
+line, volumes = [2, 9, 4], [2, 4, 5, 3, 4]
 # layer, options, shapes of the inputs, shapes of the weights
 CASES = [
     ('conv2d', {'filters': 5, 'kernelSize': 3, 'padding': 'same', 'strides': 2}, [images], {'kernel': [3, 3, 4, 5], 'bias': [5]}),
@@ -95,6 +114,17 @@ CASES = [
     *[(layer, {}, [[2, 3, 4]] * 2, {}) for layer in ('add', 'subtract', 'multiply', 'maximum')],
     ('average', {}, [[2, 3, 4]] * 3, {}),
     *[('activation', {'activation': name}, [[4, 9]], {}) for name in ACTIVATIONS],
+    # other axes; behind the others, since a case's number is a part of its name
+    ('conv1d', {'filters': 5, 'kernelSize': 3, 'strides': 2, 'padding': [[2, 1]]}, [line], {'kernel': [3, 4, 5], 'bias': [5]}),
+    ('conv2d', {'filters': 3, 'kernelSize': 3, 'padding': [[2, 0], [1, 3]]}, [images], {'kernel': [3, 3, 4, 3], 'bias': [3]}),
+    ('conv3d', {'filters': 6, 'kernelSize': [2, 3, 2], 'padding': 'same', 'groups': 2}, [volumes], {'kernel': [2, 3, 2, 2, 6], 'bias': [6]}),
+    ('depthwiseConv1d', {'kernelSize': 3, 'depthMultiplier': 2, 'dilationRate': 2}, [line], {'kernel': [3, 4, 2], 'bias': [8]}),
+    *[(f'{way}Pooling{rank}d', options, [shape], {}) for way in ('max', 'average') for rank, shape in ((1, line), (3, volumes))
+      for options in ({}, {'poolSize': 3, 'strides': 2, 'padding': [[1, 1]] * rank})],
+    *[(f'global{way}Pooling{rank}d', options, [shape], {}) for way in ('Average', 'Max') for rank, shape in ((1, line), (3, volumes))
+      for options in ({}, {'keepDims': True})],
+    ('zeroPadding1d', {'padding': [[1, 2]]}, [line], {}), ('zeroPadding3d', {'padding': [[1, 0], [0, 2], [3, 1]]}, [volumes], {}),
+    ('dense', {'units': 5, 'activation': 'softmax'}, [[2, 3, 7]], {'kernel': [7, 5], 'bias': [5]}),
 ]
 
 

@@ -24,7 +24,7 @@ const makers = Object.values(layers) as unknown as AnyMaker[]
 
 const candidates: readonly unknown[] = [
   ...[1, 2, 3, 4, 6, 0, -1, 0.25, 0.5, 0.9, 1.5, -2, true, false, 'x', null],
-  ...[[1, 1], [2, 1], [1, 2], [2, 2], [-1], [4], [-1, 2], [2, 2, -1], [1, [0, 2]], [0, 1]].map(
+  ...[[1, 1], [2, 1], [1, 2], [2, 2], [-1], [4], [-1, 2], [2, 2, -1], [1, [0, 2]], [0, 1], [1, 1, 1], [2, 1, 2]].map(
     (list) => list as unknown,
   ),
 ]
@@ -115,7 +115,7 @@ function calledWith(
   }
 }
 
-const inputShapes = [[4, 4, 2], [6, 5, 1], [28, 28, 1], [8], [3], [2, 6], []]
+const inputShapes = [[4, 4, 2], [6, 5, 1], [28, 28, 1], [3, 4, 4, 2], [8], [3], [2, 6], []]
 
 const whole: fc.Arbitrary<SavedModel> = fc
   .record({

@@ -135,6 +135,10 @@ suite('as a name of a layer, of an input, of an output', () => {
     })
 })
 
+test('a layer may be called __proto__', async () => {
+  assert.deepEqual(await life({ ...plain, layer: '__proto__' }, 'proto'), truth)
+})
+
 test('logs of several outputs have names of their own', async () => {
   for (const name of [...names, 'a_accuracy', 'val_', 'a_val']) {
     const named = { ...plain, output: name }
@@ -191,7 +195,10 @@ test('the one name that cannot be a property is refused, and so is a path', () =
   for (const name of ['a/b', '']) assert.throws(() => dense({ units: 1, name }), failure('E_OPTION', 'name'))
   const [x, odd] = [input([2]), input([2], { name: '__proto__' })]
   assert.throws(() => model(odd, dense({ units: 1 })(odd)), failure('E_MODEL', '__proto__'))
-  assert.throws(() => model(x, dense({ units: 1, name: '__proto__' })(x)), failure('E_MODEL', '__proto__'))
+  assert.throws(
+    () => model(x, dense({ units: 1, name: '__proto__' })(x)).features('__proto__'),
+    failure('E_MODEL', '__proto__'),
+  )
 })
 
 test('setWeights by a name that every object has', async () => {
