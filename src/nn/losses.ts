@@ -192,7 +192,12 @@ export function chooseLoss(asked: Loss | undefined, target: TensorSpec, output: 
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
   const expected = lossNames.map((type) => lossRow({ type }).wants)
-  const hint = target.dtype === 'uint8' ? 'class indices are int32, as in Int32Array.from(labels)' : undefined
+  const hint =
+    output.length > 1 && target.shape.length <= 1
+      ? 'put flatten(), or a global pooling, before the last dense layer'
+      : target.dtype === 'uint8'
+        ? 'class indices are int32, as in Int32Array.from(labels)'
+        : undefined
   throw new FoveaError('E_MISMATCH', {
     what: settled ? `${settled.type} does not fit the targets` : 'no loss fits the targets',
     where,

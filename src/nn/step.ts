@@ -12,8 +12,8 @@ import { rateAt } from './schedules.ts'
 /** What a slot holds before the first step: a number throughout, or the values of its weight. */
 export type FirstValue = number | 'weight'
 
-/** The state's name of a slot of a weight. */
-export const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
+/** The state's name of a slot of a weight. What is not a weight begins with /, which no name of a layer can. */
+export const slotName = (type: string, slot: string, weight: string): string => `/optimizer/${type}/${slot}/${weight}`
 
 /** The state's name of the moving average of a weight, kept with `useEma`. */
 export const averageName = (type: string, weight: string): string => slotName(type, 'average', weight)

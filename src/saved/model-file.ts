@@ -114,13 +114,11 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
     ([output, index]) => [output, earlier(index)] as const,
   )
   if (typeof name !== 'string') throw new FoveaError('E_FILE', { what: 'the name must be a text', got: show(name) })
-  const network = wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
-  const frozen = described.flatMap(([layer, json]) => (record(json, layer)['frozen'] === true ? [layer] : []))
-  return { ...network, frozen: new Set(frozen.filter((layer) => network.layers.some(({ name }) => name === layer))) }
+  return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
 }
 
 function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<string, AnyLayerMaker>>): Layer {
-  const { type, options } = record(json, `layer ${name}`)
+  const { type, options, frozen } = record(json, `layer ${name}`)
   if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
     throw new FoveaError('E_FILE', {
       what: 'an unknown kind of layer',
@@ -131,7 +129,7 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
     })
   }
   const make = kinds[type] as unknown as LayerMaker<Record<string, never>>
-  return make({ ...record(options, `options of ${name}`), name } as never)
+  return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
