@@ -5,16 +5,16 @@ export const layers: readonly Fault[] = [
   {
     name: 'a layer without a golden row',
     file: 'src/nn/layers/index.ts',
-    find: 'layers = { conv2d,',
-    replace: 'layers = { sequence: flatten, conv2d,',
+    find: 'layers = { conv1d,',
+    replace: 'layers = { sequence: flatten, conv1d,',
     tests: ['golden-demand'],
   },
   {
-    name: 'averagePooling2d takes the largest',
+    name: 'averagePooling takes the largest',
     file: 'src/nn/layers/pooling.ts',
-    within: 'averagePooling2d',
-    find: 'pool(averagePool, x, options)',
-    replace: 'pool(maxPool, x, options)',
+    within: 'averagePoolingOf',
+    find: 'pool(rank, averagePool, x, options)',
+    replace: 'pool(rank, maxPool, x, options)',
     tests: ['golden-layers: averagePooling2d'],
   },
   {
