@@ -10,7 +10,7 @@ export const layers: readonly Fault[] = [
     tests: ['golden-demand'],
   },
   {
-    name: 'averagePooling2d takes the largest',
+    name: 'averagePooling takes the largest',
     file: 'src/nn/layers/pooling.ts',
     within: 'averagePoolingOf',
     find: 'pool(rank, averagePool, x, options)',

@@ -104,6 +104,35 @@ export class DoubleSum {
   }
 }
 
+/** Vectors of floats combined lane by lane, `count` of them side by side. */
+export class FloatLanes {
+  readonly #f: FunctionWriter
+  readonly #rule: { readonly start: number; readonly combine: (a: Code, b: Code) => Code }
+  readonly #lanes: readonly Local[]
+
+  constructor(f: FunctionWriter, rule: { start: number; combine: (a: Code, b: Code) => Code; count: number }) {
+    this.#f = f
+    this.#rule = rule
+    this.#lanes = Array.from({ length: rule.count }, () => f.local('v128'))
+  }
+
+  clear(): Code {
+    return this.#lanes.map((x) => x.set(f32x4.const(this.#rule.start)))
+  }
+
+  add(vector: Code, to = 0): Code {
+    const lanes = this.#lanes[to]
+    return lanes.set(this.#rule.combine(lanes.get, vector))
+  }
+
+  /** All of them combined, in every lane. */
+  total(): Code {
+    const { combine } = this.#rule
+    const all = this.#lanes.map((x) => x.get)
+    return acrossLanes(this.#f, inPairs(all, combine), combine)
+  }
+}
+
 /** Neighbours combined, then their results, and so on. */
 function inPairs(values: readonly Code[], combine: (a: Code, b: Code) => Code): Code {
   if (values.length === 1) return values[0]

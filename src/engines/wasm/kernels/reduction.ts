@@ -7,11 +7,11 @@ import type { Scalar } from '../../../ops/scalar.ts'
 import { partsOf } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
 import { render } from '../expression.ts'
-import type { FunctionWriter, Local } from '../function.ts'
+import type { Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { acrossLanes, DoubleSum, overRun, storeFloats } from '../vectors.ts'
+import { DoubleSum, FloatLanes, overRun, storeFloats } from '../vectors.ts'
 import type { Follows, Lower } from './context.ts'
 import { followsOf, identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
@@ -35,32 +35,10 @@ interface ReduceShape {
 const CHUNK = { along: 8192, across: 512 }
 /** Rows that are added to one another; then their sum is added to that of the rows before. */
 const ROWS_AT_ONCE = 16
-/** Vectors along a row that are added side by side, where the expression is short. */
-const SIDE_BY_SIDE = 4
+/** Numbers along a row from which sums are kept in double. */
+const LONG = 256
+/** Parts of an expression that is computed for several vectors side by side. */
 const SHORT = 32
-
-/** The largest of vectors of floats. */
-class Largest {
-  readonly #f: FunctionWriter
-  readonly #most: Local
-
-  constructor(f: FunctionWriter) {
-    this.#f = f
-    this.#most = f.local('v128')
-  }
-
-  clear(): Code {
-    return this.#most.set(f32x4.const(-Infinity))
-  }
-
-  add(vector: Code): Code {
-    return this.#most.set(f32x4.max(this.#most.get, vector))
-  }
-
-  total(): Code {
-    return acrossLanes(this.#f, this.#most.get, f32x4.max)
-  }
-}
 
 const kernel = defineKernel<ReduceShape>(
   'reduce',
@@ -92,9 +70,9 @@ const kernel = defineKernel<ReduceShape>(
         place.set(i32.mul(i32.add(i32.mul(i32.div(unit.get, chunks), run), first.get), inner * FLOAT)),
       ]
       if (inner === 1) {
-        const width = partsOf([head]) <= SHORT && Math.min(run, chunk) >= 8 * SIDE_BY_SIDE ? SIDE_BY_SIDE : 1
-        const total: Pick<DoubleSum, 'clear' | 'add' | 'total'> =
-          by === 'sum' ? new DoubleSum(f, width) : new Largest(f)
+        const isLong = by === 'sum' && run > LONG
+        const width = partsOf([head]) > SHORT || run < 32 ? 1 : isLong ? 4 : 2
+        const total = isLong ? new DoubleSum(f, width) : new FloatLanes(f, { start, combine, count: width })
         const last = f.local('v128')
         const row = f.local('i32')
         const at = (offset: number): Code => value(place.get, i32.sub(place.get, row.get), offset)
