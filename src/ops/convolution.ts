@@ -147,3 +147,7 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
     })),
   },
 )
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const convolutionPrimitives = { convolution, convolutionInputGradient, convolutionKernelGradient } as const
+export const convolutionOps = { convolution } as const

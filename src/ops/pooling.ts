@@ -108,3 +108,7 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
     samples: settings.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
   },
 )
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const poolingPrimitives = { maxPool, maxPoolGradient, averagePool, averagePoolGradient } as const
+export const poolingOps = { maxPool, averagePool } as const

@@ -47,3 +47,7 @@ export const randomNormal: Op<1, SamplingAttrs> = defineOp('randomNormal', 1, {
   gradient: () => [undefined],
   samples,
 })
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const samplingPrimitives = { randomUniform, randomNormal } as const
+export const samplingOps = { randomUniform, randomNormal } as const

@@ -3,6 +3,7 @@ import type { Stage } from '../../../compile/engine.ts'
 import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
+import type { AttrsOf } from '../../../graph/node.ts'
 import type { PoolAttrs } from '../../../ops/pooling.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Description, Operation, OperationHandle } from '../addon.ts'
@@ -63,6 +64,8 @@ export interface Lowering<A> {
   readonly tail: KernelStep['tail']
   readonly context: Context
 }
+/** A lowering for each op of a table: forget one and it does not compile. */
+export type Kernels<Ops> = { readonly [N in keyof Ops]: Lower<AttrsOf<Ops[N]>> }
 export type Lower<A> = (step: Lowering<A>) => readonly NativeStage[]
 
 /** Operands in their order: buffers that are read, and those that are written. */

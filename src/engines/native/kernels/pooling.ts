@@ -3,12 +3,12 @@ import type { Buffer, KernelStep, Step, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { sameShape } from '../../../graph/shape.ts'
-import type { PoolAttrs } from '../../../ops/pooling.ts'
+import type { PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import { argument } from '../../../ops/scalar.ts'
 import type { Description } from '../addon.ts'
 import { gateOf } from '../expression.ts'
-import type { Context, Lower, Lowering, NativeStage, Places } from './context.ts'
+import type { Context, Kernels, Lower, Lowering, NativeStage, Places } from './context.ts'
 import { simple, stage, tailFields, tailStage } from './context.ts'
 import { keepsRounding } from './product.ts'
 
@@ -31,12 +31,12 @@ export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
   }
 }
 
-export const averagePool: Lower<PoolAttrs> = (step) => {
+const averagePool: Lower<PoolAttrs> = (step) => {
   const [x] = step.inputs
   return [simple(step, { ...fieldsOf('averagePool', x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
 }
 
-export const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
+const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
   const places = context.placesOf(output)?.places
   const operation = context.operation({
     ...fieldsOf('maxPool', x.shape, attrs),
@@ -77,9 +77,9 @@ function backward(of: string, step: Lowering<PoolAttrs>, places: Places | undefi
   return [stage(operation, [...inputs.map(reads), { writes: output }, ...(tail?.extras ?? []).map(reads)])]
 }
 
-export const maxPoolGradient: Lower<PoolAttrs> = (step) =>
+const maxPoolGradient: Lower<PoolAttrs> = (step) =>
   backward('maxPoolGradient', step, step.context.placesOf(step.output))
-export const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
+const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
   backward('averagePoolGradient', step, undefined)
 
 const MOST_PLACES = 127
@@ -118,4 +118,11 @@ function isGated({ tail, inputs: [x, , dy], outputs: [dx] }: KernelStep): boolea
   const gate = tail.f.kind === 'apply' ? gateOf(tail.f) : undefined
   const [by] = tail.f.kind === 'apply' ? tail.f.inputs : []
   return gate?.kind === 'argument' && gate.index === 1 && by?.kind === 'argument' && by.index === 0
+}
+
+export const poolingKernels: Kernels<typeof poolingPrimitives> = {
+  maxPool,
+  maxPoolGradient,
+  averagePool,
+  averagePoolGradient,
 }

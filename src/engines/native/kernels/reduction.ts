@@ -4,10 +4,11 @@ import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { argument } from '../../../ops/scalar.ts'
 import { expressionFields } from '../expression.ts'
-import type { Context, Lower, NativeStage } from './context.ts'
+import type { Context, Kernels, Lower, NativeStage } from './context.ts'
 import { scratch, simple, stage } from './context.ts'
 
 const around = (shape: Shape, { from, to }: AxisRun) => ({
@@ -16,7 +17,7 @@ const around = (shape: Shape, { from, to }: AxisRun) => ({
   inner: sizeOf(shape.slice(to)),
 })
 
-export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
+const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
   const { shape } = head?.spec ?? inputs[0]
   const sums = [{ f: head?.f ?? argument(0), to: output }]
   return [sumStage({ shape, run: attrs, inputs, sums, stored: [] }, context)]
@@ -64,5 +65,7 @@ const extreme =
     return [simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...around(x.shape, attrs) }, inputs, output)]
   }
 
-export const max = extreme(false)
-export const argmax = extreme(true)
+const max = extreme(false)
+const argmax = extreme(true)
+
+export const reductionKernels: Kernels<typeof reductionPrimitives> = { sum, max, argmax }

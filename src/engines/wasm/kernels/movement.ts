@@ -3,12 +3,13 @@ import type { Value } from '../../../compile/step.ts'
 import type { Attrs } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { broadcastStrides, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import type { movementPrimitives } from '../../../ops/movement.ts'
 import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
 import { copyRun, fillRun, overRun, storeFloats } from '../vectors.ts'
-import type { Lower } from './context.ts'
+import type { Kernels, Lower } from './context.ts'
 
 const FLOAT = 4
 
@@ -229,13 +230,13 @@ export function bordered(
   )
 }
 
-export const transpose: Lower<{ readonly permutation: readonly number[] }> = ({ inputs: [x], output, attrs }) => {
+const transpose: Lower<{ readonly permutation: readonly number[] }> = ({ inputs: [x], output, attrs }) => {
   const strides = stridesOf(x.shape)
   const from = attrs.permutation.map((axis) => strides[axis])
   return [rearranged(x, output, { sizes: output.shape, from, to: stridesOf(output.shape) })]
 }
 
-export const pad: Lower<{ readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> = ({
+const pad: Lower<{ readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> = ({
   inputs: [x],
   output,
   attrs,
@@ -248,17 +249,13 @@ export const pad: Lower<{ readonly padding: readonly (readonly [number, number])
   ]
 }
 
-export const slice: Lower<{ readonly begin: readonly number[]; readonly size: Shape }> = ({
-  inputs: [x],
-  output,
-  attrs,
-}) => {
+const slice: Lower<{ readonly begin: readonly number[]; readonly size: Shape }> = ({ inputs: [x], output, attrs }) => {
   const from = stridesOf(x.shape)
   const fromStart = from.reduce((sum, stride, axis) => sum + stride * attrs.begin[axis], 0)
   return [rearranged(x, output, { sizes: output.shape, from, to: stridesOf(output.shape), fromStart })]
 }
 
-export const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, output, attrs: { axis } }) => {
+const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, output, attrs: { axis } }) => {
   const to = stridesOf(output.shape)
   let start = 0
   return inputs.map((x) => {
@@ -268,10 +265,12 @@ export const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, outpu
   })
 }
 
-export const broadcastTo: Lower<{ readonly shape: Shape }> = ({ inputs: [x], output }) => [
+const broadcastTo: Lower<{ readonly shape: Shape }> = ({ inputs: [x], output }) => [
   rearranged(x, output, {
     sizes: output.shape,
     from: broadcastStrides(x.shape, output.shape),
     to: stridesOf(output.shape),
   }),
 ]
+
+export const movementKernels: Kernels<typeof movementPrimitives> = { transpose, pad, slice, concat, broadcastTo }

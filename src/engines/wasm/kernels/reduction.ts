@@ -3,6 +3,7 @@ import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
 import { render } from '../expression.ts'
@@ -11,7 +12,7 @@ import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
 import { acrossLanes, overRun, storeFloats } from '../vectors.ts'
-import type { Follows, Lower } from './context.ts'
+import type { Follows, Kernels, Lower } from './context.ts'
 import { followsOf, identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
 
@@ -162,7 +163,7 @@ const around = (shape: Shape, { from, to }: AxisRun): Sizes => [
   sizeOf(shape.slice(to)),
 ]
 
-export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
+const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   if (!head) return reduce('sum', alone(inputs[0]), around(inputs[0].shape, attrs), output)
   const { shape } = head.spec
   const operand = { inputs, head: head.f, follows: inputs.map((x) => followsOf(x.shape, shape)) }
@@ -181,8 +182,7 @@ export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   return [elementwiseStage(step), ...reduce('sum', alone(made), [outer, run, inner], output)]
 }
 
-export const max: Lower<AxisRun> = ({ inputs: [x], output, attrs }) =>
-  reduce('max', alone(x), around(x.shape, attrs), output)
+const max: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => reduce('max', alone(x), around(x.shape, attrs), output)
 
 const argmaxKernel = defineKernel<{ readonly run: number; readonly inner: number }>(
   'argmax',
@@ -209,9 +209,11 @@ const argmaxKernel = defineKernel<{ readonly run: number; readonly inner: number
     },
 )
 
-export const argmax: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => {
+const argmax: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => {
   const [outer, run, inner] = around(x.shape, attrs)
   return [
     argmaxKernel({ run, inner }, { reads: [x.buffer], writes: [output.buffer], units: outer, work: run * inner * 2 }),
   ]
 }
+
+export const reductionKernels: Kernels<typeof reductionPrimitives> = { sum, max, argmax }
