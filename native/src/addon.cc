@@ -95,7 +95,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
       if (threads > mostThreads())
         throw Fault("E_ENGINE", "native", "OMP_THREAD_LIMIT allows " + std::to_string(mostThreads()) + " threads, not " + std::to_string(int(threads)));
-      engine_ = std::make_unique<Engine>(int(threads));
+      engine_ = std::make_unique<Engine>(int(threads), call[1].IsBoolean() && call[1].As<Napi::Boolean>().Value());
     });
     household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
@@ -321,6 +321,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           call.Env(),
           [engine = engine_.get(), program, given, taken](Job &) {
             char *arena = engine->arenaFor(*program);
+            if (engine->isPoisoned) engine->poison();
             for (const Input &input : *given)
               std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
             engine->run(*program);
