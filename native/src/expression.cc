@@ -66,7 +66,7 @@ Expression::Expression(const Fields &fields) {
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
-    code_.push_back({int32_t(code[i]), int32_t(code[i + 1]), int32_t(code[i + 2]), int32_t(code[i + 3]), int32_t(code[i + 4])});
+    code_.push_back({Function(code[i]), int32_t(code[i + 1]), int32_t(code[i + 2]), int32_t(code[i + 3]), int32_t(code[i + 4])});
   }
   for (const Fields &output : fields.list("outputs"))
     outputs_.push_back({int32_t(output.integer("value", 0, values_ - 1)), typeOf(output, "dtype", {Type::float32, Type::bfloat16})});
@@ -91,9 +91,9 @@ Expression::Only Expression::onlyOf() const {
   const Instruction &step = code_[0];
   const size_t count = inputs_.size();
   if (step.a != 0 || !(isWhole(0, Type::bfloat16) || isWhole(0, Type::float32))) return Only::none;
-  if (step.function == COPY && count == 1 && inputs_[0].type == Type::float32) return Only::copy;
-  if (step.function == RELU && count == 1) return Only::relu;
-  if (step.function == GATE && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
+  if (step.function == Function::copy && count == 1 && inputs_[0].type == Type::float32) return Only::copy;
+  if (step.function == Function::relu && count == 1) return Only::relu;
+  if (step.function == Function::gate && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
   return Only::none;
 }
 
@@ -101,14 +101,14 @@ Expression::Only Expression::onlyOf() const {
 void Expression::splitEnding() {
   if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() < 2 || code_.back().target != outputs_[0].value) return;
   const Instruction last = code_.back();
-  if (last.function == GATE) {
+  if (last.function == Function::gate) {
     const auto reads = [&](const Instruction &step) { return step.a == last.b || step.b == last.b || step.c == last.b; };
     const bool isInput = last.b < int64_t(inputs_.size()) && last.a != last.b;
     if (!isInput || inputs_[last.b].type != Type::bfloat16 || inputs_[last.b].walk != Walk::whole) return;
     if (std::any_of(code_.begin(), code_.end() - 1, reads)) return;
     gate_ = last.b;
-  } else if (last.function != RELU) return;
-  ending_ = last.function == RELU ? Only::relu : Only::gate;
+  } else if (last.function != Function::relu) return;
+  ending_ = last.function == Function::relu ? Only::relu : Only::gate;
   outputs_[0].value = last.a;
   code_.pop_back();
 }

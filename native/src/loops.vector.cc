@@ -10,39 +10,39 @@ namespace FOVEA_NAMESPACE {
 
 #include "math.inl"
 
-/// The vocabulary of src/ops/scalar.ts, in the order of `functionCodes` in src/engines/native/expression.ts.
+/// The vocabulary of src/ops/scalar.ts, and what several of it make in one pass (src/engines/native/instructions.ts).
 static void interpret(const Instruction *code, int64_t count, float *const *values, int64_t n) {
   for (int64_t k = 0; k < count; k++) {
     const Instruction &step = code[k];
     float *y = values[step.target];
     const float *a = values[step.a], *b = values[step.b], *c = values[step.c];
     switch (step.function) {
-      case 0: EACH y[i] = a[i]; break;
-      case 1: EACH y[i] = -a[i]; break;
-      case 2: EACH y[i] = absOf(a[i]); break;
-      case 3: EACH y[i] = __builtin_sqrtf(a[i]); break;
-      case 4: EACH y[i] = expOf(a[i]); break;
-      case 5: EACH y[i] = logOf(a[i]); break;
-      case 6: EACH y[i] = tanhOf(a[i]); break;
-      case 7: EACH y[i] = erfOf(a[i]); break;
-      case 8: EACH y[i] = normalCdfOf(a[i]); break;
-      case 9: EACH y[i] = __builtin_floorf(a[i]); break;
-      case 10: EACH y[i] = a[i] + b[i]; break;
-      case 11: EACH y[i] = a[i] - b[i]; break;
-      case 12: EACH y[i] = a[i] * b[i]; break;
-      case 13: EACH y[i] = a[i] / b[i]; break;
-      case 14: EACH y[i] = powOf(a[i], b[i]); break;
-      case 15: EACH y[i] = maxOf(a[i], b[i]); break;
-      case 16: EACH y[i] = minOf(a[i], b[i]); break;
-      case 17: EACH y[i] = a[i] < b[i] ? 1.0f : 0.0f; break;
-      case 18: EACH y[i] = a[i] <= b[i] ? 1.0f : 0.0f; break;
-      case 19: EACH y[i] = a[i] == b[i] ? 1.0f : 0.0f; break;
-      case 20: EACH y[i] = a[i] != 0.0f ? b[i] : c[i]; break;
-      case 21: EACH y[i] = a[i] * b[i] + c[i]; break;
-      case 22: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
-      case 23: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
-      case 24: EACH y[i] = (a[i] - b[i]) * c[i]; break;
-      case 25: EACH y[i] = (a[i] - b[i]) * (a[i] - b[i]); break;
+      case Function::copy: EACH y[i] = a[i]; break;
+      case Function::neg: EACH y[i] = -a[i]; break;
+      case Function::abs: EACH y[i] = absOf(a[i]); break;
+      case Function::sqrt: EACH y[i] = __builtin_sqrtf(a[i]); break;
+      case Function::exp: EACH y[i] = expOf(a[i]); break;
+      case Function::log: EACH y[i] = logOf(a[i]); break;
+      case Function::tanh: EACH y[i] = tanhOf(a[i]); break;
+      case Function::erf: EACH y[i] = erfOf(a[i]); break;
+      case Function::normalCdf: EACH y[i] = normalCdfOf(a[i]); break;
+      case Function::floor: EACH y[i] = __builtin_floorf(a[i]); break;
+      case Function::add: EACH y[i] = a[i] + b[i]; break;
+      case Function::sub: EACH y[i] = a[i] - b[i]; break;
+      case Function::mul: EACH y[i] = a[i] * b[i]; break;
+      case Function::div: EACH y[i] = a[i] / b[i]; break;
+      case Function::pow: EACH y[i] = powOf(a[i], b[i]); break;
+      case Function::max: EACH y[i] = maxOf(a[i], b[i]); break;
+      case Function::min: EACH y[i] = minOf(a[i], b[i]); break;
+      case Function::less: EACH y[i] = a[i] < b[i] ? 1.0f : 0.0f; break;
+      case Function::lessEqual: EACH y[i] = a[i] <= b[i] ? 1.0f : 0.0f; break;
+      case Function::equal: EACH y[i] = a[i] == b[i] ? 1.0f : 0.0f; break;
+      case Function::select: EACH y[i] = a[i] != 0.0f ? b[i] : c[i]; break;
+      case Function::multiplyAdd: EACH y[i] = a[i] * b[i] + c[i]; break;
+      case Function::relu: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
+      case Function::gate: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
+      case Function::subtractMultiply: EACH y[i] = (a[i] - b[i]) * c[i]; break;
+      case Function::squaredDifference: EACH y[i] = (a[i] - b[i]) * (a[i] - b[i]); break;
     }
   }
 }

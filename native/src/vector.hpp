@@ -3,14 +3,15 @@
 
 #include <cstdint>
 
+#include "instructions.hpp"
+
 namespace fovea {
 
 /// One step of an expression: value `target` becomes `function` of values a, b, c, element by element.
 struct Instruction {
-  int32_t function, target, a, b, c;
+  Function function;
+  int32_t target, a, b, c;
 };
-/// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
-constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 26;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {

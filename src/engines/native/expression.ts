@@ -2,40 +2,8 @@
 import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
-import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
-
-/** Several functions in one pass: a * b + c, the larger of x and 0, x where y > 0, (a - b) * c, the square of a - b. */
-type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
-
-/** Numbers of the instructions: a function of the vocabulary, a copy, two functions in one. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | Joined]: number } = {
-  copy: 0,
-  neg: 1,
-  abs: 2,
-  sqrt: 3,
-  exp: 4,
-  log: 5,
-  tanh: 6,
-  erf: 7,
-  normalCdf: 8,
-  floor: 9,
-  add: 10,
-  sub: 11,
-  mul: 12,
-  div: 13,
-  pow: 14,
-  max: 15,
-  min: 16,
-  less: 17,
-  lessEqual: 18,
-  equal: 19,
-  select: 20,
-  multiplyAdd: 21,
-  relu: 22,
-  gate: 23,
-  subtractMultiply: 24,
-  squaredDifference: 25,
-}
+import type { Scalar } from '../../ops/scalar.ts'
+import { functionCodes } from './instructions.ts'
 
 interface Spec {
   readonly shape: Shape
