@@ -21,6 +21,9 @@ else {
 async function format(options) {
   const { failed, said } = await run('clang-format', [...options, ...files.map((name) => join(sources, name))])
   if (!failed) return
-  console.error(`${said.trimEnd()}\nnative/src is not formatted: npm run node -- native/format.mjs --write`)
+  const lines = said.split('\n').filter((line) => line.includes(': error: '))
+  console.error(
+    `${(lines.length > 0 ? lines : [said]).join('\n')}\nnative/src is not formatted: npm run node -- native/format.mjs --write`,
+  )
   process.exitCode = 1
 }

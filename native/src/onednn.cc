@@ -27,9 +27,7 @@ dnnl::stream &stream() {
   return one;
 }
 
-memory::data_type dataType(Type type) {
-  return type == Type::bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
-}
+memory::data_type dataType(Type type) { return type == Type::bfloat16 ? memory::data_type::bf16 : memory::data_type::f32; }
 
 /// Runs `body`; what oneDNN throws becomes a Fault with the operation's name.
 template <typename Body>
@@ -108,9 +106,7 @@ class Product : public Operation {
     memories_.emplace_back(argument, empty(desc));
     operandBytes.push_back(int64_t(desc.get_size()) * times);
   }
-  void execute() {
-    primitive_.execute(stream(), arguments_);
-  }
+  void execute() { primitive_.execute(stream(), arguments_); }
   dnnl::primitive_attr attributes() const {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -241,8 +237,8 @@ class Convolution : public Product {
   }
   bool isSame() const { return packed == plain && turned.empty(); }
 
-  dnnl::convolution_forward::primitive_desc describeForward(const Desc &x, const Desc &kernel, const Desc &y, bool bias,
-                                                            const Dims &before, const Dims &after, const Dims &strides) const {
+  dnnl::convolution_forward::primitive_desc describeForward(const Desc &x, const Desc &kernel, const Desc &y, bool bias, const Dims &before,
+                                                            const Dims &after, const Dims &strides) const {
     using Forward = dnnl::convolution_forward;
     const auto kind = dnnl::prop_kind::forward_training;
     const auto algorithm = dnnl::algorithm::convolution_direct;

@@ -20,11 +20,11 @@ struct RandomKey {
 
 /// A convolution over pictures of few channels, or the gradient of its kernel; x is one picture in float32 with its border.
 struct FewChannels {
-  int64_t rows, columns;          // of the result
-  int64_t filters, padded;        // padded to whole vectors of 16
-  int64_t height, taps;           // of the kernel: rows, and columns times channels
+  int64_t rows, columns;            // of the result
+  int64_t filters, padded;          // padded to whole vectors of 16
+  int64_t height, taps;             // of the kernel: rows, and columns times channels
   int64_t rowStride, columnStride;  // of x, from one place of the result to the next
-  int64_t inputRow;               // floats of a row of x
+  int64_t inputRow;                 // floats of a row of x
 };
 
 /// Columns of a matrix that are multiplied by a row at once.

@@ -90,6 +90,7 @@ export const sumRun: Op<1, AxisRun> = defineOp('sum', 1, {
   gradient: (dy, _, [x], run) => [spread(dy, x, run)],
   simplify: ([x], _, spec) => (sizeOf(x.shape) === sizeOf(spec.shape) ? reshape(x, spec) : undefined),
   fuses: { head: true },
+  role: 'sum',
   precision: { reads: 'any' },
   samples: [...runSamples],
 })

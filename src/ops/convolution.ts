@@ -141,6 +141,7 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
       convolution(x, g, attrs),
     ],
     precision: { reads: 'bfloat16' },
+    role: 'kernelGradient',
     samples: settings.map(({ x, kernel, attrs }) => ({
       shapes: [x, outputShape(x, kernel, attrs)],
       attrs: { ...attrs, kernelShape: kernel },

@@ -38,6 +38,7 @@ const samples = [
 export const randomUniform: Op<1, SamplingAttrs> = defineOp('randomUniform', 1, {
   infer,
   gradient: () => [undefined],
+  role: 'uniform',
   samples,
 })
 

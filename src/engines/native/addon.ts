@@ -103,7 +103,10 @@ export interface Machine {
 export interface Addon {
   info(): AddonInfo
   /** `isPoisoned`: memory is full of NaN until a run writes it. */
-  readonly Engine: new (threads: number, isPoisoned?: boolean) => Machine
+  readonly Engine: new (
+    threads: number,
+    isPoisoned?: boolean,
+  ) => Machine
 }
 
 /** The addon, or why it cannot be had here. */

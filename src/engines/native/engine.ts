@@ -27,7 +27,10 @@ interface NativeResident extends Resident {
 }
 
 /** Starts an engine: a thread of its own that computes with as many more as it is given. */
-export function nativeEngine({ threads = hardwareThreads(), isPoisoned = false }: NativeOptions = {}): Engine<NativeCode> {
+export function nativeEngine({
+  threads = hardwareThreads(),
+  isPoisoned = false,
+}: NativeOptions = {}): Engine<NativeCode> {
   const found = findAddon()
   if ('missing' in found) throw new FoveaError('E_ENGINE', { what: found.missing, where: 'native' })
   const info = found.addon.info()

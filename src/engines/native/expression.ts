@@ -2,7 +2,8 @@
 import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
-import type { Scalar } from '../../ops/scalar.ts'
+import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+import type { Joined } from './instructions.ts'
 import { functionCodes } from './instructions.ts'
 
 interface Spec {

@@ -2,7 +2,7 @@
 import type { ScalarFn } from '../../ops/scalar.ts'
 
 /** Several functions in one pass: a * b + c, the larger of x and 0, x where y > 0, (a - b) * c, the square of a - b. */
-type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
+export type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
 
 /** Numbers of the instructions: a function of the vocabulary, a copy, two functions in one. */
 export const functionCodes: { readonly [F in ScalarFn | 'copy' | Joined]: number } = {

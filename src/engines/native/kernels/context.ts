@@ -24,7 +24,7 @@ export interface NativeCode {
 export type NativeStage = Stage<NativeCode>
 
 /** Which place of each window of a maxPool had the largest, noted for its gradient. */
-export interface Places {
+export interface Noted {
   readonly places: Value
   /** Do all gradients pass only where the largest was above 0? That stands in the places as well. */
   readonly isGated: boolean
@@ -34,7 +34,7 @@ export interface Places {
 export interface Unpooled {
   /** What reached the pooling's result. */
   readonly dy: Value
-  readonly places: Places
+  readonly noted: Noted
   readonly attrs: PoolAttrs
 }
 
@@ -50,7 +50,7 @@ export interface Context {
   /** Where the sums of dy over all but its channels are to go, when they come with this gradient of a kernel. */
   biasGradientOf(dkernel: Value): Value | undefined
   /** What a maxPool notes for its gradients: by its result, and by theirs. */
-  placesOf(result: Value): Places | undefined
+  notedFor(result: Value): Noted | undefined
   /** Of what a maxPool's gradient would give, where nobody computes that. */
   unpooled(dx: Value): Unpooled | undefined
 }

@@ -28,11 +28,7 @@ interface Result {
   readonly to: Value
 }
 
-/** Sums of expressions over the same elements; what is `stored` is computed in the same loop. */
-export function sumStage(
-  { shape, run, inputs, sums, stored }: SumLoop & { readonly stored: readonly Result[] },
-  context: Context,
-): NativeStage {
+export function sumStage({ shape, run, inputs, sums, stored }: SumLoop, context: Context): NativeStage {
   const results = [...sums, ...stored]
   const dtypes = [...sums.map(() => 'float32' as const), ...stored.map(({ to }) => to.dtype)]
   const expressions = results.map(({ f }) => f)
@@ -54,6 +50,8 @@ export interface SumLoop {
   readonly run: AxisRun
   readonly inputs: readonly Value[]
   readonly sums: readonly Result[]
+  /** What is computed in the same loop and stored. */
+  readonly stored: readonly Result[]
 }
 
 const extreme =
