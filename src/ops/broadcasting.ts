@@ -59,6 +59,13 @@ export interface AxisRun {
   readonly to: number
 }
 
+/** A shape seen as [outer, reduced, inner]. */
+export const around = (shape: Shape, { from, to }: AxisRun): [outer: number, count: number, inner: number] => [
+  sizeOf(shape.slice(0, from)),
+  sizeOf(shape.slice(from, to)),
+  sizeOf(shape.slice(to)),
+]
+
 export const dropped = ({ shape }: StoredSpec, { from, to }: AxisRun): Shape => [
   ...shape.slice(0, from),
   ...shape.slice(to),

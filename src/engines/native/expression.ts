@@ -3,6 +3,7 @@ import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+import { scalarKeys } from '../../ops/scalar.ts'
 import type { Joined } from './instructions.ts'
 import { functionCodes } from './instructions.ts'
 
@@ -77,14 +78,7 @@ function drafted(expressions: readonly Scalar[], passed: number) {
   const drafts: Draft[] = []
   const constants: number[] = []
   const known = new Map<string, Operand>()
-  const keys = new Map<Scalar, string>()
-  const keyOf = (x: Scalar): string => {
-    if (x.kind === 'argument') return `$${x.index}`
-    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
-    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
-    keys.set(x, key)
-    return key
-  }
+  const keyOf = scalarKeys()
   const push = (fn: Draft['fn'], operands: Operand[]): Draft => {
     for (const x of operands) if (isDraft(x)) x.uses++
     const draft: Draft = { fn, operands, uses: 0 }

@@ -7,12 +7,12 @@ import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs, convolutionPrimitives } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
+import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
 import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
-import { isTiled, tiledConvolution, tiledGradient } from './tiles.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */

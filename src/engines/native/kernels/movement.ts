@@ -2,7 +2,7 @@
 import type { Value } from '../../../compile/step.ts'
 import type { AttrsOf } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import { broadcastStrides, joinAxes, sizeOf, stridesOf } from '../../../graph/shape.ts'
 import type { broadcastTo as broadcastToOp } from '../../../ops/broadcasting.ts'
 import type {
   concatOp,
@@ -26,20 +26,10 @@ const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((su
 
 /** Neighbouring axes that both sides walk as one become one: long rows are copied fast. */
 function joined({ sizes, source, target }: Walk): Walk {
-  const kept: { size: number; source: number; target: number }[] = []
-  sizes.forEach((size, axis) => {
-    if (size === 1) return
-    const last = kept[kept.length - 1]
-    if (last && last.source === source[axis] * size && last.target === target[axis] * size)
-      kept[kept.length - 1] = { size: last.size * size, source: source[axis], target: target[axis] }
-    else kept.push({ size, source: source[axis], target: target[axis] })
-  })
-  if (kept.length === 0) kept.push({ size: 1, source: 1, target: 1 })
-  return {
-    sizes: kept.map((x) => x.size),
-    source: kept.map((x) => x.source),
-    target: kept.map((x) => x.target),
-  }
+  const { sizes: kept, strides } = joinAxes(sizes, [source, target])
+  return kept.length === 0
+    ? { sizes: [1], source: [1], target: [1] }
+    : { sizes: kept, source: strides[0], target: strides[1] }
 }
 
 function copy(context: Context, x: Value, y: Value, walk: Walk, isPart = false): NativeStage {

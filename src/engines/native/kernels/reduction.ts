@@ -2,8 +2,8 @@
 
 import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { around } from '../../../ops/broadcasting.ts'
 import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { argument } from '../../../ops/scalar.ts'
@@ -11,11 +11,10 @@ import { expressionFields } from '../expression.ts'
 import type { Context, Kernels, Lower, NativeStage } from './context.ts'
 import { scratch, simple, stage } from './context.ts'
 
-const around = (shape: Shape, { from, to }: AxisRun) => ({
-  outer: sizeOf(shape.slice(0, from)),
-  count: sizeOf(shape.slice(from, to)),
-  inner: sizeOf(shape.slice(to)),
-})
+const fieldsOf = (shape: Shape, run: AxisRun) => {
+  const [outer, count, inner] = around(shape, run)
+  return { outer, count, inner }
+}
 
 const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
   const { shape } = head?.spec ?? inputs[0]
@@ -35,7 +34,7 @@ export function sumStage({ shape, run, inputs, sums, stored }: SumLoop, context:
   const operation = context.operation({
     kind: 'sum',
     where: `sum [${shape.join(', ')}]`,
-    ...around(shape, run),
+    ...fieldsOf(shape, run),
     sums: sums.length,
     head: { ...expressionFields(shape, inputs, expressions, dtypes, sums.length), streamed: true },
   })
@@ -60,7 +59,9 @@ const extreme =
     const { inputs, attrs, output } = step
     const [x] = inputs
     const where = `${place ? 'argmax' : 'max'} [${x.shape.join(', ')}]`
-    return [simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...around(x.shape, attrs) }, inputs, output)]
+    return [
+      simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...fieldsOf(x.shape, attrs) }, inputs, output),
+    ]
   }
 
 const max = extreme(false)

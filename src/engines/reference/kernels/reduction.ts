@@ -1,20 +1,11 @@
 /** Reductions over a run of neighbouring axes. */
-import type { Shape } from '../../../graph/shape.ts'
-import { sizeOf } from '../../../graph/shape.ts'
+import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { around } from '../../../ops/broadcasting.ts'
 import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Kernels, Tensor } from './context.ts'
 
-/** Splits a shape at a run of axes: [outer, run, inner]. */
-function around(shape: Shape, { from, to }: { from: number; to: number }): [number, number, number] {
-  return [sizeOf(shape.slice(0, from)), sizeOf(shape.slice(from, to)), sizeOf(shape.slice(to))]
-}
-
 /** Calls `visit` for each reduced element with a reader of its run. */
-function eachRun(
-  x: Tensor,
-  run: { from: number; to: number },
-  visit: (y: number, at: (i: number) => number, count: number) => void,
-): void {
+function eachRun(x: Tensor, run: AxisRun, visit: (y: number, at: (i: number) => number, count: number) => void): void {
   const [outer, count, inner] = around(x.shape, run)
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) visit(o * inner + i, (r) => x.data[(o * count + r) * inner + i], count)

@@ -4,10 +4,9 @@ import type { indexingPrimitives } from '../../../ops/indexing.ts'
 import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { copyRun, fillRun, storeFloats } from '../vectors.ts'
+import { copyRun, FLOAT, fillRun, storeFloats } from '../vectors.ts'
 import type { Kernels, Lower } from './context.ts'
 
-const FLOAT = 4
 const ONE = 0x3f800000 // 1 as float32
 
 interface TableShape {

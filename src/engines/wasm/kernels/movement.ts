@@ -2,16 +2,14 @@
 import type { Value } from '../../../compile/step.ts'
 import type { Attrs } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import { broadcastStrides, joinAxes, sizeOf, stridesOf } from '../../../graph/shape.ts'
 import type { movementPrimitives } from '../../../ops/movement.ts'
 import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { copyRun, fillRun, overRun, storeFloats } from '../vectors.ts'
+import { copyRun, FLOAT, fillRun, overRun, storeFloats } from '../vectors.ts'
 import type { Kernels, Lower } from './context.ts'
-
-const FLOAT = 4
 
 interface Walk {
   readonly sizes: readonly number[]
@@ -24,22 +22,10 @@ interface Walk {
 
 type Width = 1 | 4
 
-/** Drops axes of size 1 and joins neighbours that both sides walk as one; at least two axes remain. */
+/** Neighbouring axes that both sides walk as one are one; at least two remain. */
 function joined({ sizes, from, to }: Walk): { sizes: number[]; from: number[]; to: number[] } {
-  const result = { sizes: [] as number[], from: [] as number[], to: [] as number[] }
-  sizes.forEach((size, axis) => {
-    if (size === 1) return
-    const last = result.sizes.length - 1
-    if (last >= 0 && result.from[last] === from[axis] * size && result.to[last] === to[axis] * size) {
-      result.sizes[last] *= size
-      result.from[last] = from[axis]
-      result.to[last] = to[axis]
-    } else {
-      result.sizes.push(size)
-      result.from.push(from[axis])
-      result.to.push(to[axis])
-    }
-  })
+  const { sizes: kept, strides } = joinAxes(sizes, [from, to])
+  const result = { sizes: kept, from: strides[0], to: strides[1] }
   while (result.sizes.length < 2) {
     result.sizes.unshift(1)
     result.from.unshift(0)

@@ -7,11 +7,9 @@ import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { fillRun, overRun, storeFloats } from '../vectors.ts'
+import { FLOAT, fillRun, overRun, storeFloats } from '../vectors.ts'
 import type { Kernels, Lower, TailShape } from './context.ts'
 import { renderTail, tailBuffers, tailShape, tailStages } from './context.ts'
-
-const FLOAT = 4
 
 interface PoolShape {
   readonly channels: number

@@ -1,8 +1,7 @@
 /** Reductions of the middle of [outer, run, inner]: fixed chunks by size, then the chunks in their order. */
 import type { Value } from '../../../compile/step.ts'
-import type { Shape } from '../../../graph/shape.ts'
-import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { around } from '../../../ops/broadcasting.ts'
 import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
@@ -11,12 +10,10 @@ import type { Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { acrossLanes, overRun, storeFloats } from '../vectors.ts'
+import { acrossLanes, FLOAT, overRun, storeFloats } from '../vectors.ts'
 import type { Follows, Kernels, Lower } from './context.ts'
 import { followsOf, identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
-
-const FLOAT = 4
 
 type By = 'sum' | 'max'
 const rules = { sum: { start: 0, combine: f32x4.add }, max: { start: -Infinity, combine: f32x4.max } } as const
@@ -155,13 +152,6 @@ function reduce(by: By, { inputs, head, follows }: Operand, [outer, run, inner]:
   )
   return chunks === 1 ? [stage] : [stage, ...reduce(by, alone(target), [outer, chunks, inner], y)]
 }
-
-/** A shape seen as [outer, run, inner]. */
-const around = (shape: Shape, { from, to }: AxisRun): Sizes => [
-  sizeOf(shape.slice(0, from)),
-  sizeOf(shape.slice(from, to)),
-  sizeOf(shape.slice(to)),
-]
 
 const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   if (!head) return reduce('sum', alone(inputs[0]), around(inputs[0].shape, attrs), output)
