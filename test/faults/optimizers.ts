@@ -68,16 +68,9 @@ export const optimizers: readonly Fault[] = [
   {
     name: 'adam: epsilon inside the root',
     file: 'src/nn/optimizers.ts',
-    find: `add(root, epsilon))), ...next }
-  },
-})
-
-/** Loshchilov`,
-    replace: `sqrt(add(mul(root, root), epsilon)))), ...next }
-  },
-})
-
-/** Loshchilov`,
+    within: 'adam',
+    find: 'add(root, epsilon)',
+    replace: 'sqrt(add(mul(root, root), epsilon))',
     tests: ['optimizers: adam'],
   },
   {
@@ -188,23 +181,31 @@ export const optimizers: readonly Fault[] = [
   {
     name: 'clipnorm: short gradients are lengthened',
     file: 'src/nn/step.ts',
-    find: 'div(longest, maximum(sqrt(square), longest))',
-    replace: 'div(longest, sqrt(square))',
+    find: 'select(isLong, mul(parts[i], share), x)',
+    replace: 'mul(parts[i], share)',
     tests: ['optimizers'],
   },
   {
     name: 'clipnorm: by the square of the length',
     file: 'src/nn/step.ts',
-    find: 'maximum(sqrt(square), longest)',
-    replace: 'maximum(square, longest)',
+    within: 'shortened',
+    find: 'sqrt(parts.map((x) => sum(mul(x, x))).reduce((a, b) => add(a, b)))',
+    replace: 'parts.map((x) => sum(mul(x, x))).reduce((a, b) => add(a, b))',
     tests: ['optimizers'],
   },
   {
     name: 'globalClipnorm: every gradient by itself',
     file: 'src/nn/step.ts',
-    find: 'share(globalClipnorm, squares.reduce(add))',
-    replace: 'share(globalClipnorm, squares[0])',
+    find: 'return shortened(gradients, globalClipnorm)',
+    replace: 'return gradients.flatMap((g) => shortened([g], globalClipnorm))',
     tests: ['optimizers'],
+  },
+  {
+    name: 'clipnorm: squares of what is not divided overflow',
+    file: 'src/nn/step.ts',
+    find: 'tensors.map((x) => max(abs(x))).reduce((a, b) => maximum(a, b))',
+    replace: 'add(mul(tensors[0], 0), 1)',
+    tests: ['optimizers: of a gradient'],
   },
   {
     name: 'clipvalue: from above alone',

@@ -9,6 +9,7 @@ import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { AxisRun } from '../../ops/broadcasting.ts'
 import type { Scalar } from '../../ops/scalar.ts'
 import { apply, argument, substitute } from '../../ops/scalar.ts'
+import { areWithin } from './expression.ts'
 import { conditional } from './kernels/elementwise.ts'
 import type { SumLoop } from './kernels/reduction.ts'
 import type { Pass } from './plan.ts'
@@ -90,7 +91,9 @@ function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>) {
       return at < sumAt || at === lastAt // what it replaces itself is still the old one
     }
     if (!inputs.every(isEarly)) return
-    const stored = step.expressions.map((f, i) => ({ f: substitute(f, values), to: shadowOf(last.outputs[i]) }))
+    const next = step.expressions.map((f) => substitute(f, values))
+    if (!areWithin(inputs, [head, ...next])) return
+    const stored = next.map((f, i) => ({ f, to: shadowOf(last.outputs[i]) }))
     const run = sum.attrs as unknown as AxisRun
     sums.set(sum, { shape: last.shape, run, inputs, sums: [{ f: head, to: sum.outputs[0] }], stored })
     dropped.add(last)

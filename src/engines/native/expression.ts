@@ -1,11 +1,22 @@
 /** Scalar expressions as instructions of the addon's interpreter (native/src/expression.cc, loops.vector.cc). */
+import type { StepLimits } from '../../compile/step.ts'
 import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
-import { scalarKeys } from '../../ops/scalar.ts'
+import { partsOf, scalarKeys } from '../../ops/scalar.ts'
 import type { Joined } from './instructions.ts'
 import { functionCodes } from './instructions.ts'
+
+/**
+ * What an expression may have (MOST_INPUTS and MOST_VALUES of native/src/expression.hpp): 256 inputs, and 4096 values, of which
+ * every input, part and output takes one at most.
+ */
+export const expressionLimits: StepLimits = { operands: 256, parts: 3584 }
+
+/** May expressions over `inputs` with these results be one loop of the addon? */
+export const areWithin = (inputs: readonly unknown[], results: readonly Scalar[]): boolean =>
+  inputs.length + results.length <= expressionLimits.operands && partsOf(results) <= expressionLimits.parts
 
 interface Spec {
   readonly shape: Shape

@@ -6,6 +6,7 @@ import type { Buffer, KernelStep, Step, Value } from '../../compile/step.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { AxisRun } from '../../ops/broadcasting.ts'
 import { argument, substitute } from '../../ops/scalar.ts'
+import { areWithin } from './expression.ts'
 import type { SumLoop } from './kernels/reduction.ts'
 import type { Pass } from './plan.ts'
 import { hasRole } from './plan.ts'
@@ -41,12 +42,21 @@ function loopsOf(steps: readonly Step[], taken: (step: Step) => boolean): Kernel
       const isThere = step.inputs.every(({ buffer }) =>
         (writers.get(buffer) ?? []).every((written) => written < other.at || written > at),
       )
-      return isThere && isAlike(first, step) && other.steps.length < MOST_SUMS
+      return isThere && isAlike(first, step) && other.steps.length < MOST_SUMS && fits([...other.steps, step])
     })
     if (loop && step.outputs[0].buffer.home.in === 'arena') loop.steps.push(step)
     else open.push({ at, steps: [step] })
   })
   return open.map((loop) => loop.steps).filter((sums) => sums.length > 1)
+}
+
+/** Is the loop of these sums within what an expression may have? */
+function fits(steps: readonly KernelStep[]): boolean {
+  const { inputs, sums } = loopOf(steps)
+  return areWithin(
+    inputs,
+    sums.map(({ f }) => f),
+  )
 }
 
 const isLargeSum = (step: Step): step is KernelStep =>
