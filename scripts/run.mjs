@@ -21,6 +21,7 @@ const tasks = {
   ],
   test: (rest) => [
     { title: 'format and lint', node: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'] },
+    { title: 'format of C++', node: ['native/format.mjs'] },
     { title: 'types', node: ['node_modules/typescript/bin/tsc'] },
     { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
   ],

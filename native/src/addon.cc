@@ -91,11 +91,11 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   explicit NativeEngine(const Napi::CallbackInfo &call) : Napi::ObjectWrap<NativeEngine>(call) {
     const double threads = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
     guarded(call.Env(), [&] {
-      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads)))
-        throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
+      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads))) throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
       if (threads > mostThreads())
-        throw Fault("E_ENGINE", "native", "OMP_THREAD_LIMIT allows " + std::to_string(mostThreads()) + " threads, not " + std::to_string(int(threads)));
-      engine_ = std::make_unique<Engine>(int(threads));
+        throw Fault("E_ENGINE", "native",
+                    "OMP_THREAD_LIMIT allows " + std::to_string(mostThreads()) + " threads, not " + std::to_string(int(threads)));
+      engine_ = std::make_unique<Engine>(int(threads), call[1].IsBoolean() && call[1].As<Napi::Boolean>().Value());
     });
     household_ = *call.Env().GetInstanceData<std::shared_ptr<Household>>();
     settle_ = Settle::New(call.Env(), "fovea", 0, 1, this);
@@ -116,9 +116,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
                        {InstanceMethod<&NativeEngine::tensor>("tensor"), InstanceMethod<&NativeEngine::operation>("operation"),
                         InstanceMethod<&NativeEngine::load>("load"), InstanceMethod<&NativeEngine::run>("run"),
                         InstanceMethod<&NativeEngine::reserve>("reserve"), InstanceMethod<&NativeEngine::trim>("trim"),
-                        InstanceMethod<&NativeEngine::read>("read"),
-                        InstanceMethod<&NativeEngine::write>("write"), InstanceMethod<&NativeEngine::profile>("profile"),
-                        InstanceMethod<&NativeEngine::drop>("drop"), InstanceMethod<&NativeEngine::close>("close")});
+                        InstanceMethod<&NativeEngine::read>("read"), InstanceMethod<&NativeEngine::write>("write"),
+                        InstanceMethod<&NativeEngine::profile>("profile"), InstanceMethod<&NativeEngine::drop>("drop"),
+                        InstanceMethod<&NativeEngine::close>("close")});
   }
 
  private:
@@ -235,8 +235,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           throw Fault("E_BUG", where, "wants " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
         for (size_t i = 0; i < operands.size(); i++) {
           if (places[operands[i]].bytes < wanted[i])
-            throw Fault("E_BUG", where, "operand " + std::to_string(i) + " has " + std::to_string(places[operands[i]].bytes) +
-                                            " bytes, not " + std::to_string(wanted[i]));
+            throw Fault("E_BUG", where,
+                        "operand " + std::to_string(i) + " has " + std::to_string(places[operands[i]].bytes) + " bytes, not " +
+                            std::to_string(wanted[i]));
           stage.places.push_back(uint32_t(operands[i]));
         }
         stage.isWritten.assign(operands.size(), false);
@@ -321,11 +322,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
           call.Env(),
           [engine = engine_.get(), program, given, taken](Job &) {
             char *arena = engine->arenaFor(*program);
-            for (const Input &input : *given)
-              std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
+            if (engine->isPoisoned) engine->poison();
+            for (const Input &input : *given) std::copy(input.bytes.begin(), input.bytes.end(), program->at(input.place, arena));
             engine->run(*program);
-            for (const auto &[place, to] : taken)
-              std::copy_n(program->at(place, arena), program->places()[place].bytes, to);
+            for (const auto &[place, to] : taken) std::copy_n(program->at(place, arena), program->places()[place].bytes, to);
           },
           std::move(results));
     });
@@ -342,8 +342,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
       return ask(
-          call.Env(),
-          [tensor, bytes, to = static_cast<char *>(buffer.Data())](Job &) { std::copy_n(tensor->bytes->data(), bytes, to); },
+          call.Env(), [tensor, bytes, to = static_cast<char *>(buffer.Data())](Job &) { std::copy_n(tensor->bytes->data(), bytes, to); },
           std::move(results));
     });
   }

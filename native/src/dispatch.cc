@@ -11,18 +11,18 @@ namespace isa_baseline {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
-}
+}  // namespace isa_baseline
 #if defined(__x86_64__)
 namespace isa_avx2 {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
-}
+}  // namespace isa_avx2
 namespace isa_avx512 {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
-}
+}  // namespace isa_avx512
 static int most() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
@@ -38,8 +38,7 @@ static int level() {
   return chosen;
 }
 const VectorLoops &loops() {
-  static const VectorLoops *const chosen =
-      level() == 2 ? &isa_avx512::table : level() == 1 ? &isa_avx2::table : &isa_baseline::table;
+  static const VectorLoops *const chosen = level() == 2 ? &isa_avx512::table : level() == 1 ? &isa_avx2::table : &isa_baseline::table;
   return *chosen;
 }
 const PoolingLoops &poolingLoops() {

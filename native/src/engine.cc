@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <future>
 #include <set>
 #include <system_error>
@@ -81,7 +82,29 @@ uint64_t Program::tensorPlaces() const {
   return sum;
 }
 
-void Program::run(const Team &team, char *arena) {
+/// NaN as float32 and as bfloat16.
+static void fillWithNaN(void *memory, int64_t bytes) { std::memset(memory, 0xff, size_t(bytes)); }
+
+/// What the stage is the first to write, but for memory that it takes over from what it reads.
+void Program::poison(const Stage &stage, const Team &team, char *arena) {
+  for (float *scratch : team.scratch) fillWithNaN(scratch, stage.operation->scratchFloats * 4);
+  for (size_t k = 0; k < stage.places.size(); k++) {
+    const uint32_t place = stage.places[k];
+    const Place &one = places_[place];
+    if (!stage.isWritten[k] || isMade_[place] || one.home == Place::Home::tensor) continue;
+    isMade_[place] = true;
+    char *begin = at(place, arena);
+    bool isTaken = false;
+    for (size_t other = 0; other < stage.places.size(); other++) {
+      const char *from = at(stage.places[other], arena);
+      isTaken = isTaken || (!stage.isWritten[other] && from < begin + one.bytes && begin < from + places_[stage.places[other]].bytes);
+    }
+    if (!isTaken) fillWithNaN(begin, one.bytes);
+  }
+}
+
+void Program::run(const Team &team, char *arena, bool isPoisoned) {
+  if (isPoisoned) isMade_.assign(places_.size(), false);
   if (!isBound_ || boundTo_ != arena || tensorPlaces_ != tensorPlaces()) bind(arena);
   if (isTimed && seconds.size() != stages_.size()) seconds.assign(stages_.size(), 0);
   for (size_t i = 0; i < stages_.size(); i++) {
@@ -96,6 +119,7 @@ void Program::run(const Team &team, char *arena) {
       if (seen_[i] == versions) continue;
       now = versions;
     }
+    if (isPoisoned) poison(stage, team, arena);
     const auto start = isTimed ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
     named(stage.operation->where, [&] { stage.operation->run(team); });
     seen_[i] = now;  // only now: what failed runs again
@@ -153,7 +177,8 @@ static int tried(int threads) {
   return threads;
 }
 
-Engine::Engine(int threads) : threads(tried(threads)), number(nextNumber()), thread_([this] { work(); }) {
+Engine::Engine(int threads, bool isPoisoned)
+    : threads(tried(threads)), isPoisoned(isPoisoned), number(nextNumber()), thread_([this] { work(); }) {
   const std::lock_guard<std::mutex> lock(living().mutex);
   living().engines.insert(this);
 }
@@ -333,6 +358,10 @@ char *Engine::arenaFor(const Program &program) const {
   return arena_->data();
 }
 
-void Engine::run(Program &program) { program.run(team_, arenaFor(program)); }
+void Engine::poison() {
+  if (arena_) fillWithNaN(arena_->data(), arena_->size());
+}
+
+void Engine::run(Program &program) { program.run(team_, arenaFor(program), isPoisoned); }
 
 }  // namespace fovea

@@ -54,7 +54,7 @@ class Program : public Held {
   char *own() const { return own_->data(); }
 
   void create();
-  void run(const Team &team, char *arena);
+  void run(const Team &team, char *arena, bool isPoisoned);
   /// A Fault where the place is in a tensor that was dropped.
   char *at(uint32_t place, char *arena) const;
   void release();
@@ -72,18 +72,23 @@ class Program : public Held {
   std::unique_ptr<Bytes> own_;
   char *boundTo_ = nullptr;
   bool isBound_ = false;
-  uint64_t tensorPlaces_ = 0;  // of all its tensors, when it was bound
+  uint64_t tensorPlaces_ = 0;   // of all its tensors, when it was bound
   std::vector<uint64_t> seen_;  // of each stage that runs once: the sum of the versions it ran with
+  std::vector<bool> isMade_;    // of each place, where memory is poisoned: was it written in this run?
   void bind(char *arena);
+  void poison(const Stage &stage, const Team &team, char *arena);
   uint64_t tensorPlaces() const;
 };
 
 /// A thread that does one thing after the other.
 class Engine {
  public:
-  explicit Engine(int threads);
+  Engine(int threads, bool isPoisoned);
   ~Engine();
   const int threads;
+  /// For tests: memory is full of NaN until it is written. The arena before a run, what a stage is the first to write before
+  /// that stage, and the scratch of the threads before every stage.
+  const bool isPoisoned;
   /// No other engine of the process ever has it.
   const uint64_t number;
 
@@ -99,6 +104,8 @@ class Engine {
 
   // of the engine's thread
   void load(Program &program);
+  /// Before the inputs of a run are taken.
+  void poison();
   void run(Program &program);
   /// The arena, for a program that may run in it; a Fault where it may not.
   char *arenaFor(const Program &program) const;

@@ -66,7 +66,7 @@ Expression::Expression(const Fields &fields) {
     if (code[i + 1] < own) throw fields.wrong("code", "instructions that leave inputs and constants as they are");
     for (int k = 1; k < 5; k++)
       if (code[i + k] >= values_) throw fields.wrong("code", "instructions over the values that there are");
-    code_.push_back({int32_t(code[i]), int32_t(code[i + 1]), int32_t(code[i + 2]), int32_t(code[i + 3]), int32_t(code[i + 4])});
+    code_.push_back({Function(code[i]), int32_t(code[i + 1]), int32_t(code[i + 2]), int32_t(code[i + 3]), int32_t(code[i + 4])});
   }
   for (const Fields &output : fields.list("outputs"))
     outputs_.push_back({int32_t(output.integer("value", 0, values_ - 1)), typeOf(output, "dtype", {Type::float32, Type::bfloat16})});
@@ -87,13 +87,14 @@ int64_t Expression::unit() const {
 /// Loops over whole tensors that make bfloat16 of bfloat16 or of float32, where the whole expression is one.
 Expression::Only Expression::onlyOf() const {
   const auto isWhole = [&](size_t i, Type type) { return inputs_[i].type == type && inputs_[i].walk == Walk::whole; };
-  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value) return Only::none;
+  if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() != 1 || code_[0].target != outputs_[0].value)
+    return Only::none;
   const Instruction &step = code_[0];
   const size_t count = inputs_.size();
   if (step.a != 0 || !(isWhole(0, Type::bfloat16) || isWhole(0, Type::float32))) return Only::none;
-  if (step.function == COPY && count == 1 && inputs_[0].type == Type::float32) return Only::copy;
-  if (step.function == RELU && count == 1) return Only::relu;
-  if (step.function == GATE && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
+  if (step.function == Function::copy && count == 1 && inputs_[0].type == Type::float32) return Only::copy;
+  if (step.function == Function::relu && count == 1) return Only::relu;
+  if (step.function == Function::gate && step.b == 1 && count == 2 && isWhole(1, Type::bfloat16)) return Only::gate;
   return Only::none;
 }
 
@@ -101,14 +102,14 @@ Expression::Only Expression::onlyOf() const {
 void Expression::splitEnding() {
   if (outputs_.size() != 1 || outputs_[0].type != Type::bfloat16 || code_.size() < 2 || code_.back().target != outputs_[0].value) return;
   const Instruction last = code_.back();
-  if (last.function == GATE) {
+  if (last.function == Function::gate) {
     const auto reads = [&](const Instruction &step) { return step.a == last.b || step.b == last.b || step.c == last.b; };
     const bool isInput = last.b < int64_t(inputs_.size()) && last.a != last.b;
     if (!isInput || inputs_[last.b].type != Type::bfloat16 || inputs_[last.b].walk != Walk::whole) return;
     if (std::any_of(code_.begin(), code_.end() - 1, reads)) return;
     gate_ = last.b;
-  } else if (last.function != RELU) return;
-  ending_ = last.function == RELU ? Only::relu : Only::gate;
+  } else if (last.function != Function::relu) return;
+  ending_ = last.function == Function::relu ? Only::relu : Only::gate;
   outputs_[0].value = last.a;
   code_.pop_back();
 }
@@ -186,7 +187,8 @@ void Expression::run(char *const *inputs, char *const *outputs, float *scratch, 
     if (isDirect_) values[outputs_[0].value] = reinterpret_cast<float *>(outputs[0]) + at;
     loops().interpret(code_.data(), int64_t(code_.size()), values, n);
     if (!isDirect_) {
-      if (ending_ == Only::none) for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
+      if (ending_ == Only::none)
+        for (size_t i = 0; i < outputs_.size(); i++) store(outputs_[i], outputs[i], values, at, n);
       else storeEnded(inputs, reinterpret_cast<uint16_t *>(outputs[0]) + at, values, at, n);
     }
     at += n;
@@ -201,7 +203,8 @@ void Expression::storeEnded(char *const *inputs, uint16_t *to, float *const *val
 
 void Expression::runOnly(char *const *inputs, uint16_t *y, int64_t begin, int64_t end) const {
   const bool isLow = inputs_[0].type == Type::bfloat16;
-  const uint16_t *low = reinterpret_cast<uint16_t *>(inputs[0]), *gate = only_ == Only::gate ? reinterpret_cast<uint16_t *>(inputs[1]) : nullptr;
+  const uint16_t *low = reinterpret_cast<uint16_t *>(inputs[0]),
+                 *gate = only_ == Only::gate ? reinterpret_cast<uint16_t *>(inputs[1]) : nullptr;
   const float *full = reinterpret_cast<float *>(inputs[0]);
   const int64_t bytes = bytesOf(inputs_[0].type);
   for (int64_t at = begin; at < end; at += BLOCK) {
@@ -224,9 +227,9 @@ void Expression::store(const Output &output, char *to, float *const *values, int
 Tail::Tail(const Fields &fields, Operation &owner, int64_t elements, Type source, Type type) : source_(source) {
   if (!fields.has("tail")) return;
   expression_ = std::make_unique<Expression>(fields.object("tail"));
-  const bool fits = expression_->elements() == elements && expression_->outputs().size() == 1 &&
-                    expression_->outputs()[0].type == type && !expression_->inputs().empty() &&
-                    expression_->inputs()[0].type == source && expression_->inputs()[0].walk == Expression::Walk::whole;
+  const bool fits = expression_->elements() == elements && expression_->outputs().size() == 1 && expression_->outputs()[0].type == type &&
+                    !expression_->inputs().empty() && expression_->inputs()[0].type == source &&
+                    expression_->inputs()[0].walk == Expression::Walk::whole;
   if (!fits) throw fields.wrong("tail", "an expression over the result");
   first_ = owner.operandBytes.size();
   for (size_t i = 1; i < expression_->inputs().size(); i++) {
@@ -250,9 +253,12 @@ void Tail::run(float *scratch, int64_t begin, int64_t end) const {
 void Tail::run(const Team &team, int64_t begin, int64_t end) const {
   if (!expression_) return;
   const int64_t step = expression_->step(), grain = (GRAIN + step - 1) / step * step;
-  inPieces(team, end - begin, grain, [&](int64_t from, int64_t to, int thread) {
-    expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
-  }, SHARED);
+  inPieces(
+      team, end - begin, grain,
+      [&](int64_t from, int64_t to, int thread) {
+        expression_->run(inputs_.data(), &output_, team.scratch[thread], begin + from, begin + to);
+      },
+      SHARED);
 }
 
 // elements are counted from the first of all: from there, the source would begin so much earlier
@@ -276,8 +282,7 @@ class Elementwise : public Operation {
  public:
   explicit Elementwise(const Fields &fields) : Operation(fields.where()), expression_(fields) {
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
-    for (const Expression::Output &output : expression_.outputs())
-      operandBytes.push_back(bytesOf(output.type, expression_.elements()));
+    for (const Expression::Output &output : expression_.outputs()) operandBytes.push_back(bytesOf(output.type, expression_.elements()));
     isConditional_ = fields.flag("conditional");
     if (isConditional_) operandBytes.push_back(4);
     scratchFloats = expression_.scratchFloats();
@@ -288,9 +293,9 @@ class Elementwise : public Operation {
     if (isConditional_ && *reinterpret_cast<const float *>(operands_.back()) == 0) return;
     const int64_t step = expression_.step(), grain = (GRAIN + step - 1) / step * step;
     char *const *inputs = operands_.data(), *const *outputs = inputs + expression_.inputs().size();
-    inPieces(team, expression_.elements(), grain, [&](int64_t from, int64_t to, int thread) {
-      expression_.run(inputs, outputs, team.scratch[thread], from, to);
-    }, SHARED);
+    inPieces(
+        team, expression_.elements(), grain,
+        [&](int64_t from, int64_t to, int thread) { expression_.run(inputs, outputs, team.scratch[thread], from, to); }, SHARED);
   }
 
  private:

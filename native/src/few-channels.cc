@@ -29,8 +29,15 @@ struct Plane {
     }
     rowFloats = bordered[1] * channels;
     product({bordered[0], rowFloats}, where);
-    loop = {output[0], output[1], filters, (filters + 15) / 16 * 16, window[0], window[1] * channels,
-            product({strides[0], rowFloats}, where), strides[1] * channels, rowFloats};
+    loop = {output[0],
+            output[1],
+            filters,
+            (filters + 15) / 16 * 16,
+            window[0],
+            window[1] * channels,
+            product({strides[0], rowFloats}, where),
+            strides[1] * channels,
+            rowFloats};
     inputs = product({images, input[0], input[1], channels}, where);
     results = product({images, output[0], output[1], filters}, where);
     product({loop.height, loop.taps, loop.padded}, where);
@@ -127,7 +134,8 @@ class FewChannelsGradient : public Operation {
       pooled_ = std::make_unique<Windows>(windowsOf(pooled));
       isGated_ = pooled.flag("gated");
       const Windows &w = *pooled_;
-      const bool fits = w.images == plane_.images && w.channels == loop.filters && w.input[0] == 1 && w.input[1] == height && w.input[2] == width;
+      const bool fits =
+          w.images == plane_.images && w.channels == loop.filters && w.input[0] == 1 && w.input[1] == height && w.input[2] == width;
       if (!fits || !hasFewPlaces(w)) throw fields.wrong("pooled", "windows over the result of the convolution");
       small_ = w.output[0] * w.output[1] * w.output[2] * loop.filters;
       operandBytes.insert(operandBytes.end(), {plane_.images * small_, plane_.images * small_ * bytesOf(type)});
@@ -150,7 +158,8 @@ class FewChannelsGradient : public Operation {
         std::fill(own, own + sums_, 0.0f);
         for (int64_t image = part * PICTURES; image < std::min(plane_.images, (part + 1) * PICTURES); image++) {
           copy(operands_[0] + image * plane_.picture() * bytes, bordered);
-          loops().fewChannelsGradient(loop, bordered, flowOf(image, bytes, bordered + border() + 16), isLow_, own, own + sums_ - loop.padded);
+          loops().fewChannelsGradient(loop, bordered, flowOf(image, bytes, bordered + border() + 16), isLow_, own,
+                                      own + sums_ - loop.padded);
         }
       }
     });

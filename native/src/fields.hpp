@@ -27,9 +27,7 @@ class Fields {
   Fields(Napi::Object object, std::string where) : object_(object), where_(std::move(where)) {}
 
   const std::string &where() const { return where_; }
-  bool has(const char *name) const {
-    return object_.Has(name) && !object_.Get(name).IsUndefined();
-  }
+  bool has(const char *name) const { return object_.Has(name) && !object_.Get(name).IsUndefined(); }
 
   std::string text(const char *name) const {
     const Napi::Value value = object_.Get(name);
@@ -37,12 +35,8 @@ class Fields {
     return value.As<Napi::String>().Utf8Value();
   }
 
-  int64_t integer(const char *name, int64_t least, int64_t most) const {
-    return integerOf(object_.Get(name), name, least, most);
-  }
-  bool flag(const char *name) const {
-    return has(name) && object_.Get(name).ToBoolean().Value();
-  }
+  int64_t integer(const char *name, int64_t least, int64_t most) const { return integerOf(object_.Get(name), name, least, most); }
+  bool flag(const char *name) const { return has(name) && object_.Get(name).ToBoolean().Value(); }
   double number(const char *name) const {
     const Napi::Value value = object_.Get(name);
     if (!value.IsNumber()) throw wrong(name, "a number");

@@ -42,11 +42,11 @@ inline void report(Napi::BasicEnv env, Held &held, int64_t bytes) {
 template <typename T>
 Napi::Value wrap(Napi::Env env, std::shared_ptr<T> shared, int64_t bytes = 0) {
   report(env, *shared, bytes);
-  auto external = Napi::External<std::shared_ptr<T>>::New(
-      env, new std::shared_ptr<T>(std::move(shared)), [](Napi::BasicEnv env, std::shared_ptr<T> *held) {
-        report(env, **held, 0);
-        delete held;
-      });
+  auto external = Napi::External<std::shared_ptr<T>>::New(env, new std::shared_ptr<T>(std::move(shared)),
+                                                          [](Napi::BasicEnv env, std::shared_ptr<T> *held) {
+                                                            report(env, **held, 0);
+                                                            delete held;
+                                                          });
   external.TypeTag(&Handle<T>::tag);
   return external;
 }

@@ -10,39 +10,39 @@ namespace FOVEA_NAMESPACE {
 
 #include "math.inl"
 
-/// The vocabulary of src/ops/scalar.ts, in the order of `functionCodes` in src/engines/native/expression.ts.
+/// The vocabulary of src/ops/scalar.ts, and what several of it make in one pass (src/engines/native/instructions.ts).
 static void interpret(const Instruction *code, int64_t count, float *const *values, int64_t n) {
   for (int64_t k = 0; k < count; k++) {
     const Instruction &step = code[k];
     float *y = values[step.target];
     const float *a = values[step.a], *b = values[step.b], *c = values[step.c];
     switch (step.function) {
-      case 0: EACH y[i] = a[i]; break;
-      case 1: EACH y[i] = -a[i]; break;
-      case 2: EACH y[i] = absOf(a[i]); break;
-      case 3: EACH y[i] = __builtin_sqrtf(a[i]); break;
-      case 4: EACH y[i] = expOf(a[i]); break;
-      case 5: EACH y[i] = logOf(a[i]); break;
-      case 6: EACH y[i] = tanhOf(a[i]); break;
-      case 7: EACH y[i] = erfOf(a[i]); break;
-      case 8: EACH y[i] = normalCdfOf(a[i]); break;
-      case 9: EACH y[i] = __builtin_floorf(a[i]); break;
-      case 10: EACH y[i] = a[i] + b[i]; break;
-      case 11: EACH y[i] = a[i] - b[i]; break;
-      case 12: EACH y[i] = a[i] * b[i]; break;
-      case 13: EACH y[i] = a[i] / b[i]; break;
-      case 14: EACH y[i] = powOf(a[i], b[i]); break;
-      case 15: EACH y[i] = maxOf(a[i], b[i]); break;
-      case 16: EACH y[i] = minOf(a[i], b[i]); break;
-      case 17: EACH y[i] = a[i] < b[i] ? 1.0f : 0.0f; break;
-      case 18: EACH y[i] = a[i] <= b[i] ? 1.0f : 0.0f; break;
-      case 19: EACH y[i] = a[i] == b[i] ? 1.0f : 0.0f; break;
-      case 20: EACH y[i] = a[i] != 0.0f ? b[i] : c[i]; break;
-      case 21: EACH y[i] = a[i] * b[i] + c[i]; break;
-      case 22: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
-      case 23: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
-      case 24: EACH y[i] = (a[i] - b[i]) * c[i]; break;
-      case 25: EACH y[i] = (a[i] - b[i]) * (a[i] - b[i]); break;
+      case Function::copy: EACH y[i] = a[i]; break;
+      case Function::neg: EACH y[i] = -a[i]; break;
+      case Function::abs: EACH y[i] = absOf(a[i]); break;
+      case Function::sqrt: EACH y[i] = __builtin_sqrtf(a[i]); break;
+      case Function::exp: EACH y[i] = expOf(a[i]); break;
+      case Function::log: EACH y[i] = logOf(a[i]); break;
+      case Function::tanh: EACH y[i] = tanhOf(a[i]); break;
+      case Function::erf: EACH y[i] = erfOf(a[i]); break;
+      case Function::normalCdf: EACH y[i] = normalCdfOf(a[i]); break;
+      case Function::floor: EACH y[i] = __builtin_floorf(a[i]); break;
+      case Function::add: EACH y[i] = a[i] + b[i]; break;
+      case Function::sub: EACH y[i] = a[i] - b[i]; break;
+      case Function::mul: EACH y[i] = a[i] * b[i]; break;
+      case Function::div: EACH y[i] = a[i] / b[i]; break;
+      case Function::pow: EACH y[i] = powOf(a[i], b[i]); break;
+      case Function::max: EACH y[i] = maxOf(a[i], b[i]); break;
+      case Function::min: EACH y[i] = minOf(a[i], b[i]); break;
+      case Function::less: EACH y[i] = a[i] < b[i] ? 1.0f : 0.0f; break;
+      case Function::lessEqual: EACH y[i] = a[i] <= b[i] ? 1.0f : 0.0f; break;
+      case Function::equal: EACH y[i] = a[i] == b[i] ? 1.0f : 0.0f; break;
+      case Function::select: EACH y[i] = a[i] != 0.0f ? b[i] : c[i]; break;
+      case Function::multiplyAdd: EACH y[i] = a[i] * b[i] + c[i]; break;
+      case Function::relu: EACH y[i] = a[i] <= 0.0f ? 0.0f : a[i]; break;
+      case Function::gate: EACH y[i] = a[i] * (0.0f < b[i] ? 1.0f : 0.0f); break;
+      case Function::subtractMultiply: EACH y[i] = (a[i] - b[i]) * c[i]; break;
+      case Function::squaredDifference: EACH y[i] = (a[i] - b[i]) * (a[i] - b[i]); break;
     }
   }
 }
@@ -69,7 +69,8 @@ __attribute__((target("avx512bf16"))) static void roundedAtOnce(const float *x, 
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 mask = n - i >= 16 ? __mmask16(0xffff) : __mmask16((1 << (n - i)) - 1);
     __m512 value = _mm512_maskz_loadu_ps(mask, x + i);
-    if (F == Before::relu) value = _mm512_mask_mov_ps(value, _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_LE_OQ), _mm512_setzero_ps());
+    if (F == Before::relu)
+      value = _mm512_mask_mov_ps(value, _mm512_cmp_ps_mask(value, _mm512_setzero_ps(), _CMP_LE_OQ), _mm512_setzero_ps());
     if (F == Before::gate) {
       const __m512 open = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, gate + i)), 16));
       const __mmask16 isClosed = _mm512_cmp_ps_mask(_mm512_setzero_ps(), open, _CMP_NLT_UQ);
@@ -86,16 +87,18 @@ static void rounded(const float *x, const uint16_t *gate, uint16_t *y, int64_t n
 }
 #else
 template <Before F>
-static void rounded(const float *x, const uint16_t *gate, uint16_t *y, int64_t n) { roundedPlainly<F>(x, gate, y, n); }
+static void rounded(const float *x, const uint16_t *gate, uint16_t *y, int64_t n) {
+  roundedPlainly<F>(x, gate, y, n);
+}
 #endif
 static void bfloat16FromFloats(const float *from, uint16_t *to, int64_t n) { rounded<Before::nothing>(from, nullptr, to, n); }
 static void bfloat16FromRelu(const float *from, uint16_t *to, int64_t n) { rounded<Before::relu>(from, nullptr, to, n); }
-static void bfloat16FromGated(const float *from, const uint16_t *gate, uint16_t *to, int64_t n) { rounded<Before::gate>(from, gate, to, n); }
+static void bfloat16FromGated(const float *from, const uint16_t *gate, uint16_t *to, int64_t n) {
+  rounded<Before::gate>(from, gate, to, n);
+}
 
 // by their bits: no number has to be widened and rounded again
-static void reluBfloat16(const uint16_t *x, uint16_t *y, int64_t n) {
-  EACH y[i] = int16_t(x[i]) > 0 || x[i] > 0xff80 ? x[i] : uint16_t(0);
-}
+static void reluBfloat16(const uint16_t *x, uint16_t *y, int64_t n) { EACH y[i] = int16_t(x[i]) > 0 || x[i] > 0xff80 ? x[i] : uint16_t(0); }
 static void gateBfloat16(const uint16_t *x, const uint16_t *gate, uint16_t *y, int64_t n) {
   EACH {
     const uint16_t closed = (x[i] & 0x7f80) == 0x7f80 ? uint16_t(x[i] | 0x40) : uint16_t(x[i] & 0x8000);
@@ -225,8 +228,7 @@ static bool fewChannelsGradientOf(const FewChannels &g, const float *x, const T 
 static bool hasFewChannels(int64_t taps) {
   return withTaps(taps, [](auto) {});
 }
-static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums,
-                                float *biases) {
+static bool fewChannelsGradient(const FewChannels &g, const float *x, const void *dy, bool isBfloat16, float *sums, float *biases) {
   return isBfloat16 ? fewChannelsGradientOf(g, x, static_cast<const uint16_t *>(dy), sums, biases)
                     : fewChannelsGradientOf(g, x, static_cast<const float *>(dy), sums, biases);
 }
@@ -284,7 +286,8 @@ static inline void fewChannelsPlaces(const FewChannels &g, const float *x, const
 
 /// The last places and the last filters may be some of those before as well: the same numbers once more.
 template <int V>
-static void fewChannelsFilters(const FewChannels &g, const float *x, const float *kernel, const float *bias, const int64_t *begins, float *y) {
+static void fewChannelsFilters(const FewChannels &g, const float *x, const float *kernel, const float *bias, const int64_t *begins,
+                               float *y) {
   for (int64_t row = 0; row < g.rows; row++, x += g.rowStride, y += g.columns * g.filters)
     for (int64_t column = 0; column < g.columns; column += g.columns < PLACES ? 1 : PLACES) {
       const int64_t at = g.columns < PLACES || column + PLACES <= g.columns ? column : g.columns - PLACES;
@@ -344,7 +347,7 @@ static void sampled(const RandomKey &key, uint64_t first, float *y, int64_t n, F
 }
 
 static void uniform(const RandomKey &key, uint64_t first, float *y, int64_t n) {
-  sampled(key, first, y, n, [](const uint32_t (&x)[4][BLOCKS], float *values) {
+  sampled(key, first, y, n, [](const uint32_t(&x)[4][BLOCKS], float *values) {
     for (int i = 0; i < BLOCKS; i++)
       for (int word = 0; word < 4; word++) values[4 * i + word] = uniformOf(x[word][i]);
   });
@@ -352,7 +355,7 @@ static void uniform(const RandomKey &key, uint64_t first, float *y, int64_t n) {
 
 /// Box and Muller: the first word of a pair gives the radius, the second the angle.
 static void normal(const RandomKey &key, uint64_t first, float *y, int64_t n) {
-  sampled(key, first, y, n, [](const uint32_t (&x)[4][BLOCKS], float *values) {
+  sampled(key, first, y, n, [](const uint32_t(&x)[4][BLOCKS], float *values) {
     for (int i = 0; i < BLOCKS; i++)
       for (int word = 0; word < 4; word += 2) {
         const float radius = __builtin_sqrtf(-2.0f * logOf(uniformOf(x[word][i]) + 5.9604644775390625e-8f));
@@ -364,9 +367,28 @@ static void normal(const RandomKey &key, uint64_t first, float *y, int64_t n) {
 }
 
 extern const VectorLoops table;
-const VectorLoops table = {interpret,      floatsFromBfloat16, floatsFromInt32, floatsFromUint8, bfloat16FromFloats, bfloat16FromRelu, bfloat16FromGated, reluBfloat16, gateBfloat16, stream,
-                           accumulate, reach,     total, rowBlock,      gatherFloats,    gatherBfloat16,  softmaxRow,
-                           fewChannels, fewChannelsGradient, hasFewChannels, uniform,        normal};
+const VectorLoops table = {interpret,
+                           floatsFromBfloat16,
+                           floatsFromInt32,
+                           floatsFromUint8,
+                           bfloat16FromFloats,
+                           bfloat16FromRelu,
+                           bfloat16FromGated,
+                           reluBfloat16,
+                           gateBfloat16,
+                           stream,
+                           accumulate,
+                           reach,
+                           total,
+                           rowBlock,
+                           gatherFloats,
+                           gatherBfloat16,
+                           softmaxRow,
+                           fewChannels,
+                           fewChannelsGradient,
+                           hasFewChannels,
+                           uniform,
+                           normal};
 
 }  // namespace FOVEA_NAMESPACE
 }  // namespace fovea

@@ -113,10 +113,13 @@ static inline float polynomial(float x, const float (&c)[N]) {
 }
 
 // P, Q, M and R of the wasm engine's math.ts
-static const float NEAR[] = {7.853519295e-5f, -8.010081441e-4f, 5.188313508e-3f, -2.685380331e-2f, 1.128358489e-1f, -3.761262579e-1f, 1.283791657e-1f};
-static const float FAR[] = {1.86379186e-4f, -2.94765825e-3f, 2.18380638e-2f, -1.031067541e-1f, -6.381448333e-1f, -1.12708919f, -3.415231171e-4f};
+static const float NEAR[] = {7.853519295e-5f, -8.010081441e-4f, 5.188313508e-3f, -2.685380331e-2f,
+                             1.128358489e-1f, -3.761262579e-1f, 1.283791657e-1f};
+static const float FAR[] = {1.86379186e-4f,   -2.94765825e-3f, 2.18380638e-2f,  -1.031067541e-1f,
+                            -6.381448333e-1f, -1.12708919f,    -3.415231171e-4f};
 static const float MIDDLE[] = {-7.462894872e-6f, 1.129521736e-4f, -1.185784986e-3f, 9.97307838e-3f, -6.649031436e-2f, 3.989422777e-1f};
-static const float TAIL[] = {2.000277609e-3f, -2.285077632e-3f, -6.906590492e-3f, -3.885497975e-4f, 3.672486995e-2f, 2.87932099e-2f, -3.314044861e-1f, 6.72408036e-1f};
+static const float TAIL[] = {2.000277609e-3f, -2.285077632e-3f, -6.906590492e-3f, -3.885497975e-4f,
+                             3.672486995e-2f, 2.87932099e-2f,   -3.314044861e-1f, 6.72408036e-1f};
 
 static inline float erfOf(float x) {
   const float size = absOf(x), a = size > 4.0f ? 4.0f : size, z = a * a;

@@ -95,8 +95,7 @@ template <typename Body>
 void inPieces(const Team &team, int64_t total, int64_t grain, Body body, int64_t least = 2) {
   const int64_t pieces = (total + grain - 1) / grain;
   if (pieces < least || team.threads == 1) {
-    for (int64_t piece = 0; piece < pieces; piece++)
-      body(piece * grain, piece * grain + grain < total ? piece * grain + grain : total, 0);
+    for (int64_t piece = 0; piece < pieces; piece++) body(piece * grain, piece * grain + grain < total ? piece * grain + grain : total, 0);
     return;
   }
 #pragma omp parallel num_threads(team.threads)

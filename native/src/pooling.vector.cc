@@ -42,9 +42,7 @@ struct Float32 {
   static float again(float x) { return x; }
   static Floats load(const Floats &x) { return x; }
   static Floats again(const Floats &x) { return x; }
-  static Floats only(const Octets &mask, const Floats &x) {
-    return (Floats)((Words)x & (wordsOf(mask) != 0));
-  }
+  static Floats only(const Octets &mask, const Floats &x) { return (Floats)((Words)x & (wordsOf(mask) != 0)); }
 };
 struct Bfloat16 {
   using Stored = uint16_t;
@@ -151,7 +149,8 @@ static void maxPoolOfFour(const Windows &w, const typename T::Stored *x, typenam
 
 /// Which place of a window it was, where the largest is known.
 template <typename T>
-static void placesOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y, uint8_t *places, int64_t from, int64_t to) {
+static void placesOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y, uint8_t *places, int64_t from,
+                     int64_t to) {
   const int64_t n = w.channels;
   eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
     const typename T::Stored *most = y + at;
@@ -229,8 +228,8 @@ static void scatterOf(const Windows &w, const uint8_t *places, bool isGated, con
 
 /// The same where no places were noted: from x and y.
 template <typename T>
-static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y,
-                              const typename T::Stored *dy, typename T::Stored *dx, float *scratch, int64_t from, int64_t to) {
+static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y, const typename T::Stored *dy,
+                              typename T::Stored *dx, float *scratch, int64_t from, int64_t to) {
   const int64_t n = w.channels, rows = w.output[0] * w.output[1];
   int32_t *done = reinterpret_cast<int32_t *>(scratch);
   bool isFull;
@@ -286,8 +285,8 @@ static void averagePoolOf(const Windows &w, const typename T::Stored *x, typenam
 }
 
 template <typename T>
-static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy, typename T::Stored *dx, float *sums,
-                                  int64_t from, int64_t to) {
+static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy, typename T::Stored *dx, float *sums, int64_t from,
+                                  int64_t to) {
   const int64_t n = w.channels, rows = w.output[0] * w.output[1];
   const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
   for (int64_t image = from; image < to; image++) {
@@ -316,26 +315,25 @@ static void maxPool(const Windows &w, const void *x, void *y, uint8_t *places, b
 }
 static void scatter(const Windows &w, const uint8_t *places, bool isGated, const void *dy, void *dx, bool isBfloat16, float *scratch,
                     int64_t from, int64_t to) {
-  if (isBfloat16) scatterOf<Bfloat16>(w, places, isGated, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
+  if (isBfloat16)
+    scatterOf<Bfloat16>(w, places, isGated, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
   else scatterOf<Float32>(w, places, isGated, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
 }
-static void maxPoolGradient(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16,
-                            float *scratch, int64_t from, int64_t to) {
+static void maxPoolGradient(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16, float *scratch,
+                            int64_t from, int64_t to) {
   if (isBfloat16)
-    maxPoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<const uint16_t *>(y),
-                                static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
+    maxPoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<const uint16_t *>(y), static_cast<const uint16_t *>(dy),
+                                static_cast<uint16_t *>(dx), scratch, from, to);
   else
-    maxPoolGradientOf<Float32>(w, static_cast<const float *>(x), static_cast<const float *>(y),
-                               static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
+    maxPoolGradientOf<Float32>(w, static_cast<const float *>(x), static_cast<const float *>(y), static_cast<const float *>(dy),
+                               static_cast<float *>(dx), scratch, from, to);
 }
 static void averagePool(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to) {
   if (isBfloat16) averagePoolOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<uint16_t *>(y), from, to);
   else averagePoolOf<Float32>(w, static_cast<const float *>(x), static_cast<float *>(y), from, to);
 }
-static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from,
-                                int64_t to) {
-  if (isBfloat16)
-    averagePoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
+static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from, int64_t to) {
+  if (isBfloat16) averagePoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
   else averagePoolGradientOf<Float32>(w, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
 }
 

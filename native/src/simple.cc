@@ -256,8 +256,7 @@ class GatherGradient : public Simple {
       for (int64_t row = 0; row < rows_; row++) std::fill(at<float>(2) + row * width_ + from, at<float>(2) + row * width_ + to, 0.0f);
       for (int64_t i = 0; i < count_; i++) {
         const int32_t row = at<int32_t>(1)[i];
-        if (row >= 0 && row < rows_)
-          loops().accumulate(at<float>(2) + row * width_ + from, at<float>(0) + i * width_ + from, to - from);
+        if (row >= 0 && row < rows_) loops().accumulate(at<float>(2) + row * width_ + from, at<float>(0) + i * width_ + from, to - from);
       }
     });
   }
@@ -337,11 +336,9 @@ std::shared_ptr<Operation> make(const Fields &fields) {
 }  // namespace
 
 const std::map<std::string, OperationMaker> simpleOperations = {
-    {"copy", make<Copy>},       {"fill", make<Fill>},
-    {"extreme", make<Extreme>}, {"softmax", make<Softmax>},
-    {"gather", make<Gather>},   {"gatherGradient", make<GatherGradient>},
-    {"oneHot", make<OneHot>},   {"random", make<Random>},
-    {"commit", make<Commit>},
+    {"copy", make<Copy>},       {"fill", make<Fill>},     {"extreme", make<Extreme>},
+    {"softmax", make<Softmax>}, {"gather", make<Gather>}, {"gatherGradient", make<GatherGradient>},
+    {"oneHot", make<OneHot>},   {"random", make<Random>}, {"commit", make<Commit>},
 };
 
 }  // namespace fovea

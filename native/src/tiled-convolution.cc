@@ -16,8 +16,8 @@ namespace {
 
 #include "math.inl"
 
-constexpr int64_t BLOCK_FLOATS = 8192;     // of sums that go through the tail at a time
-constexpr int64_t BAND_BYTES = 200'000;    // of a picture with its border
+constexpr int64_t BLOCK_FLOATS = 8192;   // of sums that go through the tail at a time
+constexpr int64_t BAND_BYTES = 200'000;  // of a picture with its border
 
 /// What the convolution and its kernel have in common: fields channels, filters, window [height, width].
 struct TiledWindow {
@@ -101,7 +101,8 @@ class TiledConvolution : public Operation {
     fields.integers("apart", 1, LONGEST, apart_);
     for (int axis = 0; axis < 2; axis++) {
       const int64_t reached = output_[axis] + w_.window[axis] - 1;
-      if ((input_[axis] - 1) * apart_[axis] + 1 + before_[axis] > reached) throw fields.wrong("output", "windows that reach all of the input");
+      if ((input_[axis] - 1) * apart_[axis] + 1 + before_[axis] > reached)
+        throw fields.wrong("output", "windows that reach all of the input");
     }
     const Type result = typeOf(fields, "result", {Type::float32, Type::bfloat16});
     resultBytes_ = bytesOf(result);
@@ -133,20 +134,20 @@ class TiledConvolution : public Operation {
   }
   void run(const Team &team) override {
     const int64_t pieces = images_ * bands_, parts = std::min<int64_t>(pieces, team.threads);
-    inPieces(team, parts, 1, [&](int64_t part, int64_t, int thread) { compute(pieces * part / parts, pieces * (part + 1) / parts, team.scratch[thread]); });
+    inPieces(team, parts, 1,
+             [&](int64_t part, int64_t, int thread) { compute(pieces * part / parts, pieces * (part + 1) / parts, team.scratch[thread]); });
   }
 
  private:
   TiledWindow w_;
   int64_t images_, input_[2], output_[2], before_[2], apart_[2], resultBytes_;
-  int64_t width_, pitch_;                 // of a row with its border; of a row of sums
-  int64_t band_, bands_, block_;          // rows of the result of a picture that is copied, and of sums
-  int64_t picture_, sums_, tailFloats_;   // numbers of scratch
+  int64_t width_, pitch_;                // of a row with its border; of a row of sums
+  int64_t band_, bands_, block_;         // rows of the result of a picture that is copied, and of sums
+  int64_t picture_, sums_, tailFloats_;  // numbers of scratch
   size_t result_;
   bool isFlat_, hasBias_;
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
-
 
   TILES void compute(int64_t from, int64_t to, float *scratch) const {
     float *sums = scratch + tailFloats_, *biases = sums + sums_;

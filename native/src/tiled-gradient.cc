@@ -13,8 +13,8 @@ namespace fovea {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t SQUARE = SIDE * SIDE;    // of a tile of sums
-constexpr int64_t CHUNK = 8 * STEP;        // places whose numbers the first cache holds
+constexpr int64_t SQUARE = SIDE * SIDE;   // of a tile of sums
+constexpr int64_t CHUNK = 8 * STEP;       // places whose numbers the first cache holds
 constexpr int64_t GROUP_BYTES = 600'000;  // of turned pictures in the second cache
 
 /// Sixteen places of sixteen channels each become sixteen channels of sixteen places each.
@@ -74,7 +74,8 @@ class TiledGradient : public Operation {
     fields.integers("window", 1, LONGEST, window_);
     fields.integers("before", 0, LONGEST, before_);
     for (int axis = 0; axis < 2; axis++)
-      if (input_[axis] + before_[axis] > output_[axis] + window_[axis] - 1) throw fields.wrong("output", "windows that reach all of the input");
+      if (input_[axis] + before_[axis] > output_[axis] + window_[axis] - 1)
+        throw fields.wrong("output", "windows that reach all of the input");
     hasBias_ = fields.flag("bias");
     taps_ = product({window_[0], window_[1]}, where);
     channelBlocks_ = roundUp(channels_, SIDE) / SIDE, filterBlocks_ = roundUp(filters_, SIDE) / SIDE;
@@ -92,8 +93,8 @@ class TiledGradient : public Operation {
     pieces_ = product({images_, bands_}, where);
     parts_ = std::min<int64_t>(omp_get_max_threads(), pieces_);
     sums_ = product({taps_, channelBlocks_, filterBlocks_, SQUARE}, where) + filterBlocks_ * SIDE;
-    operandBytes = {product({images_, input_[0], input_[1], channels_}, where) * 2, product({images_, output_[0], output_[1], filters_}, where) * 2,
-                    product({taps_, channels_, filters_}, where) * 4};
+    operandBytes = {product({images_, input_[0], input_[1], channels_}, where) * 2,
+                    product({images_, output_[0], output_[1], filters_}, where) * 2, product({taps_, channels_, filters_}, where) * 4};
     if (hasBias_) operandBytes.push_back(filters_ * 4);
     listItems();
     operandBytes.push_back(product({parts_, sums_}, where) * 4);
@@ -122,8 +123,8 @@ class TiledGradient : public Operation {
  private:
   int64_t images_, channels_, filters_, input_[2], output_[2], window_[2], before_[2];
   int64_t taps_, channelBlocks_, filterBlocks_;
-  int64_t width_;           // of a picture with its border
-  int64_t band_, bands_;    // rows of the result at a time
+  int64_t width_;            // of a picture with its border
+  int64_t band_, bands_;     // rows of the result at a time
   int64_t places_, stride_;  // of a band; from a turned channel to the next
   int64_t turned_, paired_;  // numbers of a band of x, and of dy
   int64_t group_, pieces_, parts_, sums_;
@@ -141,10 +142,10 @@ class TiledGradient : public Operation {
     for (int64_t c = 0; c < channelBlocks_; c += 2) {
       for (int64_t tap = 0; tap < taps_; tap++)
         for (int64_t own = c; own < std::min(c + 2, channelBlocks_); own++)
-          items_.push_back({own * SIDE * stride_ + tap / window_[1] * width_ + tap % window_[1], (tap * channelBlocks_ + own) * filterBlocks_ * SQUARE});
+          items_.push_back(
+              {own * SIDE * stride_ + tap / window_[1] * width_ + tap % window_[1], (tap * channelBlocks_ + own) * filterBlocks_ * SQUARE});
     }
   }
-
 
   /// A row of the gradient of one tap: what the parts have for a channel.
   void end(const float *sums, int64_t tap, int64_t c) const {
@@ -161,7 +162,8 @@ class TiledGradient : public Operation {
   TILES void compute(int64_t part, float *sums, float *scratch) const {
     std::fill(sums, sums + sums_, 0.0f);
     float *unwanted = scratch, *biases = sums + sums_ - filterBlocks_ * SIDE;
-    uint16_t *zeros = reinterpret_cast<uint16_t *>(scratch + SQUARE), *turned = zeros + filterBlocks_ * SIDE * 2, *paired = turned + group_ * turned_;
+    uint16_t *zeros = reinterpret_cast<uint16_t *>(scratch + SQUARE), *turned = zeros + filterBlocks_ * SIDE * 2,
+             *paired = turned + group_ * turned_;
     std::memset(zeros, 0, (paired - zeros) * 2);
     const TileConfiguration configuration;
     _tile_loadconfig(&configuration);
@@ -181,9 +183,11 @@ class TiledGradient : public Operation {
   /// So many pieces from `piece` on, during the products of `count`.
   Ahead aheadOf(int64_t piece, int64_t next, int64_t count) const {
     const int64_t x = input_[0] * input_[1] * channels_ * 2, y = output_[0] * output_[1] * filters_ * 2;
-    const int64_t chunks = (places_ + CHUNK - 1) / CHUNK * ((count + std::max<int64_t>(1, CHUNK / places_) - 1) / std::max<int64_t>(1, CHUNK / places_));
+    const int64_t chunks =
+        (places_ + CHUNK - 1) / CHUNK * ((count + std::max<int64_t>(1, CHUNK / places_) - 1) / std::max<int64_t>(1, CHUNK / places_));
     const int64_t turns = chunks * ((filterBlocks_ + 1) / 2) * ((int64_t(items_.size()) + 1) / 2);
-    return {{operands_[0] + piece / bands_ * x, operands_[1] + piece / bands_ * y}, {next * x / bands_ / 64, next * y / bands_ / 64}, turns};
+    return {
+        {operands_[0] + piece / bands_ * x, operands_[1] + piece / bands_ * y}, {next * x / bands_ / 64, next * y / bands_ / 64}, turns};
   }
 
   /// A band of a picture of x into [channels, places with the border].
@@ -252,7 +256,8 @@ class TiledGradient : public Operation {
     }
   }
   /// Two tiles of x by one or two of dy at a time.
-  TILES void multiplyChunk(const uint16_t *x, const uint16_t *y, int64_t pictures, int64_t places, int64_t k, float *sums, float *unwanted, Ahead &ahead) const {
+  TILES void multiplyChunk(const uint16_t *x, const uint16_t *y, int64_t pictures, int64_t places, int64_t k, float *sums, float *unwanted,
+                           Ahead &ahead) const {
     const int64_t rowBytes = stride_ * 2, pairBytes = filterBlocks_ * STEP * 2, next = SIDE * filterBlocks_ * STEP;
     const int64_t items = int64_t(items_.size());
     for (int64_t i = 0; i < items; i += 2) {

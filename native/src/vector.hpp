@@ -3,14 +3,15 @@
 
 #include <cstdint>
 
+#include "instructions.hpp"
+
 namespace fovea {
 
 /// One step of an expression: value `target` becomes `function` of values a, b, c, element by element.
 struct Instruction {
-  int32_t function, target, a, b, c;
+  Function function;
+  int32_t target, a, b, c;
 };
-/// Functions are numbered from 0, in `interpret` of loops.vector.cc and in functionCodes of expression.ts.
-constexpr int32_t COPY = 0, RELU = 22, GATE = 23, FUNCTIONS = 26;
 
 /// Philox's key and counter parts that one call of a sampling operation has in common (base/random.ts).
 struct RandomKey {
@@ -19,11 +20,11 @@ struct RandomKey {
 
 /// A convolution over pictures of few channels, or the gradient of its kernel; x is one picture in float32 with its border.
 struct FewChannels {
-  int64_t rows, columns;          // of the result
-  int64_t filters, padded;        // padded to whole vectors of 16
-  int64_t height, taps;           // of the kernel: rows, and columns times channels
+  int64_t rows, columns;            // of the result
+  int64_t filters, padded;          // padded to whole vectors of 16
+  int64_t height, taps;             // of the kernel: rows, and columns times channels
   int64_t rowStride, columnStride;  // of x, from one place of the result to the next
-  int64_t inputRow;               // floats of a row of x
+  int64_t inputRow;                 // floats of a row of x
 };
 
 /// Columns of a matrix that are multiplied by a row at once.

@@ -23,9 +23,7 @@ void readKernel(const Fields &fields, Winograd &w) {
   w.tile = 7 - w.window;
 }
 int64_t pointsBytes(const Winograd &w, const std::string &where) { return product({Winograd::POINTS, w.kernelPlane()}, where) * 4; }
-int64_t kernelBytes(const Winograd &w, const std::string &where) {
-  return product({w.window, w.window, w.channels, w.filters}, where) * 4;
-}
+int64_t kernelBytes(const Winograd &w, const std::string &where) { return product({w.window, w.window, w.channels, w.filters}, where) * 4; }
 int64_t channelsAtOnce(const Winograd &w) { return std::max<int64_t>(1, GRAIN / (Winograd::POINTS * w.filters)); }
 
 /// A kernel at the points. fields: channels, filters, window, turned (it is [window, window, filters, channels] and turned round),
@@ -42,9 +40,8 @@ class WinogradKernel : public Operation {
     kernel_ = reinterpret_cast<const float *>(operands[0]), points_ = reinterpret_cast<float *>(operands[1]);
   }
   void run(const Team &team) override {
-    inPieces(team, w_.channels, channelsAtOnce(w_), [&](int64_t from, int64_t to, int) {
-      winogradLoops().kernel(w_, kernel_, isTurned_, points_, from, to);
-    });
+    inPieces(team, w_.channels, channelsAtOnce(w_),
+             [&](int64_t from, int64_t to, int) { winogradLoops().kernel(w_, kernel_, isTurned_, points_, from, to); });
   }
 
  private:
@@ -71,7 +68,8 @@ class WinogradConvolution : public Operation {
     fields.integers("before", 0, LONGEST, w_.before);
     const auto &[height, width] = w_.output;
     w_.tiles[0] = (height + w_.tile - 1) / w_.tile, w_.tiles[1] = (width + w_.tile - 1) / w_.tile;
-    const int64_t x = product({w_.images, w_.input[0], w_.input[1], w_.channels}, where), y = product({w_.images, height, width, w_.filters}, where);
+    const int64_t x = product({w_.images, w_.input[0], w_.input[1], w_.channels}, where),
+                  y = product({w_.images, height, width, w_.filters}, where);
     rows_ = w_.images * w_.tiles[0];
     const int64_t tileBytes = Winograd::POINTS * 4 * (w_.channels + w_.filters), threads = omp_get_max_threads();
     w_.rows = std::clamp<int64_t>(BLOCK_BYTES / tileBytes / w_.tiles[1], 1, (rows_ + threads - 1) / threads);
@@ -140,9 +138,8 @@ class WinogradConvolution : public Operation {
       for (int64_t block = blocks_ * part / parts_; block < blocks_ * (part + 1) / parts_; block++)
         winogradLoops().gradient(w_, floats(0), floats(1), own, own + planes, team.scratch[thread], block * w_.rows, rowAfter(block));
     });
-    inPieces(team, w_.channels, channelsAtOnce(w_), [&](int64_t from, int64_t to, int) {
-      winogradLoops().gradientEnd(w_, sums, parts_, stride_, floats(2), from, to);
-    });
+    inPieces(team, w_.channels, channelsAtOnce(w_),
+             [&](int64_t from, int64_t to, int) { winogradLoops().gradientEnd(w_, sums, parts_, stride_, floats(2), from, to); });
     if (bias_) winogradLoops().biasEnd(w_, sums + planes, parts_, stride_, floats(bias_));
   }
 };

@@ -204,7 +204,8 @@ void resultRows(const Winograd &w, const float *products, const float *bias, flo
     const int64_t top = row % w.tiles[0] * TILE, image = row / w.tiles[0];
     for (int64_t column = 0; column < w.tiles[1]; column++) {
       const int64_t left = column * TILE;
-      const int64_t height = w.output[0] - top < TILE ? w.output[0] - top : TILE, width = w.output[1] - left < TILE ? w.output[1] - left : TILE;
+      const int64_t height = w.output[0] - top < TILE ? w.output[0] - top : TILE,
+                    width = w.output[1] - left < TILE ? w.output[1] - left : TILE;
       const float *source = products + ((row - from) * w.tiles[1] + column) * K;
       float *target = y + ((image * w.output[0] + top) * w.output[1] + left) * K;
       for (int64_t v = 0; v < vectors; v++) {

@@ -33,6 +33,13 @@ export interface Sample<A> {
   readonly attrs: A
 }
 
+/**
+ * What an op does for others to build on, whatever its name is: `sum` adds up a run of axes (attributes `AxisRun`); `uniform`
+ * draws numbers from [0, 1); `kernelGradient` makes a kernel's gradient of x and dy; `windowMax` takes the largest of each window
+ * (attributes `PoolAttrs`), and `windowMaxGradient`, of x, y and dy, goes back to it.
+ */
+export type Role = 'sum' | 'uniform' | 'kernelGradient' | 'windowMax' | 'windowMaxGradient'
+
 /** All that is known of an op, in one place. */
 export interface OpRow<N extends number, A> {
   /** Shape and dtype of the result; throws E_SHAPE or E_DTYPE. */
@@ -55,6 +62,8 @@ export interface OpRow<N extends number, A> {
    * result's (`alike`); the result may be stored as bfloat16 where `gives` says so. Without it all is float32.
    */
   readonly precision?: { readonly reads: 'bfloat16' | 'any' | 'alike'; readonly gives?: 'any' }
+  /** What an engine that sees many steps at once may join some by. */
+  readonly role?: Role
   /** The call in words, where the op's name and attributes say it badly. */
   readonly text?: (inputNames: readonly string[], attrs: A) => string
   readonly samples: readonly Sample<NoInfer<A>>[]

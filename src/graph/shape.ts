@@ -51,18 +51,29 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
  * are in elements, 0 along repeated axes.
  */
 export function walk(shape: Shape, operands: readonly Shape[]): { sizes: number[]; strides: number[][] } {
-  const full = operands.map((x) => broadcastStrides(x, shape))
+  const { sizes, strides } = joinAxes(
+    shape,
+    operands.map((x) => broadcastStrides(x, shape)),
+  )
+  return sizes.length === 0 ? { sizes: [1], strides: operands.map(() => [0]) } : { sizes, strides }
+}
+
+/** Drops axes of size 1 and joins neighbours that all operands walk as one; `given` are their strides. */
+export function joinAxes(
+  shape: Shape,
+  given: readonly (readonly number[])[],
+): { sizes: number[]; strides: number[][] } {
   const sizes: number[] = []
-  const strides: number[][] = operands.map(() => [])
+  const strides: number[][] = given.map(() => [])
   shape.forEach((size, axis) => {
     if (size === 1) return
     const last = sizes.length - 1
-    const fits = last >= 0 && full.every((own, i) => strides[i][last] === own[axis] * size)
+    const fits = last >= 0 && given.every((own, i) => strides[i][last] === own[axis] * size)
     if (fits) sizes[last] *= size
     else sizes.push(size)
-    for (const [i, own] of full.entries()) strides[i][fits ? last : last + 1] = own[axis]
+    for (const [i, own] of given.entries()) strides[i][fits ? last : last + 1] = own[axis]
   })
-  return sizes.length === 0 ? { sizes: [1], strides: operands.map(() => [0]) } : { sizes, strides }
+  return { sizes, strides }
 }
 
 /** An axis counted from the front; -1 is the last. */

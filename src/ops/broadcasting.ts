@@ -59,6 +59,13 @@ export interface AxisRun {
   readonly to: number
 }
 
+/** A shape seen as [outer, reduced, inner]. */
+export const around = (shape: Shape, { from, to }: AxisRun): [outer: number, count: number, inner: number] => [
+  sizeOf(shape.slice(0, from)),
+  sizeOf(shape.slice(from, to)),
+  sizeOf(shape.slice(to)),
+]
+
 export const dropped = ({ shape }: StoredSpec, { from, to }: AxisRun): Shape => [
   ...shape.slice(0, from),
   ...shape.slice(to),
@@ -90,6 +97,7 @@ export const sumRun: Op<1, AxisRun> = defineOp('sum', 1, {
   gradient: (dy, _, [x], run) => [spread(dy, x, run)],
   simplify: ([x], _, spec) => (sizeOf(x.shape) === sizeOf(spec.shape) ? reshape(x, spec) : undefined),
   fuses: { head: true },
+  role: 'sum',
   precision: { reads: 'any' },
   samples: [...runSamples],
 })

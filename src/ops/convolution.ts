@@ -141,9 +141,14 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
       convolution(x, g, attrs),
     ],
     precision: { reads: 'bfloat16' },
+    role: 'kernelGradient',
     samples: settings.map(({ x, kernel, attrs }) => ({
       shapes: [x, outputShape(x, kernel, attrs)],
       attrs: { ...attrs, kernelShape: kernel },
     })),
   },
 )
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const convolutionPrimitives = { convolution, convolutionInputGradient, convolutionKernelGradient } as const
+export const convolutionOps = { convolution } as const

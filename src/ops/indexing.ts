@@ -48,3 +48,7 @@ export const oneHot: Op<1, { readonly depth: number }> = defineOp('oneHot', 1, {
     { shapes: [{ shape: [2, 3], dtype: 'int32', below: 12 }], attrs: { depth: 10 } },
   ],
 })
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const indexingPrimitives = { gather, gatherGradient, oneHot } as const
+export const indexingOps = { gather, oneHot } as const

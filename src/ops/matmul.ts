@@ -88,3 +88,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
     },
   ],
 })
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const matmulPrimitives = { matmul } as const
+export const matmulOps = { matmul } as const

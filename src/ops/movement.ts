@@ -4,6 +4,7 @@ import type { Attrs, Node, Op } from '../graph/node.ts'
 import { defineOp } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { axisOf, sameShape, shapeText } from '../graph/shape.ts'
+import { broadcastTo, reshape } from './broadcasting.ts'
 
 /** Axes in another order: axis i of the result is axis `permutation[i]` of x. */
 export const transpose: Op<1, { readonly permutation: readonly number[] }> = defineOp('transpose', 1, {
@@ -98,7 +99,7 @@ export interface Axis extends Attrs {
   readonly axis: number
 }
 
-const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
+export const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
   infer: (inputs, { axis }) => {
     const [first] = inputs
     for (const { shape, dtype } of inputs) {
@@ -153,10 +154,12 @@ const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
   ],
 })
 
-export { concatOp }
-
 /** Inputs one after the other along an axis (default: the last). */
 export function concat(inputs: readonly Node[], { axis = -1 }: { readonly axis?: number } = {}): Node {
   if (inputs.length === 0) throw new FoveaError('E_GRAPH', { what: 'concat of nothing' })
   return concatOp(inputs, { axis: axisOf(axis, inputs[0].shape.length) })
 }
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const movementPrimitives = { transpose, pad, slice, concat: concatOp, broadcastTo } as const
+export const movementOps = { reshape, transpose, pad, slice, concat, broadcastTo } as const

@@ -80,3 +80,7 @@ export function batchNorm(x: Node, { mean, variance, gamma, beta, epsilon }: Bat
     ? expression('batchNorm', [x, mean, scale, beta], s.add(scaled, argument(3)))
     : expression('batchNorm', [x, mean, scale], scaled)
 }
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const normalizationPrimitives = { softmax, logSoftmax } as const
+export const normalizationOps = { softmax, logSoftmax, moments, batchNorm } as const

@@ -69,6 +69,7 @@ export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   },
   gradient: (dy, y, [x], attrs) => [maxPoolGradient(x, y, dy, attrs)],
   precision: { reads: 'alike', gives: 'any' },
+  role: 'windowMax',
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
@@ -80,6 +81,7 @@ export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, 
   },
   fuses: { tail: true },
   precision: { reads: 'alike', gives: 'any' },
+  role: 'windowMaxGradient',
   samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
 })
 
@@ -108,3 +110,7 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
     samples: settings.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
   },
 )
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const poolingPrimitives = { maxPool, maxPoolGradient, averagePool, averagePoolGradient } as const
+export const poolingOps = { maxPool, averagePool } as const

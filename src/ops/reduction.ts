@@ -83,3 +83,7 @@ export function argmax(x: Node, axis = -1): Node {
   const from = axisOf(axis, x.shape.length)
   return argmaxRun(x, { from, to: from + 1 })
 }
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const reductionPrimitives = { sum: sumRun, max: maxRun, argmax: argmaxRun } as const
+export const reductionOps = { sum, mean, max, argmax } as const

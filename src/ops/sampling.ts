@@ -38,6 +38,7 @@ const samples = [
 export const randomUniform: Op<1, SamplingAttrs> = defineOp('randomUniform', 1, {
   infer,
   gradient: () => [undefined],
+  role: 'uniform',
   samples,
 })
 
@@ -47,3 +48,7 @@ export const randomNormal: Op<1, SamplingAttrs> = defineOp('randomNormal', 1, {
   gradient: () => [undefined],
   samples,
 })
+
+/** Lines of the tables: what engines compute, and what users call. */
+export const samplingPrimitives = { randomUniform, randomNormal } as const
+export const samplingOps = { randomUniform, randomNormal } as const

@@ -209,3 +209,16 @@ export function scalarText(expression: Scalar, names: readonly string[]): string
   if (expression.kind === 'argument') return names[expression.index] ?? `$${expression.index}`
   return `${expression.fn}(${expression.inputs.map((x) => scalarText(x, names)).join(', ')})`
 }
+
+/** Gives each expression a text, equal for equal ones, wherever they were made; what it has seen it need not read again. */
+export function scalarKeys(): (x: Scalar) => string {
+  const keys = new Map<Scalar, string>()
+  const keyOf = (x: Scalar): string => {
+    if (x.kind === 'argument') return `$${x.index}`
+    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
+    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
+    keys.set(x, key)
+    return key
+  }
+  return keyOf
+}

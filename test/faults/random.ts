@@ -39,7 +39,7 @@ export const random: readonly Fault[] = [
   },
   {
     name: 'a batch cut in two is another batch (reference)',
-    file: 'src/engines/reference/kernels.ts',
+    file: 'src/engines/reference/kernels/sampling.ts',
     find: 'const element = row * (sizeOf(shape) / (shape[0] ?? 1)) + i',
     replace: 'const element = row + i',
     tests: ['random'],

@@ -47,8 +47,8 @@ export const wasm: readonly Fault[] = [
   {
     name: 'elementwise: axes are merged that an operand walks otherwise',
     file: 'src/graph/shape.ts',
-    find: 'full.every((own, i) => strides[i][last] === own[axis] * size)',
-    replace: 'full.some((own, i) => strides[i][last] === own[axis] * size)',
+    find: 'given.every((own, i) => strides[i][last] === own[axis] * size)',
+    replace: 'given.some((own, i) => strides[i][last] === own[axis] * size)',
     tests: ['wasm: broadcasting'],
   },
   {
@@ -67,7 +67,7 @@ export const wasm: readonly Fault[] = [
   },
   {
     name: 'expression: parts that differ in 0 and -0 are one',
-    file: 'src/engines/wasm/expression.ts',
+    file: 'src/ops/scalar.ts',
     find: "Object.is(x.value, -0) ? '-0' : String(x.value)",
     replace: 'String(x.value)',
     tests: ['wasm'],
@@ -95,28 +95,28 @@ export const wasm: readonly Fault[] = [
   },
   {
     name: 'product: a column too many is stored at the end of a group',
-    file: 'src/engines/wasm/kernels/tiles.ts',
+    file: 'src/engines/wasm/kernels/register-tiles.ts',
     find: 'if (lanes === 0) return whole',
     replace: 'return whole',
     tests: ['wasm: groups'],
   },
   {
     name: 'product: tiles of even cuts begin one row late',
-    file: 'src/engines/wasm/kernels/tiles.ts',
+    file: 'src/engines/wasm/kernels/register-tiles.ts',
     find: 'i32.min(index.get, i32.const(large))',
     replace: 'i32.min(index.get, i32.const(large - 1))',
     tests: ['wasm: matmul'],
   },
   {
     name: 'product: the rest of an unrolled loop',
-    file: 'src/engines/wasm/kernels/tiles.ts',
+    file: 'src/engines/wasm/kernels/register-tiles.ts',
     find: 'const rest = count % group',
     replace: 'const rest = 0',
     tests: ['wasm'],
   },
   {
     name: 'product: a nest does not go back',
-    file: 'src/engines/wasm/kernels/tiles.ts',
+    file: 'src/engines/wasm/kernels/register-tiles.ts',
     find: 'i32.add(address.get, -count * stride * FLOAT)',
     replace: 'i32.add(address.get, 0)',
     tests: ['golden: wasm: convolution'],

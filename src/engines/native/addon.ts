@@ -102,7 +102,11 @@ export interface Machine {
 
 export interface Addon {
   info(): AddonInfo
-  readonly Engine: new (threads: number) => Machine
+  /** `isPoisoned`: memory is full of NaN until a run writes it. */
+  readonly Engine: new (
+    threads: number,
+    isPoisoned?: boolean,
+  ) => Machine
 }
 
 /** The addon, or why it cannot be had here. */

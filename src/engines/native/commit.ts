@@ -6,39 +6,39 @@
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
 import { readsOf } from '../../compile/step.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
+import type { AxisRun } from '../../ops/broadcasting.ts'
 import type { Scalar } from '../../ops/scalar.ts'
 import { apply, argument, substitute } from '../../ops/scalar.ts'
 import { areWithin } from './expression.ts'
 import { conditional } from './kernels/elementwise.ts'
+import type { SumLoop } from './kernels/reduction.ts'
+import type { Pass } from './plan.ts'
+import { hasRole } from './plan.ts'
 
 /** Smaller ones are in a cache anyway. */
 const LEAST_ELEMENTS = 32768
 
-/** A sum whose loop stores the next values of tensors as well. */
-export interface JudgedSum {
-  readonly inputs: readonly Value[]
-  readonly head: Scalar
-  readonly stored: readonly { readonly f: Scalar; readonly to: Value }[]
+export const commits: Pass = {
+  name: 'commits',
+  does: 'next values that one number judges are computed once, beside the old ones, and change places with them at the end',
+  run: ({ steps, results, covered, loops }) => {
+    const { sums, dropped, groups } = commitsOf(steps, results)
+    return { loops: new Map([...loops, ...sums]), covered: new Set([...covered, ...dropped]), commits: groups }
+  },
 }
 
-export interface Commits {
-  /** By the sum that they replace. */
-  readonly sums: ReadonlyMap<Step, JudgedSum>
-  /** Steps that these make superfluous. */
-  readonly dropped: ReadonlySet<Step>
-  /** Shadows that change places with their tensors at the end, by the number that must not be 0. */
-  readonly groups: ReadonlyMap<Value, readonly Value[]>
-}
-
-/** `results` are read when all is done. */
-export function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>): Commits {
+/**
+ * Sums whose loops store next values as well, by the sums that they replace; steps that these make superfluous; and the shadows
+ * that change places with their tensors at the end, by the number that must not be 0. `results` are read when all is done.
+ */
+function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>) {
   const producer = new Map<Buffer, number>()
   const readers = new Map<Buffer, Step[]>()
   steps.forEach((step, i) => {
     for (const { buffer } of step.outputs) producer.set(buffer, i)
     for (const { buffer } of readsOf(step)) readers.set(buffer, [...(readers.get(buffer) ?? []), step])
   })
-  const sums = new Map<Step, JudgedSum>()
+  const sums = new Map<Step, SumLoop>()
   const dropped = new Set<Step>()
   const groups = new Map<Value, Value[]>()
   steps.forEach((last, lastAt) => {
@@ -94,7 +94,8 @@ export function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>):
     const next = step.expressions.map((f) => substitute(f, values))
     if (!areWithin(inputs, [head, ...next])) return
     const stored = next.map((f, i) => ({ f, to: shadowOf(last.outputs[i]) }))
-    sums.set(sum, { inputs, head, stored })
+    const run = sum.attrs as unknown as AxisRun
+    sums.set(sum, { shape: last.shape, run, inputs, sums: [{ f: head, to: sum.outputs[0] }], stored })
     dropped.add(last)
     for (const maker of inlined) dropped.add(maker)
     const group = [...groups.keys()].find((x) => x.buffer === condition.buffer) ?? condition
@@ -121,8 +122,7 @@ function probed(f: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
 
 /** One number of a whole of this shape, given by an expression. */
 const isWholeSum = (step: Step, shape: readonly number[]): boolean =>
-  step.kind === 'kernel' &&
-  step.op.opName === 'sum' &&
+  hasRole(step, 'sum') &&
   step.head !== undefined &&
   step.tail === undefined &&
   sameShape(step.head.spec.shape, shape) &&

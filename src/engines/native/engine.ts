@@ -23,6 +23,11 @@ const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 export interface NativeOptions {
   /** Computing threads; all the machine has when absent. */
   threads?: number | undefined
+  /**
+   * For tests: memory is full of NaN until a run writes it (arena, scratch and what else a step writes), so that whatever is read
+   * before it was written shows in the results. Slow.
+   */
+  isPoisoned?: boolean | undefined
 }
 
 interface NativeResident extends Resident {
@@ -30,11 +35,14 @@ interface NativeResident extends Resident {
 }
 
 /** Starts an engine: a thread of its own that computes with as many more as it is given. */
-export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}): Engine<NativeCode> {
+export function nativeEngine({
+  threads = hardwareThreads(),
+  isPoisoned = false,
+}: NativeOptions = {}): Engine<NativeCode> {
   const found = findAddon()
   if ('missing' in found) throw new FoveaError('E_ENGINE', { what: found.missing, where: 'native' })
   const info = found.addon.info()
-  const machine = translated(() => new found.addon.Engine(threads))
+  const machine = translated(() => new found.addon.Engine(threads, isPoisoned))
   const arena = new Arena(machine)
   let isClosed = false
   const check = (): void => {

@@ -4,40 +4,9 @@ import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
-import { partsOf } from '../../ops/scalar.ts'
-
-/** Several functions in one pass: a * b + c, the larger of x and 0, x where y > 0, (a - b) * c, the square of a - b. */
-type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
-
-/** Numbers of the instructions: a function of the vocabulary, a copy, two functions in one. */
-export const functionCodes: { readonly [F in ScalarFn | 'copy' | Joined]: number } = {
-  copy: 0,
-  neg: 1,
-  abs: 2,
-  sqrt: 3,
-  exp: 4,
-  log: 5,
-  tanh: 6,
-  erf: 7,
-  normalCdf: 8,
-  floor: 9,
-  add: 10,
-  sub: 11,
-  mul: 12,
-  div: 13,
-  pow: 14,
-  max: 15,
-  min: 16,
-  less: 17,
-  lessEqual: 18,
-  equal: 19,
-  select: 20,
-  multiplyAdd: 21,
-  relu: 22,
-  gate: 23,
-  subtractMultiply: 24,
-  squaredDifference: 25,
-}
+import { partsOf, scalarKeys } from '../../ops/scalar.ts'
+import type { Joined } from './instructions.ts'
+import { functionCodes } from './instructions.ts'
 
 /**
  * What an expression may have (MOST_INPUTS and MOST_VALUES of native/src/expression.hpp): 256 inputs, and 4096 values, of which
@@ -120,14 +89,7 @@ function drafted(expressions: readonly Scalar[], passed: number) {
   const drafts: Draft[] = []
   const constants: number[] = []
   const known = new Map<string, Operand>()
-  const keys = new Map<Scalar, string>()
-  const keyOf = (x: Scalar): string => {
-    if (x.kind === 'argument') return `$${x.index}`
-    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
-    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
-    keys.set(x, key)
-    return key
-  }
+  const keyOf = scalarKeys()
   const push = (fn: Draft['fn'], operands: Operand[]): Draft => {
     for (const x of operands) if (isDraft(x)) x.uses++
     const draft: Draft = { fn, operands, uses: 0 }

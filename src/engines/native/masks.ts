@@ -6,12 +6,20 @@ import type { Buffer, Step, Value } from '../../compile/step.ts'
 import { arenaValue, readsOf } from '../../compile/step.ts'
 import type { Scalar } from '../../ops/scalar.ts'
 import { apply, argumentsOf } from '../../ops/scalar.ts'
+import type { Pass } from './plan.ts'
+import { hasRole } from './plan.ts'
+
+export const masks: Pass = {
+  name: 'masks',
+  does: 'random numbers that are only compared with one bound become bytes',
+  run: ({ steps, results }) => ({ steps: withMasks(steps, results) }),
+}
 
 /** The steps with such masks in place of the numbers; `kept` are buffers that are read after them. */
-export function withMasks(steps: readonly Step[], kept: ReadonlySet<Buffer>): readonly Step[] {
+function withMasks(steps: readonly Step[], kept: ReadonlySet<Buffer>): readonly Step[] {
   const masks = new Map<Buffer, { readonly atLeast: number; readonly mask: Value }>()
   for (const step of steps) {
-    if (step.kind !== 'kernel' || step.op.opName !== 'randomUniform' || step.tail) continue
+    if (!hasRole(step, 'uniform') || step.tail) continue
     const [{ shape, buffer }] = step.outputs
     if (buffer.home.in !== 'arena' || kept.has(buffer)) continue
     const bounds = new Set(steps.flatMap((other) => boundsIn(other, buffer)))

@@ -8,19 +8,27 @@ import type { AxisRun } from '../../ops/broadcasting.ts'
 import { argument, substitute } from '../../ops/scalar.ts'
 import { areWithin } from './expression.ts'
 import type { SumLoop } from './kernels/reduction.ts'
+import type { Pass } from './plan.ts'
+import { hasRole } from './plan.ts'
 
 /** Smaller ones are in a cache anyway. */
 const LEAST_ELEMENTS = 32768
 const MOST_SUMS = 4
 
-/** By the first sum of each loop: what it computes; the others are in `joined`. */
-export interface JoinedSums {
-  readonly loops: ReadonlyMap<Step, SumLoop>
-  readonly joined: ReadonlySet<Step>
+export const joinedSums: Pass = {
+  name: 'joined sums',
+  does: 'large sums that read the same tensor are one loop',
+  run: ({ steps, covered, loops }) => {
+    const several = loopsOf(steps, (step) => covered.has(step) || loops.has(step))
+    return {
+      loops: new Map([...loops, ...several.map((sums) => [sums[0], loopOf(sums)] as const)]),
+      covered: new Set([...covered, ...several.flatMap((sums) => sums.slice(1))]),
+    }
+  },
 }
 
-/** `taken` are sums that are computed otherwise. */
-export function joinedSums(steps: readonly Step[], taken: (step: Step) => boolean): JoinedSums {
+/** Sums that one loop can make, in their order; `taken` are those that are computed otherwise. */
+function loopsOf(steps: readonly Step[], taken: (step: Step) => boolean): KernelStep[][] {
   const writers = new Map<Buffer, number[]>()
   steps.forEach((step, i) => {
     for (const { buffer } of step.outputs) writers.set(buffer, [...(writers.get(buffer) ?? []), i])
@@ -39,11 +47,7 @@ export function joinedSums(steps: readonly Step[], taken: (step: Step) => boolea
     if (loop && step.outputs[0].buffer.home.in === 'arena') loop.steps.push(step)
     else open.push({ at, steps: [step] })
   })
-  const several = open.filter((loop) => loop.steps.length > 1)
-  return {
-    loops: new Map(several.map((loop) => [loop.steps[0], loopOf(loop.steps)])),
-    joined: new Set(several.flatMap((loop) => loop.steps.slice(1))),
-  }
+  return open.map((loop) => loop.steps).filter((sums) => sums.length > 1)
 }
 
 /** Is the loop of these sums within what an expression may have? */
@@ -56,7 +60,7 @@ function fits(steps: readonly KernelStep[]): boolean {
 }
 
 const isLargeSum = (step: Step): step is KernelStep =>
-  step.kind === 'kernel' && step.op.opName === 'sum' && !step.tail && sizeOf(summed(step)) >= LEAST_ELEMENTS
+  hasRole(step, 'sum') && !step.tail && sizeOf(summed(step)) >= LEAST_ELEMENTS
 
 const summed = ({ head, inputs }: KernelStep) => head?.spec.shape ?? inputs[0].shape
 const runOf = ({ attrs }: KernelStep) => attrs as unknown as AxisRun
@@ -79,5 +83,5 @@ function loopOf(steps: readonly KernelStep[]): SumLoop {
     f: substitute(step.head?.f ?? argument(0), step.inputs.map(place)),
     to: step.outputs[0],
   }))
-  return { shape: summed(steps[0]), run: runOf(steps[0]), inputs, sums }
+  return { shape: summed(steps[0]), run: runOf(steps[0]), inputs, sums, stored: [] }
 }

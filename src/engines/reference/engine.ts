@@ -10,8 +10,8 @@ import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { KernelName } from '../../ops/index.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
 import { scalarFns } from '../../ops/scalar.ts'
-import type { Tensor } from './kernels.ts'
-import { kernels } from './kernels.ts'
+import type { Tensor } from './kernels/context.ts'
+import { kernels } from './kernels/index.ts'
 
 /** Numbers as the surface sees them: float32 stays float64 here, the others are what they are. */
 const surface = (data: Float64Array, dtype: DType): Numbers =>

@@ -19,7 +19,7 @@ import type { Lowering } from './kernels/context.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { mathFunctions } from './math.ts'
-import type { Launch, Place } from './protocol.ts'
+import type { Address, Launch } from './protocol.ts'
 import { Threads } from './threads.ts'
 
 /** What 32-bit addresses reach, less the last page. */
@@ -115,7 +115,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
   const load = (layout: Layout<WasmCode>, residents: ReadonlyMap<string, Resident>): Executable => {
     const program = programs++
     const constants = new Map<Buffer, number>()
-    const placeOf = (buffer: Buffer): Place => {
+    const addressOf = (buffer: Buffer): Address => {
       const { home } = buffer
       if (home.in === 'arena') return { in: 'arena', at: layout.memory.offsets.get(buffer) ?? 0 }
       if (home.in === 'state') return { in: 'memory', at: (residents.get(home.name) as WasmResident).address }
@@ -127,15 +127,19 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       }
       return { in: 'memory', at }
     }
-    const { functions, launches } = generate(layout.stages, placeOf, fused)
+    const { functions, launches } = generate(layout.stages, addressOf, fused)
     const claim = arena.claim(layout.memory.peakBytes + SLACK)
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
     const bytes = launches.length * 2 * 4
     const counters = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
     const code = assemble(functions, { shared })
     const ready = workers.load({ type: 'load', program, code, launches, counters })
-    const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: placeOf(buffer) }))
-    const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({ name, spec, place: placeOf(spec.buffer) }))
+    const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: addressOf(buffer) }))
+    const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({
+      name,
+      spec,
+      place: addressOf(spec.buffer),
+    }))
     let isOpen = true
     const release = releaseProgram(program, constants, claim)
     const executable: Executable = {
@@ -204,7 +208,7 @@ function lower(step: Step): readonly WasmStage[] {
 }
 
 /** Each kernel once, and every stage as a call of one. */
-function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Place, fused: boolean) {
+function generate(stages: readonly WasmStage[], addressOf: (buffer: Buffer) => Address, fused: boolean) {
   const known = new Map<string, { name: string; kernel: Kernel }>()
   const launches = stages.map(({ code: { kernel, pointers, units, grain } }): Launch => {
     let entry = known.get(kernel.key)
@@ -212,7 +216,7 @@ function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Pla
       entry = { name: `k${known.size}`, kernel }
       known.set(kernel.key, entry)
     }
-    return { name: entry.name, pointers: pointers.map(placeOf), units, grain }
+    return { name: entry.name, pointers: pointers.map(addressOf), units, grain }
   })
   const functions = [...known.values()].map(({ name, kernel }) => kernel.generate(name, fused))
   return { functions: [...functions, ...mathFunctions(fused)], launches }

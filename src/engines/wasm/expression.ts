@@ -1,5 +1,6 @@
 /** Scalar expressions rendered for four floats at a time. */
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+import { scalarKeys } from '../../ops/scalar.ts'
 import type { Code } from './assembler.ts'
 import type { FunctionWriter, Local } from './function.ts'
 import { f32x4, v128 } from './instructions.ts'
@@ -50,15 +51,7 @@ export function render(
 ): { readonly code: Code; readonly results: readonly Local[] } {
   const code: Code[] = []
   const done = new Map<string, Local>()
-  const keys = new Map<Scalar, string>()
-  /** Equal for equal expressions, wherever they were made. */
-  const keyOf = (x: Scalar): string => {
-    if (x.kind === 'argument') return `$${x.index}`
-    if (x.kind === 'constant') return Object.is(x.value, -0) ? '-0' : String(x.value)
-    const key = keys.get(x) ?? `${x.fn}(${x.inputs.map(keyOf).join()})`
-    keys.set(x, key)
-    return key
-  }
+  const keyOf = scalarKeys()
   const keep = (key: string, value: Code): Local => {
     const [set, local] = f.let('v128', value)
     code.push(set)

@@ -1,7 +1,7 @@
 /** What the engine and its workers say to each other. Worker 0 alone reads and writes; the others only compute. */
 
-/** A place in memory: an address, or an offset in the arena, whose address each run says. */
-export interface Place {
+/** Where bytes lie: at an address of the memory, or an offset in the arena, whose address each run says. */
+export interface Address {
   readonly in: 'arena' | 'memory'
   readonly at: number
 }
@@ -9,18 +9,18 @@ export interface Place {
 /** One stage of a program: a function of its module, called for ranges of its units. */
 export interface Launch {
   readonly name: string
-  readonly pointers: readonly Place[]
+  readonly pointers: readonly Address[]
   readonly units: number
   readonly grain: number
 }
 
 /** Bytes going to a place of memory before a run, or taken from one after it. */
 export interface Inward {
-  readonly place: Place
+  readonly place: Address
   readonly bytes: Uint8Array
 }
 export interface Outward {
-  readonly place: Place
+  readonly place: Address
   readonly bytes: number
 }
 

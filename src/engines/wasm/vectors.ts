@@ -4,6 +4,10 @@ import type { Code } from './assembler.ts'
 import type { FunctionWriter, Local } from './function.ts'
 import { f32x4, f64x2, i32, i32x4, v128 } from './instructions.ts'
 
+/** Bytes of a number, and of the four that a vector holds. */
+export const FLOAT = 4
+export const VECTOR = 16
+
 /** Four neighbours of any dtype as floats; may read up to 12 bytes beyond. */
 export function loadFloats(dtype: StorageDType, address: Code, offset = 0): Code {
   if (dtype === 'float32') return v128.load(address, offset)

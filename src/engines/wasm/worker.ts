@@ -7,7 +7,7 @@
 import type { Port } from '#platform'
 import { parentPort } from '#platform'
 import { messageOf } from '../../base/realm.ts'
-import type { Failure, FromWorker, Launch, Place, ToWorker } from './protocol.ts'
+import type { Address, Failure, FromWorker, Launch, ToWorker } from './protocol.ts'
 import { commonWords } from './protocol.ts'
 
 type Kernel = (...pointersBeginEnd: number[]) => void
@@ -35,7 +35,7 @@ const SPINS_BETWEEN_RUNS = 10_000
 /** Counters are never set back, so that a late worker cannot mistake an old run for a new one; they may wrap around. */
 const placeIn =
   (arena: number) =>
-  ({ in: home, at }: Place): number =>
+  ({ in: home, at }: Address): number =>
     home === 'arena' ? arena + at : at
 
 const hasReached = (counter: number, target: number): boolean => ((counter - target) | 0) >= 0

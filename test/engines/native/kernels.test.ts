@@ -94,7 +94,7 @@ const settled = {
 } as const
 
 suite('native: weights that stay', { skip }, () => {
-  const engine = nativeEngine({ threads: 2 })
+  const engine = nativeEngine({ threads: 2, isPoisoned: true })
   const truth = referenceEngine()
   after(async () => {
     await engine.close()
@@ -126,7 +126,7 @@ suite('native: weights that stay', { skip }, () => {
 })
 
 suite("native: products of the addon's own", { skip }, () => {
-  const engine = nativeEngine({ threads: 2 })
+  const engine = nativeEngine({ threads: 2, isPoisoned: true })
   const truth = referenceEngine()
   after(async () => {
     await engine.close()

@@ -88,7 +88,7 @@ const rows: Readonly<Record<string, () => Partial<Goals>>> = {
 }
 
 suite('native: what is computed elsewhere', { skip }, () => {
-  const engine = nativeEngine({ threads: 2 })
+  const engine = nativeEngine({ threads: 2, isPoisoned: true })
   const truth = referenceEngine()
   after(async () => {
     await engine.close()

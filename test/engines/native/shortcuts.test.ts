@@ -89,7 +89,7 @@ const rows: Readonly<Record<string, Row>> = {
 }
 
 suite('native: shortcuts', { skip }, () => {
-  const engine = nativeEngine({ threads: 2 })
+  const engine = nativeEngine({ threads: 2, isPoisoned: true })
   const truth = referenceEngine()
   after(async () => {
     await engine.close()

@@ -3,6 +3,7 @@ import type { Stage } from '../../../compile/engine.ts'
 import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
+import type { AttrsOf } from '../../../graph/node.ts'
 import type { PoolAttrs } from '../../../ops/pooling.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import type { Description, Operation, OperationHandle } from '../addon.ts'
@@ -23,7 +24,7 @@ export interface NativeCode {
 export type NativeStage = Stage<NativeCode>
 
 /** Which place of each window of a maxPool had the largest, noted for its gradient. */
-export interface Places {
+export interface Noted {
   readonly places: Value
   /** Do all gradients pass only where the largest was above 0? That stands in the places as well. */
   readonly isGated: boolean
@@ -33,7 +34,7 @@ export interface Places {
 export interface Unpooled {
   /** What reached the pooling's result. */
   readonly dy: Value
-  readonly places: Places
+  readonly noted: Noted
   readonly attrs: PoolAttrs
 }
 
@@ -49,7 +50,7 @@ export interface Context {
   /** Where the sums of dy over all but its channels are to go, when they come with this gradient of a kernel. */
   biasGradientOf(dkernel: Value): Value | undefined
   /** What a maxPool notes for its gradients: by its result, and by theirs. */
-  placesOf(result: Value): Places | undefined
+  notedFor(result: Value): Noted | undefined
   /** Of what a maxPool's gradient would give, where nobody computes that. */
   unpooled(dx: Value): Unpooled | undefined
 }
@@ -63,6 +64,8 @@ export interface Lowering<A> {
   readonly tail: KernelStep['tail']
   readonly context: Context
 }
+/** A lowering for each op of a table: forget one and it does not compile. */
+export type Kernels<Ops> = { readonly [N in keyof Ops]: Lower<AttrsOf<Ops[N]>> }
 export type Lower<A> = (step: Lowering<A>) => readonly NativeStage[]
 
 /** Operands in their order: buffers that are read, and those that are written. */

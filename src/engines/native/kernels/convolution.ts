@@ -4,15 +4,15 @@
  */
 import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
+import type { ConvolutionAttrs, convolutionPrimitives } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { Description, Operation } from '../addon.ts'
-import type { Lower, Lowering, Tail } from './context.ts'
+import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
+import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
-import { isTiled, tiledConvolution, tiledGradient } from './tiles.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -36,7 +36,7 @@ function fieldsOf(
   }
 }
 
-export const convolution: Lower<ConvolutionAttrs> = (step) => {
+const convolution: Lower<ConvolutionAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [x, kernel] = inputs
   const { bias, rest } = splitBias(tail, output)
@@ -92,7 +92,7 @@ function endingOf(tail: Tail | undefined, output: Value) {
   }
 }
 
-export const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
+const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [dy, kernel] = inputs
   const name = where('convolutionInputGradient', dy.shape, kernel.shape)
@@ -145,7 +145,7 @@ function isTurned({
   return fits && attrs.groups === 1 && !(dy.dtype === 'bfloat16' && dy.shape[dy.shape.length - 1] === 32)
 }
 
-export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
+const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (step) => {
   const { inputs, output, attrs, context } = step
   const [x, dy] = inputs
   const bias = context.biasGradientOf(output)
@@ -183,4 +183,10 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     back: true,
   })
   return [gradient, stage(back, [{ reads: target }, { writes: output }])]
+}
+
+export const convolutionKernels: Kernels<typeof convolutionPrimitives> = {
+  convolution,
+  convolutionInputGradient,
+  convolutionKernelGradient,
 }

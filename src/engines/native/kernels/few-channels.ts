@@ -52,18 +52,18 @@ export function fewChannelsGradient(
 ): readonly NativeStage[] {
   const from = context.unpooled(dy)
   const pooled = from && {
-    pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.places.isGated },
+    pooled: { ...poolingFields('maxPoolGradient', dy.shape, from.attrs), gated: from.noted.isGated },
   }
   const operation = context.operation({ ...fields, bias: bias !== undefined, ...pooled })
   const parts = scratch(operation.operandBytes[operation.operandBytes.length - 1])
-  const flow = from ? [from.places.places, from.dy] : [dy]
+  const flow = from ? [from.noted.places, from.dy] : [dy]
   const results = [output, ...(bias ? [bias] : []), parts].map((writes) => ({ writes }))
   return [stage(operation, [...[x, ...flow].map((reads) => ({ reads })), ...results])]
 }
 
 /** Can the gradient of a kernel make the gradient of a maxPool behind the convolution for itself? */
 export function takesUnpooled({ op, inputs: [x, dy], attrs }: KernelStep): boolean {
-  const isOne = op.opName === 'convolutionKernelGradient' && x.dtype === dy.dtype
+  const isOne = op.row.role === 'kernelGradient' && x.dtype === dy.dtype
   return (
     isOne &&
     fewChannelsFields(

@@ -1,36 +1,22 @@
-/** Every op's lowering, by name: forget one and it does not compile. */
-import type { AttrsOf } from '../../../graph/node.ts'
-import type { KernelName, KernelOps } from '../../../ops/index.ts'
-import type { Lower } from './context.ts'
-import { convolution, convolutionInputGradient, convolutionKernelGradient } from './convolution.ts'
-import { matmul } from './matmul.ts'
-import { broadcastTo, concat, pad, slice, transpose } from './movement.ts'
-import { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './pooling.ts'
-import { argmax, max, sum } from './reduction.ts'
-import { gather, gatherGradient, logSoftmax, oneHot, randomNormal, randomUniform, softmax } from './rows.ts'
+/** Every op's lowering, by name, a family a line: forget one and it does not compile. */
+import type { KernelOps } from '../../../ops/index.ts'
+import type { Kernels } from './context.ts'
+import { convolutionKernels } from './convolution.ts'
+import { indexingKernels } from './indexing.ts'
+import { matmulKernels } from './matmul.ts'
+import { movementKernels } from './movement.ts'
+import { normalizationKernels } from './normalization.ts'
+import { poolingKernels } from './pooling.ts'
+import { reductionKernels } from './reduction.ts'
+import { samplingKernels } from './sampling.ts'
 
-export const kernels: { readonly [N in KernelName]: Lower<AttrsOf<KernelOps[N]>> } = {
-  matmul,
-  convolution,
-  convolutionInputGradient,
-  convolutionKernelGradient,
-  maxPool,
-  maxPoolGradient,
-  averagePool,
-  averagePoolGradient,
-  softmax,
-  logSoftmax,
-  sum,
-  max,
-  argmax,
-  transpose,
-  pad,
-  slice,
-  concat,
-  broadcastTo,
-  gather,
-  gatherGradient,
-  oneHot,
-  randomUniform,
-  randomNormal,
+export const kernels: Kernels<KernelOps> = {
+  ...matmulKernels,
+  ...convolutionKernels,
+  ...poolingKernels,
+  ...normalizationKernels,
+  ...reductionKernels,
+  ...movementKernels,
+  ...indexingKernels,
+  ...samplingKernels,
 }

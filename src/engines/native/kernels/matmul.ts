@@ -1,11 +1,11 @@
 /** Matrix products by oneDNN; of one row by settled weights by our own. */
-import type { MatmulAttrs } from '../../../ops/matmul.ts'
-import type { Lower } from './context.ts'
+import type { MatmulAttrs, matmulPrimitives } from '../../../ops/matmul.ts'
+import type { Kernels, Lower } from './context.ts'
 import { scratch, stage, tailFields, tailStage } from './context.ts'
 import { oneRow } from './one-row.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 
-export const matmul: Lower<MatmulAttrs> = (step) => {
+const matmul: Lower<MatmulAttrs> = (step) => {
   const { inputs, output, attrs, context, tail } = step
   const [a, b] = inputs
   const { transposeA = false, transposeB = false } = attrs
@@ -46,3 +46,5 @@ export const matmul: Lower<MatmulAttrs> = (step) => {
     ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
   ]
 }
+
+export const matmulKernels: Kernels<typeof matmulPrimitives> = { matmul }

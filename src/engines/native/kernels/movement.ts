@@ -2,10 +2,16 @@
 import type { Value } from '../../../compile/step.ts'
 import type { AttrsOf } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import { broadcastStrides, joinAxes, sizeOf, stridesOf } from '../../../graph/shape.ts'
 import type { broadcastTo as broadcastToOp } from '../../../ops/broadcasting.ts'
-import type { concatOp, pad as padOp, slice as sliceOp, transpose as transposeOp } from '../../../ops/movement.ts'
-import type { Context, Lower, NativeStage } from './context.ts'
+import type {
+  concatOp,
+  movementPrimitives,
+  pad as padOp,
+  slice as sliceOp,
+  transpose as transposeOp,
+} from '../../../ops/movement.ts'
+import type { Context, Kernels, Lower, NativeStage } from './context.ts'
 import { stage } from './context.ts'
 
 interface Walk {
@@ -20,20 +26,10 @@ const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((su
 
 /** Neighbouring axes that both sides walk as one become one: long rows are copied fast. */
 function joined({ sizes, source, target }: Walk): Walk {
-  const kept: { size: number; source: number; target: number }[] = []
-  sizes.forEach((size, axis) => {
-    if (size === 1) return
-    const last = kept[kept.length - 1]
-    if (last && last.source === source[axis] * size && last.target === target[axis] * size)
-      kept[kept.length - 1] = { size: last.size * size, source: source[axis], target: target[axis] }
-    else kept.push({ size, source: source[axis], target: target[axis] })
-  })
-  if (kept.length === 0) kept.push({ size: 1, source: 1, target: 1 })
-  return {
-    sizes: kept.map((x) => x.size),
-    source: kept.map((x) => x.source),
-    target: kept.map((x) => x.target),
-  }
+  const { sizes: kept, strides } = joinAxes(sizes, [source, target])
+  return kept.length === 0
+    ? { sizes: [1], source: [1], target: [1] }
+    : { sizes: kept, source: strides[0], target: strides[1] }
 }
 
 function copy(context: Context, x: Value, y: Value, walk: Walk, isPart = false): NativeStage {
@@ -44,13 +40,13 @@ function copy(context: Context, x: Value, y: Value, walk: Walk, isPart = false):
   return isPart ? { ...result, reads: [...result.reads, y.buffer] } : result // what is there already stays
 }
 
-export const transpose: Lower<AttrsOf<typeof transposeOp>> = ({ inputs: [x], output, attrs, context }) => {
+const transpose: Lower<AttrsOf<typeof transposeOp>> = ({ inputs: [x], output, attrs, context }) => {
   const strides = stridesOf(x.shape)
   const source = attrs.permutation.map((axis) => strides[axis])
   return [copy(context, x, output, { sizes: output.shape, source, target: stridesOf(output.shape) })]
 }
 
-export const pad: Lower<AttrsOf<typeof padOp>> = ({ inputs: [x], output, attrs, context }) => {
+const pad: Lower<AttrsOf<typeof padOp>> = ({ inputs: [x], output, attrs, context }) => {
   const target = stridesOf(output.shape)
   const targetOffset = dot(
     attrs.padding.map(([before]) => before),
@@ -65,13 +61,13 @@ export const pad: Lower<AttrsOf<typeof padOp>> = ({ inputs: [x], output, attrs, 
   ]
 }
 
-export const slice: Lower<AttrsOf<typeof sliceOp>> = ({ inputs: [x], output, attrs, context }) => {
+const slice: Lower<AttrsOf<typeof sliceOp>> = ({ inputs: [x], output, attrs, context }) => {
   const source = stridesOf(x.shape)
   const sourceOffset = dot(attrs.begin, source)
   return [copy(context, x, output, { sizes: output.shape, source, target: stridesOf(output.shape), sourceOffset })]
 }
 
-export const concat: Lower<AttrsOf<typeof concatOp>> = ({ inputs, output, attrs, context }) => {
+const concat: Lower<AttrsOf<typeof concatOp>> = ({ inputs, output, attrs, context }) => {
   const target = stridesOf(output.shape)
   let begin = 0
   return inputs.map((x, i) => {
@@ -81,9 +77,11 @@ export const concat: Lower<AttrsOf<typeof concatOp>> = ({ inputs, output, attrs,
   })
 }
 
-export const broadcastTo: Lower<AttrsOf<typeof broadcastToOp>> = ({ inputs: [x], output, context }) => {
+const broadcastTo: Lower<AttrsOf<typeof broadcastToOp>> = ({ inputs: [x], output, context }) => {
   const { shape } = output
   return [
     copy(context, x, output, { sizes: shape, source: broadcastStrides(x.shape, shape), target: stridesOf(shape) }),
   ]
 }
+
+export const movementKernels: Kernels<typeof movementPrimitives> = { transpose, pad, slice, concat, broadcastTo }

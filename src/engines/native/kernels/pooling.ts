@@ -1,14 +1,12 @@
 /** Poolings and their gradients: windows over three spatial axes, missing ones first, of size 1. */
-import type { Buffer, KernelStep, Step, Value } from '../../../compile/step.ts'
+import type { Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { sameShape } from '../../../graph/shape.ts'
-import type { PoolAttrs } from '../../../ops/pooling.ts'
+import type { PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import { argument } from '../../../ops/scalar.ts'
 import type { Description } from '../addon.ts'
-import { gateOf } from '../expression.ts'
-import type { Context, Lower, Lowering, NativeStage, Places } from './context.ts'
+import type { Context, Kernels, Lower, Lowering, NativeStage, Noted } from './context.ts'
 import { simple, stage, tailFields, tailStage } from './context.ts'
 import { keepsRounding } from './product.ts'
 
@@ -31,13 +29,13 @@ export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
   }
 }
 
-export const averagePool: Lower<PoolAttrs> = (step) => {
+const averagePool: Lower<PoolAttrs> = (step) => {
   const [x] = step.inputs
   return [simple(step, { ...fieldsOf('averagePool', x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
 }
 
-export const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
-  const places = context.placesOf(output)?.places
+const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
+  const places = context.notedFor(output)?.places
   const operation = context.operation({
     ...fieldsOf('maxPool', x.shape, attrs),
     dtype: x.dtype,
@@ -53,7 +51,7 @@ const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
 const cast = (from: Value, to: Value, context: Context): NativeStage =>
   tailStage({ f: argument(0), extras: [] }, from, to, context)
 
-function backward(of: string, step: Lowering<PoolAttrs>, places: Places | undefined): readonly NativeStage[] {
+function backward(of: string, step: Lowering<PoolAttrs>, places: Noted | undefined): readonly NativeStage[] {
   const { output, context, attrs } = step
   const tail = places?.isGated ? undefined : step.tail
   const inputs = places ? [places.places, step.inputs[2]] : step.inputs
@@ -77,45 +75,14 @@ function backward(of: string, step: Lowering<PoolAttrs>, places: Places | undefi
   return [stage(operation, [...inputs.map(reads), { writes: output }, ...(tail?.extras ?? []).map(reads)])]
 }
 
-export const maxPoolGradient: Lower<PoolAttrs> = (step) =>
-  backward('maxPoolGradient', step, step.context.placesOf(step.output))
-export const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
+const maxPoolGradient: Lower<PoolAttrs> = (step) =>
+  backward('maxPoolGradient', step, step.context.notedFor(step.output))
+const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
   backward('averagePoolGradient', step, undefined)
 
-const MOST_PLACES = 127
-
-/**
- * For each maxPool with gradients, by its result and by theirs: then these need not read what was pooled, a byte a window is
- * enough.
- */
-export function placesOf(steps: readonly Step[]): ReadonlyMap<Buffer, Places> {
-  const result = new Map<Buffer, Places>()
-  for (const forward of steps) {
-    if (!isOf(forward, 'maxPool')) continue
-    const { window } = forward.attrs as unknown as PoolAttrs
-    const gradients = steps.filter((step): step is KernelStep => isGradientOf(step, forward))
-    if (gradients.length === 0 || window.reduce((a, b) => a * b, 1) > MOST_PLACES) continue
-    const places = arenaValue({ shape: forward.outputs[0].shape, dtype: 'uint8' })
-    const noted = { places, isGated: gradients.every(isGated) }
-    for (const { outputs } of [forward, ...gradients]) result.set(outputs[0].buffer, noted)
-  }
-  return result
-}
-
-/** Is a step the gradient of this pooling of the same x? */
-function isGradientOf(step: Step, { inputs, attrs, outputs }: KernelStep): boolean {
-  if (!isOf(step, 'maxPoolGradient')) return false
-  const [x, y] = step.inputs
-  const isSame = x.buffer === inputs[0].buffer && sameShape(x.shape, inputs[0].shape) && y.buffer === outputs[0].buffer
-  return isSame && JSON.stringify(step.attrs) === JSON.stringify(attrs)
-}
-
-const isOf = (step: Step, name: string): step is KernelStep => step.kind === 'kernel' && step.op.opName === name
-
-/** Is a gradient multiplied by 0 < x and nothing else, as a relu before the pooling makes it? */
-function isGated({ tail, inputs: [x, , dy], outputs: [dx] }: KernelStep): boolean {
-  if (tail?.extras.length !== 1 || tail.extras[0].buffer !== x.buffer || dx.dtype !== dy.dtype) return false
-  const gate = tail.f.kind === 'apply' ? gateOf(tail.f) : undefined
-  const [by] = tail.f.kind === 'apply' ? tail.f.inputs : []
-  return gate?.kind === 'argument' && gate.index === 1 && by?.kind === 'argument' && by.index === 0
+export const poolingKernels: Kernels<typeof poolingPrimitives> = {
+  maxPool,
+  maxPoolGradient,
+  averagePool,
+  averagePoolGradient,
 }

@@ -2,21 +2,21 @@
 
 import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { around } from '../../../ops/broadcasting.ts'
+import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { argument } from '../../../ops/scalar.ts'
 import { expressionFields } from '../expression.ts'
-import type { Context, Lower, NativeStage } from './context.ts'
+import type { Context, Kernels, Lower, NativeStage } from './context.ts'
 import { scratch, simple, stage } from './context.ts'
 
-const around = (shape: Shape, { from, to }: AxisRun) => ({
-  outer: sizeOf(shape.slice(0, from)),
-  count: sizeOf(shape.slice(from, to)),
-  inner: sizeOf(shape.slice(to)),
-})
+const fieldsOf = (shape: Shape, run: AxisRun) => {
+  const [outer, count, inner] = around(shape, run)
+  return { outer, count, inner }
+}
 
-export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
+const sum: Lower<AxisRun> = ({ inputs, output, attrs, head, context }) => {
   const { shape } = head?.spec ?? inputs[0]
   const sums = [{ f: head?.f ?? argument(0), to: output }]
   return [sumStage({ shape, run: attrs, inputs, sums, stored: [] }, context)]
@@ -27,18 +27,14 @@ interface Result {
   readonly to: Value
 }
 
-/** Sums of expressions over the same elements; what is `stored` is computed in the same loop. */
-export function sumStage(
-  { shape, run, inputs, sums, stored }: SumLoop & { readonly stored: readonly Result[] },
-  context: Context,
-): NativeStage {
+export function sumStage({ shape, run, inputs, sums, stored }: SumLoop, context: Context): NativeStage {
   const results = [...sums, ...stored]
   const dtypes = [...sums.map(() => 'float32' as const), ...stored.map(({ to }) => to.dtype)]
   const expressions = results.map(({ f }) => f)
   const operation = context.operation({
     kind: 'sum',
     where: `sum [${shape.join(', ')}]`,
-    ...around(shape, run),
+    ...fieldsOf(shape, run),
     sums: sums.length,
     head: { ...expressionFields(shape, inputs, expressions, dtypes, sums.length), streamed: true },
   })
@@ -53,6 +49,8 @@ export interface SumLoop {
   readonly run: AxisRun
   readonly inputs: readonly Value[]
   readonly sums: readonly Result[]
+  /** What is computed in the same loop and stored. */
+  readonly stored: readonly Result[]
 }
 
 const extreme =
@@ -61,8 +59,12 @@ const extreme =
     const { inputs, attrs, output } = step
     const [x] = inputs
     const where = `${place ? 'argmax' : 'max'} [${x.shape.join(', ')}]`
-    return [simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...around(x.shape, attrs) }, inputs, output)]
+    return [
+      simple(step, { kind: 'extreme', where, place, dtype: x.dtype, ...fieldsOf(x.shape, attrs) }, inputs, output),
+    ]
   }
 
-export const max = extreme(false)
-export const argmax = extreme(true)
+const max = extreme(false)
+const argmax = extreme(true)
+
+export const reductionKernels: Kernels<typeof reductionPrimitives> = { sum, max, argmax }

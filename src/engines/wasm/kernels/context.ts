@@ -1,6 +1,7 @@
 /** What lowering a kernel step is given, and how kernels compute the elementwise tail that was fused into them. */
 import type { KernelStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
+import type { AttrsOf } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { sameShape, sizeOf } from '../../../graph/shape.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
@@ -21,6 +22,8 @@ export interface Lowering<A> {
   readonly tail: KernelStep['tail']
 }
 
+/** A lowering for each op of a table: forget one and it does not compile. */
+export type Kernels<Ops> = { readonly [N in keyof Ops]: Lower<AttrsOf<Ops[N]>> }
 export type Lower<A> = (step: Lowering<A>) => readonly WasmStage[]
 
 /** Floats that live within a step. */

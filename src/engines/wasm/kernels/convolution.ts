@@ -5,13 +5,14 @@
 import type { Buffer } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
-import type { ConvolutionAttrs } from '../../../ops/convolution.ts'
+import type { ConvolutionAttrs, convolutionPrimitives } from '../../../ops/convolution.ts'
 import type { WasmStage } from '../kernel.ts'
-import type { Lower, Lowering } from './context.ts'
+import type { Kernels, Lower, Lowering } from './context.ts'
 import { scratch, tailBuffers, tailShape, tailStages } from './context.ts'
 import { depthwise, isDepthwise } from './depthwise.ts'
 import { depthwiseKernelGradient } from './depthwise-gradient.ts'
 import { geometry, windowRows, withBorder } from './geometry.ts'
+import { convolutionInputGradient } from './input-gradient.ts'
 import { outerProducts } from './outer-products.ts'
 import { pack, panelFloats } from './pack.ts'
 import { rowProducts } from './row-products.ts'
@@ -23,7 +24,7 @@ import { rowProducts } from './row-products.ts'
 const ROWS_FOR_LINES = 512
 const FLOATS_FOR_LINES = 2 ** 18
 
-export const convolution: Lower<ConvolutionAttrs> = (step) => {
+const convolution: Lower<ConvolutionAttrs> = (step) => {
   const {
     inputs: [x, kernel],
     output,
@@ -64,7 +65,7 @@ export const convolution: Lower<ConvolutionAttrs> = (step) => {
   return [...source.stages, packing, product(panels.buffer, 'panels')]
 }
 
-export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (
+const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape: Shape }> = (
   step: Lowering<ConvolutionAttrs & { readonly kernelShape: Shape }>,
 ) => {
   const {
@@ -84,4 +85,10 @@ export const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kern
     { x: source.value.buffer, dy: dy.buffer, w: output.buffer },
   )
   return [...source.stages, product, ...tailStages(step)]
+}
+
+export const convolutionKernels: Kernels<typeof convolutionPrimitives> = {
+  convolution,
+  convolutionInputGradient,
+  convolutionKernelGradient,
 }

@@ -13,13 +13,12 @@ import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { storeFloats } from '../vectors.ts'
+import { FLOAT, storeFloats, VECTOR } from '../vectors.ts'
 import type { TailShape } from './context.ts'
 import { renderTail, scratch } from './context.ts'
 import { rearranged } from './movement.ts'
 import type { Reach, Tile } from './reach.ts'
 import { backwards, bySource, forwards, rowAddresses, tilesAlong } from './reach.ts'
-import { FLOAT, VECTOR } from './tiles.ts'
 
 type Axes<A> = readonly [depth: A, height: A, width: A]
 

@@ -6,7 +6,7 @@ import { convolutionAxes } from '../../../ops/convolution.ts'
 import type { WasmStage } from '../kernel.ts'
 import { scratch } from './context.ts'
 import { bordered } from './movement.ts'
-import type { Nest, Rows } from './tiles.ts'
+import type { Nest, Rows } from './register-tiles.ts'
 
 export interface Geometry {
   readonly batch: number

@@ -1,12 +1,12 @@
 /** Indexing: rows by number. A number outside the table reads zeros and is never written. */
 import { sizeOf } from '../../../graph/shape.ts'
+import type { indexingPrimitives } from '../../../ops/indexing.ts'
 import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { copyRun, fillRun, storeFloats } from '../vectors.ts'
-import type { Lower } from './context.ts'
+import { copyRun, FLOAT, fillRun, storeFloats } from '../vectors.ts'
+import type { Kernels, Lower } from './context.ts'
 
-const FLOAT = 4
 const ONE = 0x3f800000 // 1 as float32
 
 interface TableShape {
@@ -29,7 +29,7 @@ const gatherKernel = defineKernel<TableShape>('gather', ({ rows, size }) => (f, 
   ])
 })
 
-export const gather: Lower<Record<never, never>> = ({ inputs: [table, indices], output }) => {
+const gather: Lower<Record<never, never>> = ({ inputs: [table, indices], output }) => {
   const rows = table.shape[0]
   const size = sizeOf(table.shape) / rows
   return [
@@ -75,11 +75,7 @@ const scatterKernel = defineKernel<TableShape & { readonly count: number }>(
     },
 )
 
-export const gatherGradient: Lower<{ readonly rows: number }> = ({
-  inputs: [dy, indices],
-  output,
-  attrs: { rows },
-}) => {
+const gatherGradient: Lower<{ readonly rows: number }> = ({ inputs: [dy, indices], output, attrs: { rows } }) => {
   const count = sizeOf(indices.shape)
   const size = sizeOf(dy.shape) / count
   return [
@@ -114,9 +110,11 @@ const oneHotKernel = defineKernel<{ readonly depth: number }>(
     },
 )
 
-export const oneHot: Lower<{ readonly depth: number }> = ({ inputs: [indices], output, attrs: { depth } }) => [
+const oneHot: Lower<{ readonly depth: number }> = ({ inputs: [indices], output, attrs: { depth } }) => [
   oneHotKernel(
     { depth },
     { reads: [indices.buffer], writes: [output.buffer], units: sizeOf(indices.shape), work: depth },
   ),
 ]
+
+export const indexingKernels: Kernels<typeof indexingPrimitives> = { gather, gatherGradient, oneHot }

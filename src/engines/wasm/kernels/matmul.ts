@@ -1,8 +1,8 @@
 /** Matrix products by the two product loops; a transposed factor is turned while it is packed. */
 import type { Value } from '../../../compile/step.ts'
-import type { MatmulAttrs } from '../../../ops/matmul.ts'
+import type { MatmulAttrs, matmulPrimitives } from '../../../ops/matmul.ts'
 import type { WasmStage } from '../kernel.ts'
-import type { Lower } from './context.ts'
+import type { Kernels, Lower } from './context.ts'
 import { scratch, tailBuffers, tailShape, tailStages } from './context.ts'
 import { rearranged } from './movement.ts'
 import { outerProducts } from './outer-products.ts'
@@ -16,7 +16,7 @@ const transposed = (x: Value): { stage: WasmStage; value: Value } => {
   return { stage: rearranged(x, value, { sizes: [columns, rows], from: [1, columns], to: [rows, 1] }), value }
 }
 
-export const matmul: Lower<MatmulAttrs> = (step) => {
+const matmul: Lower<MatmulAttrs> = (step) => {
   const {
     inputs: [a, b],
     output,
@@ -59,3 +59,5 @@ function inBlocks<R extends object>(rows: R, count: number, stride: number) {
   const width = [16, 8, 4, 2, 1].find((n) => count % n === 0) as number
   return { ...rows, outer: [{ count: count / width, stride: width * stride }], width, stride, runs: [], run: stride }
 }
+
+export const matmulKernels: Kernels<typeof matmulPrimitives> = { matmul }

@@ -2,15 +2,14 @@
 import type { Value } from '../../../compile/step.ts'
 import type { Attrs } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import { broadcastStrides, joinAxes, sizeOf, stridesOf } from '../../../graph/shape.ts'
+import type { movementPrimitives } from '../../../ops/movement.ts'
 import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { copyRun, fillRun, overRun, storeFloats } from '../vectors.ts'
-import type { Lower } from './context.ts'
-
-const FLOAT = 4
+import { copyRun, FLOAT, fillRun, overRun, storeFloats } from '../vectors.ts'
+import type { Kernels, Lower } from './context.ts'
 
 interface Walk {
   readonly sizes: readonly number[]
@@ -23,22 +22,10 @@ interface Walk {
 
 type Width = 1 | 4
 
-/** Drops axes of size 1 and joins neighbours that both sides walk as one; at least two axes remain. */
+/** Neighbouring axes that both sides walk as one are one; at least two remain. */
 function joined({ sizes, from, to }: Walk): { sizes: number[]; from: number[]; to: number[] } {
-  const result = { sizes: [] as number[], from: [] as number[], to: [] as number[] }
-  sizes.forEach((size, axis) => {
-    if (size === 1) return
-    const last = result.sizes.length - 1
-    if (last >= 0 && result.from[last] === from[axis] * size && result.to[last] === to[axis] * size) {
-      result.sizes[last] *= size
-      result.from[last] = from[axis]
-      result.to[last] = to[axis]
-    } else {
-      result.sizes.push(size)
-      result.from.push(from[axis])
-      result.to.push(to[axis])
-    }
-  })
+  const { sizes: kept, strides } = joinAxes(sizes, [from, to])
+  const result = { sizes: kept, from: strides[0], to: strides[1] }
   while (result.sizes.length < 2) {
     result.sizes.unshift(1)
     result.from.unshift(0)
@@ -229,13 +216,13 @@ export function bordered(
   )
 }
 
-export const transpose: Lower<{ readonly permutation: readonly number[] }> = ({ inputs: [x], output, attrs }) => {
+const transpose: Lower<{ readonly permutation: readonly number[] }> = ({ inputs: [x], output, attrs }) => {
   const strides = stridesOf(x.shape)
   const from = attrs.permutation.map((axis) => strides[axis])
   return [rearranged(x, output, { sizes: output.shape, from, to: stridesOf(output.shape) })]
 }
 
-export const pad: Lower<{ readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> = ({
+const pad: Lower<{ readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> = ({
   inputs: [x],
   output,
   attrs,
@@ -248,17 +235,13 @@ export const pad: Lower<{ readonly padding: readonly (readonly [number, number])
   ]
 }
 
-export const slice: Lower<{ readonly begin: readonly number[]; readonly size: Shape }> = ({
-  inputs: [x],
-  output,
-  attrs,
-}) => {
+const slice: Lower<{ readonly begin: readonly number[]; readonly size: Shape }> = ({ inputs: [x], output, attrs }) => {
   const from = stridesOf(x.shape)
   const fromStart = from.reduce((sum, stride, axis) => sum + stride * attrs.begin[axis], 0)
   return [rearranged(x, output, { sizes: output.shape, from, to: stridesOf(output.shape), fromStart })]
 }
 
-export const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, output, attrs: { axis } }) => {
+const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, output, attrs: { axis } }) => {
   const to = stridesOf(output.shape)
   let start = 0
   return inputs.map((x) => {
@@ -268,10 +251,12 @@ export const concat: Lower<Attrs & { readonly axis: number }> = ({ inputs, outpu
   })
 }
 
-export const broadcastTo: Lower<{ readonly shape: Shape }> = ({ inputs: [x], output }) => [
+const broadcastTo: Lower<{ readonly shape: Shape }> = ({ inputs: [x], output }) => [
   rearranged(x, output, {
     sizes: output.shape,
     from: broadcastStrides(x.shape, output.shape),
     to: stridesOf(output.shape),
   }),
 ]
+
+export const movementKernels: Kernels<typeof movementPrimitives> = { transpose, pad, slice, concat, broadcastTo }

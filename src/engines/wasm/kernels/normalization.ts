@@ -1,9 +1,10 @@
 /** Softmax and its logarithm, a row per unit. */
+import type { normalizationPrimitives } from '../../../ops/normalization.ts'
 import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
 import { acrossLanes, DoubleSum, maskLanes, overRun, storeFloats } from '../vectors.ts'
-import type { Lower } from './context.ts'
+import type { Kernels, Lower } from './context.ts'
 
 const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'logSoftmax' }>(
   'softmax',
@@ -53,5 +54,7 @@ const over =
     return [kernel({ size, of }, { reads: [x.buffer], writes: [output.buffer], units, work: size * 16 })]
   }
 
-export const softmax = over('softmax')
-export const logSoftmax = over('logSoftmax')
+const softmax = over('softmax')
+const logSoftmax = over('logSoftmax')
+
+export const normalizationKernels: Kernels<typeof normalizationPrimitives> = { softmax, logSoftmax }

@@ -4,11 +4,11 @@ import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
-import type { Columns, Rows } from './tiles.ts'
+import { FLOAT, VECTOR } from '../vectors.ts'
+import type { Columns, Rows } from './register-tiles.ts'
 import {
   columnStore,
   eitherSize,
-  FLOAT,
   grid,
   placeOf,
   startOf,
@@ -16,9 +16,8 @@ import {
   TILE_VECTORS,
   turns,
   unrolled,
-  VECTOR,
   zeroed,
-} from './tiles.ts'
+} from './register-tiles.ts'
 
 interface OuterShape {
   readonly rows: Rows

@@ -4,8 +4,9 @@ import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
-import type { Nest } from './tiles.ts'
-import { FLOAT, placeOf, TILE_VECTORS, turns, VECTOR } from './tiles.ts'
+import { FLOAT, VECTOR } from '../vectors.ts'
+import type { Nest } from './register-tiles.ts'
+import { placeOf, TILE_VECTORS, turns } from './register-tiles.ts'
 
 interface PackShape {
   readonly columns: { readonly groups: number; readonly count: number; readonly groupStride: number }

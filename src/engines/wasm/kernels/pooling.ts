@@ -1,17 +1,15 @@
 /** Pooling, a vector of channels at a time. */
 import type { Value } from '../../../compile/step.ts'
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
-import type { PoolAttrs } from '../../../ops/pooling.ts'
+import type { PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { fillRun, overRun, storeFloats } from '../vectors.ts'
-import type { Lower, TailShape } from './context.ts'
+import { FLOAT, fillRun, overRun, storeFloats } from '../vectors.ts'
+import type { Kernels, Lower, TailShape } from './context.ts'
 import { renderTail, tailBuffers, tailShape, tailStages } from './context.ts'
-
-const FLOAT = 4
 
 interface PoolShape {
   readonly channels: number
@@ -233,10 +231,10 @@ function scatter(by: 'max' | 'average', shape: PoolShape, inputs: readonly Value
   )
 }
 
-export const maxPool = forward('max')
-export const averagePool = forward('average')
+const maxPool = forward('max')
+const averagePool = forward('average')
 
-export const maxPoolGradient: Lower<PoolAttrs> = (step) => {
+const maxPoolGradient: Lower<PoolAttrs> = (step) => {
   const { inputs, output, attrs } = step
   const shape = poolShape(output.shape, attrs)
   if (!tiles(shape)) return [scatter('max', shape, inputs, output), ...tailStages(step)]
@@ -255,7 +253,14 @@ export const maxPoolGradient: Lower<PoolAttrs> = (step) => {
   ]
 }
 
-export const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) => {
+const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs } = step
   return [scatter('average', poolShape(output.shape, attrs), inputs, output), ...tailStages(step)]
+}
+
+export const poolingKernels: Kernels<typeof poolingPrimitives> = {
+  maxPool,
+  maxPoolGradient,
+  averagePool,
+  averagePoolGradient,
 }

@@ -3,7 +3,7 @@ import type { AxisWindow } from '../../../graph/shape.ts'
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { i32 } from '../instructions.ts'
-import { FLOAT } from './tiles.ts'
+import { FLOAT } from '../vectors.ts'
 
 /** `source * sourceStep = target * targetStep + tap * tapStep + start`, where there is such a source. */
 export interface Reach {

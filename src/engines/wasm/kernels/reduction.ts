@@ -1,8 +1,8 @@
 /** Reductions of the middle of [outer, run, inner]: fixed chunks by size, then the chunks in their order. */
 import type { Value } from '../../../compile/step.ts'
-import type { Shape } from '../../../graph/shape.ts'
-import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
+import { around } from '../../../ops/broadcasting.ts'
+import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { partsOf } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
@@ -11,12 +11,10 @@ import type { Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { DoubleSum, FloatLanes, overRun, storeFloats } from '../vectors.ts'
-import type { Follows, Lower } from './context.ts'
+import { DoubleSum, FLOAT, FloatLanes, overRun, storeFloats } from '../vectors.ts'
+import type { Follows, Kernels, Lower } from './context.ts'
 import { followsOf, identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
-
-const FLOAT = 4
 
 type By = 'sum' | 'max'
 const rules = { sum: { start: 0, combine: f32x4.add }, max: { start: -Infinity, combine: f32x4.max } } as const
@@ -180,14 +178,7 @@ function reduce(by: By, { inputs, head, follows }: Operand, [outer, run, inner]:
   return chunks === 1 ? [stage] : [stage, ...reduce(by, alone(target), [outer, chunks, inner], y)]
 }
 
-/** A shape seen as [outer, run, inner]. */
-const around = (shape: Shape, { from, to }: AxisRun): Sizes => [
-  sizeOf(shape.slice(0, from)),
-  sizeOf(shape.slice(from, to)),
-  sizeOf(shape.slice(to)),
-]
-
-export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
+const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   if (!head) return reduce('sum', alone(inputs[0]), around(inputs[0].shape, attrs), output)
   const { shape } = head.spec
   const operand = { inputs, head: head.f, follows: inputs.map((x) => followsOf(x.shape, shape)) }
@@ -206,8 +197,7 @@ export const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   return [elementwiseStage(step), ...reduce('sum', alone(made), [outer, run, inner], output)]
 }
 
-export const max: Lower<AxisRun> = ({ inputs: [x], output, attrs }) =>
-  reduce('max', alone(x), around(x.shape, attrs), output)
+const max: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => reduce('max', alone(x), around(x.shape, attrs), output)
 
 const argmaxKernel = defineKernel<{ readonly run: number; readonly inner: number }>(
   'argmax',
@@ -234,9 +224,11 @@ const argmaxKernel = defineKernel<{ readonly run: number; readonly inner: number
     },
 )
 
-export const argmax: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => {
+const argmax: Lower<AxisRun> = ({ inputs: [x], output, attrs }) => {
   const [outer, run, inner] = around(x.shape, attrs)
   return [
     argmaxKernel({ run, inner }, { reads: [x.buffer], writes: [output.buffer], units: outer, work: run * inner * 2 }),
   ]
 }
+
+export const reductionKernels: Kernels<typeof reductionPrimitives> = { sum, max, argmax }

@@ -4,13 +4,13 @@ import type { Code } from '../assembler.ts'
 import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
+import { FLOAT, VECTOR } from '../vectors.ts'
 import type { TailShape } from './context.ts'
 import { renderTail } from './context.ts'
-import type { Columns, Nest, Rows } from './tiles.ts'
+import type { Columns, Nest, Rows } from './register-tiles.ts'
 import {
   columnStore,
   eitherSize,
-  FLOAT,
   grid,
   overNest,
   placeOf,
@@ -19,9 +19,8 @@ import {
   TILE_VECTORS,
   turns,
   unrolled,
-  VECTOR,
   zeroed,
-} from './tiles.ts'
+} from './register-tiles.ts'
 
 interface ProductShape {
   readonly rows: Rows

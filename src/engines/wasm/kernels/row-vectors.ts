@@ -8,10 +8,9 @@ import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { fillRun, overRun, storeFloats } from '../vectors.ts'
+import { FLOAT, fillRun, overRun, storeFloats, VECTOR } from '../vectors.ts'
 import type { TailShape } from './context.ts'
 import { renderTail, scratch } from './context.ts'
-import { FLOAT, VECTOR } from './tiles.ts'
 
 interface RowVectorShape {
   readonly rows: number

@@ -1,11 +1,11 @@
 /** Random numbers: Philox 4x32-10, four blocks at a time in the lanes of four vectors (see base/random.ts for the map). */
 import { sizeOf } from '../../../graph/shape.ts'
-import type { SamplingAttrs } from '../../../ops/sampling.ts'
+import type { SamplingAttrs, samplingPrimitives } from '../../../ops/sampling.ts'
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, i32x4, i64, i64x2, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import type { Lower } from './context.ts'
+import type { Kernels, Lower } from './context.ts'
 
 const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57]
 const WEYL = [0x9e3779b9, 0xbb67ae85]
@@ -157,5 +157,7 @@ const sampled =
     ]
   }
 
-export const randomUniform = sampled('uniform')
-export const randomNormal = sampled('normal')
+const randomUniform = sampled('uniform')
+const randomNormal = sampled('normal')
+
+export const samplingKernels: Kernels<typeof samplingPrimitives> = { randomUniform, randomNormal }

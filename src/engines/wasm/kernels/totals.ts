@@ -3,8 +3,7 @@ import type { Buffer } from '../../../compile/step.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { storeFloats } from '../vectors.ts'
-import { FLOAT, VECTOR } from './tiles.ts'
+import { FLOAT, storeFloats, VECTOR } from '../vectors.ts'
 
 interface TotalsShape {
   readonly parts: number

@@ -10,10 +10,8 @@
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32 } from '../instructions.ts'
-import { storeFloats } from '../vectors.ts'
+import { FLOAT, storeFloats } from '../vectors.ts'
 
-export const FLOAT = 4
-export const VECTOR = 16
 export const TILE_ROWS = 6
 export const TILE_VECTORS = 2
 
