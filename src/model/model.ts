@@ -12,7 +12,7 @@ import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights } from '../network/network.ts'
-import type { Objective, ObjectiveOptions } from '../network/objective.ts'
+import type { ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import type { Session } from '../network/session.ts'
@@ -32,6 +32,7 @@ import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import type { Task } from '../training/task.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassNames, checkDataset } from './samples.ts'
@@ -209,10 +210,10 @@ export class Model {
     const { engine, threads, precision, ...rest } = settle(fitTable, options, 'fit')
     const { validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } = rest
     const { loss, metrics, lossReduction } = settings
-    const objective = this.#objectiveFor(data, settings)
-    if (validationData) this.#objectiveFor(validationData, settings)
+    const task = this.#taskOf(data, settings)
+    const validation = validationData && this.#taskOf(validationData, settings)
     const onBegun = (): void => {
-      this.#heads = headsOf(objective)
+      this.#heads = headsOf(task.objective)
       this.#objective = { loss, metrics, lossReduction }
       this.classNames = data.classNames ?? this.classNames
       this.preprocessing = data.preprocessing ?? this.preprocessing
@@ -220,9 +221,9 @@ export class Model {
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
-    const extras = { sampleWeight, validationData, callbacks, signal, checkpoints, resume, save, onBegun }
+    const extras = { sampleWeight, validation, callbacks, signal, checkpoints, resume, save, onBegun }
     const choice = { engine, threads, precision }
-    return this.#placement.train(choice, (session) => fit(session.as(this.network), data, settings, extras))
+    return this.#placement.train(choice, (session) => fit(session.as(this.network), task, settings, extras))
   }
 
   /**
@@ -232,7 +233,7 @@ export class Model {
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
     const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
     const { from, to, steps, sampleWeight, signal, ...made } = rest
-    this.#objectiveFor(data, made)
+    const task = this.#taskOf(data, made)
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
@@ -240,7 +241,7 @@ export class Model {
       const session = whole.as(this.network)
       const memory = await session.remember()
       try {
-        await fit(session, data, settings, { sampleWeight, signal, callbacks: [callback], save })
+        await fit(session, task, settings, { sampleWeight, signal, callbacks: [callback], save })
         return result()
       } finally {
         await memory.putBack()
@@ -250,27 +251,27 @@ export class Model {
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
   check(data: Dataset, options: ObjectiveOptions = {}): void {
-    this.#objectiveFor(data, options)
+    this.#taskOf(data, options)
   }
 
   /** A model without an input shape takes that of the data. */
-  #objectiveFor(data: Dataset, options: ObjectiveOptions): Objective {
+  #taskOf(data: Dataset, options: ObjectiveOptions): Task {
     checkDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
-    return objective
+    return { data, objective }
   }
 
   /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    this.check(data, settings)
+    const task = this.#taskOf(data, settings)
     checkLength(settings.sampleWeight, data)
     const session = await this.#on({ engine, threads, precision })
-    return (await evaluate(session, data, settings)) as Logs // nothing ends it early
+    return (await evaluate(session, task, settings)) as Logs // nothing ends it early
   }
 
   /**

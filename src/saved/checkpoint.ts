@@ -9,7 +9,7 @@ import { checksum } from '../files/checksum.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import type { Tensor } from '../files/tensor.ts'
 import { dtypeOf } from '../graph/dtype.ts'
-import { type Facts, factsFromText, factsToText } from './exact-json.ts'
+import { exactJsonFromText, exactJsonToText, type JsonObject } from './exact-json.ts'
 
 /** Raised when an older Fovea could not read the file any more. */
 export const CHECKPOINT_VERSION = 1
@@ -22,7 +22,7 @@ export interface StoredTensor {
 
 export interface Checkpoint {
   readonly tensors: Readonly<Record<string, StoredTensor>>
-  readonly facts: Facts
+  readonly facts: JsonObject
 }
 
 const FORMAT = 'fovea-checkpoint'
@@ -39,7 +39,7 @@ export async function checkpointToBytes({ tensors, facts }: Checkpoint): Promise
   const stored = Object.entries(tensors).map(([name, tensor]) => toStored(name, tensor))
   const place: Tensor = { shape: [DIGITS], dtype: 'uint8', data: new Uint8Array(DIGITS) }
   const bytes = writeSafetensors({
-    metadata: { format: FORMAT, formatVersion: String(CHECKPOINT_VERSION), facts: factsToText(facts) },
+    metadata: { format: FORMAT, formatVersion: String(CHECKPOINT_VERSION), facts: exactJsonToText(facts) },
     tensors: Object.fromEntries([...stored, [CHECKSUM, place]]),
   })
   bytes.set(new TextEncoder().encode(await checksumOf(bytes)), bytes.length - DIGITS)
@@ -101,9 +101,9 @@ function checkVersion(text: string): void {
   })
 }
 
-function readFacts(text: string): Facts {
+function readFacts(text: string): JsonObject {
   try {
-    return factsFromText(text)
+    return exactJsonFromText(text)
   } catch (cause) {
     throw new FoveaError('E_FILE', { what: 'facts in the metadata is no object in JSON', cause })
   }

@@ -1,7 +1,7 @@
 /** Where numbers first went wrong in a step that was refused: its batch is run once more, with a probe everywhere. */
-import { allocateBatch } from '../data/batch.ts'
+import type { Batch } from '../data/dataset.ts'
 import { diagnosisGoals } from '../network/graphs.ts'
-import { fed, fieldsKey, onlyKnown } from './feed.ts'
+import { fed, fieldsKey, onlyKnown } from './batch-inputs.ts'
 import { weightInputs } from './sample-weights.ts'
 import { stepInputs } from './step-inputs.ts'
 import type { Training } from './training.ts'
@@ -10,12 +10,11 @@ import { rateOf } from './training.ts'
 /** `the output of dense`, `the gradient for conv2d/kernel`: the first in the order of computation that is not finite. */
 export async function firstNonFinite(
   training: Training,
-  indices: Uint32Array,
+  arrays: Batch,
+  indices: ArrayLike<number>,
 ): Promise<{ readonly source: string; readonly isData: boolean }> {
   const { session, data, objective, at } = training
   const size = indices.length
-  const arrays = allocateBatch(data, size)
-  await data.read(indices, arrays)
   for (const [field, values] of Object.entries(arrays.inputs)) {
     const at = values.findIndex((x) => !Number.isFinite(x))
     if (at >= 0)

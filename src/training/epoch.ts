@@ -1,20 +1,23 @@
 /** One epoch: batch after batch, the engine a step ahead of what is known. */
 import { FoveaError } from '../base/errors.ts'
-import { permutation, stream } from '../base/random.ts'
 import type { Program } from '../compile/program.ts'
-import { allocateBatch } from '../data/batch.ts'
 import { trainingGoals } from '../network/graphs.ts'
+import { fed, fieldsKey, IN_FLIGHT, onlyKnown } from './batch-inputs.ts'
+import type { TrainingBatch } from './batches.ts'
 import { firstNonFinite } from './diagnosis.ts'
-import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
 import { weightInputs } from './sample-weights.ts'
 import { stepInputs } from './step-inputs.ts'
-import type { Place, Sums, Training, Unreported } from './training.ts'
+import { Tally } from './tally.ts'
+import { checkTargets } from './targets.ts'
+import type { StepPosition, Sums, Training, Unreported } from './training.ts'
 import { each, isOver, rateOf } from './training.ts'
 
 /** A step under way. */
 interface Pending extends Pick<Unreported, 'place' | 'learningRate'> {
-  readonly indices: Uint32Array
+  readonly samples: number
   readonly sums: Promise<Sums>
+  /** What it was taken on; nobody asks that of a step from a checkpoint, which was finite. */
+  readonly batch?: TrainingBatch
 }
 
 /** The training program for batches of `size`. */
@@ -35,21 +38,17 @@ export async function trainEpoch(
   training: Training,
   pause: { readonly every: number; readonly onPause: () => Promise<void> },
 ): Promise<void> {
-  const { session, data, settings, batches, at } = training
-  const { batchSize, shuffle, seed, overfitBatches } = settings
+  const { session, source, at } = training
+  const { batches } = source
   if (at.batch === 0 && at.unreported.length === 0) session.epochs++
-  const order =
-    shuffle && overfitBatches === undefined
-      ? permutation({ seed, stream: stream('shuffle'), step: session.epochs - 1 }, data.length)
-      : Uint32Array.from({ length: data.length }, (_, i) => i)
-  const indicesOf = (batch: number) => order.subarray(batch * batchSize, (batch + 1) * batchSize)
+  const epoch = source.epoch(session.epochs - 1)
   const start = performance.now()
   const before = at.seconds
   const pending = at.unreported.map(
     ({ place, learningRate, sums }): Pending => ({
       place,
       learningRate,
-      indices: indicesOf(place.batch - 1),
+      samples: epoch.sizeOf(place.batch - 1),
       sums: Promise.resolve(sums),
     }),
   )
@@ -71,12 +70,12 @@ export async function trainEpoch(
   }
   try {
     while (at.batch + pending.length < batches && !isOver(training)) {
-      const batch = at.batch + pending.length
+      const number = at.batch + pending.length
       training.rateFrom = () => at.step
-      const place = { epoch: at.epoch, epochs: training.epochs, batch: batch + 1, batches, step: at.step + 1 }
+      const place = { epoch: at.epoch, epochs: training.epochs, batch: number + 1, batches, step: at.step + 1 }
       await each(training, (c, control) => c.onBatchBegin?.(place, control))
-      const indices = indicesOf(batch)
-      pending.push({ place, indices, ...(await takeStep(training, indices)) })
+      const batch = await epoch.read(number)
+      pending.push({ place, batch, samples: batch.indices.length, ...(await takeStep(training, batch)) })
       if (pending.length >= IN_FLIGHT) await settle()
       if (at.step % pause.every === 0) await save()
     }
@@ -91,15 +90,13 @@ export async function trainEpoch(
 const plain = (sums: Sums): Sums =>
   Object.fromEntries(Object.entries(sums).map(([name, values]) => [name, Array.from(values)]))
 
-/** Reads a batch and starts a step on it; its sums come later. */
+/** Starts a step on a batch; its sums come later. */
 async function takeStep(
   training: Training,
-  indices: Uint32Array,
-): Promise<Pick<Pending, 'sums'> & { learningRate: number }> {
+  { arrays, indices }: TrainingBatch,
+): Promise<Pick<Pending, 'sums' | 'learningRate'>> {
   const { session, data, objective, weighting, at } = training
-  const arrays = allocateBatch(data, indices.length)
-  const reading = async () => data.read(indices, arrays) // which may throw at once
-  const [program] = await Promise.all([programFor(training, indices.length), reading()])
+  const program = await programFor(training, indices.length)
   const room = { indices, capacity: indices.length }
   checkTargets(arrays, objective, session, room, data.name)
   const learningRate = rateOf(training, at.step)
@@ -114,15 +111,15 @@ async function takeStep(
 /** Adds a step's sums to those of the epoch and tells the callbacks. */
 async function report(
   training: Training,
-  { place, indices, learningRate, sums }: Pending,
+  { place, batch, samples, learningRate, sums }: Pending,
   seconds: number,
 ): Promise<void> {
-  const { at, data, session } = training
+  const { at, source, session } = training
   const { finite, ...values } = await sums
   if (finite[0] !== 1) {
     session.steps -= at.step - (place.step - 1) // this step and those behind it did nothing
     at.step = place.step - 1
-    const error = await nonFinite(training, place, indices)
+    const error = await nonFinite(training, place, batch)
     if (training.settings.onNonFinite === 'throw') throw error
     at.stopped ??= error.message
     at.isDiverged = true
@@ -130,22 +127,27 @@ async function report(
   }
   at.batch = place.batch
   at.seconds = seconds
-  at.tally.add(values, indices.length)
-  const batch = new Tally()
-  batch.add(values, indices.length)
+  at.tally.add(values, samples)
+  const own = new Tally()
+  own.add(values, samples)
   const imagesPerSecond = at.tally.samples / Math.max(seconds, 1e-9)
   const room = (training.totalSteps - place.step) * training.settings.batchSize
-  const secondsLeft = Math.min(data.length - at.tally.samples, room) / imagesPerSecond
-  const logs = { logs: at.tally.means, batchLogs: batch.means }
+  const secondsLeft = Math.min(source.samples - at.tally.samples, room) / imagesPerSecond
+  const logs = { logs: at.tally.means, batchLogs: own.means }
   training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
   await each(training, (c, control) =>
     c.onBatchEnd?.({ ...place, imagesPerSecond, secondsLeft, learningRate, ...logs }, control),
   )
 }
 
-async function nonFinite(training: Training, { epoch, batch }: Place, indices: Uint32Array): Promise<FoveaError> {
+async function nonFinite(
+  training: Training,
+  { epoch, batch }: StepPosition,
+  read: TrainingBatch | undefined,
+): Promise<FoveaError> {
   const unknown = { source: 'the loss, a gradient or a new weight', isData: false }
-  const { source, isData } = await firstNonFinite(training, indices).catch(() => unknown) // the step is what matters
+  const diagnosed = async () => (read ? firstNonFinite(training, await read.again(), read.indices) : unknown)
+  const { source, isData } = await diagnosed().catch(() => unknown) // the step is what matters
   const rate = rateOf(training, training.at.step)
   return new FoveaError('E_NONFINITE', {
     what: `${source} is not a finite number; the weights are those before this step`,

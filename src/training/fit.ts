@@ -4,24 +4,26 @@ import type { Dataset } from '../data/dataset.ts'
 import { split, take } from '../data/subset.ts'
 import { HALTED, judgedWeights, trainingSpecs } from '../network/graphs.ts'
 import { trainedWeights } from '../network/network.ts'
-import { objectiveFor } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import { stepSlots } from '../nn/step.ts'
+import { datasetBatches } from './batches.ts'
 import type { Checkpointing } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { programFor, trainEpoch } from './epoch.ts'
-import { Tally } from './feed.ts'
 import type { FitExtras } from './fit-options.ts'
 import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './inference.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
-import type { FitSettings, Judged, Training } from './training.ts'
+import { Tally } from './tally.ts'
+import type { Task } from './task.ts'
+import type { FitSettings, Judged, Training, Validation } from './training.ts'
 import { controlOf, each, forgetKept, isOver, keyed, rateOf, whyStopped } from './training.ts'
 
-interface Extras extends FitExtras {
+interface Extras extends Omit<FitExtras, 'validationData'> {
+  readonly validation?: Task | undefined
   readonly save: (path: string, judged: Judged) => Promise<void>
   /** Called when nothing is left that training could be refused for. */
   readonly onBegun?: () => void
@@ -31,23 +33,23 @@ interface Extras extends FitExtras {
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
-export async function fit(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<History> {
-  const training = await begin(session, data, settings, extras)
-  const { at, validation } = training
+export async function fit(session: Session, task: Task, settings: FitSettings, extras: Extras): Promise<History> {
+  const training = await begin(session, task, settings, extras)
+  const { at, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
   await checkpoints?.begin()
   extras.onBegun?.()
 
-  const { memory } = await programFor(training, Math.min(settings.batchSize, training.data.length))
+  const { memory } = await programFor(training, source.epoch(0).sizeOf(0))
   const { name, description } = session.state.engine
   const { precision, askedPrecision } = session
   const info = {
     epochs: training.epochs,
-    batches: training.batches,
-    samples: training.data.length,
-    validationSamples: validation?.length ?? 0,
+    batches: source.batches,
+    samples: source.samples,
+    validationSamples: validation?.data.length ?? 0,
     engine: `${name}: ${description}`,
     precision,
     ...(askedPrecision !== precision && { askedPrecision }),
@@ -66,25 +68,24 @@ export async function fit(session: Session, data: Dataset, settings: FitSettings
 }
 
 function howEnded(training: Training): History['ended'] {
-  const { at, signal, totalSteps, batches } = training
+  const { at, signal, totalSteps, source } = training
   if (at.isDiverged) return 'diverged'
-  const isWhole = at.step >= totalSteps && at.batch < batches // a last epoch that is not judged yet stands at its end
+  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet stands at its end
   if (!isWhole) at.stopped = whyStopped(training)
   if (at.stopped !== undefined) return 'stopped'
   return !isWhole && signal?.aborted ? 'aborted' : 'finished'
 }
 
 async function oneEpoch(training: Training, checkpoints: Checkpointing | undefined): Promise<void> {
-  const { at, session, settings, validation, signal } = training
+  const { at, session, source, validation, signal } = training
   if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
   await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
   if (at.batch === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
-  const { loss, metrics, lossReduction } = settings
-  const how = { loss, metrics, lossReduction, sampleWeight: training.validationWeights, signal, judged: averages }
+  const how = { sampleWeight: validation?.sampleWeight, signal, judged: averages }
   const judged = validation && (await evaluate(session, validation, how))
-  if (validation && !judged && at.batch === training.batches) return checkpoints?.save() // aborted: to be judged later
+  if (validation && !judged && at.batch === source.batches) return checkpoints?.save() // aborted: to be judged later
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
     epoch: at.epoch,
@@ -96,7 +97,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   } as EpochRecord
   at.records.push(record)
   await each(training, (c, control) => c.onEpochEnd?.(record, control))
-  if (at.batch < training.batches) return
+  if (at.batch < source.batches) return
   Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
   await checkpoints?.save()
 }
@@ -121,37 +122,39 @@ async function end(training: Training, ended: History['ended']): Promise<History
 }
 
 /** Checks everything that can be checked before an epoch is spent, and puts the state of the optimizer in its place. */
-async function begin(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<Training> {
+async function begin(session: Session, task: Task, settings: FitSettings, extras: Extras): Promise<Training> {
   const { network } = session
-  const { batchSize, fastDevRun } = settings
+  const { objective } = task
+  const { batchSize, fastDevRun, overfitBatches, seed } = settings
   if (trainedWeights(network).length === 0) {
     const hint = 'unfreeze() some layers, or build it of layers that have weights'
     throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
   }
   const { callbacks = [], signal, save, sampleWeight } = extras
-  const parts = partsOf(data, extras, settings)
-  if (parts.validation) objectiveFor(network, parts.validation, settings)
-  checkLength(sampleWeight, data)
-  const objective = objectiveFor(network, parts.data, settings)
-  const classes = await classWeightsFor(parts.data, objective, network, settings.classWeight)
+  const { data, validation } = partsOf(task, extras, settings)
+  checkLength(sampleWeight, task.data)
+  const classes = await classWeightsFor(data, objective, network, settings.classWeight)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await beginOptimizer(session, optimizer)
   forgetKept(session)
 
-  const batches = Math.ceil(parts.data.length / batchSize)
+  const shuffle = settings.shuffle && overfitBatches === undefined
+  const source = datasetBatches(data, { batchSize, shuffle, seed })
+  const { batches } = source
   const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
   const epochs = fastDevRun === undefined ? asked : 1
   const judgedBy = { weights: judgedWeights(network, optimizer), save }
   const training: Training = {
     session,
-    ...parts,
+    data,
     objective,
+    source,
+    validation,
     weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
     callbacks: keyed(callbacks).map((one) => ({ ...one, control: controlOf(() => training, one.key, judgedBy) })),
     epochs,
-    batches,
     totalSteps: Math.min(epochs * batches, settings.steps ?? Infinity),
     at: {
       epoch: 1,
@@ -188,21 +191,22 @@ async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Pr
 
 /** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
 function partsOf(
-  data: Dataset,
-  { validationData, sampleWeight }: FitExtras,
+  { data, objective }: Task,
+  { validation: given, sampleWeight }: Extras,
   { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
-): Pick<Training, 'data' | 'validation' | 'validationWeights'> {
+): { readonly data: Dataset; readonly validation: Validation | undefined } {
   const first = (part: Dataset, batches: number): Dataset => take(part, Math.min(part.length, batches * batchSize))
   // as in Keras, data for validation win over a share of the training data
-  const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
-  const validation = validationData ?? held
+  const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
+  const judged = given ?? (held && { data: held, objective })
   if (overfitBatches !== undefined) {
     const few = first(part, overfitBatches)
-    return { data: few, validation: validation && few, validationWeights: sampleWeight }
+    return { data: few, validation: judged && { data: few, objective, sampleWeight } }
   }
-  const validationWeights = held && sampleWeight?.slice(part.length)
-  if (fastDevRun === undefined) return { data: part, validation, validationWeights }
-  return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun), validationWeights }
+  const validation = judged && { ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }
+  if (fastDevRun === undefined) return { data: part, validation }
+  const trial = validation && { ...validation, data: first(validation.data, fastDevRun) }
+  return { data: first(part, fastDevRun), validation: trial }
 }
 
 async function checkpointsOf(

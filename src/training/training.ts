@@ -3,16 +3,17 @@ import { FoveaError } from '../base/errors.ts'
 import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
-import type { Dataset } from '../data/dataset.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { learningRateAt } from '../nn/step.ts'
-import type { Tally } from './feed.ts'
-import { IN_FLIGHT } from './feed.ts'
+import { IN_FLIGHT } from './batch-inputs.ts'
+import type { BatchSource } from './batches.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
 import type { Weighting } from './sample-weights.ts'
+import type { Tally } from './tally.ts'
+import type { Described, Task } from './task.ts'
 
 export type FitSettings = Settled<typeof fitOptions>
 
@@ -23,7 +24,7 @@ interface RateChange {
 }
 
 /** Where a step stands in its training; all but the numbers of epochs and batches count from 1. */
-export interface Place {
+export interface StepPosition {
   readonly epoch: number
   readonly epochs: number
   readonly batch: number
@@ -36,13 +37,13 @@ export type Sums = Readonly<Record<string, ArrayLike<number>>>
 
 /** A step that is done, and of which callbacks have not heard. */
 export interface Unreported {
-  readonly place: Place
+  readonly place: StepPosition
   readonly learningRate: number
   readonly sums: Sums
 }
 
 /** How far a training is: all that a checkpoint must know besides the state. */
-export interface Position {
+export interface TrainingPosition {
   /** The epoch under way, 1 for the first. */
   epoch: number
   /** Its batches that are done. */
@@ -67,23 +68,27 @@ export interface Listener {
   readonly control: TrainingControl
 }
 
+/** What training is judged by after every epoch. */
+export interface Validation extends Task {
+  readonly sampleWeight: ArrayLike<number> | undefined
+}
+
 export interface Training {
   readonly session: Session
-  readonly data: Dataset
-  readonly validation: Dataset | undefined
-  readonly validationWeights: ArrayLike<number> | undefined
+  /** What is learned from. */
+  readonly data: Described
   readonly objective: Objective
+  readonly source: BatchSource
+  readonly validation: Validation | undefined
   /** What samples count for in the loss. */
   readonly weighting: Weighting
   readonly optimizer: SettledOptimizer
   readonly settings: FitSettings
   readonly callbacks: readonly Listener[]
   readonly epochs: number
-  /** Batches of an epoch. */
-  readonly batches: number
   /** Steps of the whole training, if nothing ends it before. */
   readonly totalSteps: number
-  readonly at: Position
+  readonly at: TrainingPosition
   /** Begun at this time of `performance.now()`. */
   readonly start: number
   readonly signal: AbortSignal | undefined

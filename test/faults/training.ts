@@ -5,8 +5,8 @@ export const training: readonly Fault[] = [
   {
     name: 'a resumed epoch is shuffled as the next one',
     file: 'src/training/epoch.ts',
-    find: 'step: session.epochs - 1',
-    replace: 'step: session.epochs - (at.batch > 0 ? 0 : 1)',
+    find: 'source.epoch(session.epochs - 1)',
+    replace: 'source.epoch(session.epochs - (at.batch > 0 ? 0 : 1))',
     tests: ['resume'],
   },
   {
@@ -47,7 +47,7 @@ export const training: readonly Fault[] = [
   {
     name: 'a checkpoint of other data is taken',
     file: 'src/training/checkpointing.ts',
-    find: 'data: await dataHash(data),',
+    find: 'data: await dataHash(source.data),',
     replace: "data: '',",
     tests: ['resume'],
   },
