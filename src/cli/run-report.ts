@@ -61,7 +61,7 @@ function headings(terminal: Terminal): RunReport {
       const instead = askedPrecision && `, which this engine has in the place of ${askedPrecision}`
       terminal.print(`precision ${precision}${instead ?? ''}`)
       terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
-      if (validationSamples > 0)
+      if (validationSamples > 0 && samples !== undefined)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
       for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
       resumedAt = resumed?.step
@@ -101,9 +101,7 @@ export function historyReport(path: string, every: number): RunReport {
   return {
     name: 'history',
     ...events(file.write, every),
-    async onTrainBegin({ resumed }) {
-      if (!resumed) await file.begin('anew')
-    },
+    onTrainBegin: ({ resumed }) => file.begin('anew', resumed !== undefined),
     state: file.state,
     restore: file.restore,
   }

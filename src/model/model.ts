@@ -25,6 +25,7 @@ import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
+import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
 import { findRateOptions, rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
@@ -32,6 +33,8 @@ import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import type { Batches } from '../training/stream.ts'
+import { checkForm, isBatches, openStream } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
@@ -204,24 +207,40 @@ export class Model {
   /**
    * Trains. The loss follows from the targets unless it is given: class indices or one-hot rows mean cross-entropy over
    * logits, through a final softmax or sigmoid if there is one; other float32 targets mean the mean squared error.
+   * Data are a dataset, or batches as they come (an async iterable or a generator of `[inputs, targets]` or
+   * `{ inputs, targets }`, typed arrays of whole samples), of which `stepsPerEpoch` make an epoch.
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
-  async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
+  async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
     const { engine, threads, precision, ...rest } = settle(fitTable, options, 'fit')
-    const { validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } = rest
+    const {
+      validationData,
+      callbacks,
+      signal,
+      control,
+      sampleWeight,
+      checkpoints,
+      resume,
+      stepsPerEpoch,
+      ...settings
+    } = rest
     const { loss, metrics, lossReduction } = settings
-    const task = this.#taskOf(data, settings)
+    checkForm(data, options)
+    const task = isBatches(data)
+      ? await this.#lessonOf(data, { ...settings, stepsPerEpoch: stepsPerEpoch as number, signal })
+      : this.#taskOf(data, settings)
+    const { classNames, preprocessing }: Partial<Dataset> = task.data
     const validation = validationData && this.#taskOf(validationData, settings)
     const onBegun = (): void => {
       this.#heads = headsOf(task.objective)
       this.#objective = { loss, metrics, lossReduction }
-      this.classNames = data.classNames ?? this.classNames
-      this.preprocessing = data.preprocessing ?? this.preprocessing
+      this.classNames = classNames ?? this.classNames
+      this.preprocessing = preprocessing ?? this.preprocessing
       this.#optimizerParams = optimizerParams(this.network, settleOptimizer(settings.optimizer))
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
-    const extras = { sampleWeight, validation, callbacks, signal, checkpoints, resume, save, onBegun }
+    const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save, onBegun }
     const choice = { engine, threads, precision }
     return this.#placement.train(choice, (session) => fit(session.as(this.network), task, settings, extras))
   }
@@ -262,6 +281,14 @@ export class Model {
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
     return { data, objective }
+  }
+
+  async #lessonOf(
+    batches: Batches,
+    options: ObjectiveOptions & { readonly stepsPerEpoch: number; readonly signal: AbortSignal | undefined },
+  ): Promise<Lesson> {
+    const { data, source } = await openStream(batches, this.network, options)
+    return { data, source, objective: objectiveFor(this.network, data, options) }
   }
 
   /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */

@@ -6,16 +6,19 @@ import type { Batch, Dataset } from '../data/dataset.ts'
 /** A batch to train on. */
 export interface TrainingBatch {
   readonly arrays: Batch
-  /** Numbers of its samples in the data. */
+  /** Numbers of its samples in what `name` says: the dataset, or this batch alone. */
   readonly indices: ArrayLike<number>
+  readonly name: string
+  /** What each counts for, where the batch itself says so. */
+  readonly sampleWeight?: ArrayLike<number> | undefined
   /** The same arrays once more: by then others may have been read into these. */
   readonly again: () => Promise<Batch>
 }
 
 /** The batches of one epoch. */
 export interface EpochBatches {
-  /** Batch number `batch`, 0 for the first. */
-  read(batch: number): Promise<TrainingBatch>
+  /** Batch number `batch`, 0 for the first; undefined where there are no more. */
+  read(batch: number): Promise<TrainingBatch | undefined>
   /** Samples in a batch. */
   sizeOf(batch: number): number
 }
@@ -23,12 +26,16 @@ export interface EpochBatches {
 export interface BatchSource {
   /** Batches of an epoch. */
   readonly batches: number
-  /** Samples of an epoch. */
-  readonly samples: number
-  /** The dataset behind it. */
-  readonly data: Dataset
+  /** Samples of a batch, in all but the last. */
+  readonly batchSize: number
+  /** Samples of an epoch, where that is known. */
+  readonly samples: number | undefined
+  /** The dataset behind it, where there is one. */
+  readonly data: Dataset | undefined
   /** Those of the session's epoch `epoch`, 0 for its first. */
   epoch(epoch: number): EpochBatches
+  /** Nothing more will be read. */
+  close?(): Promise<void>
 }
 
 /** The samples of a dataset, by `batchSize` of them, the rest at the end: in its order, or in a new one every epoch. */
@@ -43,6 +50,7 @@ export function datasetBatches(
   return {
     data,
     samples: data.length,
+    batchSize: Math.min(batchSize, data.length),
     batches: Math.ceil(data.length / batchSize),
     epoch(epoch) {
       const order = orderOf(epoch)
@@ -56,7 +64,7 @@ export function datasetBatches(
             await data.read(indices, arrays)
             return arrays
           }
-          return { arrays: await read(), indices, again: read }
+          return { arrays: await read(), indices, name: data.name, again: read }
         },
       }
     },

@@ -3,6 +3,7 @@ import { sha256 } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { dataHash } from '../data/data-hash.ts'
+import type { Dataset } from '../data/dataset.ts'
 import type { Session } from '../network/session.ts'
 import type { StoredTensor } from '../saved/checkpoint.ts'
 import { openCheckpoints } from '../saved/checkpoint-store.ts'
@@ -46,7 +47,7 @@ async function identityOf({
       precision: session.precision,
       objective,
       model: networkToJson(session.network, 'functional'),
-      data: await dataHash(source.data),
+      data: await dataHash(source.data as Dataset),
       validation: validation && (await dataHash(validation.data)),
       sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
     }),
@@ -80,7 +81,7 @@ export async function openCheckpointing(
     async resume() {
       if (!found) return undefined
       const { checkpoint, path, step, skipped } = found
-      const saved = { precision: 'float32', ...(checkpoint.facts['identity'] as JsonObject) } // which the first ones did not say
+      const saved = { precision: 'float32', initialEpoch: 0, ...(checkpoint.facts['identity'] as JsonObject) } // which the first ones did not say
       checkIdentity(saved, identity, path)
       await restore(training, checkpoint.tensors, checkpoint.facts as unknown as SavedTraining, path)
       return { path, step, skipped: skipped.map(({ error }) => error.message) }

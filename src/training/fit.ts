@@ -1,59 +1,58 @@
 /** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
 import { FoveaError } from '../base/errors.ts'
-import type { Dataset } from '../data/dataset.ts'
-import { split, take } from '../data/subset.ts'
-import { HALTED, judgedWeights, trainingSpecs } from '../network/graphs.ts'
-import { trainedWeights } from '../network/network.ts'
+import { HALTED, judgedWeights } from '../network/graphs.ts'
 import type { Session } from '../network/session.ts'
-import type { SettledOptimizer } from '../nn/optimizers.ts'
-import { settleOptimizer } from '../nn/optimizers.ts'
-import { stepSlots } from '../nn/step.ts'
-import { datasetBatches } from './batches.ts'
+import type { Extras, Lesson } from './begin.ts'
+import { beginTraining } from './begin.ts'
 import type { Checkpointing } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
-import { programFor, trainEpoch } from './epoch.ts'
+import { trainEpoch } from './epoch.ts'
 import type { FitExtras } from './fit-options.ts'
 import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './inference.ts'
-import { checkLength, classWeightsFor } from './sample-weights.ts'
+import { planStep } from './steps.ts'
 import { Tally } from './tally.ts'
-import type { Task } from './task.ts'
-import type { FitSettings, Judged, Training, Validation } from './training.ts'
-import { controlOf, each, forgetKept, isOver, keyed, rateOf, whyStopped } from './training.ts'
-
-interface Extras extends Omit<FitExtras, 'validationData'> {
-  readonly validation?: Task | undefined
-  readonly save: (path: string, judged: Judged) => Promise<void>
-  /** Called when nothing is left that training could be refused for. */
-  readonly onBegun?: () => void
-}
+import type { FitSettings, Training } from './training.ts'
+import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
-export async function fit(session: Session, task: Task, settings: FitSettings, extras: Extras): Promise<History> {
-  const training = await begin(session, task, settings, extras)
-  const { at, source, validation } = training
+export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
+  const { control } = extras
+  control?.begin()
+  try {
+    const training = await beginTraining(session, lesson, settings, extras)
+    return await train(training, extras)
+  } finally {
+    control?.end()
+    if ('source' in lesson) await lesson.source.close?.()
+  }
+}
+
+async function train(training: Training, extras: Extras): Promise<History> {
+  const { at, session, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
   await checkpoints?.begin()
   extras.onBegun?.()
 
-  const { memory } = await programFor(training, source.epoch(0).sizeOf(0))
+  const { arenaBytes, logs } = await planStep(training, source.batchSize)
   const { name, description } = session.state.engine
   const { precision, askedPrecision } = session
   const info = {
     epochs: training.epochs,
     batches: source.batches,
-    samples: source.samples,
+    ...(source.samples !== undefined && { samples: source.samples }),
     validationSamples: validation?.data.length ?? 0,
+    logs: [...logs, ...(validation ? logs.map((log) => `val_${log}`) : [])].sort(),
     engine: `${name}: ${description}`,
     precision,
     ...(askedPrecision !== precision && { askedPrecision }),
-    arenaBytes: memory.peakBytes,
+    arenaBytes,
     ...(resumed && { resumed }),
   }
   await each(training, (c, control) => c.onTrainBegin?.(info, control))
@@ -119,94 +118,6 @@ async function end(training: Training, ended: History['ended']): Promise<History
     forgetKept(session)
   }
   return history
-}
-
-/** Checks everything that can be checked before an epoch is spent, and puts the state of the optimizer in its place. */
-async function begin(session: Session, task: Task, settings: FitSettings, extras: Extras): Promise<Training> {
-  const { network } = session
-  const { objective } = task
-  const { batchSize, fastDevRun, overfitBatches, seed } = settings
-  if (trainedWeights(network).length === 0) {
-    const hint = 'unfreeze() some layers, or build it of layers that have weights'
-    throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
-  }
-  const { callbacks = [], signal, save, sampleWeight } = extras
-  const { data, validation } = partsOf(task, extras, settings)
-  checkLength(sampleWeight, task.data)
-  const classes = await classWeightsFor(data, objective, network, settings.classWeight)
-  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
-  await beginOptimizer(session, optimizer)
-  forgetKept(session)
-
-  const shuffle = settings.shuffle && overfitBatches === undefined
-  const source = datasetBatches(data, { batchSize, shuffle, seed })
-  const { batches } = source
-  const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
-  const epochs = fastDevRun === undefined ? asked : 1
-  const judgedBy = { weights: judgedWeights(network, optimizer), save }
-  const training: Training = {
-    session,
-    data,
-    objective,
-    source,
-    validation,
-    weighting: { samples: sampleWeight, classes },
-    optimizer,
-    settings,
-    callbacks: keyed(callbacks).map((one) => ({ ...one, control: controlOf(() => training, one.key, judgedBy) })),
-    epochs,
-    totalSteps: Math.min(epochs * batches, settings.steps ?? Infinity),
-    at: {
-      epoch: 1,
-      batch: 0,
-      step: 0,
-      unreported: [],
-      stopped: undefined,
-      isDiverged: false,
-      seconds: 0,
-      tally: new Tally(),
-      records: [],
-      rates: [],
-    },
-    start: performance.now(),
-    signal,
-    rateFrom: () => training.at.step,
-  }
-  return training
-}
-
-/**
- * Puts the state of an optimizer in its place. Its slots and the count of its steps begin anew when it is another one, or
- * when weights are trained that had none; averages begin at the weights in every training.
- */
-async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Promise<void> {
-  const specs = trainingSpecs(session.network, optimizer)
-  const { type, options } = optimizer
-  const signature = JSON.stringify([type, Object.keys(stepSlots(optimizer)), options.gradientAccumulationSteps])
-  const isNew =
-    session.optimizer?.signature !== signature || Object.keys(specs).some((name) => !session.state.has(name))
-  if (isNew) session.optimizer = { signature, first: session.steps }
-  await session.addFilled(specs, ({ value }) => isNew || typeof value !== 'number')
-}
-
-/** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
-function partsOf(
-  { data, objective }: Task,
-  { validation: given, sampleWeight }: Extras,
-  { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
-): { readonly data: Dataset; readonly validation: Validation | undefined } {
-  const first = (part: Dataset, batches: number): Dataset => take(part, Math.min(part.length, batches * batchSize))
-  // as in Keras, data for validation win over a share of the training data
-  const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
-  const judged = given ?? (held && { data: held, objective })
-  if (overfitBatches !== undefined) {
-    const few = first(part, overfitBatches)
-    return { data: few, validation: judged && { data: few, objective, sampleWeight } }
-  }
-  const validation = judged && { ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }
-  if (fastDevRun === undefined) return { data: part, validation }
-  const trial = validation && { ...validation, data: first(validation.data, fastDevRun) }
-  return { data: first(part, fastDevRun), validation: trial }
 }
 
 async function checkpointsOf(

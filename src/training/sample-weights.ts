@@ -69,7 +69,7 @@ export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: P
 
 /** The classes' weights, checked against the only output; 'balanced' ones are counted. */
 export async function classWeightsFor(
-  data: Dataset,
+  data: Dataset | Pick<Dataset, 'name'>,
   objective: Objective,
   network: Network,
   classWeight: ClassWeight | undefined,
@@ -84,7 +84,11 @@ export async function classWeightsFor(
     const hint = 'sampleWeight says what each sample counts for'
     throw new FoveaError('E_MISMATCH', { what: 'classWeight wants one output of classes', where: data.name, got, hint })
   }
-  if (classWeight === 'balanced') return balanced(await countClasses(data, target, classes.of))
+  if (classWeight === 'balanced') {
+    if ('read' in data) return balanced(await countClasses(data, target, classes.of))
+    const hint = 'count the classes, and say what each counts for'
+    throw new FoveaError('E_OPTION', { what: "classWeight 'balanced' wants a dataset", where: data.name, hint })
+  }
   const known = Array.from({ length: count }, (_, i) => String(i))
   const astray = Object.keys(classWeight).find((key) => !known.includes(key))
   if (astray === undefined) return classWeight

@@ -11,6 +11,7 @@ import { IN_FLIGHT } from './batch-inputs.ts'
 import type { BatchSource } from './batches.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
+import type { PauseControl } from './pause.ts'
 import type { Weighting } from './sample-weights.ts'
 import type { Tally } from './tally.ts'
 import type { Described, Task } from './task.ts'
@@ -86,12 +87,17 @@ export interface Training {
   readonly settings: FitSettings
   readonly callbacks: readonly Listener[]
   readonly epochs: number
-  /** Steps of the whole training, if nothing ends it before. */
+  /** Steps that this training takes, if nothing ends it before. */
   readonly totalSteps: number
+  /** Steps that schedules take for done: those of the epochs before `initialEpoch`. */
+  readonly earlierSteps: number
   readonly at: TrainingPosition
-  /** Begun at this time of `performance.now()`. */
+  /** Begun at this time of `timeIn`. */
   readonly start: number
+  /** Milliseconds for which it was paused. */
+  readonly clock: { paused: number }
   readonly signal: AbortSignal | undefined
+  readonly control: PauseControl | undefined
   /** Where a rate that is set now holds from. */
   rateFrom: () => number
 }
@@ -102,16 +108,22 @@ export function isOver(training: Training): boolean {
   return at.step >= (settings.steps ?? Infinity) || whyStopped(training) !== undefined || signal?.aborted === true
 }
 
+/** Milliseconds from some moment on, without those for which training was paused. */
+export const timeIn = ({ clock }: Pick<Training, 'clock'>): number => performance.now() - clock.paused
+
 /** What ended training before its time. */
-export function whyStopped({ settings: { maxTime = Infinity }, at, start }: Training): string | undefined {
-  const isLate = performance.now() - start >= maxTime * 1000
+export function whyStopped(training: Training): string | undefined {
+  const { settings, at, start } = training
+  const { maxTime = Infinity } = settings
+  const isLate = timeIn(training) - start >= maxTime * 1000
   return at.stopped ?? (isLate ? `maxTime: ${maxTime} seconds are over` : undefined)
 }
 
 /** The learning rate of step `step` of the training: what was set last, or the optimizer's own. */
-export function rateOf({ at, optimizer, totalSteps }: Training, step: number): number {
+export function rateOf({ at, optimizer, totalSteps, earlierSteps }: Training, step: number): number {
   const set = at.rates.findLast(({ from }) => from <= step)
-  return set?.learningRate ?? learningRateAt(optimizer, { step, total: totalSteps })
+  const place = { step: earlierSteps + step, total: earlierSteps + totalSteps }
+  return set?.learningRate ?? learningRateAt(optimizer, place)
 }
 
 /** Calls every callback in its turn. */
@@ -175,6 +187,10 @@ export function controlOf(
     },
     get hasSchedule() {
       return typeof training().optimizer.options.learningRate !== 'number'
+    },
+    get isCutShort() {
+      const { at, source } = training()
+      return at.batch < source.batches
     },
     async keepWeights(name) {
       const { state } = training().session

@@ -25,6 +25,7 @@ const info: TrainingInfo = {
   batches: 1,
   samples: 10,
   validationSamples: 5,
+  logs: [],
   engine: 'none',
   precision: 'float32',
   arenaBytes: 0,
@@ -32,7 +33,7 @@ const info: TrainingInfo = {
 const recordOf = (epoch: number, logs: Readonly<Record<string, number>>): EpochRecord => ({
   epoch,
   seconds: 0,
-  samples: info.samples,
+  samples: 10,
   learningRate: 1,
   ...logs,
 })
@@ -57,6 +58,7 @@ async function played(
   const training = {
     learningRate: 1,
     hasSchedule,
+    isCutShort: false,
     stop(reason: string) {
       deeds.push(`stop ${epoch}`)
       why = reason
@@ -65,11 +67,13 @@ async function played(
     restoreWeights: async () => deeds.push('restore') > 0,
     save: async (path: string) => void deeds.push(`save ${path}`),
   }
-  await callback.onTrainBegin?.({ ...info, ...told }, training)
+  const logs = [...new Set(epochs.flatMap((epoch) => Object.keys(epoch)))].filter((log) => log !== 'samples').sort()
+  await callback.onTrainBegin?.({ ...info, logs, ...told }, training)
   for (const logs of epochs) {
     if (why !== undefined) break
     epoch++
     await callback.onEpochBegin?.(epoch, training)
+    training.isCutShort = logs['samples'] !== undefined
     await callback.onEpochEnd?.(recordOf(epoch, logs), training)
     rates.push(training.learningRate)
   }
