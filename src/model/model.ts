@@ -1,7 +1,7 @@
 /** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
-import type { Options } from '../base/options.ts'
+import type { Options, Settled } from '../base/options.ts'
 import { custom, integer, settle, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Dataset } from '../data/dataset.ts'
@@ -212,27 +212,33 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, precision, ...rest } = settle(fitTable, options, 'fit')
-    const {
-      validationData,
-      callbacks,
-      signal,
-      control,
-      sampleWeight,
-      checkpoints,
-      resume,
-      stepsPerEpoch,
-      ...settings
-    } = rest
-    const { loss, metrics, lossReduction } = settings
+    const settled = settle(fitTable, options, 'fit')
+    const { control } = settled
     checkForm(data, options)
-    const task = isBatches(data)
-      ? await this.#lessonOf(data, { ...settings, stepsPerEpoch: stepsPerEpoch as number, signal })
-      : this.#taskOf(data, settings)
-    const { classNames, preprocessing }: Partial<Dataset> = task.data
+    const training = (): Promise<History> =>
+      isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
+    return control ? control.during(training) : training()
+  }
+
+  async #fitTo(batches: Batches, settled: Settled<typeof fitTable>): Promise<History> {
+    const { signal, stepsPerEpoch = 1 } = settled
+    const { data, source, close } = await openStream(batches, this.network, { stepsPerEpoch, signal })
+    try {
+      return await this.#fit({ data, source, objective: objectiveFor(this.network, data, settled) }, settled)
+    } finally {
+      await close()
+    }
+  }
+
+  async #fit(lesson: Lesson, settled: Settled<typeof fitTable>): Promise<History> {
+    const { engine, threads, precision, ...rest } = settled
+    const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
+    const { stepsPerEpoch: _, ...settings } = others
+    const { loss, metrics, lossReduction } = settings
     const validation = validationData && this.#taskOf(validationData, settings)
+    const { classNames, preprocessing }: Partial<Dataset> = lesson.data
     const onBegun = (): void => {
-      this.#heads = headsOf(task.objective)
+      this.#heads = headsOf(lesson.objective)
       this.#objective = { loss, metrics, lossReduction }
       this.classNames = classNames ?? this.classNames
       this.preprocessing = preprocessing ?? this.preprocessing
@@ -242,7 +248,7 @@ export class Model {
       writeFile(path, await this.#bytesBy(judged))
     const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save, onBegun }
     const choice = { engine, threads, precision }
-    return this.#placement.train(choice, (session) => fit(session.as(this.network), task, settings, extras))
+    return this.#placement.train(choice, (session) => fit(session.as(this.network), lesson, settings, extras))
   }
 
   /**
@@ -281,14 +287,6 @@ export class Model {
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
     return { data, objective }
-  }
-
-  async #lessonOf(
-    batches: Batches,
-    options: ObjectiveOptions & { readonly stepsPerEpoch: number; readonly signal: AbortSignal | undefined },
-  ): Promise<Lesson> {
-    const { data, source } = await openStream(batches, this.network, options)
-    return { data, source, objective: objectiveFor(this.network, data, options) }
   }
 
   /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */

@@ -34,8 +34,6 @@ export interface BatchSource {
   readonly data: Dataset | undefined
   /** Those of the session's epoch `epoch`, 0 for its first. */
   epoch(epoch: number): EpochBatches
-  /** Nothing more will be read. */
-  close?(): Promise<void>
 }
 
 /** The samples of a dataset, by `batchSize` of them, the rest at the end: in its order, or in a new one every epoch. */

@@ -8,7 +8,7 @@ import type { DoneStep } from './pause.ts'
 import type { BegunStep } from './steps.ts'
 import { takeStep } from './steps.ts'
 import { Tally } from './tally.ts'
-import type { StepPosition, Sums, Training, Unreported } from './training.ts'
+import type { StepPosition, Sums, Training } from './training.ts'
 import { each, isOver, rateOf, timeIn } from './training.ts'
 
 /** A step under way. */

@@ -21,19 +21,8 @@ import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
 export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
-  const { control } = extras
-  control?.begin()
-  try {
-    const training = await beginTraining(session, lesson, settings, extras)
-    return await train(training, extras)
-  } finally {
-    control?.end()
-    if ('source' in lesson) await lesson.source.close?.()
-  }
-}
-
-async function train(training: Training, extras: Extras): Promise<History> {
-  const { at, session, source, validation } = training
+  const training = await beginTraining(session, lesson, settings, extras)
+  const { at, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))

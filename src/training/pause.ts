@@ -19,8 +19,7 @@ export interface DoneStep {
  */
 export class PauseControl {
   #isHeld = false
-  #isUsed = false
-  #isResting = false
+  #state: 'idle' | 'running' | 'paused' | 'ended' = 'idle'
   /** Who waits for rest. */
   #pausers: (() => void)[] = []
   /** Who asked for a step, and whose step is under way. */
@@ -29,22 +28,22 @@ export class PauseControl {
   #wake = (): void => {}
   #last: DoneStep | undefined
 
-  /** `idle` before and after a training; `paused` once no step is under way. */
-  get state(): 'idle' | 'running' | 'paused' {
-    if (!this.#isUsed) return 'idle'
-    return this.#isResting ? 'paused' : 'running'
+  /** `idle` before a training, `ended` after it; `paused` once no step is under way. */
+  get state(): 'idle' | 'running' | 'paused' | 'ended' {
+    return this.#state
   }
 
   /** Holds training before its next step; resolves once it rests. One that has not begun will rest before its first. */
   pause(): Promise<void> {
     this.#isHeld = true
-    if (!this.#isUsed || this.#isResting) return Promise.resolve()
+    if (this.#state === 'ended') this.#state = 'idle' // it is for the next one
+    if (this.#state !== 'running') return Promise.resolve()
     return new Promise((resolve) => this.#pausers.push(resolve))
   }
 
   resume(): void {
     this.#isHeld = false
-    this.#wake()
+    this.#goOn()
   }
 
   /**
@@ -52,21 +51,27 @@ export class PauseControl {
    * Resolves to what it gave; to undefined where training ended before it.
    */
   step(): Promise<DoneStep | undefined> {
+    if (this.#state === 'ended') return Promise.resolve(undefined)
     this.#isHeld = true
     return new Promise((resolve) => {
       this.#steppers.push(resolve)
-      this.#wake()
+      this.#goOn()
     })
   }
 
-  /** For `fit`: takes it into use. */
-  begin(): void {
-    if (this.#isUsed) {
+  /** For `fit`: is in use for as long as `training` goes on. */
+  async during<T>(training: () => Promise<T>): Promise<T> {
+    if (this.#state === 'running' || this.#state === 'paused') {
       const hint = 'give each training one of its own: trainingControl()'
       throw new FoveaError('E_OPTION', { what: "'control' is in use by another training", where: 'fit', hint })
     }
-    this.#isUsed = true
+    this.#state = 'running'
     this.#last = undefined
+    try {
+      return await training()
+    } finally {
+      this.#end()
+    }
   }
 
   /** For `fit`: a step is done. */
@@ -79,7 +84,7 @@ export class PauseControl {
     if (this.#stepping || this.#isHeld) await rest()
     this.#settle()
     while (this.#isHeld && this.#steppers.length === 0 && !signal?.aborted) {
-      this.#isResting = true
+      this.#state = 'paused'
       for (const rested of this.#pausers.splice(0)) rested()
       await new Promise<void>((resolve) => {
         this.#wake = resolve
@@ -87,18 +92,21 @@ export class PauseControl {
       })
       signal?.removeEventListener('abort', this.#wake)
     }
-    this.#isResting = false
+    this.#state = 'running'
     this.#stepping = this.#steppers.shift()
   }
 
-  /** For `fit`: training is over. */
-  end(): void {
+  #end(): void {
     this.#settle()
     for (const rested of this.#pausers.splice(0)) rested()
     for (const stepped of this.#steppers.splice(0)) stepped(undefined)
-    this.#isUsed = false
     this.#isHeld = false
-    this.#isResting = false
+    this.#state = 'ended'
+  }
+
+  #goOn(): void {
+    if (this.#state === 'paused') this.#state = 'running'
+    this.#wake()
   }
 
   #settle(): void {

@@ -64,7 +64,7 @@ export async function openStream(
   batches: Batches,
   network: Network,
   { stepsPerEpoch, signal }: { readonly stepsPerEpoch: number; readonly signal?: AbortSignal | undefined },
-): Promise<{ readonly data: Described; readonly source: BatchSource }> {
+): Promise<{ readonly data: Described; readonly source: BatchSource; readonly close: () => Promise<void> }> {
   const iterator = Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]()
   let isWaiting = false
   let count = 0
@@ -75,8 +75,18 @@ export async function openStream(
     isWaiting = false
     return result.done ? undefined : taken(result.value, network, `batch ${++count}`)
   }
-  const first = await next()
+  const close = async (): Promise<void> => {
+    const closed = Promise.resolve(iterator.return?.())
+    if (isWaiting)
+      closed.catch(() => {}) // a generator that never yields again would never return either
+    else await closed
+  }
+  const first = await next().catch(async (error) => {
+    await close()
+    throw error
+  })
   if (!first) {
+    await close()
     const what = signal?.aborted ? 'training was aborted before its first batch' : 'the iterable gave no batch'
     throw new FoveaError('E_DATA', { what, where: NAME })
   }
@@ -96,14 +106,8 @@ export async function openStream(
     batchSize: first.samples,
     samples: undefined,
     epoch: () => ({ read, sizeOf: () => first.samples }),
-    async close() {
-      const closed = Promise.resolve(iterator.return?.())
-      if (isWaiting)
-        closed.catch(() => {}) // a generator that never yields again would never return either
-      else await closed
-    },
   }
-  return { data: { name: NAME, ...first.fields }, source }
+  return { data: { name: NAME, ...first.fields }, source, close }
 }
 
 /** What a promise gives, or undefined once the signal says no more. */
