@@ -100,8 +100,7 @@ async function inTwoHalves(
   )
   const learningRate = rateOf(training, training.at.step) // what was set meanwhile holds
   const given = onlyKnown(second, { ...computed, ...stepInputs(training, learningRate) })
-  const { ...sums } = shown.sums
-  return { learningRate, sums: second.run(given).then(({ finite }) => ({ ...sums, finite })), shown }
+  return { learningRate, sums: second.run(given).then(({ finite }) => ({ ...shown.sums, finite })), shown }
 }
 
 /** What is called `kind/name`, by kind and name. */

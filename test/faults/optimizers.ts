@@ -152,7 +152,7 @@ export const optimizers: readonly Fault[] = [
   },
   {
     name: 'the learning rate of fit is forgotten',
-    file: 'src/training/fit.ts',
+    file: 'src/training/begin.ts',
     find: 'settleOptimizer(settings.optimizer, settings.learningRate)',
     replace: 'settleOptimizer(settings.optimizer)',
     tests: ['fit: learning rate'],
