@@ -20,7 +20,8 @@ function checkClassWeight(value: unknown): ClassWeight | undefined {
   return Object.values(value).every(isWeight) ? (value as ClassWeight) : undefined
 }
 
-function checkSampleWeight(value: unknown): Float32Array | undefined {
+/** Weights of samples, or undefined where they are none. */
+export function checkSampleWeight(value: unknown): Float32Array | undefined {
   const isList = value instanceof Float32Array || Array.isArray(value)
   return isList && value.every(isWeight) ? Float32Array.from(value) : undefined
 }

@@ -8,6 +8,7 @@ import type { Shape } from '../graph/shape.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import type { BatchSource, TrainingBatch } from './batches.ts'
+import { checkSampleWeight } from './sample-weights.ts'
 import type { Described } from './task.ts'
 
 /** The array of the only field, or an array per field by name of the model's inputs or outputs. */
@@ -160,8 +161,9 @@ function taken(given: GivenBatch, network: Network, where: string): Taken {
     inputs: specsOf(fed, samples, inputShape, where),
     targets: specsOf(wanted, samples, targetShape, where),
   }
-  if (sampleWeight !== undefined && sampleWeight.length !== samples) {
-    const [expected, got] = [`${samples}`, `${sampleWeight.length}`]
+  const weights = sampleWeight === undefined ? undefined : checkSampleWeight(sampleWeight)
+  if (sampleWeight !== undefined && weights?.length !== samples) {
+    const [expected, got] = [`${samples} numbers >= 0`, weights ? `${weights.length}` : show(sampleWeight)]
     throw new FoveaError('E_DATA', { what: 'sampleWeight wants one number per sample', where, expected, got })
   }
   return {
@@ -169,7 +171,7 @@ function taken(given: GivenBatch, network: Network, where: string): Taken {
     fields,
     samples,
     where,
-    sampleWeight: sampleWeight && Float32Array.from(sampleWeight),
+    sampleWeight: weights,
   }
 }
 

@@ -166,7 +166,8 @@ const refusedBatches: [
   ['part of a sample', [[new Float32Array(7), y]], 'E_SHAPE', ['batch 1', '7 elements']],
   ['an empty batch', [[new Float32Array(0), new Int32Array(0)]], 'E_SHAPE', ['batch 1']],
   ['too few targets', [[x, new Int32Array(3)]], 'E_SHAPE', ['batch 1', '3 elements for 2 samples']],
-  ['too few weights', [[x, y, [1]]], 'E_DATA', ['batch 1', 'sampleWeight', 'expected 2, got 1']],
+  ['too few weights', [[x, y, [1]]], 'E_DATA', ['batch 1', 'sampleWeight', 'expected 2 numbers >= 0, got 1']],
+  ['weights below 0', [[x, y, [1, -1]]], 'E_DATA', ['batch 1', 'sampleWeight', 'got [1,-1]']],
   [
     'another dtype later',
     [
