@@ -133,6 +133,8 @@ test('the abort signal ends a paused training', async () => {
   const fitting = tiny().fit(data, { ...options, control, signal: stop.signal })
   await control.step()
   const waiting = control.pause()
+  await setTimeout(20)
+  assert.equal(control.state, 'paused')
   stop.abort()
   await waiting
   const { ended, steps } = await fitting
