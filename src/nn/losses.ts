@@ -10,9 +10,9 @@ import { abs, add, expression, mul, neg, square, sub, toFloat } from '../ops/ele
 import { oneHot } from '../ops/indexing.ts'
 import { logSoftmax } from '../ops/normalization.ts'
 import { sum } from '../ops/reduction.ts'
-import { argument, s } from '../ops/scalar.ts'
+import { argument, s, step } from '../ops/scalar.ts'
 import type { Head } from './heads.ts'
-import { areAlike, isOneEach, meanOfSample, valuesLike } from './per-sample.ts'
+import { areAlike, isOneEach, meanOfSample, valuesLike, weighed } from './per-sample.ts'
 
 type Values = ArrayLike<number>
 
@@ -56,13 +56,17 @@ const smoothed = (target: Node, classes: number, smoothing: number): Node =>
 
 const crossEntropy = (logits: Node, probabilities: Node, options: { labelSmoothing: number }): Node => {
   const target = smoothed(probabilities, logits.shape.at(-1) as number, options.labelSmoothing)
-  return neg(sum(mul(target, logSoftmax(logits)), { axes: [-1] }))
+  return neg(sum(weighed(target, logSoftmax(logits)), { axes: [-1] }))
 }
 
 const [x, y] = [argument(0), argument(1)]
-/** max(x, 0) - x y + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. */
+/**
+ * x ((0 < x) - y) + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. The product
+ * is 0 where y is what x says, however large x is.
+ */
+const missed = s.sub(step(x), y)
 const logisticLoss = {
-  f: s.add(s.sub(s.max(x, 0), s.mul(x, y)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
+  f: s.add(s.select(s.equal(missed, 0), 0, s.mul(x, missed)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
   df: [s.sub(s.div(1, s.add(1, s.exp(s.neg(x)))), y), s.neg(x)],
 }
 
@@ -207,12 +211,14 @@ export function chooseLoss(
     where,
     expected: [...new Set(expected)].join('; or '),
     got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(shape)} outputs`,
-    ...hintFor(target, asked === undefined ? lossNames.filter(fits) : []),
+    ...hintFor(target, shape, asked === undefined ? lossNames.filter(fits) : []),
   })
 }
 
 /** The way out where no loss follows: those that could be named. */
-function hintFor({ dtype, shape }: TensorSpec, named: readonly LossName[]): { hint?: string } {
+function hintFor({ dtype, shape }: TensorSpec, output: Shape, named: readonly LossName[]): { hint?: string } {
+  if (output.length > 1 && shape.length <= 1)
+    return { hint: 'put flatten(), or a global pooling, before the last dense layer' }
   if (dtype === 'uint8' && sizeOf(shape) === 1)
     return { hint: 'class indices are int32, as in Int32Array.from(labels)' }
   if (named.length === 0) return {}

@@ -16,10 +16,9 @@ export function fed({ inputs, targets }: Batch, program: Program): NumbersByName
 const named = (kind: string, fields: Readonly<Record<string, Numbers>>): NumbersByName =>
   Object.fromEntries(Object.entries(fields).map(([name, values]) => [`${kind}/${name}`, values]))
 
+/** Fields as a part of a program's key. */
 export const fieldsKey = (fields: Fields): string =>
-  Object.entries(fields)
-    .map(([name, { dtype }]) => `${name}:${dtype}`)
-    .join()
+  JSON.stringify(Object.entries(fields).map(([name, { dtype, shape }]) => [name, dtype, shape]))
 
 /** Only the inputs that a program reads; the others were simplified away. */
 export const onlyKnown = (program: Program, values: NumbersByName): NumbersByName =>

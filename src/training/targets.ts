@@ -10,12 +10,12 @@ import { sampleOf } from './sample-weights.ts'
 /** Refuses targets that are none: a class index out of range would count as no class at all. */
 export function checkTargets(
   { targets }: Batch,
-  { goals }: Objective,
+  { terms }: Objective,
   { network }: Session,
   { indices, capacity }: Room,
   where: string,
 ): void {
-  for (const { output, target, loss } of goals) {
+  for (const { output, target, loss } of terms) {
     const values = targets[target]
     const { shape } = network.calls[network.outputs[output]]
     const { complaint, hint } = lossRow(loss)
