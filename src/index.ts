@@ -59,10 +59,14 @@ export type { RateSearch } from './training/find-rate.ts'
 export type {
   Callback,
   EpochRecord,
+  GradientStep,
   History,
   Logs,
   Progress,
   TrainingControl,
   TrainingInfo,
 } from './training/history.ts'
+export type { DoneStep, PauseControl } from './training/pause.ts'
+export { trainingControl } from './training/pause.ts'
+export type { Batches, GivenBatch } from './training/stream.ts'
 export { zoo } from './zoo/index.ts'

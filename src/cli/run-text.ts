@@ -24,7 +24,7 @@ function headings(terminal: Terminal): RunReport {
       const instead = askedPrecision && `, which this engine has in the place of ${askedPrecision}`
       terminal.print(`precision ${precision}${instead ?? ''}`)
       terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
-      if (validationSamples > 0)
+      if (validationSamples > 0 && samples !== undefined)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
       for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
       resumedAt = resumed?.step

@@ -1,7 +1,7 @@
 /** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
-import type { Options } from '../base/options.ts'
+import type { Options, Settled } from '../base/options.ts'
 import { custom, integer, settle, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
@@ -30,6 +30,7 @@ import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
+import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
 import { findRateOptions, rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
@@ -37,6 +38,9 @@ import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import type { Batches } from '../training/stream.ts'
+import { checkForm, isBatches, openStream } from '../training/stream.ts'
+import type { Task } from '../training/task.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
@@ -264,17 +268,38 @@ export class Model {
   /**
    * Trains. The loss follows from the targets unless it is given: class indices or one-hot rows mean cross-entropy over
    * logits, through a final softmax or sigmoid if there is one; other float32 targets mean the mean squared error.
+   * Data are a dataset, or batches as they come (an async iterable or a generator of `[inputs, targets]` or
+   * `{ inputs, targets }`, typed arrays of whole samples), of which `stepsPerEpoch` make an epoch.
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
-  async fit(data: Dataset, options: ModelFitOptions = {}): Promise<History> {
-    const { engine, threads, precision, ...rest } = settle(fitTable, options, 'fit')
-    const { validationData, callbacks, signal, sampleWeight, checkpoints, resume, ...settings } = rest
+  async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
+    const settled = settle(fitTable, options, 'fit')
+    const { control } = settled
+    checkForm(data, options)
+    const training = (): Promise<History> =>
+      isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
+    return control ? control.during(training) : training()
+  }
+
+  async #fitTo(batches: Batches, settled: Settled<typeof fitTable>): Promise<History> {
+    const { signal, stepsPerEpoch = 1 } = settled
+    const { data, source, close } = await openStream(batches, this.network, { stepsPerEpoch, signal })
+    try {
+      return await this.#fit({ data, source, objective: objectiveFor(this.network, data, settled) }, settled)
+    } finally {
+      await close()
+    }
+  }
+
+  async #fit(lesson: Lesson, settled: Settled<typeof fitTable>): Promise<History> {
+    const { engine, threads, precision, ...rest } = settled
+    const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
+    const { stepsPerEpoch: _, ...settings } = others
     const { loss, metrics, lossReduction } = settings
-    const objective = this.#objectiveFor(data, settings)
-    if (validationData) this.#objectiveFor(validationData, settings)
-    const about = this.#aboutSamples(data, objective)
+    const validation = validationData && this.#taskOf(validationData, settings)
+    const about = this.#aboutSamples(lesson.data, lesson.objective)
     const onBegun = (): void => {
-      this.#heads = headsOf(objective)
+      this.#heads = headsOf(lesson.objective)
       this.#objective = { loss, metrics, lossReduction }
       this.#classNames = about.classNames
       this.#preprocessing = about.preprocessing
@@ -283,9 +308,9 @@ export class Model {
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
-    const extras = { sampleWeight, validationData, callbacks, signal, checkpoints, resume, save, onBegun }
+    const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save, onBegun }
     const choice = { engine, threads, precision }
-    return this.#placement.train(choice, (session) => fit(session.as(this.network), data, settings, extras))
+    return this.#placement.train(choice, (session) => fit(session.as(this.network), lesson, settings, extras))
   }
 
   /**
@@ -295,7 +320,7 @@ export class Model {
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
     const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
     const { from, to, steps, sampleWeight, signal, ...made } = rest
-    this.#objectiveFor(data, made)
+    const task = this.#taskOf(data, made)
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
@@ -303,7 +328,7 @@ export class Model {
       const session = whole.as(this.network)
       const memory = await session.remember()
       try {
-        await fit(session, data, settings, { sampleWeight, signal, callbacks: [callback], save })
+        await fit(session, task, settings, { sampleWeight, signal, callbacks: [callback], save })
         return result()
       } finally {
         await memory.putBack()
@@ -313,29 +338,31 @@ export class Model {
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
   check(data: Dataset, options: ObjectiveOptions = {}): void {
-    this.#aboutSamples(data, this.#objectiveFor(data, options))
+    const { objective } = this.#taskOf(data, options)
+    this.#aboutSamples(data, objective)
   }
 
   /** What a model that learns from these data knows of samples and classes; throws where its preprocessing makes others. */
-  #aboutSamples(data: Dataset, { inputs }: Objective) {
+  #aboutSamples(data: Lesson['data'], { inputs }: Objective) {
     const dtypeOf = (input: string): DType => data.inputs[inputs[input]].dtype
-    const how = data.preprocessing ?? this.#preprocessing
+    const { preprocessing: own, classNames }: Partial<Dataset> = data
+    const how = own ?? this.#preprocessing
     const names = Object.keys(inputs)
     return {
-      classNames: data.classNames ? settleClassNames(data.classNames, data.name) : this.#classNames,
+      classNames: classNames ? settleClassNames(classNames, data.name) : this.#classNames,
       preprocessing: how && this.#preprocessingFor(how, dtypeOf, data.name),
       learnedFrom: names.length === 1 ? dtypeOf(names[0]) : undefined,
     }
   }
 
   /** A model without an input shape takes that of the data. */
-  #objectiveFor(data: Dataset, options: ObjectiveOptions): Objective {
+  #taskOf(data: Dataset, options: ObjectiveOptions): Task {
     checkDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
-    return objective
+    return { data, objective }
   }
 
   /**
@@ -345,11 +372,11 @@ export class Model {
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    this.#objectiveFor(data, settings)
+    const task = this.#taskOf(data, settings)
     checkLength(settings.sampleWeight, data)
     return this.#placement.visit(
       { engine, threads, precision },
-      async (session) => (await evaluate(session.as(this.network), data, settings)) as Logs, // nothing ends it early
+      async (session) => (await evaluate(session.as(this.network), task, settings)) as Logs, // nothing ends it early
     )
   }
 

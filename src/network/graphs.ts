@@ -1,9 +1,9 @@
-/** The three graphs of a model: a training step, an evaluation, a prediction. Inputs of programs are named `kind/name`. */
+/** The graphs of a model: a training step, whole or in two halves, an evaluation, a prediction. Inputs of programs are named `kind/name`. */
 import type { Goals } from '../compile/goals.ts'
 import type { Fields } from '../data/dataset.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
-import { input, nameOf, variable } from '../graph/node.ts'
+import { input, variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
@@ -116,30 +116,46 @@ export function trainingSpecs(network: Network, optimizer: SettledOptimizer): Re
 /** The state's name of the flag that a step was refused: it stays up until the next training begins. */
 export const HALTED = '/training/halted'
 
+/** What a step computes before anything is changed. */
+interface Derived {
+  readonly sums: ReturnType<typeof measures>
+  /** Of the mean loss of the batch, by weight that is trained. */
+  readonly gradients: Readonly<Record<string, Node>>
+  /** The next values of weights that are not trained, such as running means. */
+  readonly statistics: Readonly<Record<string, Node>>
+}
+
+type Variables = Readonly<Record<string, Node>>
+
+function derived(network: Network, variables: Variables, objective: Objective, batch: BatchSpec) {
+  const names = trainedWeights(network)
+  const { sums, updates: statistics, values, float32 } = measured(network, variables, objective, batch, 'train')
+  const slopes = gradients(
+    meanLoss(sums, batch.size),
+    names.map((name) => variables[name]),
+  )
+  const byWeight = Object.fromEntries(names.map((name, i) => [name, slopes[i]]))
+  return { derived: { sums, gradients: byWeight, statistics } satisfies Derived, values, float32 }
+}
+
 /**
- * One step: sums of loss and metrics, `finite`, and the next weights. The gradient is that of the mean loss of the
- * batch. Where the loss or anything that would become state is not finite, `finite` is 0 and the state stays as it
- * was, to the bit; so it is in the steps that were already under way behind it.
+ * The updates that a step makes, and `finite`. Where the loss or anything that would become state is not finite, `finite`
+ * is 0 and the state stays as it was, to the bit; so it is in the steps that were already under way behind it.
  */
-export function trainingGoals(
-  network: Network,
-  objective: Objective,
-  batch: BatchSpec,
+function applied(
+  variables: Variables,
   optimizer: SettledOptimizer,
-): Goals {
-  const variables = networkVariables(network)
-  const weights = trainedWeights(network).map((name) => variables[name])
-  const { sums, updates: statistics, float32 } = measured(network, variables, objective, batch, 'train')
-  const slopes = gradients(meanLoss(sums, batch.size), weights)
+  { loss, gradients, statistics }: Omit<Derived, 'sums'> & { readonly loss: Node },
+): { readonly finite: Node; readonly updates: Goals['updates'] } {
   const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
-  const trained = weights.map((weight, i) => {
-    const name = nameOf(weight)
+  const trained = Object.entries(gradients).map(([name, gradient]) => {
+    const weight = variables[name]
     const slots = Object.keys(stepSlots(optimizer)).map((slot) => [
       slot,
       variable(slotName(optimizer.type, slot, name), weight.shape),
     ])
-    return { name, weight, gradient: slopes[i], slots: Object.fromEntries(slots) as Record<string, Node> }
+    return { name, weight, gradient, slots: Object.fromEntries(slots) as Record<string, Node> }
   })
   const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
     [trained[i].weight, weight],
@@ -149,11 +165,52 @@ export function trainingGoals(
   next.push(...Object.values(Object.groupBy(kept, ([, { shape }]) => shapeText(shape))).map((pairs) => pairs ?? []))
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
-  const probe = zeros.reduce((a, b) => add(a, b), sub(sums.loss, sums.loss))
+  const probe = zeros.reduce((a, b) => add(a, b), sub(loss, loss))
   const halted = variable(HALTED, [])
   const ok = mul(finite(probe), sub(1, halted))
   const updates = next.flat().map(([old, value]) => [old, select(ok, value, old)] as const)
-  return { outputs: { ...sums, finite: ok }, updates: [...updates, [halted, sub(1, ok)]], float32 }
+  return { finite: ok, updates: [...updates, [halted, sub(1, ok)]] }
+}
+
+/** One step as one program: sums of loss and metrics, `finite`, and the next weights by the gradient of the mean loss. */
+export function trainingGoals(
+  network: Network,
+  objective: Objective,
+  batch: BatchSpec,
+  optimizer: SettledOptimizer,
+): Goals {
+  const variables = networkVariables(network)
+  const { derived: own, float32 } = derived(network, variables, objective, batch)
+  const { finite, updates } = applied(variables, optimizer, { loss: own.sums.loss, ...own })
+  return { outputs: { ...own.sums, finite }, updates, float32 }
+}
+
+/** What a step computes, by kind: outputs of `gradientGoals` are called `kind/name`, and so are inputs of `applyGoals`. */
+export const derivedKinds = ['sums', 'gradients', 'statistics'] as const
+
+/** The first half of a step: what it computes, and nothing is changed. */
+export function gradientGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
+  const { derived: own, float32 } = derived(network, networkVariables(network), objective, batch)
+  const outputs = derivedKinds.flatMap((kind) =>
+    Object.entries(own[kind]).map(([name, node]) => [`${kind}/${name}`, node] as const),
+  )
+  return { outputs: Object.fromEntries(outputs), float32 }
+}
+
+/** The second half: what is made of gradients, next statistics and the loss once they are given, in any batch size. */
+export function applyGoals(
+  network: Network,
+  optimizer: SettledOptimizer,
+  computed: Readonly<Record<string, TensorSpec>>,
+): Goals {
+  const given = (kind: (typeof derivedKinds)[number]): Record<string, Node> => {
+    const own = Object.entries(computed).filter(([name]) => name.startsWith(`${kind}/`))
+    return Object.fromEntries(own.map(([name, { shape }]) => [name.slice(kind.length + 1), input(name, shape)]))
+  }
+  const { loss } = given('sums')
+  const halves = { loss, gradients: given('gradients'), statistics: given('statistics') }
+  const { finite, updates } = applied(networkVariables(network), optimizer, halves)
+  return { outputs: { finite }, updates }
 }
 
 /** 1 where every element is finite, else 0: x - x is 0 for a finite x and NaN for any other. */
@@ -162,17 +219,14 @@ const probe = (x: Node): Node => finite(sum(sub(x, x)))
 /** What a training step computes, in its order and in words, each with a probe: weights, outputs of layers, loss, gradients. */
 export function diagnosisGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
   const variables = networkVariables(network)
-  const names = trainedWeights(network)
-  const { sums, values, float32 } = measured(network, variables, objective, batch, 'train')
-  const slopes = gradients(
-    meanLoss(sums, batch.size),
-    names.map((name) => variables[name]),
-  )
+  const { derived: own, values, float32 } = derived(network, variables, objective, batch)
   const told = [
     ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
     ...network.calls.map((_, i) => [calledIn(network.calls, i), values[i]] as const),
-    ['the loss', sums.loss] as const,
-    ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
+    ['the loss', own.sums.loss] as const,
+    ...Object.entries(own.gradients)
+      .map(([name, slope]) => [`the gradient for ${name}`, slope] as const)
+      .reverse(),
   ]
   return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])), float32 }
 }

@@ -4,9 +4,10 @@ import type { Options } from '../base/options.ts'
 import { choice, custom } from '../base/options.ts'
 import type { Dataset, Fields } from '../data/dataset.ts'
 import type { Node } from '../graph/node.ts'
+import { input } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
-import { heads, logitsOf } from '../nn/heads.ts'
+import { endOf, heads, logitsOf } from '../nn/heads.ts'
 import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
 import { chooseLoss, lossNames, lossPerSample, lossRow, settleLoss } from '../nn/losses.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
@@ -15,6 +16,7 @@ import { weighed } from '../nn/per-sample.ts'
 import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
+import { forward, networkVariables } from './network.ts'
 
 /** A loss for all outputs, or one per output by name. */
 export type LossChoice = Loss | Readonly<Record<string, Loss>>
@@ -106,6 +108,14 @@ function pair(wanted: readonly string[], fields: Fields, what: string, where: st
 
 const outputShape = (network: Network, output: string) => network.calls[network.outputs[output]].shape
 
+/** The head that every output ends in, by the forward graph of one sample. */
+function endsOf(network: Network): Record<string, Head> {
+  const inputs = Object.entries(network.inputs).map(([name, shape]) => [name, input(name, [1, ...shape])])
+  const context = { mode: 'infer', key: input('key', [4], 'int32') } as const
+  const { outputs } = forward(network, networkVariables(network), Object.fromEntries(inputs), context)
+  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, endOf(output)]))
+}
+
 /** Fields for the inputs, their shapes checked. */
 export function pairInputs(network: Network, fields: Fields, where: string): Record<string, string> {
   const inputs = pair(Object.keys(network.inputs), fields, 'input', where)
@@ -146,12 +156,15 @@ export function objectiveFor(
       throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: astray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
+  let known: Record<string, Head> | undefined
+  const ends = () => (known ??= endsOf(network))
   const terms = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
-    const chosen = chooseLoss(saidOf<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
+    const asked = saidOf<Loss>(loss, isOneForAll.loss, output)
+    const chosen = chooseLoss(asked, spec, { shape, end: asked ? 'linear' : ends()[output] }, where)
     const place = { head: lossRow(chosen).head, output: shape, target: spec }
-    const asked = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
-    return { output, target, loss: chosen, metrics: chooseMetrics(asked, place, where) }
+    const wanted = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
+    return { output, target, loss: chosen, metrics: chooseMetrics(wanted, place, where) }
   })
   return { inputs, terms, lossReduction }
 }

@@ -24,6 +24,11 @@ export function logitsOf(output: Node, head: Head): Node {
   return logits === x ? output : reshape(logits, { shape: output.shape })
 }
 
+/** The head that a batch of outputs ends in already; `linear` where it is none that a loss looks through. */
+export const endOf = (output: Node): Head =>
+  (['softmax', 'sigmoid'] as const).find((head) => output.shape.length > 1 && logitsOf(output, head) !== output) ??
+  'linear'
+
 /** Does one number of the output, the probability of class 1, tell two classes apart? */
 export const isBinary = (head: Head, output: Shape): boolean => head === 'sigmoid' && sizeOf(output) === 1
 

@@ -2,11 +2,11 @@
 import { FoveaError } from '../base/errors.ts'
 import type { NamedRow, Options, OptionTable, Settled } from '../base/options.ts'
 import { number, settleNamed } from '../base/options.ts'
-import type { DType, TensorSpec } from '../graph/dtype.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
-import { abs, add, expression, mul, neg, square, sub } from '../ops/elementwise.ts'
+import { abs, add, expression, mul, neg, square, sub, toFloat } from '../ops/elementwise.ts'
 import { oneHot } from '../ops/indexing.ts'
 import { logSoftmax } from '../ops/normalization.ts'
 import { sum } from '../ops/reduction.ts'
@@ -21,8 +21,11 @@ export interface LossRow<T extends OptionTable = OptionTable> {
   readonly options: T
   /** What `predict` applies to the logits; where the model ends in it, the loss looks through it. */
   readonly head: Head
-  /** Dtypes of the targets from which this loss follows when none is asked for; the first row that fits is taken. */
-  readonly followsFrom: readonly DType[]
+  /**
+   * Where no loss is asked for and the model ends in plain numbers: does this loss follow from targets that fit? The first
+   * such row is taken. Where the model ends in a head, that decides among the rows that have `follows`.
+   */
+  readonly follows?: (target: TensorSpec, output: Shape) => boolean
   /** Does it take targets like these (of one sample)? */
   readonly fits: (target: TensorSpec, output: Shape) => boolean
   readonly wants: string
@@ -75,7 +78,7 @@ const huberLoss = (delta: number) => {
 
 /** What all losses of a difference share: a loss of the error, element by element. */
 const regression = <const T extends OptionTable>(
-  row: Pick<LossRow<T>, 'says' | 'options' | 'followsFrom'> & { of: (error: Node, options: Settled<T>) => Node },
+  row: Pick<LossRow<T>, 'says' | 'options' | 'follows'> & { of: (error: Node, options: Settled<T>) => Node },
 ): LossRow<T> => ({
   ...row,
   head: 'linear',
@@ -93,7 +96,7 @@ export const losses = {
     says: 'Cross-entropy with one class index per sample.',
     options: { labelSmoothing },
     head: 'softmax',
-    followsFrom: ['int32'],
+    follows: () => true,
     fits: ({ shape, dtype }, output) => dtype === 'int32' && output.length === 1 && output[0] > 1 && shape.length === 0,
     wants: 'one int32 class index per sample, and outputs [classes]',
     complaint: ({ 0: label }, [classes]) =>
@@ -105,10 +108,9 @@ export const losses = {
     says: 'Cross-entropy with one row of probabilities (one-hot) per sample.',
     options: { labelSmoothing },
     head: 'softmax',
-    followsFrom: ['float32'],
-    fits: ({ shape, dtype }, output) =>
-      dtype === 'float32' && output.length === 1 && output[0] > 1 && sameShape(shape, output),
-    wants: 'a float32 row [classes] per sample, and outputs [classes]',
+    follows: ({ dtype }) => dtype === 'float32',
+    fits: ({ shape }, output) => output.length === 1 && output[0] > 1 && sameShape(shape, output),
+    wants: 'a row [classes] per sample, and outputs [classes]',
     complaint: (row) => {
       const total = Array.from(row).reduce((sum, p) => sum + (p >= 0 ? p : Number.NaN), 0)
       return Math.abs(total - 1) <= 1e-3 ? undefined : `expected numbers >= 0 that sum to 1, got a sum of ${total}`
@@ -118,15 +120,15 @@ export const losses = {
       count: ([classes]) => classes,
       of: (row) => Array.from(row).reduce((best, p, i) => (p > row[best] ? i : best), 0),
     },
-    perSample: crossEntropy,
+    perSample: (logits, target, options) => crossEntropy(logits, toFloat(target), options),
   }),
   binaryCrossentropy: define({
     says: 'Cross-entropy of yes and no: one class of two, or any number of labels per sample.',
     options: { labelSmoothing },
     head: 'sigmoid',
-    followsFrom: ['int32', 'uint8'],
-    fits: ({ shape, dtype }, output) => (dtype === 'int32' ? isOneEach(shape, output) : areAlike(shape, output)),
-    wants: "numbers from 0 to 1 of the outputs' shape, or one int32 0 or 1 per sample and outputs [1]",
+    follows: ({ shape, dtype }, output) => dtype === 'uint8' || (dtype === 'int32' && isOneEach(shape, output)),
+    fits: ({ shape }, output) => areAlike(shape, output),
+    wants: "numbers from 0 to 1 of the outputs' shape, or one 0 or 1 per sample and outputs [1]",
     complaint: (target) => {
       const wrong = Array.from(target).find((p) => !(p >= 0 && p <= 1))
       return wrong === undefined ? undefined : `expected 0 to 1, got ${wrong}`
@@ -141,19 +143,17 @@ export const losses = {
   meanSquaredError: regression({
     says: 'Mean of the squares of the errors.',
     options: {},
-    followsFrom: ['float32'],
+    follows: () => true,
     of: square,
   }),
   meanAbsoluteError: regression({
     says: 'Mean of the sizes of the errors.',
     options: {},
-    followsFrom: [],
     of: abs,
   }),
   huber: regression({
     says: 'Squares of small errors, sizes of large ones: no single sample pulls hard.',
     options: { delta: number({ says: 'error at which the square ends', min: 0, ends: 'open', default: 1 }) },
-    followsFrom: [],
     of: (error, { delta }) => {
       const { f, df } = huberLoss(delta)
       return expression('huber', [error], f, df)
@@ -184,25 +184,43 @@ export const lossRow = ({ type }: Pick<SettledLoss, 'type'>): LossRow => losses[
 export const lossPerSample = (loss: SettledLoss, logits: Node, target: Node): Node =>
   lossRow(loss).perSample(logits, target, loss.options)
 
-/** The loss asked for, checked against the targets; or the one that follows from them. */
-export function chooseLoss(asked: Loss | undefined, target: TensorSpec, output: Shape, where: string): SettledLoss {
-  const fits = (type: LossName): boolean => lossRow({ type }).fits(target, output)
-  const following = (type: LossName): boolean => lossRow({ type }).followsFrom.includes(target.dtype) && fits(type)
-  const chosen = asked ?? lossNames.find(following)
+/** What a model gives for a sample: its shape, and the head that it ends in already ('linear' for plain numbers). */
+export interface Ending {
+  readonly shape: Shape
+  readonly end: Head
+}
+
+/** The loss asked for, checked against the targets; or the one that follows from them and from what the model ends in. */
+export function chooseLoss(
+  asked: Loss | undefined,
+  target: TensorSpec,
+  { shape, end }: Ending,
+  where: string,
+): SettledLoss {
+  const fits = (type: LossName): boolean => lossRow({ type }).fits(target, shape)
+  const isMeant = ({ head, follows }: LossRow): boolean =>
+    end === 'linear' ? follows?.(target, shape) === true : head === end && follows !== undefined
+  const chosen = asked ?? lossNames.find((type) => fits(type) && isMeant(lossRow({ type })))
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
-  const expected = lossNames.map((type) => lossRow({ type }).wants)
-  const hint =
-    output.length > 1 && target.shape.length <= 1
-      ? 'put flatten(), or a global pooling, before the last dense layer'
-      : target.dtype === 'uint8'
-        ? 'class indices are int32, as in Int32Array.from(labels)'
-        : undefined
+  const meant = lossNames.filter((type) => end === 'linear' || lossRow({ type }).head === end)
+  const expected = settled ? [lossRow(settled).wants] : meant.map((type) => lossRow({ type }).wants)
+  const tail = end === 'linear' ? '' : ` that end in ${end}`
   throw new FoveaError('E_MISMATCH', {
-    what: settled ? `${settled.type} does not fit the targets` : 'no loss fits the targets',
+    what: settled ? `${settled.type} does not fit the targets` : `no loss follows from the targets and outputs${tail}`,
     where,
-    expected: settled ? lossRow(settled).wants : [...new Set(expected)].join('; or '),
-    got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(output)} outputs`,
-    ...(hint && { hint }),
+    expected: [...new Set(expected)].join('; or '),
+    got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(shape)} outputs`,
+    ...hintFor(target, shape, asked === undefined ? lossNames.filter(fits) : []),
   })
+}
+
+/** The way out where no loss follows: those that could be named. */
+function hintFor({ dtype, shape }: TensorSpec, output: Shape, named: readonly LossName[]): { hint?: string } {
+  if (output.length > 1 && shape.length <= 1)
+    return { hint: 'put flatten(), or a global pooling, before the last dense layer' }
+  if (dtype === 'uint8' && sizeOf(shape) === 1)
+    return { hint: 'class indices are int32, as in Int32Array.from(labels)' }
+  if (named.length === 0) return {}
+  return { hint: `if it is so meant, name the loss: ${named.map((type) => `loss: '${type}'`).join(' or ')}` }
 }

@@ -40,15 +40,17 @@ export interface MetricRow<T extends OptionTable = OptionTable> {
 }
 const define = <const T extends OptionTable>(row: MetricRow<T>): MetricRow<T> => row
 
+/** One class index per sample, rather than a row. */
+const isClassIndex = ({ dtype, shape }: TensorSpec): boolean => dtype === 'int32' && shape.length === 0
+
 /** Rows of scores for more than one class, and a class index or such a row to meet. */
 const tellsClasses = ({ output, target }: Place): boolean =>
-  output.length === 1 &&
-  output[0] > 1 &&
-  (target.dtype === 'int32' ? target.shape.length === 0 : sameShape(target.shape, output))
+  output.length === 1 && output[0] > 1 && (isClassIndex(target) || sameShape(target.shape, output))
 
 const isElementwise = ({ output, target }: Place): boolean => areAlike(target.shape, output)
 
-const classIndex = (target: Node): Node => (target.dtype === 'int32' ? target : argmax(toFloat(target)))
+/** Of targets [n], or [n, classes]. */
+const classIndex = (target: Node): Node => (target.shape.length === 1 ? target : argmax(toFloat(target)))
 
 const largestIsRight = ({ logits, target }: Judged): Node => equal(argmax(logits), classIndex(target))
 const sideIsRight = ({ answer, target }: Judged, threshold: number): Node =>

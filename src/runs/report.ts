@@ -54,9 +54,7 @@ export function historyReport(path: string, every: number): RunReport {
   return {
     name: 'history',
     ...events(file.write, every),
-    async onTrainBegin({ resumed }) {
-      if (!resumed) await file.begin('anew')
-    },
+    onTrainBegin: ({ resumed }) => file.begin('anew', resumed !== undefined),
     state: file.state,
     restore: file.restore,
   }

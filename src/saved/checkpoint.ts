@@ -11,7 +11,7 @@ import { checksum } from '../files/checksum.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
 import type { Tensor } from '../files/tensor.ts'
 import { dtypeOf } from '../graph/dtype.ts'
-import { type Facts, factsFromText, factsToText } from './exact-json.ts'
+import { exactJsonFromText, exactJsonToText, type JsonObject } from './exact-json.ts'
 
 /** Raised when an older Fovea could not read the file any more. */
 export const CHECKPOINT_VERSION = 1
@@ -24,7 +24,7 @@ export interface StoredTensor {
 
 export interface Checkpoint {
   readonly tensors: Readonly<Record<string, StoredTensor>>
-  readonly facts: Facts
+  readonly facts: JsonObject
 }
 
 const FORMAT = 'fovea-checkpoint'
@@ -41,7 +41,7 @@ export async function checkpointToBytes({ tensors, facts }: Checkpoint): Promise
   const stored = Object.entries(tensors).map(([name, tensor]) => toStored(name, tensor))
   const place: Tensor = { shape: [DIGITS], dtype: 'uint8', data: new Uint8Array(DIGITS) }
   const bytes = writeSafetensors({
-    metadata: { format: FORMAT, formatVersion: String(CHECKPOINT_VERSION), facts: factsToText(facts) },
+    metadata: { format: FORMAT, formatVersion: String(CHECKPOINT_VERSION), facts: exactJsonToText(facts) },
     tensors: Object.fromEntries([...stored, [CHECKSUM, place]]),
   })
   bytes.set(new TextEncoder().encode(await checksumOf(bytes)), bytes.length - DIGITS)
@@ -103,9 +103,9 @@ function checkVersion(text: string): void {
   })
 }
 
-function readFacts(text: string): Facts {
+function readFacts(text: string): JsonObject {
   try {
-    return factsFromText(text)
+    return exactJsonFromText(text)
   } catch (cause) {
     throw new FoveaError('E_FILE', { what: 'facts in the metadata is no object in JSON', cause })
   }

@@ -3,16 +3,17 @@ import { sha256 } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { dataHash } from '../data/data-hash.ts'
+import type { Dataset } from '../data/dataset.ts'
 import type { Session } from '../network/session.ts'
 import type { StoredTensor } from '../saved/checkpoint.ts'
 import { openCheckpoints } from '../saved/checkpoint-store.ts'
-import type { Fact, Facts } from '../saved/exact-json.ts'
+import type { Json, JsonObject } from '../saved/exact-json.ts'
 import { networkToJson } from '../saved/model-file.ts'
-import type { TallyState } from './feed.ts'
-import { Tally } from './feed.ts'
 import type { CheckpointOptions } from './fit-options.ts'
 import type { EpochRecord, TrainingInfo } from './history.ts'
-import type { Position, Training } from './training.ts'
+import type { TallyState } from './tally.ts'
+import { Tally } from './tally.ts'
+import type { Training, TrainingPosition } from './training.ts'
 
 export interface Checkpointing {
   /** Steps from one to the next. */
@@ -29,7 +30,14 @@ export interface Checkpointing {
 const free = new Set(['epochs', 'steps', 'maxTime', 'onNonFinite'])
 
 /** What must be the same for a training to go on to the bit, by the word for it in a complaint. */
-async function identityOf({ session, data, validation, settings, objective, weighting }: Training): Promise<Facts> {
+async function identityOf({
+  session,
+  source,
+  validation,
+  settings,
+  objective,
+  weighting,
+}: Training): Promise<JsonObject> {
   const { samples } = weighting
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
   return JSON.parse(
@@ -39,8 +47,8 @@ async function identityOf({ session, data, validation, settings, objective, weig
       precision: session.precision,
       objective,
       model: networkToJson(session.network, 'functional'),
-      data: await dataHash(data),
-      validation: validation && (await dataHash(validation)),
+      data: await dataHash(source.data as Dataset),
+      validation: validation && (await dataHash(validation.data)),
       sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
     }),
   )
@@ -65,7 +73,7 @@ export async function openCheckpointing(
   const save = async (): Promise<void> => {
     await store.save(training.at.step, {
       tensors: await tensorsOf(training),
-      facts: { identity, ...factsOf(training) },
+      facts: { identity, ...savedOf(training) },
     })
   }
   return {
@@ -73,9 +81,9 @@ export async function openCheckpointing(
     async resume() {
       if (!found) return undefined
       const { checkpoint, path, step, skipped } = found
-      const saved = { precision: 'float32', ...(checkpoint.facts['identity'] as Facts) } // which the first ones did not say
+      const saved = { precision: 'float32', initialEpoch: 0, ...(checkpoint.facts['identity'] as JsonObject) } // which the first ones did not say
       checkIdentity(saved, identity, path)
-      await restore(training, checkpoint.tensors, checkpoint.facts as unknown as TrainingFacts, path)
+      await restore(training, checkpoint.tensors, checkpoint.facts as unknown as SavedTraining, path)
       return { path, step, skipped: skipped.map(({ error }) => error.message) }
     },
     async begin() {
@@ -86,15 +94,15 @@ export async function openCheckpointing(
 }
 
 /** How far a training is, as a checkpoint has it. */
-type TrainingFacts = {
+type SavedTraining = {
   readonly session: Pick<Session, 'steps' | 'epochs' | 'optimizer'>
   /** Of the training as it was asked for then. */
   readonly totalSteps: number
-  readonly position: Omit<Position, 'tally'> & { readonly tally: TallyState }
+  readonly position: Omit<TrainingPosition, 'tally'> & { readonly tally: TallyState }
   readonly callbacks: Readonly<Record<string, unknown>>
 }
 
-function factsOf({ session, at, callbacks, totalSteps }: Training): Facts {
+function savedOf({ session, at, callbacks, totalSteps }: Training): JsonObject {
   const { tally, ...position } = at
   const states = callbacks.map(({ key, callback }) => [key, callback.state?.()])
   return {
@@ -102,7 +110,7 @@ function factsOf({ session, at, callbacks, totalSteps }: Training): Facts {
     totalSteps,
     position: { ...position, tally: { samples: tally.samples, sums: tally.sums } },
     callbacks: Object.fromEntries(states.filter(([, state]) => state !== undefined)),
-  } as unknown as Facts
+  } as unknown as JsonObject
 }
 
 async function tensorsOf({ session: { state } }: Training): Promise<Record<string, StoredTensor>> {
@@ -118,7 +126,7 @@ async function tensorsOf({ session: { state } }: Training): Promise<Record<strin
 async function restore(
   { session, at, callbacks, totalSteps }: Training,
   tensors: Readonly<Record<string, StoredTensor>>,
-  { session: counts, totalSteps: then, position, callbacks: states }: TrainingFacts,
+  { session: counts, totalSteps: then, position, callbacks: states }: SavedTraining,
   path: string,
 ): Promise<void> {
   const byKey = new Map(callbacks.map(({ key, callback }) => [key, callback]))
@@ -139,16 +147,16 @@ async function restore(
   for (const [key, state] of Object.entries(states)) await byKey.get(key)?.restore?.(state as never)
 }
 
-function checkIdentity(saved: Facts, own: Facts, where: string): void {
+function checkIdentity(saved: JsonObject, own: JsonObject, where: string): void {
   for (const name of new Set([...Object.keys(saved), ...Object.keys(own)])) {
     const [expected, got] = [saved[name], own[name]]
     if (JSON.stringify(expected) === JSON.stringify(got)) continue
     const what = `another ${name} than the training had that this checkpoint belongs to`
     const hint = 'go on with the same, or begin anew in another folder'
     const isDigest = typeof expected === 'string' && /^[0-9a-f]{64}$/.test(expected)
-    const facts = isDigest ? {} : { expected: said(expected), got: said(got) }
-    throw new FoveaError('E_MISMATCH', { what, where, ...facts, hint })
+    const told = isDigest ? {} : { expected: said(expected), got: said(got) }
+    throw new FoveaError('E_MISMATCH', { what, where, ...told, hint })
   }
 }
 
-const said = (value: Fact | undefined): string => (value === undefined ? 'nothing' : show(value))
+const said = (value: Json | undefined): string => (value === undefined ? 'nothing' : show(value))

@@ -1,28 +1,22 @@
 /** One epoch: batch after batch, the engine a step ahead of what is known. */
 import { FoveaError } from '../base/errors.ts'
-import { permutation, stream } from '../base/random.ts'
-import type { Program } from '../compile/program.ts'
-import { allocateBatch } from '../data/batch.ts'
-import { trainingGoals } from '../network/graphs.ts'
-import { firstNonFinite } from './diagnosis.ts'
-import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
-import { weightInputs } from './sample-weights.ts'
-import { stepInputs } from './step-inputs.ts'
-import type { Place, Sums, Training, Unreported } from './training.ts'
-import { each, isOver, rateOf } from './training.ts'
+import { IN_FLIGHT } from './batch-inputs.ts'
+import type { TrainingBatch } from './batches.ts'
+import { diagnose } from './diagnosis.ts'
+import type { Logs } from './history.ts'
+import type { DoneStep } from './pause.ts'
+import type { BegunStep } from './steps.ts'
+import { takeStep } from './steps.ts'
+import { Tally } from './tally.ts'
+import type { StepPosition, Sums, Training } from './training.ts'
+import { each, isOver, rateOf, timeIn } from './training.ts'
 
 /** A step under way. */
-interface Pending extends Pick<Unreported, 'place' | 'learningRate'> {
-  readonly indices: Uint32Array
-  readonly sums: Promise<Sums>
-}
-
-/** The training program for batches of `size`. */
-export function programFor({ session, data, objective, optimizer }: Training, size: number): Promise<Program> {
-  const { type } = optimizer
-  const { learningRate: _, ...options } = optimizer.options // an input of every program, not a part of one
-  const key = `train ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, type, options])}`
-  return session.program(key, () => trainingGoals(session.network, objective, { ...data, size }, optimizer))
+interface Pending extends BegunStep {
+  readonly place: StepPosition
+  readonly samples: number
+  /** What it was taken on; nobody asks that of a step from a checkpoint, which was finite. */
+  readonly batch?: Omit<TrainingBatch, 'arrays'>
 }
 
 /**
@@ -35,21 +29,18 @@ export async function trainEpoch(
   training: Training,
   pause: { readonly every: number; readonly onPause: () => Promise<void> },
 ): Promise<void> {
-  const { session, data, settings, batches, at } = training
-  const { batchSize, shuffle, seed, overfitBatches } = settings
+  const { session, source, at, signal } = training
+  const { batches } = source
   if (at.batch === 0 && at.unreported.length === 0) session.epochs++
-  const order =
-    shuffle && overfitBatches === undefined
-      ? permutation({ seed, stream: stream('shuffle'), step: session.epochs - 1 }, data.length)
-      : Uint32Array.from({ length: data.length }, (_, i) => i)
-  const indicesOf = (batch: number) => order.subarray(batch * batchSize, (batch + 1) * batchSize)
-  const start = performance.now()
+  const epoch = source.epoch(session.epochs - 1)
+  const start = timeIn(training)
   const before = at.seconds
+  const seconds = () => before + (timeIn(training) - start) / 1000
   const pending = at.unreported.map(
     ({ place, learningRate, sums }): Pending => ({
       place,
       learningRate,
-      indices: indicesOf(place.batch - 1),
+      samples: epoch.sizeOf(place.batch - 1),
       sums: Promise.resolve(sums),
     }),
   )
@@ -57,7 +48,7 @@ export async function trainEpoch(
   const settle = async (): Promise<void> => {
     const [oldest] = pending
     await oldest.sums
-    await report(training, oldest, before + (performance.now() - start) / 1000)
+    await report(training, oldest, seconds())
     pending.shift()
     if (at.batch < oldest.place.batch) pending.length = 0 // it was refused, and so were those behind it
   }
@@ -65,18 +56,26 @@ export async function trainEpoch(
     const done = await Promise.all(pending.map(async ({ sums, ...rest }) => ({ ...rest, sums: await sums })))
     if (done.some(({ sums }) => sums['finite'][0] !== 1)) return // it will be heard of in a moment
     at.unreported = done.map(({ place, learningRate, sums }) => ({ place, learningRate, sums: plain(sums) }))
-    at.seconds = before + (performance.now() - start) / 1000
+    at.seconds = seconds()
     await pause.onPause()
     at.unreported = []
   }
   try {
     while (at.batch + pending.length < batches && !isOver(training)) {
-      const batch = at.batch + pending.length
+      if (training.control && !(await mayGoOn(training, pending))) continue
+      const number = at.batch + pending.length
+      const read = await epoch.read(number)
+      if (!read) {
+        const why = `the batches ended after ${at.step} steps, ${training.totalSteps} were asked for`
+        if (!signal?.aborted) at.stopped ??= why
+        break
+      }
       training.rateFrom = () => at.step
-      const place = { epoch: at.epoch, epochs: training.epochs, batch: batch + 1, batches, step: at.step + 1 }
+      const place = { epoch: at.epoch, epochs: training.epochs, batch: number + 1, batches, step: at.step + 1 }
       await each(training, (c, control) => c.onBatchBegin?.(place, control))
-      const indices = indicesOf(batch)
-      pending.push({ place, indices, ...(await takeStep(training, indices)) })
+      const { arrays: _, ...batch } = read
+      const begun = await takeStep(training, read, place)
+      pending.push({ place, batch, samples: batch.indices.length, ...begun })
       if (pending.length >= IN_FLIGHT) await settle()
       if (at.step % pause.every === 0) await save()
     }
@@ -88,41 +87,43 @@ export async function trainEpoch(
   }
 }
 
+/** Waits while training is paused; says whether it may go on as if it had not been. */
+async function mayGoOn(training: Training, pending: readonly Pending[]): Promise<boolean> {
+  const { control, signal, clock } = training
+  const rest = async (): Promise<void> => {
+    for (const step of pending) control?.done(doneStep(step, await step.sums))
+  }
+  const from = performance.now()
+  await control?.beforeStep(rest, signal)
+  clock.paused += performance.now() - from
+  return !isOver(training)
+}
+
+/** A step as those hear of it who have taken it by themselves. */
+function doneStep({ place: { epoch, batch, step }, samples, learningRate }: Pending, sums: Sums): DoneStep {
+  return { epoch, batch, step, learningRate, logs: batchMeans(sums, samples) }
+}
+
+/** Loss and metrics of one batch. */
+function batchMeans({ finite: _, ...values }: Sums, samples: number): Logs {
+  const own = new Tally()
+  own.add(values, samples)
+  return own.means
+}
+
 const plain = (sums: Sums): Sums =>
   Object.fromEntries(Object.entries(sums).map(([name, values]) => [name, Array.from(values)]))
 
-/** Reads a batch and starts a step on it; its sums come later. */
-async function takeStep(
-  training: Training,
-  indices: Uint32Array,
-): Promise<Pick<Pending, 'sums'> & { learningRate: number }> {
-  const { session, data, objective, weighting, at } = training
-  const arrays = allocateBatch(data, indices.length)
-  const reading = async () => data.read(indices, arrays) // which may throw at once
-  const [program] = await Promise.all([programFor(training, indices.length), reading()])
-  const room = { indices, capacity: indices.length }
-  checkTargets(arrays, objective, session, room, data.name)
-  const learningRate = rateOf(training, at.step)
-  const given = { ...stepInputs(training, learningRate), ...weightInputs(arrays, objective, room, weighting) }
-  session.steps++
-  at.step++
-  const sums = program.run({ ...fed(arrays, program), ...onlyKnown(program, given) })
-  sums.catch(() => {}) // it is waited for when its turn comes
-  return { sums, learningRate }
-}
-
 /** Adds a step's sums to those of the epoch and tells the callbacks. */
-async function report(
-  training: Training,
-  { place, indices, learningRate, sums }: Pending,
-  seconds: number,
-): Promise<void> {
-  const { at, data, session } = training
-  const { finite, ...values } = await sums
+async function report(training: Training, pending: Pending, seconds: number): Promise<void> {
+  const { at, source, session } = training
+  const { place, samples, learningRate } = pending
+  const sums = await pending.sums
+  const { finite, ...values } = sums
   if (finite[0] !== 1) {
     session.steps -= at.step - (place.step - 1) // this step and those behind it did nothing
     at.step = place.step - 1
-    const error = await nonFinite(training, place, indices)
+    const error = await nonFinite(training, pending)
     if (training.settings.onNonFinite === 'throw') throw error
     at.stopped ??= error.message
     at.isDiverged = true
@@ -130,22 +131,22 @@ async function report(
   }
   at.batch = place.batch
   at.seconds = seconds
-  at.tally.add(values, indices.length)
-  const batch = new Tally()
-  batch.add(values, indices.length)
+  at.tally.add(values, samples)
+  training.control?.done(doneStep(pending, sums))
   const imagesPerSecond = at.tally.samples / Math.max(seconds, 1e-9)
-  const room = (training.totalSteps - place.step) * training.settings.batchSize
-  const secondsLeft = Math.min(data.length - at.tally.samples, room) / imagesPerSecond
-  const logs = { logs: at.tally.means, batchLogs: batch.means }
+  const steps = Math.min(source.batches - place.batch, training.totalSteps - place.step)
+  const left = Math.min(steps * source.batchSize, (source.samples ?? Infinity) - at.tally.samples)
+  const secondsLeft = left / imagesPerSecond
+  const logs = { logs: at.tally.means, batchLogs: batchMeans(sums, samples) }
   training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
   await each(training, (c, control) =>
     c.onBatchEnd?.({ ...place, imagesPerSecond, secondsLeft, learningRate, ...logs }, control),
   )
 }
 
-async function nonFinite(training: Training, { epoch, batch }: Place, indices: Uint32Array): Promise<FoveaError> {
-  const unknown = { source: 'the loss, a gradient or a new weight', isData: false }
-  const { source, isData } = await firstNonFinite(training, indices).catch(() => unknown) // the step is what matters
+async function nonFinite(training: Training, pending: Pending): Promise<FoveaError> {
+  const { epoch, batch } = pending.place
+  const { source, isData } = await diagnose(training, pending)
   const rate = rateOf(training, training.at.step)
   return new FoveaError('E_NONFINITE', {
     what: `${source} is not a finite number; the weights are those before this step`,

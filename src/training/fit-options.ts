@@ -10,6 +10,7 @@ import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
 import type { LearningRate } from '../nn/schedules.ts'
 import { learningRateForm } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
+import { PauseControl } from './pause.ts'
 import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
 /** Is this an optimizer that we have? What is wrong with its options is said at once. */
@@ -21,11 +22,16 @@ function isOptimizer(value: unknown): value is Optimizer {
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
   epochs: integer({
-    says: 'times that all samples are seen; without it as many as the steps take, or 1',
+    says: 'times that all samples are seen, those before initialEpoch included; without it as many as the steps take, or 1',
     min: 1,
     optional: true,
   }),
   steps: integer({ says: 'steps after which training ends, in the middle of an epoch or not', min: 1, optional: true }),
+  initialEpoch: integer({
+    says: 'epochs that were before: records, order of samples and schedules go on behind them, up to epoch `epochs`',
+    min: 0,
+    default: 0,
+  }),
   batchSize: integer({ says: 'samples per step', min: 1, default: 32 }),
   optimizer: custom<Optimizer>({
     says: 'rule of the updates',
@@ -102,6 +108,13 @@ export const fitExtras = {
   resume: flag({
     says: 'go on from the last checkpoint in the folder, to the bit as if there had been no interruption; begin if there is none',
     default: false,
+  }),
+  stepsPerEpoch: integer({ says: 'batches of an epoch, where they come from an iterable', min: 1, optional: true }),
+  control: custom<PauseControl>({
+    says: 'pauses training, takes a step at a time and goes on',
+    accepts: 'what trainingControl() gives',
+    check: (v) => (v instanceof PauseControl ? v : undefined),
+    optional: true,
   }),
   signal: custom<AbortSignal>({
     says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',

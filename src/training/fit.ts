@@ -1,57 +1,47 @@
 /** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
 import { FoveaError } from '../base/errors.ts'
-import type { Dataset } from '../data/dataset.ts'
-import { split, take } from '../data/subset.ts'
-import { HALTED, judgedWeights, trainingSpecs } from '../network/graphs.ts'
-import { trainedWeights } from '../network/network.ts'
-import { objectiveFor } from '../network/objective.ts'
+import { HALTED, judgedWeights } from '../network/graphs.ts'
 import type { Session } from '../network/session.ts'
-import type { SettledOptimizer } from '../nn/optimizers.ts'
-import { settleOptimizer } from '../nn/optimizers.ts'
-import { stepSlots } from '../nn/step.ts'
+import type { Extras, Lesson } from './begin.ts'
+import { beginTraining } from './begin.ts'
 import type { Checkpointing } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
-import { programFor, trainEpoch } from './epoch.ts'
-import { Tally } from './feed.ts'
+import { trainEpoch } from './epoch.ts'
 import type { FitExtras } from './fit-options.ts'
 import type { EpochRecord, History } from './history.ts'
 import { historyOf } from './history.ts'
 import { evaluate } from './inference.ts'
-import { checkLength, classWeightsFor } from './sample-weights.ts'
-import type { FitSettings, Judged, Training } from './training.ts'
-import { controlOf, each, forgetKept, isOver, keyed, rateOf, whyStopped } from './training.ts'
-
-interface Extras extends FitExtras {
-  readonly save: (path: string, judged: Judged) => Promise<void>
-  /** Called when nothing is left that training could be refused for. */
-  readonly onBegun?: () => void
-}
+import { planStep } from './steps.ts'
+import { Tally } from './tally.ts'
+import type { FitSettings, Training } from './training.ts'
+import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
 
 /**
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
-export async function fit(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<History> {
-  const training = await begin(session, data, settings, extras)
-  const { at, validation } = training
+export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
+  const training = await beginTraining(session, lesson, settings, extras)
+  const { at, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
   await checkpoints?.begin()
   extras.onBegun?.()
 
-  const { memory } = await programFor(training, Math.min(settings.batchSize, training.data.length))
+  const { arenaBytes, logs } = await planStep(training, source.batchSize)
   const { name, description } = session.state.engine
   const { precision, askedPrecision } = session
   const info = {
     epochs: training.epochs,
-    batches: training.batches,
-    samples: training.data.length,
-    validationSamples: validation?.length ?? 0,
+    batches: source.batches,
+    ...(source.samples !== undefined && { samples: source.samples }),
+    validationSamples: validation?.data.length ?? 0,
+    logs: [...logs, ...(validation ? logs.map((log) => `val_${log}`) : [])].sort(),
     engine: `${name}: ${description}`,
     precision,
     ...(askedPrecision !== precision && { askedPrecision }),
-    arenaBytes: memory.peakBytes,
+    arenaBytes,
     ...(resumed && { resumed }),
   }
   await each(training, (c, control) => c.onTrainBegin?.(info, control))
@@ -66,25 +56,24 @@ export async function fit(session: Session, data: Dataset, settings: FitSettings
 }
 
 function howEnded(training: Training): History['ended'] {
-  const { at, signal, totalSteps, batches } = training
+  const { at, signal, totalSteps, source } = training
   if (at.isDiverged) return 'diverged'
-  const isWhole = at.step >= totalSteps && at.batch < batches // a last epoch that is not judged yet stands at its end
+  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet stands at its end
   if (!isWhole) at.stopped = whyStopped(training)
   if (at.stopped !== undefined) return 'stopped'
   return !isWhole && signal?.aborted ? 'aborted' : 'finished'
 }
 
 async function oneEpoch(training: Training, checkpoints: Checkpointing | undefined): Promise<void> {
-  const { at, session, settings, validation, signal } = training
+  const { at, session, source, validation, signal } = training
   if (at.batch === 0) await each(training, (c, control) => c.onEpochBegin?.(at.epoch, control))
   await trainEpoch(training, { every: checkpoints?.every ?? Infinity, onPause: async () => checkpoints?.save() })
   if (at.batch === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
-  const { loss, metrics, lossReduction } = settings
-  const how = { loss, metrics, lossReduction, sampleWeight: training.validationWeights, signal, judged: averages }
+  const how = { sampleWeight: validation?.sampleWeight, signal, judged: averages }
   const judged = validation && (await evaluate(session, validation, how))
-  if (validation && !judged && at.batch === training.batches) return checkpoints?.save() // aborted: to be judged later
+  if (validation && !judged && at.batch === source.batches) return checkpoints?.save() // aborted: to be judged later
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
     epoch: at.epoch,
@@ -96,7 +85,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   } as EpochRecord
   at.records.push(record)
   await each(training, (c, control) => c.onEpochEnd?.(record, control))
-  if (at.batch < training.batches) return
+  if (at.batch < source.batches) return
   Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
   await checkpoints?.save()
 }
@@ -118,91 +107,6 @@ async function end(training: Training, ended: History['ended']): Promise<History
     forgetKept(session)
   }
   return history
-}
-
-/** Checks everything that can be checked before an epoch is spent, and puts the state of the optimizer in its place. */
-async function begin(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<Training> {
-  const { network } = session
-  const { batchSize, fastDevRun } = settings
-  if (trainedWeights(network).length === 0) {
-    const hint = 'unfreeze() some layers, or build it of layers that have weights'
-    throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
-  }
-  const { callbacks = [], signal, save, sampleWeight } = extras
-  const parts = partsOf(data, extras, settings)
-  if (parts.validation) objectiveFor(network, parts.validation, settings)
-  checkLength(sampleWeight, data)
-  const objective = objectiveFor(network, parts.data, settings)
-  const classes = await classWeightsFor(parts.data, objective, network, settings.classWeight)
-  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
-  await beginOptimizer(session, optimizer)
-  forgetKept(session)
-
-  const batches = Math.ceil(parts.data.length / batchSize)
-  const asked = settings.epochs ?? (settings.steps === undefined ? 1 : Math.ceil(settings.steps / batches))
-  const epochs = fastDevRun === undefined ? asked : 1
-  const judgedBy = { weights: judgedWeights(network, optimizer), save }
-  const training: Training = {
-    session,
-    ...parts,
-    objective,
-    weighting: { samples: sampleWeight, classes },
-    optimizer,
-    settings,
-    callbacks: keyed(callbacks).map((one) => ({ ...one, control: controlOf(() => training, one.key, judgedBy) })),
-    epochs,
-    batches,
-    totalSteps: Math.min(epochs * batches, settings.steps ?? Infinity),
-    at: {
-      epoch: 1,
-      batch: 0,
-      step: 0,
-      unreported: [],
-      stopped: undefined,
-      isDiverged: false,
-      seconds: 0,
-      tally: new Tally(),
-      records: [],
-      rates: [],
-    },
-    start: performance.now(),
-    signal,
-    rateFrom: () => training.at.step,
-  }
-  return training
-}
-
-/**
- * Puts the state of an optimizer in its place. Its slots and the count of its steps begin anew when it is another one, or
- * when weights are trained that had none; averages begin at the weights in every training.
- */
-async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Promise<void> {
-  const specs = trainingSpecs(session.network, optimizer)
-  const { type, options } = optimizer
-  const signature = JSON.stringify([type, Object.keys(stepSlots(optimizer)), options.gradientAccumulationSteps])
-  const isNew =
-    session.optimizer?.signature !== signature || Object.keys(specs).some((name) => !session.state.has(name))
-  if (isNew) session.optimizer = { signature, first: session.steps }
-  await session.addFilled(specs, ({ value }) => isNew || typeof value !== 'number')
-}
-
-/** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
-function partsOf(
-  data: Dataset,
-  { validationData, sampleWeight }: FitExtras,
-  { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
-): Pick<Training, 'data' | 'validation' | 'validationWeights'> {
-  const first = (part: Dataset, batches: number): Dataset => take(part, Math.min(part.length, batches * batchSize))
-  // as in Keras, data for validation win over a share of the training data
-  const [part, held] = validationSplit > 0 && !validationData ? split(data, validationSplit) : [data, undefined]
-  const validation = validationData ?? held
-  if (overfitBatches !== undefined) {
-    const few = first(part, overfitBatches)
-    return { data: few, validation: validation && few, validationWeights: sampleWeight }
-  }
-  const validationWeights = held && sampleWeight?.slice(part.length)
-  if (fastDevRun === undefined) return { data: part, validation, validationWeights }
-  return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun), validationWeights }
 }
 
 async function checkpointsOf(

@@ -8,7 +8,7 @@ export type EpochRecord = Logs & {
   /** 1 for the first. */
   readonly epoch: number
   readonly seconds: number
-  /** Samples trained on: fewer than the data set has when training ended within the epoch. */
+  /** Samples trained on: fewer than others where training ended within the epoch. */
   readonly samples: number
   /** That of the epoch's last step. */
   readonly learningRate: number
@@ -50,8 +50,11 @@ export interface Progress {
 export interface TrainingInfo {
   readonly epochs: number
   readonly batches: number
-  readonly samples: number
+  /** Of an epoch; absent where batches come from an iterable. */
+  readonly samples?: number
   readonly validationSamples: number
+  /** Names of the logs that every epoch will have, sorted: `accuracy`, `loss`, `val_loss`. */
+  readonly logs: readonly string[]
   readonly engine: string
   /** How the engine computes, and what was asked of it where it cannot do that. */
   readonly precision: Precision
@@ -61,6 +64,28 @@ export interface TrainingInfo {
   /** Bytes planned for a training step, weights and optimizer state apart. */
   readonly arenaBytes: number
 }
+
+/** What a step has computed, before anything is made of it. What is written into the arrays is what counts. */
+export interface GradientStep {
+  readonly epoch: number
+  readonly batch: number
+  /** Steps since training began, this one included. */
+  readonly step: number
+  /** In the batch. */
+  readonly samples: number
+  /** Of the mean loss of the batch, by weight that is trained: `gradients['dense/kernel']`, of the weight's size. */
+  readonly gradients: Readonly<Record<string, Values>>
+  /** The next values of weights that are not trained: running means and variances. */
+  readonly statistics: Readonly<Record<string, Values>>
+  /**
+   * Sums over the batch by log, one number each: `sums.loss[0]`. A mean is such a sum over `samples`, or over
+   * `sums['loss/weight'][0]` where there is one.
+   */
+  readonly sums: Readonly<Record<string, Values>>
+}
+
+/** Numbers of an engine: float64 on `reference`. */
+type Values = Float32Array | Float64Array
 
 /** What a callback may do to the training that it hears of. */
 export interface TrainingControl {
@@ -73,6 +98,8 @@ export interface TrainingControl {
   learningRate: number
   /** Does the rate follow a schedule? */
   readonly hasSchedule: boolean
+  /** In `onEpochEnd`: training ended within the epoch. */
+  readonly isCutShort: boolean
   /** Keeps the weights as they are now under a name, on the engine and in checkpoints. */
   keepWeights(name: string): Promise<void>
   /** Puts kept weights back; false when none are kept under the name. */
@@ -92,6 +119,11 @@ export interface Callback {
     place: { readonly epoch: number; readonly batch: number },
     training: TrainingControl,
   ): void | Promise<void>
+  /**
+   * Between a step's gradients and what the optimizer makes of them: to look at them, to change them, to share them with
+   * others. A rate that is set here holds for this very step. Steps are then taken in two halves, one after the other.
+   */
+  onGradients?(step: GradientStep, training: TrainingControl): void | Promise<void>
   onBatchEnd?(progress: Progress, training: TrainingControl): void | Promise<void>
   onEpochEnd?(record: EpochRecord, training: TrainingControl): void | Promise<void>
   onTrainEnd?(history: History, training: TrainingControl): void | Promise<void>

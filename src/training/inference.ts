@@ -4,18 +4,20 @@ import type { Batch, Dataset } from '../data/dataset.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
-import type { ObjectiveOptions } from '../network/objective.ts'
-import { objectiveFor, pairInputs } from '../network/objective.ts'
+import { pairInputs } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { Head } from '../nn/heads.ts'
-import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
+import { fed, fieldsKey, IN_FLIGHT, onlyKnown } from './batch-inputs.ts'
 import type { Logs } from './history.ts'
 import { weightInputs } from './sample-weights.ts'
+import { Tally } from './tally.ts'
+import { checkTargets } from './targets.ts'
+import type { Task } from './task.ts'
 
 /** Samples per run where the answer does not depend on it. */
 export const INFERENCE_BATCH = 128
 
-export interface EvaluateOptions extends Readonly<ObjectiveOptions> {
+export interface EvaluateOptions {
   /** Of every sample of the data, in their order. */
   readonly sampleWeight?: ArrayLike<number> | undefined
   readonly batchSize?: number
@@ -27,10 +29,9 @@ export interface EvaluateOptions extends Readonly<ObjectiveOptions> {
 /** Means of loss and metrics over a dataset; undefined when the signal ended it before all was seen. */
 export async function evaluate(
   session: Session,
-  data: Dataset,
-  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...options }: EvaluateOptions = {},
+  { data, objective }: Task,
+  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged }: EvaluateOptions = {},
 ): Promise<Logs | undefined> {
-  const objective = objectiveFor(session.network, data, options)
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
   const program = await session.program(key, () =>

@@ -22,7 +22,8 @@ function checkClassWeight(value: unknown): ClassWeight | undefined {
   return Object.values(value).every(isWeight) ? { ...(value as Readonly<Record<number, number>>) } : undefined
 }
 
-function checkSampleWeight(value: unknown): Float32Array | undefined {
+/** Weights of samples, or undefined where they are none. */
+export function checkSampleWeight(value: unknown): Float32Array | undefined {
   const isList = arrayKind(value) === 'Float32Array' || Array.isArray(value)
   const list = value as readonly unknown[]
   return isList && list.every(isWeight) ? Float32Array.from(list) : undefined
@@ -72,7 +73,7 @@ export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: P
 
 /** The classes' weights, checked against the only output; 'balanced' ones are counted. */
 export async function classWeightsFor(
-  data: Dataset,
+  data: Dataset | Pick<Dataset, 'name'>,
   objective: Objective,
   network: Network,
   classWeight: ClassWeight | undefined,
@@ -87,7 +88,11 @@ export async function classWeightsFor(
     const hint = 'sampleWeight says what each sample counts for'
     throw new FoveaError('E_MISMATCH', { what: 'classWeight wants one output of classes', where: data.name, got, hint })
   }
-  if (classWeight === 'balanced') return balanced(await countClasses(data, target, classes.of))
+  if (classWeight === 'balanced') {
+    if ('read' in data) return balanced(await countClasses(data, target, classes.of))
+    const hint = 'count the classes, and say what each counts for'
+    throw new FoveaError('E_OPTION', { what: "classWeight 'balanced' wants a dataset", where: data.name, hint })
+  }
   const known = Array.from({ length: count }, (_, i) => String(i))
   const astray = Object.keys(classWeight).find((key) => !known.includes(key))
   if (astray === undefined) return classWeight

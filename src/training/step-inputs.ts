@@ -1,7 +1,7 @@
 /** What a training step reads besides its batch: rates and the random key. */
 import { split64 } from '../base/random.ts'
 import { stepRates } from '../nn/step.ts'
-import type { NumbersByName } from './feed.ts'
+import type { NumbersByName } from './batch-inputs.ts'
 import type { Training } from './training.ts'
 
 export function stepInputs(

@@ -3,16 +3,18 @@ import { FoveaError } from '../base/errors.ts'
 import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
-import type { Dataset } from '../data/dataset.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { learningRateAt } from '../nn/step.ts'
-import type { Tally } from './feed.ts'
-import { IN_FLIGHT } from './feed.ts'
+import { IN_FLIGHT } from './batch-inputs.ts'
+import type { BatchSource } from './batches.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
+import type { PauseControl } from './pause.ts'
 import type { Weighting } from './sample-weights.ts'
+import type { Tally } from './tally.ts'
+import type { Described, Task } from './task.ts'
 
 export type FitSettings = Settled<typeof fitOptions>
 
@@ -23,7 +25,7 @@ interface RateChange {
 }
 
 /** Where a step stands in its training; all but the numbers of epochs and batches count from 1. */
-export interface Place {
+export interface StepPosition {
   readonly epoch: number
   readonly epochs: number
   readonly batch: number
@@ -36,13 +38,13 @@ export type Sums = Readonly<Record<string, ArrayLike<number>>>
 
 /** A step that is done, and of which callbacks have not heard. */
 export interface Unreported {
-  readonly place: Place
+  readonly place: StepPosition
   readonly learningRate: number
   readonly sums: Sums
 }
 
 /** How far a training is: all that a checkpoint must know besides the state. */
-export interface Position {
+export interface TrainingPosition {
   /** The epoch under way, 1 for the first. */
   epoch: number
   /** Its batches that are done. */
@@ -67,26 +69,35 @@ export interface Listener {
   readonly control: TrainingControl
 }
 
+/** What training is judged by after every epoch. */
+export interface Validation extends Task {
+  readonly sampleWeight: ArrayLike<number> | undefined
+}
+
 export interface Training {
   readonly session: Session
-  readonly data: Dataset
-  readonly validation: Dataset | undefined
-  readonly validationWeights: ArrayLike<number> | undefined
+  /** What is learned from. */
+  readonly data: Described
   readonly objective: Objective
+  readonly source: BatchSource
+  readonly validation: Validation | undefined
   /** What samples count for in the loss. */
   readonly weighting: Weighting
   readonly optimizer: SettledOptimizer
   readonly settings: FitSettings
   readonly callbacks: readonly Listener[]
   readonly epochs: number
-  /** Batches of an epoch. */
-  readonly batches: number
-  /** Steps of the whole training, if nothing ends it before. */
+  /** Steps that this training takes, if nothing ends it before. */
   readonly totalSteps: number
-  readonly at: Position
-  /** Begun at this time of `performance.now()`. */
+  /** Steps that schedules take for done: those of the epochs before `initialEpoch`. */
+  readonly earlierSteps: number
+  readonly at: TrainingPosition
+  /** Begun at this time of `timeIn`. */
   readonly start: number
+  /** Milliseconds for which it was paused. */
+  readonly clock: { paused: number }
   readonly signal: AbortSignal | undefined
+  readonly control: PauseControl | undefined
   /** Where a rate that is set now holds from. */
   rateFrom: () => number
 }
@@ -97,16 +108,22 @@ export function isOver(training: Training): boolean {
   return at.step >= (settings.steps ?? Infinity) || whyStopped(training) !== undefined || signal?.aborted === true
 }
 
+/** Milliseconds from some moment on, without those for which training was paused. */
+export const timeIn = ({ clock }: Pick<Training, 'clock'>): number => performance.now() - clock.paused
+
 /** What ended training before its time. */
-export function whyStopped({ settings: { maxTime = Infinity }, at, start }: Training): string | undefined {
-  const isLate = performance.now() - start >= maxTime * 1000
+export function whyStopped(training: Training): string | undefined {
+  const { settings, at, start } = training
+  const { maxTime = Infinity } = settings
+  const isLate = timeIn(training) - start >= maxTime * 1000
   return at.stopped ?? (isLate ? `maxTime: ${maxTime} seconds are over` : undefined)
 }
 
 /** The learning rate of step `step` of the training: what was set last, or the optimizer's own. */
-export function rateOf({ at, optimizer, totalSteps }: Training, step: number): number {
+export function rateOf({ at, optimizer, totalSteps, earlierSteps }: Training, step: number): number {
   const set = at.rates.findLast(({ from }) => from <= step)
-  return set?.learningRate ?? learningRateAt(optimizer, { step, total: totalSteps })
+  const place = { step: earlierSteps + step, total: earlierSteps + totalSteps }
+  return set?.learningRate ?? learningRateAt(optimizer, place)
 }
 
 /** Calls every callback in its turn. */
@@ -174,6 +191,10 @@ export function controlOf(
     },
     get hasSchedule() {
       return typeof training().optimizer.options.learningRate !== 'number'
+    },
+    get isCutShort() {
+      const { at, source } = training()
+      return at.batch < source.batches
     },
     async keepWeights(name) {
       const { state } = training().session

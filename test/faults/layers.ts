@@ -202,7 +202,7 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'means of an epoch weigh batches alike',
-    file: 'src/training/feed.ts',
+    file: 'src/training/tally.ts',
     find: 'this.samples += samples',
     replace: 'this.samples = samples',
     tests: ['model'],

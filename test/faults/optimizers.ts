@@ -152,7 +152,7 @@ export const optimizers: readonly Fault[] = [
   },
   {
     name: 'the learning rate of fit is forgotten',
-    file: 'src/training/fit.ts',
+    file: 'src/training/begin.ts',
     find: 'settleOptimizer(settings.optimizer, settings.learningRate)',
     replace: 'settleOptimizer(settings.optimizer)',
     tests: ['fit: learning rate'],
@@ -167,15 +167,15 @@ export const optimizers: readonly Fault[] = [
   {
     name: 'every epoch has the order of the first',
     file: 'src/training/epoch.ts',
-    find: 'step: session.epochs - 1',
-    replace: 'step: 0',
+    find: 'source.epoch(session.epochs - 1)',
+    replace: 'source.epoch(0)',
     tests: ['fit: order'],
   },
   {
     name: 'the last, smaller batch is dropped',
-    file: 'src/training/fit.ts',
-    find: 'const batches = Math.ceil(parts.data.length / batchSize)',
-    replace: 'const batches = Math.floor(parts.data.length / batchSize)',
+    file: 'src/training/batches.ts',
+    find: 'Math.ceil(data.length / batchSize)',
+    replace: 'Math.floor(data.length / batchSize)',
     tests: ['model: fit learns'],
   },
   {

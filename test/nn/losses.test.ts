@@ -18,8 +18,8 @@ import { neg, sigmoid } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { softmax } from '../../src/ops/normalization.ts'
 import { mean } from '../../src/ops/reduction.ts'
-import { Tally } from '../../src/training/feed.ts'
 import { classWeightOptions } from '../../src/training/sample-weights.ts'
+import { Tally } from '../../src/training/tally.ts'
 import { openFast } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 import { golden } from '../support/golden.ts'
@@ -125,22 +125,69 @@ for (const [name, output, head, seenThrough] of endings) {
   })
 }
 
-/** What follows from targets and outputs when no loss is asked for. */
-const followers: [dtype: 'int32' | 'float32' | 'uint8', target: number[], output: number[], loss: string][] = [
-  ['int32', [], [10], 'sparseCategoricalCrossentropy'],
-  ['int32', [], [2], 'sparseCategoricalCrossentropy'],
-  ['int32', [], [1], 'binaryCrossentropy'],
-  ['int32', [1], [1], 'binaryCrossentropy'],
-  ['uint8', [], [1], 'binaryCrossentropy'],
-  ['uint8', [5], [5], 'binaryCrossentropy'],
-  ['float32', [10], [10], 'categoricalCrossentropy'],
-  ['float32', [], [1], 'meanSquaredError'],
-  ['float32', [1], [1], 'meanSquaredError'],
-  ['float32', [4, 4, 1], [4, 4, 1], 'meanSquaredError'],
+type Kind = 'int32' | 'float32' | 'uint8'
+const [sparse, rows, yesNo] = [
+  'sparseCategoricalCrossentropy',
+  'categoricalCrossentropy',
+  'binaryCrossentropy',
+] as const
+/** What follows when no loss is asked for, by what the model ends in; else the words of the complaint. */
+const followers: [end: Head, dtype: Kind, target: number[], output: number[], loss: string | readonly string[]][] = [
+  ['linear', 'int32', [], [10], sparse],
+  ['linear', 'int32', [], [2], sparse],
+  ['linear', 'int32', [], [1], yesNo],
+  ['linear', 'int32', [1], [1], yesNo],
+  ['linear', 'int32', [5], [5], ['no loss follows', `loss: '${rows}' or loss: '${yesNo}'`]],
+  ['linear', 'uint8', [], [1], yesNo],
+  ['linear', 'uint8', [5], [5], yesNo],
+  ['linear', 'uint8', [], [10], ['no loss follows', 'class indices are int32']],
+  ['linear', 'float32', [10], [10], rows],
+  ['linear', 'float32', [], [1], 'meanSquaredError'],
+  ['linear', 'float32', [1], [1], 'meanSquaredError'],
+  ['linear', 'float32', [4, 4, 1], [4, 4, 1], 'meanSquaredError'],
+  ['softmax', 'int32', [], [10], sparse],
+  ['softmax', 'int32', [10], [10], rows],
+  ['softmax', 'uint8', [10], [10], rows],
+  ['softmax', 'float32', [10], [10], rows],
+  ['softmax', 'uint8', [], [10], ['end in softmax', 'class indices are int32']],
+  ['softmax', 'float32', [3], [10], ['end in softmax', 'float32 [3] targets, [10] outputs']],
+  ['softmax', 'int32', [], [1], ['end in softmax', `loss: '${yesNo}'`]],
+  ['softmax', 'float32', [4, 4, 2], [4, 4, 2], ['end in softmax', `loss: '${yesNo}' or loss: 'meanSquaredError'`]],
+  ['sigmoid', 'int32', [], [1], yesNo],
+  ['sigmoid', 'uint8', [], [1], yesNo],
+  ['sigmoid', 'float32', [], [1], yesNo],
+  ['sigmoid', 'float32', [1], [1], yesNo],
+  ['sigmoid', 'int32', [5], [5], yesNo],
+  ['sigmoid', 'uint8', [5], [5], yesNo],
+  ['sigmoid', 'float32', [5], [5], yesNo],
+  ['sigmoid', 'float32', [4, 4, 1], [4, 4, 1], yesNo],
+  ['sigmoid', 'int32', [], [10], ['end in sigmoid', `loss: '${sparse}'`]],
 ]
-for (const [dtype, target, output, loss] of followers)
-  test(`${dtype} [${target}] targets and [${output}] outputs mean ${loss}`, () =>
-    assert.equal(chooseLoss(undefined, { dtype, shape: target }, output, 'here').type, loss))
+for (const [end, dtype, target, output, wanted] of followers)
+  test(`${dtype} [${target}] targets and [${output}] outputs, ${end}: ${wanted}`, () => {
+    const choose = () => chooseLoss(undefined, { dtype, shape: target }, { shape: output, end }, 'here').type
+    if (typeof wanted === 'string') assert.equal(choose(), wanted)
+    else assert.throws(choose, failure('E_MISMATCH', 'here', ...wanted))
+  })
+
+for (const activation of ['softmax', 'sigmoid'] as const) {
+  test(`a model that ends in ${activation}: one-hot rows as bytes, integers and floats train alike`, async () => {
+    const labels = [0, 2, 1, 1, 2, 0]
+    const oneHot = labels.flatMap((label) => [0, 1, 2].map((i) => (i === label ? 1 : 0)))
+    const trained = async (data: TypedArray) => {
+      const x = { shape: [2], data: Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)) }
+      const train = fromArrays({ name: 'rows', inputs: { x }, targets: { y: { shape: [3], data } } })
+      const net = sequential({ inputShape: [2], engine: 'reference', seed: 3 }, [
+        layers.dense({ units: 3, activation }),
+      ])
+      const { history } = await net.fit(train, { epochs: 3, batchSize: 2 })
+      return { history, weights: await net.weights(), judged: await net.evaluate(train) }
+    }
+    const wanted = await trained(Float32Array.from(oneHot))
+    assert.deepEqual(await trained(Uint8Array.from(oneHot)), wanted)
+    assert.deepEqual(await trained(Int32Array.from(oneHot)), wanted)
+  })
+}
 
 /** Metrics of a few samples, by hand: logits [n, ...], targets, and the metric of each sample. */
 const judgements: [name: string, metric: Metric, head: Head, logits: number[][], target: TypedArray, wanted: number[]][] =

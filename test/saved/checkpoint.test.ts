@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { FoveaError } from '../../src/base/errors.ts'
 import { readSafetensors, writeSafetensors } from '../../src/files/safetensors.ts'
 import { type Checkpoint, checkpointFromBytes, checkpointToBytes } from '../../src/saved/checkpoint.ts'
-import { type Facts, factsFromText, factsToText } from '../../src/saved/exact-json.ts'
+import { exactJsonFromText, exactJsonToText, type JsonObject } from '../../src/saved/exact-json.ts'
 import { failure } from '../support/failure.ts'
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
@@ -158,14 +158,14 @@ for (const [name, checkpoint, code, ...words] of unsavable) {
 
 const hard = [-0, NaN, Infinity, -Infinity, 5e-324, 2 ** 53 + 2, 0.1, 1e21, Number.MAX_VALUE, 2 ** 31 + 0.1]
 test('facts: numbers, texts and names come back as they were', () => {
-  const inner: Facts = { '': [null, [], {}], constructor: 1, other: { $number: 'seven' } }
-  const facts: Facts = { hard, inner, text: '\ud800 \u0000 "' }
-  const back = factsFromText(factsToText({ ...facts, left: undefined }))
+  const inner: JsonObject = { '': [null, [], {}], constructor: 1, other: { $number: 'seven' } }
+  const facts: JsonObject = { hard, inner, text: '\ud800 \u0000 "' }
+  const back = exactJsonFromText(exactJsonToText({ ...facts, left: undefined }))
   assert.deepEqual(back, facts)
   const numbers = back['hard'] as number[]
   assert.ok(numbers.every((value, i) => Object.is(value, hard[i])))
   const own = JSON.parse('{"__proto__": {"x": 1}}')
-  assert.deepEqual(Object.entries(factsFromText(factsToText(own))), [['__proto__', { x: 1 }]])
+  assert.deepEqual(Object.entries(exactJsonFromText(exactJsonToText(own))), [['__proto__', { x: 1 }]])
 })
 
 const noFacts: [name: string, facts: unknown, where: string][] = [
@@ -180,6 +180,6 @@ const noFacts: [name: string, facts: unknown, where: string][] = [
 ]
 for (const [name, facts, where] of noFacts) {
   test(`facts: refused: ${name}`, () => {
-    assert.throws(() => factsToText(facts as Facts), failure('E_OPTION', `${where}: cannot be kept`))
+    assert.throws(() => exactJsonToText(facts as JsonObject), failure('E_OPTION', `${where}: cannot be kept`))
   })
 }

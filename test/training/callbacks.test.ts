@@ -25,6 +25,7 @@ const info: TrainingInfo = {
   batches: 1,
   samples: 10,
   validationSamples: 5,
+  logs: [],
   engine: 'none',
   precision: 'float32',
   arenaBytes: 0,
@@ -32,7 +33,7 @@ const info: TrainingInfo = {
 const recordOf = (epoch: number, logs: Readonly<Record<string, number>>): EpochRecord => ({
   epoch,
   seconds: 0,
-  samples: info.samples,
+  samples: 10,
   learningRate: 1,
   ...logs,
 })
@@ -57,6 +58,7 @@ async function played(
   const training = {
     learningRate: 1,
     hasSchedule,
+    isCutShort: false,
     stop(reason: string) {
       deeds.push(`stop ${epoch}`)
       why = reason
@@ -65,11 +67,13 @@ async function played(
     restoreWeights: async () => deeds.push('restore') > 0,
     save: async (path: string) => void deeds.push(`save ${path}`),
   }
-  await callback.onTrainBegin?.({ ...info, ...told }, training)
+  const logs = [...new Set(epochs.flatMap((epoch) => Object.keys(epoch)))].filter((log) => log !== 'samples').sort()
+  await callback.onTrainBegin?.({ ...info, logs, ...told }, training)
   for (const logs of epochs) {
     if (why !== undefined) break
     epoch++
     await callback.onEpochBegin?.(epoch, training)
+    training.isCutShort = logs['samples'] !== undefined
     await callback.onEpochEnd?.(recordOf(epoch, logs), training)
     rates.push(training.learningRate)
   }
@@ -246,7 +250,7 @@ const watching: [name: string, make: (given: { monitor?: string }) => Callback][
 for (const [name, make] of watching) {
   test(`${name} refuses to watch what is not there`, async () => {
     const unknown = played(make({ monitor: 'val_acuracy' }), [{ loss: 1, accuracy: 0.5, val_loss: 1 }])
-    await assert.rejects(unknown, failure('E_OPTION', name, "'monitor'", 'loss, accuracy, val_loss', 'val_acuracy'))
+    await assert.rejects(unknown, failure('E_OPTION', name, "'monitor'", 'accuracy, loss, val_loss', 'val_acuracy'))
     const without = played(make({}), [{ loss: 1 }], { validationSamples: 0 })
     await assert.rejects(without, failure('E_OPTION', name, "'val_loss'", 'validationSplit', "monitor 'loss'"))
     assert.deepEqual((await played(make({ monitor: 'loss' }), [{ loss: 1 }], { validationSamples: 0 })).why, undefined)
@@ -290,7 +294,7 @@ for (const [name, make] of watching) {
 test('reduceLearningRateOnPlateau refuses a schedule', async () => {
   const refused = failure('E_OPTION', 'reduceLearningRateOnPlateau', 'schedule', 'learningRate as a number')
   const plateau = reduceLearningRateOnPlateau({ monitor: 'loss' })
-  await assert.rejects(played(plateau, [], { hasSchedule: true }), refused)
+  await assert.rejects(played(plateau, [], { hasSchedule: true, logs: ['loss'] }), refused)
   const learningRate = { type: 'cosineDecay', initialLearningRate: 0.1 } as const
   await assert.rejects(tiny().fit(points(12), { learningRate, callbacks: [plateau] }), refused)
 })
@@ -368,7 +372,7 @@ test('learningRateScheduler is asked before every epoch, with the epoch and the 
 const saved: [what: string, options: ModelCheckpointOptions, series: readonly number[], paths: string[]][] = [
   ['every epoch', { path: 'm-{epoch}' }, [1, 2], ['m-1', 'm-2']],
   ['logs in braces', { path: '{epoch}-{val_loss}-{val_loss}' }, [0.123456, 2], ['1-0.1235-0.1235', '2-2-2']],
-  ['braces that are empty', { path: '{}' }, [1], ['{}']],
+  ['braces that are said twice', { path: '{{}}' }, [1], ['{}']],
   ['the best alone', { path: '{epoch}', saveBestOnly: true }, [2, 3, 1, 1, nan, 0.5], ['1', '3', '6']],
   ['NaN at first', { path: '{epoch}', saveBestOnly: true }, [nan, 2, 1], ['2', '3']],
   ['the best by mode', { path: '{epoch}', saveBestOnly: true, mode: 'max' }, [2, 3, 1], ['1', '2']],
@@ -385,7 +389,10 @@ for (const [what, options, series, paths] of saved) {
 
 test('modelCheckpoint: braces of no log are refused', async () => {
   const checkpoint = modelCheckpoint({ path: 'm-{epoch}-{val_acc}' })
-  await assert.rejects(played(checkpoint, [{ loss: 1 }]), failure('E_OPTION', "'path'", 'epoch, loss', 'val_acc'))
+  await assert.rejects(
+    played(checkpoint, [{ loss: 1 }]),
+    failure('E_OPTION', "'path'", 'epoch, samples, seconds, learningRate, loss', 'val_acc'),
+  )
 })
 
 test('in a training: a file per epoch, with the weights of that epoch', async () => {
@@ -405,7 +412,7 @@ test('in a training: a file per epoch, with the weights of that epoch', async ()
   }
 })
 
-const logged = [{ loss: 0.5, accuracy: 0.25 }, { loss: 0.375, val_loss: 3, accuracy: 1 }, { loss: 1e-7 }]
+const logged = [{ loss: 0.5, accuracy: 0.25 }, { loss: 0.375, accuracy: 1 }, { loss: 1e-7 }]
 const lines = ['epoch,accuracy,loss', '0,0.25,0.5', '1,1,0.375', '2,NA,1e-7', '']
 const csvs: [
   what: string,
@@ -415,10 +422,39 @@ const csvs: [
 ][] = [
   ['a header, epochs from 0, NA for what is missing', {}, undefined, lines.join('\n')],
   ['another separator', { separator: '\t' }, undefined, lines.join('\n').replaceAll(',', '\t')],
+  [
+    'a separator that is in numbers',
+    { separator: '.' },
+    undefined,
+    'epoch.accuracy.loss\n0."0.25"."0.5"\n1.1."0.375"\n2.NA.1e-7\n',
+  ],
   ['what was there before is gone', {}, 'old\n', lines.join('\n')],
-  ['on at the end, without a second header', { append: true }, 'old\n', ['old', ...lines.slice(1)].join('\n')],
+  [
+    'on at the end, without a second header',
+    { append: true },
+    lines.join('\n'),
+    [...lines.slice(0, 4), ...lines.slice(1)].join('\n'),
+  ],
   ['on at the end of nothing', { append: true }, undefined, lines.join('\n')],
   ['on at the end of an empty file', { append: true }, '', lines.join('\n')],
+  [
+    'under a header in another order, with more',
+    { append: true },
+    'loss,val_loss,epoch,accuracy\n',
+    'loss,val_loss,epoch,accuracy\n0.5,,0,0.25\n0.375,,1,1\n1e-7,,2,NA\n',
+  ],
+  [
+    'under a quoted header of other line ends',
+    { append: true },
+    '\ufeff"epoch","a ""b"",\nc",loss,accuracy\r\n',
+    '\ufeff"epoch","a ""b"",\nc",loss,accuracy\r\n0,,0.5,0.25\n1,,0.375,1\n2,,1e-7,NA\n',
+  ],
+  [
+    'behind a last line that was cut short',
+    { append: true },
+    'epoch,accuracy,loss\n0,1',
+    'epoch,accuracy,loss\n0,1\n0,0.25,0.5\n1,1,0.375\n2,NA,1e-7\n',
+  ],
 ]
 for (const [what, options, before, wanted] of csvs) {
   test(`csvLogger: ${what}`, async () => {
@@ -428,6 +464,68 @@ for (const [what, options, before, wanted] of csvs) {
     assert.equal(await readFile(path, 'utf8'), wanted)
   })
 }
+
+for (const header of ['epoch,loss\n', 'old\n', 'epoch;accuracy;loss\n', '0,0.25,0.5\n']) {
+  test(`csvLogger does not go on under ${JSON.stringify(header)}, which has no column for a log`, async () => {
+    const path = newPath()
+    await writeFile(path, header)
+    const refused = failure('E_OPTION', path, 'accuracy', "anew without 'append'")
+    await assert.rejects(played(csvLogger({ path, append: true }), logged), refused)
+    assert.equal(await readFile(path, 'utf8'), header)
+  })
+}
+
+test('csvLogger in a training: a second one with data for validation has no columns for them', async () => {
+  const path = newPath()
+  const model = tiny()
+  await model.fit(points(12), { callbacks: [csvLogger({ path })] })
+  const before = await readFile(path, 'utf8')
+  const more = { validationSplit: 0.25, callbacks: [csvLogger({ path, append: true })] }
+  await assert.rejects(model.fit(points(12), more), failure('E_OPTION', path, 'val_accuracy, val_loss'))
+  assert.equal(await readFile(path, 'utf8'), before)
+})
+
+test('csvLogger quotes what is no plain cell, and reads it again', async () => {
+  const path = newPath()
+  const odd = { 'a,b_loss': 1, 'say "x"_loss': 2, 'two\nlines_loss': 3 }
+  await played(csvLogger({ path }), [odd])
+  const header = 'epoch,"a,b_loss","say ""x""_loss","two\nlines_loss"\n'
+  assert.equal(await readFile(path, 'utf8'), `${header}0,1,2,3\n`)
+  await played(csvLogger({ path, append: true }), [odd])
+  assert.equal(await readFile(path, 'utf8'), `${header}0,1,2,3\n0,1,2,3\n`)
+})
+
+for (const separator of ['', '"', '\n', ', ']) {
+  test(`csvLogger refuses ${JSON.stringify(separator)} between columns`, () =>
+    assert.throws(() => csvLogger({ path: 'x', separator }), failure('E_OPTION', 'csvLogger', 'separator')))
+}
+
+for (const make of [csvLogger, jsonLogger]) {
+  test(`${make.name} that is new in a training that goes on begins its file, or goes on at its end`, async () => {
+    const resumed = { path: 'checkpoint', step: 3, skipped: [] }
+    const linesOf = async (append: boolean, path: string): Promise<number> => {
+      await played(make({ path, append }), logged, { resumed })
+      return (await readFile(path, 'utf8')).trimEnd().split('\n').length
+    }
+    const path = newPath()
+    await writeFile(path, 'epoch,accuracy,loss\n')
+    const header = make === csvLogger ? 1 : 0
+    assert.equal(await linesOf(true, path), 1 + logged.length)
+    assert.equal(await linesOf(false, path), header + logged.length)
+  })
+}
+
+test('csvLogger goes on after a checkpoint in a file that was taken away, under a new header', async () => {
+  const path = newPath()
+  const logger = csvLogger({ path })
+  await played(logger, logged)
+  const state = logger.state?.()
+  await rm(path)
+  const next = csvLogger({ path })
+  await next.restore?.(state as never)
+  await played(next, logged, { resumed: { path: 'checkpoint', step: 3, skipped: [] } })
+  assert.equal(await readFile(path, 'utf8'), lines.join('\n'))
+})
 
 test('csvLogger begins anew with the next training, by the logs of that one', async () => {
   const path = newPath()

@@ -14,6 +14,7 @@ async function searched(lossAt: (rate: number, step: number) => number, { from =
   const training = {
     learningRate: Number.NaN,
     hasSchedule: false,
+    isCutShort: false,
     stop: (reason: string) => void (why = reason),
     keepWeights: async () => {},
     restoreWeights: async () => false,

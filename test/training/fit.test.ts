@@ -104,3 +104,47 @@ for (const mode of ['keras', 'torch'] as const) {
     }
   })
 }
+
+test('initialEpoch: records, order, masks and schedules go on behind the epochs that were before', async () => {
+  const data = fromArrays({
+    name: 'eight',
+    inputs: { x: { shape: [4], data: Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)) } },
+    targets: { y: { shape: [], data: Int32Array.from({ length: 8 }, (_, i) => i % 2) } },
+  })
+  const net = () =>
+    sequential({ inputShape: [4], engine: 'reference', seed: 2 }, [dropout({ rate: 0.5 }), dense({ units: 2 })])
+  const schedule = { type: 'polynomialDecay', initialLearningRate: 0.5, endLearningRate: 0, decaySteps: 16 } as const
+  const options = { batchSize: 2, seed: 3, optimizer: 'sgd', learningRate: schedule } as const // four steps an epoch
+  const whole = net()
+  const { epochs } = await whole.fit(data, { ...options, epochs: 4 })
+  const first = net()
+  await first.fit(data, { ...options, epochs: 2 })
+  const rest = net() // another process, which has the weights alone
+  await rest.setWeights(await first.weights())
+  const later = await rest.fit(data, { ...options, initialEpoch: 2, epochs: 4 })
+  const plain = (list: typeof epochs) => list.map(({ seconds: _, ...record }) => record)
+  const numbers = plain(later.epochs)
+  assert.deepEqual(
+    numbers.map(({ epoch, learningRate }) => [epoch, learningRate]),
+    [3, 4].map((epoch) => [epoch, epochs[epoch - 1].learningRate]),
+  )
+  assert.equal(later.steps, 8)
+  for (const [name, wanted] of Object.entries(await whole.weights())) {
+    const got = (await rest.weights())[name]
+    for (const [i, w] of wanted.entries()) assert.ok(Math.abs(got[i] - w) < 1e-6, `${name}: ${got}, not ${wanted}`)
+  }
+  // in the same session nothing is counted twice
+  const again = await first.fit(data, { ...options, initialEpoch: 2, epochs: 4 })
+  assert.deepEqual(plain(again.epochs), plain(epochs).slice(2))
+})
+
+test('initialEpoch: epochs says which is the last', async () => {
+  const fit = (options: object) => two(1).fit(ones(4, 1), { batchSize: 2, initialEpoch: 3, ...options })
+  const epochsOf = async (options: object) => (await fit(options)).epochs.map(({ epoch }) => epoch)
+  assert.deepEqual(await epochsOf({ epochs: 5 }), [4, 5])
+  assert.deepEqual(await epochsOf({}), [4])
+  assert.deepEqual(await epochsOf({ steps: 3 }), [4, 5])
+  assert.deepEqual(await epochsOf({ epochs: 9, fastDevRun: 1 }), [4])
+  for (const epochs of [3, 1])
+    await assert.rejects(fit({ epochs }), failure('E_OPTION', "'epochs'", 'above 3', `got ${epochs}`))
+})

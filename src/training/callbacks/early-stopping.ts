@@ -40,7 +40,7 @@ export function earlyStopping(given: EarlyStoppingOptions = {}): Callback {
     },
     async onEpochEnd(record, training) {
       const { epoch } = record
-      const value = log.valueOf(record)
+      const value = log.valueOf(record, training)
       if (value === undefined || epoch <= startFromEpoch) return
       if (log.isBetter(value, state.best, delta)) {
         if (restoreBestWeights) await training.keepWeights(name)

@@ -39,7 +39,7 @@ export function reduceLearningRateOnPlateau(given: PlateauOptions = {}): Callbac
       throw new FoveaError('E_OPTION', { what: 'the learning rate follows a schedule already', where: name, hint })
     },
     onEpochEnd(record, training) {
-      const value = log.valueOf(record)
+      const value = log.valueOf(record, training)
       if (value === undefined) return
       const isCooling = state.cooldown > 0
       if (isCooling) state = { ...state, cooldown: state.cooldown - 1, wait: 0 }

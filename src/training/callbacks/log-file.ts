@@ -1,10 +1,15 @@
 /** A text file that grows by lines; a training that goes on from a checkpoint cuts off what came after it. */
-import { appendFile, truncateFile } from '#platform'
+import { appendFile, readFile, truncateFile } from '#platform'
 
 export interface LogFile {
   write(line: string): Promise<void>
-  /** Begins the file anew, or goes on at its end. */
-  begin(how: 'anew' | 'append'): Promise<void>
+  /**
+   * For `onTrainBegin`: begins the file anew, or goes on at its end, behind a last line that was cut short too. A file that
+   * was restored goes on where the checkpoint was.
+   */
+  begin(how: 'anew' | 'append', resumed: boolean): Promise<void>
+  /** All that is in it. */
+  text(): Promise<string>
   /** Its bytes so far. */
   state(): { readonly bytes: number }
   /** Cuts off what is beyond. */
@@ -13,16 +18,24 @@ export interface LogFile {
 
 export function logFile(path: string): LogFile {
   let bytes = 0
+  let isRestored = false
+  const text = async (): Promise<string> => new TextDecoder().decode((await readFile(path)) ?? new Uint8Array())
   return {
+    text,
     async write(line) {
       bytes = await appendFile(path, `${line}\n`)
     },
-    async begin(how) {
-      bytes = how === 'anew' ? await truncateFile(path, 0) : await appendFile(path, '')
+    async begin(how, resumed) {
+      const goesOn = resumed && isRestored // one that is new in a training that goes on was not restored
+      isRestored = false
+      if (goesOn) return
+      if (how === 'anew') bytes = await truncateFile(path, 0)
+      else bytes = await appendFile(path, /[^\n]$/.test(await text()) ? '\n' : '')
     },
     state: () => ({ bytes }),
     async restore(state) {
       bytes = await truncateFile(path, state.bytes)
+      isRestored = true
     },
   }
 }

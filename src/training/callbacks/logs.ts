@@ -1,46 +1,58 @@
 /** Callbacks that write files of logs. */
+import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
-import { flag, integer, settle, text } from '../../base/options.ts'
+import { custom, flag, integer, settle, text } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
 import { logsOf } from '../history.ts'
+import { csvRow, firstCsvRow } from './csv.ts'
 import { logFile } from './log-file.ts'
 
 const append = flag({ says: 'go on at the end of the file, rather than begin it anew', default: false })
 
 const csvOptions = {
   path: text({ says: 'the file' }),
-  separator: text({ says: 'between the columns', default: ',' }),
+  separator: custom<string>({
+    says: 'between the columns',
+    accepts: 'one character, no quote and no end of a line',
+    check: (v) => (typeof v === 'string' && /^[^"\r\n]$/u.test(v) ? v : undefined),
+    default: ',',
+    parse: (s) => s,
+  }),
   append,
 }
 export type CsvLoggerOptions = Options<typeof csvOptions>
 
-/** A row per epoch, as Keras's CSVLogger writes it: `epoch` (0 for the first), then the logs by name; NA where one is missing. */
+/**
+ * A row per epoch, as Keras's CSVLogger writes it: `epoch` (0 for the first), then the logs by name; NA where an epoch that
+ * was cut short has none. With `append` the columns are those of the file's first row, empty where this training has no
+ * such log; E_OPTION, before an epoch is spent, where a log has no column there.
+ */
 export function csvLogger(given: CsvLoggerOptions): Callback {
   const name = 'csvLogger'
-  const settled = settle(csvOptions, given, name)
-  const file = logFile(settled.path)
-  let columns: readonly string[] | undefined
-  const row = (cells: readonly (string | number)[]): Promise<void> => file.write(cells.join(settled.separator))
+  const { path, separator, append } = settle(csvOptions, given, name)
+  const file = logFile(path)
+  let known: readonly string[] = []
+  let columns: readonly string[] = []
+  const write = (cells: readonly (string | number)[]): Promise<void> => file.write(csvRow(cells, separator))
   return {
     name,
-    async onTrainBegin({ resumed }) {
-      if (resumed) return
-      columns = undefined
-      await file.begin(settled.append ? 'append' : 'anew')
+    async onTrainBegin({ logs, resumed }) {
+      await file.begin(append ? 'append' : 'anew', resumed !== undefined)
+      known = ['epoch', ...logs]
+      columns = file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)
+      if (columns === known) return write(columns)
+      const missing = known.filter((log) => !columns.includes(log))
+      if (missing.length === 0) return
+      const [expected, got] = [`columns for ${known.join(', ')}`, columns.join(', ')]
+      const hint = `there is none for ${missing.join(', ')}: name another file, or begin this one anew without 'append'`
+      throw new FoveaError('E_OPTION', { what: 'the file has other columns', where: path, expected, got, hint })
     },
     async onEpochEnd(record) {
-      const logs = logsOf(record)
-      if (!columns) {
-        columns = Object.keys(logs).sort()
-        if (file.state().bytes === 0) await row(['epoch', ...columns])
-      }
-      await row([record.epoch - 1, ...columns.map((column) => logs[column] ?? 'NA')])
+      const logs: Readonly<Record<string, number>> = { ...logsOf(record), epoch: record.epoch - 1 }
+      await write(columns.map((column) => logs[column] ?? (known.includes(column) ? 'NA' : '')))
     },
-    state: () => ({ ...file.state(), columns }),
-    async restore(saved: { bytes: number; columns?: readonly string[] }) {
-      columns = saved.columns
-      await file.restore(saved)
-    },
+    state: () => file.state(),
+    restore: (saved: { bytes: number }) => file.restore(saved),
   }
 }
 
@@ -58,9 +70,7 @@ export function jsonLogger(given: JsonLoggerOptions): Callback {
   const file = logFile(path)
   return {
     name,
-    async onTrainBegin({ resumed }) {
-      if (!resumed) await file.begin(append ? 'append' : 'anew')
-    },
+    onTrainBegin: ({ resumed }) => file.begin(append ? 'append' : 'anew', resumed !== undefined),
     async onBatchEnd(progress) {
       if (progress.step % every === 0) await file.write(JSON.stringify({ event: 'step', ...progress }))
     },

@@ -1,12 +1,13 @@
-import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
 import { flag, settle, text } from '../../base/options.ts'
-import type { Callback, EpochRecord } from '../history.ts'
-import { logsOf } from '../history.ts'
+import type { Callback } from '../history.ts'
 import { monitorOptions, watcher } from './monitor.ts'
+import { pathPattern } from './path-pattern.ts'
 
 const options = {
-  path: text({ says: "the model's file; {epoch} and logs in braces, as in best-{epoch}-{val_loss}, are filled in" }),
+  path: text({
+    says: "the model's file; the epoch and logs in braces, as in best-{epoch:02d}-{val_loss:.2f}, are filled in",
+  }),
   ...monitorOptions,
   saveBestOnly: flag({ says: 'save when the log has improved, not after every epoch', default: false }),
 }
@@ -16,25 +17,30 @@ interface State {
   readonly best?: number
 }
 
-/** Saves the model after every epoch, or the best one. What a training needs to go on is saved by fit's `checkpoints`. */
+/**
+ * Saves the model after every epoch, or the best one; as in Keras, over the file before where the path is the same. What a training needs to go on is saved by
+ * fit's `checkpoints`.
+ */
 export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
   const name = 'modelCheckpoint'
   const { path, saveBestOnly, ...watch } = settle(options, given, name)
   const log = watcher(watch, name)
+  const pattern = pathPattern(path)
   let state: State = {}
   return {
     name,
     onTrainBegin(info) {
       if (!info.resumed) state = {}
       if (saveBestOnly) log.begin(info)
+      pattern.check(info.logs)
     },
     async onEpochEnd(record, training) {
       if (saveBestOnly) {
-        const value = log.valueOf(record)
+        const value = log.valueOf(record, training)
         if (value === undefined || !log.isBetter(value, state.best)) return
         state = { best: value }
       }
-      await training.save(filled(path, record))
+      await training.save(pattern.fill(record))
     },
     state: () => state,
     restore(saved: State) {
@@ -42,11 +48,3 @@ export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
     },
   }
 }
-
-const filled = (path: string, record: EpochRecord): string =>
-  path.replaceAll(/\{(\w+)\}/g, (_, log: string) => {
-    const value = record[log]
-    if (value !== undefined) return Number.isInteger(value) ? String(value) : value.toFixed(4)
-    const expected = `epoch, ${Object.keys(logsOf(record)).join(', ')}`
-    throw new FoveaError('E_OPTION', { what: "'path' names no log", where: 'modelCheckpoint', expected, got: log })
-  })

@@ -1,8 +1,7 @@
 /** A log that callbacks watch: which way is better, and whether a value is an improvement. */
 import { FoveaError } from '../../base/errors.ts'
 import { choice, number, text } from '../../base/options.ts'
-import type { EpochRecord, TrainingInfo } from '../history.ts'
-import { logsOf } from '../history.ts'
+import type { EpochRecord, TrainingControl, TrainingInfo } from '../history.ts'
 
 export const monitorOptions = {
   monitor: text({ says: 'the log to watch', default: 'val_loss' }),
@@ -21,25 +20,26 @@ interface Watched {
 
 /** Watches a log for a callback called `where`. */
 export function watcher(watch: Watched, where: string) {
-  let samples = 0
   return {
     /** Says before an epoch is spent that there will be no such log. */
     begin(info: TrainingInfo): void {
-      samples = info.samples
       const { monitor } = watch
-      if (!monitor.startsWith('val_') || info.validationSamples > 0) return
+      if (info.logs.includes(monitor)) return
+      if (!monitor.startsWith('val_') || info.validationSamples > 0) {
+        const expected = info.logs.join(', ')
+        throw new FoveaError('E_OPTION', {
+          what: "'monitor' names no log of this training",
+          where,
+          expected,
+          got: monitor,
+        })
+      }
       const hint = `give validationData or validationSplit, or monitor '${monitor.slice(4)}'`
       throw new FoveaError('E_OPTION', { what: `'${monitor}' needs data for validation`, where, hint })
     },
     /** The watched value of an epoch; undefined where training ended within it. */
-    valueOf(record: EpochRecord): number | undefined {
-      if (record.samples < samples) return undefined
-      const logs = logsOf(record)
-      const got = watch.monitor
-      if (got in logs) return logs[got]
-      const expected = Object.keys(logs).join(', ')
-      throw new FoveaError('E_OPTION', { what: "'monitor' names no log of this training", where, expected, got })
-    },
+    valueOf: (record: EpochRecord, { isCutShort }: TrainingControl): number | undefined =>
+      isCutShort ? undefined : record[watch.monitor],
     /** Is `value` better than `best` by more than `delta`? Any number is better than nothing, NaN than nothing at all. */
     isBetter: (value: number, best: number | undefined, delta = 0): boolean =>
       best === undefined ? !Number.isNaN(value) : isMax(watch) ? value - delta > best : value + delta < best,

@@ -1,0 +1,169 @@
+/** The beginning of a training: everything that can be refused is refused, and the state is put in its place. */
+import { FoveaError } from '../base/errors.ts'
+import type { Dataset } from '../data/dataset.ts'
+import { split, take } from '../data/subset.ts'
+import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
+import { trainedWeights } from '../network/network.ts'
+import type { Session } from '../network/session.ts'
+import type { SettledOptimizer } from '../nn/optimizers.ts'
+import { settleOptimizer } from '../nn/optimizers.ts'
+import { stepSlots } from '../nn/step.ts'
+import type { BatchSource } from './batches.ts'
+import { datasetBatches } from './batches.ts'
+import type { FitExtras } from './fit-options.ts'
+import { checkLength, classWeightsFor } from './sample-weights.ts'
+import { Tally } from './tally.ts'
+import type { Described, Task } from './task.ts'
+import type { FitSettings, Judged, Training, Validation } from './training.ts'
+import { controlOf, forgetKept, keyed, timeIn } from './training.ts'
+
+export interface Extras extends Omit<FitExtras, 'validationData' | 'stepsPerEpoch'> {
+  readonly validation?: Task | undefined
+  readonly save: (path: string, judged: Judged) => Promise<void>
+  /** Called when nothing is left that training could be refused for. */
+  readonly onBegun?: () => void
+}
+
+/** What is learned: from a dataset, or from batches as they come. */
+export type Lesson = Task | (Task<Described> & { readonly source: BatchSource })
+
+/** What of it is trained on, and judged by. */
+interface Parts {
+  readonly data: Described
+  readonly source: BatchSource
+  readonly validation: Validation | undefined
+}
+
+/** A training that has not taken a step yet. */
+export async function beginTraining(
+  session: Session,
+  lesson: Lesson,
+  settings: FitSettings,
+  extras: Extras,
+): Promise<Training> {
+  const { network } = session
+  const { objective } = lesson
+  if (trainedWeights(network).length === 0) {
+    const hint = 'unfreeze() some layers, or build it of layers that have weights'
+    throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
+  }
+  const { callbacks = [], signal, control, save, sampleWeight } = extras
+  const parts = 'source' in lesson ? streamParts(lesson, extras, settings) : datasetParts(lesson, extras, settings)
+  const { batches, data: whole } = parts.source
+  const { initialEpoch, epochs } = epochsOf(settings, batches)
+  const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight)
+  const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
+  await beginOptimizer(session, optimizer)
+  if (initialEpoch > 0) countFrom(session, { epochs: initialEpoch, steps: initialEpoch * batches })
+  forgetKept(session)
+
+  const judgedBy = { weights: judgedWeights(network, optimizer), save }
+  const clock = { paused: 0 }
+  const training: Training = {
+    session,
+    ...parts,
+    objective,
+    weighting: { samples: sampleWeight, classes },
+    optimizer,
+    settings,
+    callbacks: keyed(callbacks).map((one) => ({ ...one, control: controlOf(() => training, one.key, judgedBy) })),
+    epochs,
+    totalSteps: Math.min((epochs - initialEpoch) * batches, settings.steps ?? Infinity),
+    earlierSteps: initialEpoch * batches,
+    at: {
+      epoch: initialEpoch + 1,
+      batch: 0,
+      step: 0,
+      unreported: [],
+      stopped: undefined,
+      isDiverged: false,
+      seconds: 0,
+      tally: new Tally(),
+      records: [],
+      rates: [],
+    },
+    start: timeIn({ clock }),
+    clock,
+    signal,
+    control,
+    rateFrom: () => training.at.step,
+  }
+  return training
+}
+
+/** The epochs that were before, and the last one. */
+function epochsOf(
+  { initialEpoch, epochs, steps, fastDevRun }: FitSettings,
+  batches: number,
+): { readonly initialEpoch: number; readonly epochs: number } {
+  const taken = steps === undefined ? 1 : Math.ceil(steps / batches)
+  const last = epochs ?? initialEpoch + taken
+  if (last > initialEpoch) return { initialEpoch, epochs: fastDevRun === undefined ? last : initialEpoch + 1 }
+  throw new FoveaError('E_OPTION', {
+    what: "'epochs' is the last epoch, not a number of epochs after 'initialEpoch'",
+    where: 'fit',
+    expected: `epochs above ${initialEpoch}`,
+    got: `${last}`,
+  })
+}
+
+/** Order of samples and masks go on as if this many epochs and steps had been; bias corrections count as before. */
+function countFrom(session: Session, { epochs, steps }: { readonly epochs: number; readonly steps: number }): void {
+  const { optimizer } = session
+  if (optimizer) session.optimizer = { ...optimizer, first: optimizer.first + steps - session.steps }
+  Object.assign(session, { epochs, steps })
+}
+
+/**
+ * Puts the state of an optimizer in its place. Its slots and the count of its steps begin anew when it is another one, or
+ * when weights are trained that had none; averages begin at the weights in every training.
+ */
+async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Promise<void> {
+  const specs = trainingSpecs(session.network, optimizer)
+  const { type, options } = optimizer
+  const signature = JSON.stringify([type, Object.keys(stepSlots(optimizer)), options.gradientAccumulationSteps])
+  const isNew =
+    session.optimizer?.signature !== signature || Object.keys(specs).some((name) => !session.state.has(name))
+  if (isNew) session.optimizer = { signature, first: session.steps }
+  await session.addFilled(specs, ({ value }) => isNew || typeof value !== 'number')
+}
+
+function streamParts(
+  { data, source }: Task<Described> & { readonly source: BatchSource },
+  { validation }: Extras,
+  { batchSize, fastDevRun }: FitSettings,
+): Parts {
+  const all = validation && { ...validation, sampleWeight: undefined }
+  if (fastDevRun === undefined) return { data, source, validation: all }
+  const trial = all && { ...all, data: first(all.data, fastDevRun * batchSize) }
+  return { data, source: { ...source, batches: Math.min(source.batches, fastDevRun) }, validation: trial }
+}
+
+const first = (data: Dataset, samples: number): Dataset => take(data, Math.min(data.length, samples))
+
+function datasetParts(task: Task, extras: Extras, settings: FitSettings): Parts {
+  checkLength(extras.sampleWeight, task.data)
+  const { data, validation } = partsOf(task, extras, settings)
+  const { batchSize, seed, overfitBatches } = settings
+  const shuffle = settings.shuffle && overfitBatches === undefined
+  return { data, source: datasetBatches(data, { batchSize, shuffle, seed }), validation }
+}
+
+/** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
+function partsOf(
+  { data, objective }: Task,
+  { validation: given, sampleWeight }: Extras,
+  { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
+): { readonly data: Dataset; readonly validation: Validation | undefined } {
+  // as in Keras, data for validation win over a share of the training data
+  const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
+  const judged = given ?? (held && { data: held, objective })
+  if (overfitBatches !== undefined) {
+    const few = first(part, overfitBatches * batchSize)
+    return { data: few, validation: judged && { data: few, objective, sampleWeight } }
+  }
+  const validation = judged && { ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }
+  if (fastDevRun === undefined) return { data: part, validation }
+  const trial = validation && { ...validation, data: first(validation.data, fastDevRun * batchSize) }
+  return { data: first(part, fastDevRun * batchSize), validation: trial }
+}

@@ -1,0 +1,113 @@
+/**
+ * A step on a batch. As a rule it is one program; where a callback hears of gradients, it is two with a seam between
+ * them: what is computed, then what is made of it.
+ */
+import type { Program } from '../compile/program.ts'
+import { applyGoals, derivedKinds, gradientGoals, trainingGoals } from '../network/graphs.ts'
+import { isDivisor } from '../network/objective.ts'
+import type { NumbersByName } from './batch-inputs.ts'
+import { fed, fieldsKey, onlyKnown } from './batch-inputs.ts'
+import type { TrainingBatch } from './batches.ts'
+import type { GradientStep } from './history.ts'
+import { weightInputs } from './sample-weights.ts'
+import { stepInputs } from './step-inputs.ts'
+import { checkTargets } from './targets.ts'
+import type { StepPosition, Sums, Training } from './training.ts'
+import { each, rateOf } from './training.ts'
+
+/** A step that was begun. */
+export interface BegunStep {
+  readonly learningRate: number
+  readonly sums: Promise<Sums>
+  /** What callbacks were shown of it, as they left it. */
+  readonly shown?: GradientStep
+}
+
+const hasSeam = ({ callbacks }: Training): boolean =>
+  callbacks.some(({ callback }) => callback.onGradients !== undefined)
+
+/** The whole step for batches of `size`, or its first half. */
+function firstProgram(training: Training, size: number): Promise<Program> {
+  const { session, data, objective, optimizer } = training
+  const fields = `${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)}`
+  const { network } = session
+  const batch = { ...data, size }
+  if (hasSeam(training))
+    return session.program(`gradients ${fields} ${JSON.stringify(objective)}`, () =>
+      gradientGoals(network, objective, batch),
+    )
+  return session.program(`train ${fields} ${JSON.stringify(objective)} ${optimizerKey(training)}`, () =>
+    trainingGoals(network, objective, batch, optimizer),
+  )
+}
+
+function optimizerKey({ optimizer: { type, options } }: Training): string {
+  const { learningRate: _, ...others } = options // an input of every program, not a part of one
+  return JSON.stringify([type, others])
+}
+
+/** Plans steps on batches of `size`; gives what is known of them before one is taken. */
+export async function planStep(
+  training: Training,
+  size: number,
+): Promise<{ readonly arenaBytes: number; readonly logs: readonly string[] }> {
+  const { memory, outputs } = await firstProgram(training, size)
+  const sums = Object.keys(hasSeam(training) ? byKind(outputs).sums : outputs)
+  return { arenaBytes: memory.peakBytes, logs: sums.filter((name) => name !== 'finite' && !isDivisor(name)) }
+}
+
+/** Starts a step on a batch; its sums come later. */
+export async function takeStep(training: Training, batch: TrainingBatch, place: StepPosition): Promise<BegunStep> {
+  const { arrays, indices, name } = batch
+  const { session, objective, weighting } = training
+  const program = await firstProgram(training, indices.length)
+  const room = { indices, capacity: indices.length }
+  checkTargets(arrays, objective, session, room, name)
+  const weights = weightInputs(arrays, objective, room, {
+    samples: batch.sampleWeight ?? weighting.samples,
+    classes: weighting.classes,
+  })
+  const run = (rates: NumbersByName) =>
+    program.run({ ...fed(arrays, program), ...onlyKnown(program, { ...rates, ...weights }) })
+  const begun = hasSeam(training)
+    ? await inTwoHalves(training, program, run, { ...place, samples: indices.length })
+    : inOne(training, run)
+  session.steps++
+  training.at.step++
+  begun.sums.catch(() => {}) // it is waited for when its turn comes
+  return begun
+}
+
+type Run = (rates: NumbersByName) => Promise<NumbersByName>
+
+function inOne(training: Training, run: Run): BegunStep {
+  const learningRate = rateOf(training, training.at.step)
+  return { learningRate, sums: run(stepInputs(training, learningRate)) }
+}
+
+async function inTwoHalves(
+  training: Training,
+  first: Program,
+  run: Run,
+  { epoch, batch, step, samples }: StepPosition & { readonly samples: number },
+): Promise<BegunStep> {
+  const { session, optimizer } = training
+  const computed = await run(stepInputs(training, rateOf(training, training.at.step)))
+  const shown = { epoch, batch, step, samples, ...byKind(computed) } as GradientStep
+  await each(training, (c, control) => c.onGradients?.(shown, control))
+  const second = await session.program(`apply ${Object.keys(first.outputs)} ${optimizerKey(training)}`, () =>
+    applyGoals(session.network, optimizer, first.outputs),
+  )
+  const learningRate = rateOf(training, training.at.step) // what was set meanwhile holds
+  const given = onlyKnown(second, { ...computed, ...stepInputs(training, learningRate) })
+  return { learningRate, sums: second.run(given).then(({ finite }) => ({ ...shown.sums, finite })), shown }
+}
+
+/** What is called `kind/name`, by kind and name. */
+function byKind<T>(values: Readonly<Record<string, T>>): Record<(typeof derivedKinds)[number], Record<string, T>> {
+  const parts = derivedKinds.map((kind) => {
+    const own = Object.entries(values).filter(([name]) => name.startsWith(`${kind}/`))
+    return [kind, Object.fromEntries(own.map(([name, value]) => [name.slice(kind.length + 1), value]))]
+  })
+  return Object.fromEntries(parts)
+}
