@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
 import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
+import { atRest } from './dataset.ts'
 import type { Preprocessing } from './preprocessing.ts'
 
 /** All samples of one field, one after the other; `shape` is that of one sample, dtype follows from the array. */
@@ -47,6 +48,11 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
   checkPreprocessing(about.preprocessing, Object.values(inputs), name)
+  const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
+    signal?.throwIfAborted()
+    checkIndices(indices, length, name)
+    for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
+  }
   return {
     ...about,
     name,
@@ -54,9 +60,9 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
     inputs: specsOf(fields.inputs),
     targets: specsOf(fields.targets),
     ...(classNames && { classNames }),
-    async read(indices, into) {
-      checkIndices(indices, length, name)
-      for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
+    read,
+    describe() {
+      return this.read === read ? { type: 'arrays', name, inputs: fields.inputs, targets: fields.targets } : undefined
     },
   }
 }
@@ -132,8 +138,17 @@ export function checkIndices(indices: ArrayLike<number>, length: number, name: s
 
 function copySamples(fields: FieldsByName, indices: ArrayLike<number>, into: Batch['inputs']): void {
   for (const [name, { data, size }] of Object.entries(fields)) {
-    for (let i = 0; i < indices.length; i++) {
-      into[name].set(data.subarray(indices[i] * size, (indices[i] + 1) * size), i * size)
+    for (let i = 0; i < indices.length; ) {
+      const count = runAt(indices, i)
+      into[name].set(data.subarray(indices[i] * size, (indices[i] + count) * size), i * size)
+      i += count
     }
   }
+}
+
+/** How many indices from place `at` on follow each other: those samples are copied at once. */
+function runAt(indices: ArrayLike<number>, at: number): number {
+  let end = at + 1
+  while (end < indices.length && indices[end] === indices[end - 1] + 1) end++
+  return end - at
 }

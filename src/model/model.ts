@@ -7,6 +7,7 @@ import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Dataset } from '../data/dataset.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
+import { readingOptions } from '../data/reader.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -56,21 +57,35 @@ export const inferenceOptions = {
     min: 1,
     default: INFERENCE_BATCH,
   }),
+  ...readingOptions,
   ...engineOptions,
 }
-export type InferenceOptions = Options<typeof inferenceOptions>
 
-const evaluateTable = { ...inferenceOptions, ...objectiveOptions, ...sampleWeightOptions }
+const abortOptions = {
+  signal: custom<AbortSignal>({
+    says: 'gives the call up: it throws what the signal was aborted with',
+    accepts: 'an AbortSignal',
+    check: fitExtras.signal.check,
+    optional: true,
+  }),
+}
+
+const predictTable = { ...inferenceOptions, ...abortOptions }
+export type PredictOptions = Options<typeof predictTable>
+
+const evaluateTable = { ...predictTable, ...objectiveOptions, ...sampleWeightOptions }
 export type EvaluateOptions = Options<typeof evaluateTable>
 
 const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
 
 const { optimizer, batchSize, shuffle, seed, classWeight } = fitOptions
-const { sampleWeight, signal } = fitExtras
+const { sampleWeight } = fitExtras
 const findTable = {
   ...findRateOptions,
-  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight, signal },
+  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight },
+  ...readingOptions,
+  ...abortOptions,
   ...objectiveOptions,
   ...engineOptions,
 }
@@ -241,6 +256,7 @@ export class Model {
       const memory = await session.remember()
       try {
         await fit(session, data, settings, { sampleWeight, signal, callbacks: [callback], save })
+        signal?.throwIfAborted()
         return result()
       } finally {
         await memory.putBack()
@@ -270,18 +286,18 @@ export class Model {
     this.check(data, settings)
     checkLength(settings.sampleWeight, data)
     const session = await this.#on({ engine, threads, precision })
-    return (await evaluate(session, data, settings)) as Logs // nothing ends it early
+    return evaluate(session, data, settings)
   }
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
    * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255.
    */
-  async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
-    const { batchSize, engine, threads, precision } = settle(inferenceOptions, options, 'predict')
+  async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
+    const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
     const data = asDataset(samples, this)
     const session = await this.#on({ engine, threads, precision })
-    const answers = await predict(session, data, this.#heads, batchSize)
+    const answers = await predict(session, data, { heads: this.#heads, ...how })
     const { calls, outputs } = this.network
     const shaped = Object.entries(answers).map(([name, values]) => [
       name,

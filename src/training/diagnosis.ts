@@ -1,5 +1,6 @@
 /** Where numbers first went wrong in a step that was refused: its batch is run once more, with a probe everywhere. */
 import { allocateBatch } from '../data/batch.ts'
+import type { Reading } from '../data/dataset.ts'
 import { diagnosisGoals } from '../network/graphs.ts'
 import { fed, fieldsKey, onlyKnown } from './feed.ts'
 import { weightInputs } from './sample-weights.ts'
@@ -11,11 +12,12 @@ import { rateOf } from './training.ts'
 export async function firstNonFinite(
   training: Training,
   indices: Uint32Array,
+  reading: Reading,
 ): Promise<{ readonly source: string; readonly isData: boolean }> {
   const { session, data, objective, at } = training
   const size = indices.length
   const arrays = allocateBatch(data, size)
-  await data.read(indices, arrays)
+  await data.read(indices, arrays, reading)
   for (const [field, values] of Object.entries(arrays.inputs)) {
     const at = values.findIndex((x) => !Number.isFinite(x))
     if (at >= 0)

@@ -2,7 +2,8 @@
 import { FoveaError } from '../base/errors.ts'
 import { permutation, stream } from '../base/random.ts'
 import type { Program } from '../compile/program.ts'
-import { allocateBatch } from '../data/batch.ts'
+import type { Reading } from '../data/dataset.ts'
+import type { Filled } from '../data/reader.ts'
 import { trainingGoals } from '../network/graphs.ts'
 import { firstNonFinite } from './diagnosis.ts'
 import { checkTargets, fed, fieldsKey, IN_FLIGHT, onlyKnown, Tally } from './feed.ts'
@@ -35,7 +36,7 @@ export async function trainEpoch(
   training: Training,
   pause: { readonly every: number; readonly onPause: () => Promise<void> },
 ): Promise<void> {
-  const { session, data, settings, batches, at } = training
+  const { session, data, settings, batches, at, signal } = training
   const { batchSize, shuffle, seed, overfitBatches } = settings
   if (at.batch === 0 && at.unreported.length === 0) session.epochs++
   const order =
@@ -54,6 +55,9 @@ export async function trainEpoch(
     }),
   )
   at.unreported = []
+  const reading = readingOf(training)
+  const from = at.batch + pending.length
+  const queue = training.readers.data.batches({ from, to: batches, indicesOf, reading, signal })
   const settle = async (): Promise<void> => {
     const [oldest] = pending
     await oldest.sums
@@ -72,17 +76,19 @@ export async function trainEpoch(
   try {
     while (at.batch + pending.length < batches && !isOver(training)) {
       const batch = at.batch + pending.length
+      const filled = await nextOf(queue, signal)
+      if (!filled) break
       training.rateFrom = () => at.step
       const place = { epoch: at.epoch, epochs: training.epochs, batch: batch + 1, batches, step: at.step + 1 }
       await each(training, (c, control) => c.onBatchBegin?.(place, control))
-      const indices = indicesOf(batch)
-      pending.push({ place, indices, ...(await takeStep(training, indices)) })
+      pending.push({ place, indices: filled.indices, ...(await takeStep(training, filled)) })
       if (pending.length >= IN_FLIGHT) await settle()
       if (at.step % pause.every === 0) await save()
     }
     if (at.batch + pending.length < batches) await save() // it ends here, and may go on later
     while (pending.length > 0) await settle()
   } finally {
+    await queue.return(undefined)
     await Promise.allSettled(pending.map(({ sums }) => sums))
     training.rateFrom = () => at.step
   }
@@ -91,15 +97,30 @@ export async function trainEpoch(
 const plain = (sums: Sums): Sums =>
   Object.fromEntries(Object.entries(sums).map(([name, values]) => [name, Array.from(values)]))
 
-/** Reads a batch and starts a step on it; its sums come later. */
+/** What the samples of the epoch under way are read for. */
+const readingOf = ({ session, settings }: Training): Reading => ({
+  mode: 'train',
+  epoch: session.epochs,
+  seed: settings.seed,
+})
+
+/** The next batch; undefined where the signal came first. */
+async function nextOf(queue: AsyncIterator<Filled>, signal: AbortSignal | undefined): Promise<Filled | undefined> {
+  try {
+    return (await queue.next()).value
+  } catch (error) {
+    if (signal?.aborted) return undefined // whatever a reading says that was given up
+    throw error
+  }
+}
+
+/** Starts a step on a batch; its sums come later. */
 async function takeStep(
   training: Training,
-  indices: Uint32Array,
+  { arrays, indices, release }: Filled,
 ): Promise<Pick<Pending, 'sums'> & { learningRate: number }> {
   const { session, data, objective, weighting, at } = training
-  const arrays = allocateBatch(data, indices.length)
-  const reading = async () => data.read(indices, arrays) // which may throw at once
-  const [program] = await Promise.all([programFor(training, indices.length), reading()])
+  const program = await programFor(training, indices.length)
   const room = { indices, capacity: indices.length }
   checkTargets(arrays, objective, session, room, data.name)
   const learningRate = rateOf(training, at.step)
@@ -107,6 +128,7 @@ async function takeStep(
   session.steps++
   at.step++
   const sums = program.run({ ...fed(arrays, program), ...onlyKnown(program, given) })
+  release() // the program has taken them
   sums.catch(() => {}) // it is waited for when its turn comes
   return { sums, learningRate }
 }
@@ -145,7 +167,7 @@ async function report(
 
 async function nonFinite(training: Training, { epoch, batch }: Place, indices: Uint32Array): Promise<FoveaError> {
   const unknown = { source: 'the loss, a gradient or a new weight', isData: false }
-  const { source, isData } = await firstNonFinite(training, indices).catch(() => unknown) // the step is what matters
+  const { source, isData } = await firstNonFinite(training, indices, readingOf(training)).catch(() => unknown) // the step is what matters
   const rate = rateOf(training, training.at.step)
   return new FoveaError('E_NONFINITE', {
     what: `${source} is not a finite number; the weights are those before this step`,

@@ -1,6 +1,7 @@
 /** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
 import { FoveaError } from '../base/errors.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { Reader } from '../data/reader.ts'
 import { split, take } from '../data/subset.ts'
 import { HALTED, judgedWeights, trainingSpecs } from '../network/graphs.ts'
 import { trainedWeights } from '../network/network.ts'
@@ -33,7 +34,16 @@ interface Extras extends FitExtras {
  */
 export async function fit(session: Session, data: Dataset, settings: FitSettings, extras: Extras): Promise<History> {
   const training = await begin(session, data, settings, extras)
-  const { at, validation } = training
+  try {
+    return await train(training, extras)
+  } finally {
+    const { data, validation } = training.readers
+    await Promise.all([data.close(), validation?.close()])
+  }
+}
+
+async function train(training: Training, extras: Extras): Promise<History> {
+  const { at, session, settings, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
@@ -82,8 +92,9 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
   const { loss, metrics, lossReduction } = settings
-  const how = { loss, metrics, lossReduction, sampleWeight: training.validationWeights, signal, judged: averages }
-  const judged = validation && (await evaluate(session, validation, how))
+  const { validationWeights: sampleWeight, readers } = training
+  const how = { loss, metrics, lossReduction, sampleWeight, signal, judged: averages, reader: readers.validation }
+  const judged = validation && (await evaluate(session, validation, how).catch(undefinedIf(signal)))
   if (validation && !judged && at.batch === training.batches) return checkpoints?.save() // aborted: to be judged later
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
@@ -100,6 +111,14 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
   await checkpoints?.save()
 }
+
+/** What was given up has no answer. */
+const undefinedIf =
+  (signal: AbortSignal | undefined) =>
+  (error: unknown): undefined => {
+    if (signal?.aborted) return undefined
+    throw error
+  }
 
 async function end(training: Training, ended: History['ended']): Promise<History> {
   const { records, step } = training.at
@@ -145,6 +164,7 @@ async function begin(session: Session, data: Dataset, settings: FitSettings, ext
   const training: Training = {
     session,
     ...parts,
+    readers: readersOf(parts, settings),
     objective,
     weighting: { samples: sampleWeight, classes },
     optimizer,
@@ -203,6 +223,16 @@ function partsOf(
   const validationWeights = held && sampleWeight?.slice(part.length)
   if (fastDevRun === undefined) return { data: part, validation, validationWeights }
   return { data: first(part, fastDevRun), validation: validation && first(validation, fastDevRun), validationWeights }
+}
+
+/** Validation data that workers cannot read are read without them. */
+function readersOf(
+  { data, validation }: Pick<Training, 'data' | 'validation'>,
+  { workers, prefetch }: FitSettings,
+): Training['readers'] {
+  const options = { workers, prefetch, shared: new Map() }
+  const forValidation = validation?.describe?.() ? options : { prefetch }
+  return { data: new Reader(data, options), validation: validation && new Reader(validation, forValidation) }
 }
 
 async function checkpointsOf(

@@ -1,6 +1,8 @@
 /** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
-import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import { atRest } from '../data/dataset.ts'
+import type { Readable } from '../data/reader.ts'
+import { Reader } from '../data/reader.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
 import type { ObjectiveOptions } from '../network/objective.ts'
@@ -19,16 +21,29 @@ export interface EvaluateOptions extends Readonly<ObjectiveOptions> {
   readonly sampleWeight?: ArrayLike<number> | undefined
   readonly batchSize?: number
   readonly signal?: AbortSignal | undefined
+  /** Of the data, where there is one already; else one is opened by these. */
+  readonly reader?: Reader | undefined
+  readonly workers?: number | undefined
+  readonly prefetch?: number | undefined
   /** Tensors of the state in the place of weights, by name (see `judgedWeights`). */
   readonly judged?: Readonly<Record<string, string>>
 }
 
-/** Means of loss and metrics over a dataset; undefined when the signal ended it before all was seen. */
+/** Means of loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
 export async function evaluate(
   session: Session,
   data: Dataset,
-  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...options }: EvaluateOptions = {},
-): Promise<Logs | undefined> {
+  {
+    batchSize = INFERENCE_BATCH,
+    sampleWeight,
+    signal,
+    judged,
+    reader,
+    workers,
+    prefetch,
+    ...options
+  }: EvaluateOptions = {},
+): Promise<Logs> {
   const objective = objectiveFor(session.network, data, options)
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
@@ -36,21 +51,24 @@ export async function evaluate(
     evaluationGoals(session.network, objective, { ...data, size }, judged),
   )
   const tally = new Tally()
-  await inBatches(data, { size, signal }, async (arrays, indices) => {
+  await inBatches(data, { size, signal, reader, workers, prefetch }, async (arrays, indices) => {
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)
     const given = onlyKnown(program, weightInputs(arrays, objective, room, { samples: sampleWeight }))
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
-  return tally.samples === data.length ? tally.means : undefined
+  return tally.means
+}
+
+export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'signal' | 'workers' | 'prefetch'> {
+  readonly heads: Readonly<Record<string, Head>>
 }
 
 /** Answers for every sample, by output; each a run of rows. */
 export async function predict(
   session: Session,
-  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'>,
-  heads: Readonly<Record<string, Head>>,
-  batchSize = INFERENCE_BATCH,
+  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read' | 'describe'>,
+  { heads, batchSize = INFERENCE_BATCH, ...how }: PredictOptions,
 ): Promise<Record<string, Float32Array>> {
   const inputs = pairInputs(session.network, data.inputs, data.name)
   const size = sizeFor(data.length, batchSize)
@@ -61,7 +79,7 @@ export async function predict(
     Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
-  await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
+  await inBatches({ ...data, targets: {} }, { size, ...how }, async (arrays, indices) => {
     const answers = await program.run(fed(arrays, program))
     for (const [name, values] of Object.entries(answers)) {
       results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
@@ -73,21 +91,35 @@ export async function predict(
 /** Samples per run: powers of two for small sets, so that few programs serve them all; the rest is padded. */
 const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(length)))
 
-/** Reads all samples in order, until the signal says no more; the last batch is padded with zeros. */
+/** Reads all samples in order; the last batch is padded with zeros. `use` takes the arrays before it waits for anything. */
 async function inBatches(
-  data: Pick<Dataset, 'inputs' | 'targets' | 'length' | 'read'>,
-  { size, signal }: { size: number; signal?: AbortSignal | undefined },
-  use: (batch: Batch, indices: Uint32Array) => Promise<void>,
+  data: Readable & Pick<Dataset, 'length'>,
+  {
+    size,
+    signal,
+    reader,
+    ...how
+  }: Pick<EvaluateOptions, 'signal' | 'reader' | 'workers' | 'prefetch'> & { size: number },
+  use: (arrays: Batch, indices: Uint32Array) => Promise<void>,
 ): Promise<void> {
+  const own = reader ?? new Reader(data, how)
   const pending: Promise<void>[] = []
-  for (let start = 0; start < data.length && !signal?.aborted; start += size) {
-    const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
-    const arrays = allocateBatch(data, size)
-    await data.read(indices, arrays)
-    const done = use(arrays, indices)
-    done.catch(() => {}) // it is waited for below
-    pending.push(done)
-    if (pending.length >= IN_FLIGHT) await pending.shift()
+  const indicesOf = (batch: number): Uint32Array => {
+    const start = batch * size
+    return Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
   }
-  await Promise.all(pending)
+  try {
+    const pass = { to: Math.ceil(data.length / size), indicesOf, capacity: size, reading: atRest, signal }
+    for await (const { arrays, indices, release } of own.batches(pass)) {
+      const done = use(arrays, indices)
+      release()
+      done.catch(() => {}) // it is waited for below
+      pending.push(done)
+      if (pending.length >= IN_FLIGHT) await pending.shift()
+    }
+    await Promise.all(pending)
+  } finally {
+    await Promise.allSettled(pending)
+    if (!reader) await own.close()
+  }
 }

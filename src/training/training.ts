@@ -4,6 +4,7 @@ import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Dataset } from '../data/dataset.ts'
+import type { Reader } from '../data/reader.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -71,6 +72,8 @@ export interface Training {
   readonly session: Session
   readonly data: Dataset
   readonly validation: Dataset | undefined
+  /** They read what is trained on, and what it is judged by. */
+  readonly readers: { readonly data: Reader; readonly validation: Reader | undefined }
   readonly validationWeights: ArrayLike<number> | undefined
   readonly objective: Objective
   /** What samples count for in the loss. */
