@@ -22,9 +22,6 @@ export const readingOptions = {
   }),
 }
 
-/** What is read from: all that a reader asks of a dataset. */
-export type Readable = Pick<Dataset, 'name' | 'inputs' | 'targets' | 'read' | 'describe'>
-
 export interface ReaderOptions {
   readonly workers?: number | undefined
   readonly prefetch?: number | undefined
@@ -60,7 +57,7 @@ export interface Filled {
  * case. Nothing is allocated for arrays once as many as are in use at a time have been given back.
  */
 export class Reader {
-  readonly #data: Readable
+  readonly #data: Dataset
   readonly #options: ReaderOptions
   readonly #pool: BatchPool
   #threads: ReadingThreads | undefined
@@ -69,7 +66,7 @@ export class Reader {
   #passes = 0
 
   /** Throws E_OPTION where workers cannot read the dataset. Threads start with the first pass. */
-  constructor(data: Readable, options: ReaderOptions = {}) {
+  constructor(data: Dataset, options: ReaderOptions = {}) {
     this.#data = data
     this.#options = options
     this.#pool = new BatchPool(data)

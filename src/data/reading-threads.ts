@@ -16,18 +16,14 @@ interface Waiting {
 export type SharedArrays = Map<ArrayBufferView, ArrayBufferView>
 
 export class ReadingThreads {
-  readonly #data: Pick<Dataset, 'name' | 'inputs' | 'targets'>
+  readonly #data: Dataset
   readonly #threads: readonly Helper[]
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
   #ended: FoveaError | undefined
 
   /** Starts `count` threads, each with a dataset of its own made of `source`; large arrays are shared where memory can be. */
-  constructor(
-    data: Pick<Dataset, 'name' | 'inputs' | 'targets'>,
-    source: Description,
-    { count, shared }: { count: number; shared: SharedArrays },
-  ) {
+  constructor(data: Dataset, source: Description, { count, shared }: { count: number; shared: SharedArrays }) {
     this.#data = data
     const { inputs, targets } = data
     const open: ToReadingThread = { type: 'open', source: onSharedMemory(source, shared), inputs, targets }

@@ -39,7 +39,7 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
   const inputs: Record<string, TensorSpec> = { ...dataset.inputs }
   let preprocessing: Preprocessing | undefined = dataset.preprocessing
   const stages = list.map((given): Stage => {
-    const { field: named, ...rest } = given
+    const { field: named, ...rest } = asObject(given)
     const field = named ?? onlyField(dataset)
     if (!Object.hasOwn(inputs, field)) {
       const expected = Object.keys(inputs).join(', ')
@@ -71,6 +71,10 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
     },
   }
 }
+
+/** A name alone is all of a transform whose options are all given by default. */
+const asObject = (given: unknown): { readonly type?: unknown; readonly field?: string } =>
+  typeof given === 'object' && given !== null ? given : { type: given }
 
 function onlyField({ inputs, name }: Dataset): string {
   const [first, ...others] = Object.keys(inputs)

@@ -1,7 +1,6 @@
 /** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
 import type { Batch, Dataset } from '../data/dataset.ts'
 import { atRest } from '../data/dataset.ts'
-import type { Readable } from '../data/reader.ts'
 import { Reader } from '../data/reader.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
@@ -67,7 +66,7 @@ export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'sig
 /** Answers for every sample, by output; each a run of rows. */
 export async function predict(
   session: Session,
-  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read' | 'describe'>,
+  data: Dataset,
   { heads, batchSize = INFERENCE_BATCH, ...how }: PredictOptions,
 ): Promise<Record<string, Float32Array>> {
   const inputs = pairInputs(session.network, data.inputs, data.name)
@@ -79,7 +78,7 @@ export async function predict(
     Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
-  await inBatches({ ...data, targets: {} }, { size, ...how }, async (arrays, indices) => {
+  await inBatches(data, { size, ...how }, async (arrays, indices) => {
     const answers = await program.run(fed(arrays, program))
     for (const [name, values] of Object.entries(answers)) {
       results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
@@ -93,7 +92,7 @@ const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Ma
 
 /** Reads all samples in order; the last batch is padded with zeros. `use` takes the arrays before it waits for anything. */
 async function inBatches(
-  data: Readable & Pick<Dataset, 'length'>,
+  data: Dataset,
   {
     size,
     signal,
