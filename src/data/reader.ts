@@ -1,7 +1,7 @@
 /** Batches of a dataset, read ahead of whoever uses them, into arrays that are used again and again. */
 import { FoveaError } from '../base/errors.ts'
 import { integer } from '../base/options.ts'
-import { BatchPool, clearRest } from './batch.ts'
+import { allocateBatch, BatchPool, clearRest } from './batch.ts'
 import type { Batch, Dataset, Reading } from './dataset.ts'
 import type { SharedArrays } from './reading-threads.ts'
 import { ReadingThreads } from './reading-threads.ts'
@@ -147,6 +147,19 @@ export class Reader {
     this.#threads ??= new ReadingThreads(this.#data, source, { count, shared: this.#options.shared ?? new Map() })
     return this.#threads
   }
+}
+
+/** One batch by itself, in new arrays. Throws `signal.reason` when the signal comes first. */
+export async function readBatch(
+  data: Dataset,
+  indices: Uint32Array,
+  { capacity = indices.length, reading, signal }: Pick<Pass, 'capacity' | 'reading' | 'signal'>,
+): Promise<Batch> {
+  signal?.throwIfAborted()
+  const arrays = allocateBatch(data, capacity)
+  const done = data.read(indices, arrays, { ...reading, signal })
+  await (signal ? unlessAborted(done, signal) : done)
+  return arrays
 }
 
 /** What a promise gives, unless the signal comes before. */
