@@ -77,6 +77,11 @@ function settleOne(option: Option<unknown>, value: unknown, name: string, where:
   throw new FoveaError('E_OPTION', { what: `'${name}' is wrong`, where, ...facts })
 }
 
+/** The values of one table out of those of several. */
+export function chosen<T extends OptionTable>(table: T, values: Settled<T>): Settled<T> {
+  return Object.fromEntries(Object.keys(table).map((name) => [name, values[name]])) as Settled<T>
+}
+
 /** One row of a table with all its options, as plain data. */
 export interface NamedRow<N extends string = string> {
   readonly type: N
