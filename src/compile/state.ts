@@ -1,5 +1,5 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
-import { FoveaError } from '../base/errors.ts'
+import { FoveaError, locate } from '../base/errors.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
 import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
@@ -35,7 +35,7 @@ export class State {
       wantValues(name, spec, first)
       const resident = this.engine.create({ shape, dtype })
       this.#residents.set(name, resident)
-      await resident.write(first)
+      await named(name, resident.write(first))
     } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {
       throw new FoveaError('E_SHAPE', {
         what: 'is in the state with another shape',
@@ -53,7 +53,7 @@ export class State {
   async write(name: string, values: Numbers): Promise<void> {
     const resident = this.resident(name)
     wantValues(name, resident.spec, values)
-    await resident.write(values)
+    await named(name, resident.write(values))
   }
 
   /** Forgets tensors and gives their memory back. */
@@ -77,6 +77,14 @@ export class State {
     this.remove(this.names)
   }
 }
+
+/** What goes wrong, with the tensor's name. */
+const named = <T>(where: string, promise: Promise<T>): Promise<T> =>
+  promise.catch((error) =>
+    locate(where, () => {
+      throw error
+    }),
+  )
 
 function wantValues(where: string, { shape }: StoredSpec, { length }: Numbers): void {
   if (length === sizeOf(shape)) return

@@ -107,6 +107,7 @@ const spared: Readonly<Record<string, string>> = {
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
   "src/nn/layer.ts: typeof v === 'string'": 'layers of a file are named by keys, which are texts',
+  'src/nn/layer.ts: taken !== undefined': 'asked when a kind of layer is defined',
   'src/nn/layer.ts: stranger !== undefined': 'calls of a file are made on tensors',
   'src/nn/layer.ts: !Array.isArray(shape)': 'the model file looks for a list first',
 }
