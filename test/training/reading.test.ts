@@ -129,12 +129,17 @@ test('a read that rejects ends training after the steps before it, with its own 
   }
 })
 
-/** Reads forever, unless it hears of an abort. */
-function endless(data: Dataset, from: (reading: Reading | undefined, first: number) => boolean): Dataset {
+/** Reads forever from some batch on, unless it hears of an abort, which comes soon after that. */
+function endless(
+  data: Dataset,
+  control: AbortController,
+  from: (reading: Reading | undefined, first: number) => boolean,
+): Dataset {
   return {
     ...data,
     read(indices, into, reading) {
       if (!from(reading, indices[0])) return data.read(indices, into, reading)
+      void setTimeout(30).then(() => control.abort())
       return new Promise((_, reject) => {
         const { signal } = reading ?? {}
         signal?.addEventListener('abort', () => reject(signal.reason))
@@ -154,10 +159,9 @@ for (const [name, ask] of questions) {
     await assert.rejects(ask(points(12), AbortSignal.abort(why)), why)
     const control = new AbortController()
     const asked = ask(
-      endless(points(12), (_, first) => first === 8 || name === 'findLearningRate'),
+      endless(points(12), control, (_, first) => first === 8 || name === 'findLearningRate'),
       control.signal,
     )
-    void setTimeout(20).then(() => control.abort())
     await assert.rejects(asked, { name: 'AbortError' })
     assert.ok(await ask(points(12), new AbortController().signal))
   })
@@ -168,10 +172,9 @@ test('findLearningRate puts everything back when it is given up', { timeout: 30_
   const before = await model.toBytes()
   const control = new AbortController()
   const search = model.findLearningRate(
-    endless(points(12), (reading) => reading?.epoch === 3),
+    endless(points(12), control, (reading) => reading?.epoch === 3),
     { batchSize: 4, signal: control.signal },
   )
-  void setTimeout(100).then(() => control.abort())
   await assert.rejects(search, { name: 'AbortError' })
   assert.deepEqual(await model.toBytes(), before)
 })
@@ -179,15 +182,15 @@ test('findLearningRate puts everything back when it is given up', { timeout: 30_
 test('fit ends as aborted within a read that takes forever, of training and of validation', {
   timeout: 30_000,
 }, async () => {
-  const stuck: [data: Dataset, validationData: Dataset, steps: number][] = [
-    [endless(points(12), (reading, first) => reading?.epoch === 2 && first === 4), points(6), 4],
-    [points(12), endless(points(6), () => true), 3],
+  const stuck: ((control: AbortController) => [data: Dataset, validationData: Dataset, steps: number])[] = [
+    (control) => [endless(points(12), control, (reading, first) => reading?.epoch === 2 && first === 4), points(6), 4],
+    (control) => [points(12), endless(points(6), control, () => true), 3],
   ]
-  for (const [data, validationData, steps] of stuck) {
+  for (const make of stuck) {
     const control = new AbortController()
+    const [data, validationData, steps] = make(control)
     const { signal } = control
     const fitting = tiny().fit(data, { epochs: 3, batchSize: 4, shuffle: false, validationData, signal })
-    void setTimeout(100).then(() => control.abort())
     const { ended, steps: taken } = await fitting
     assert.deepEqual([ended, taken], ['aborted', steps])
   }
