@@ -13,7 +13,7 @@ export type { Program } from './compile/program.ts'
 export { compile } from './compile/program.ts'
 export { State } from './compile/state.ts'
 export { allocateBatch } from './data/batch.ts'
-export type { Batch, Dataset, Fields, Parts } from './data/dataset.ts'
+export type { Batch, Dataset, Description, Fields, Parts, Reading, TransformStep } from './data/dataset.ts'
 // data
 export { datasets } from './data/datasets/index.ts'
 export type { Image, PictureSource, RgbaPixels } from './data/image.ts'
@@ -21,6 +21,8 @@ export { fromArrays } from './data/in-memory.ts'
 export type { Preprocessing, PreprocessingOptions } from './data/preprocessing.ts'
 export { preprocess } from './data/preprocessing.ts'
 export { split, subset, take } from './data/subset.ts'
+export type { Transform } from './data/transformed.ts'
+export { transform } from './data/transformed.ts'
 export { engines, openEngine } from './engines/index.ts'
 export type { DType, TensorSpec, TypedArray } from './graph/dtype.ts'
 export type { Node } from './graph/node.ts'
@@ -31,9 +33,9 @@ export { loadModel, model, modelFrom, sequential } from './model/build.ts'
 export type {
   EvaluateOptions,
   FindLearningRateOptions,
-  InferenceOptions,
   ModelFitOptions as FitOptions,
   ModelOptions,
+  PredictOptions,
 } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { PictureGiven } from './model/pictures.ts'

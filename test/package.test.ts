@@ -18,7 +18,7 @@ const { path: executablePath, skip } = available('chromium')
 /** The stranger's project: one program, checked by TypeScript, run by Node and bundled for the browser. */
 const program = {
   'train.ts': `
-    import { fromArrays, layers, sequential } from 'fovea'
+    import { fromArrays, layers, sequential, transform } from 'fovea'
     const { conv2d, batchNormalization, maxPooling2d, flatten, dropout, dense } = layers
 
     export interface Trained {
@@ -27,7 +27,7 @@ const program = {
       readonly sha256: string
     }
 
-    /** Learns to tell level, upright and slanting stripes, on so many threads. */
+    /** Learns to tell level, upright and slanting stripes, on so many threads, read by half as many workers. */
     export async function trained(threads: number): Promise<Trained> {
       const bytes = new Uint8Array(90 * 64)
       const labels = new Int32Array(90)
@@ -44,6 +44,11 @@ const program = {
         targets: { label: { shape: [], dtype: 'int32', data: labels } },
         classNames: ['level', 'upright', 'slanting'],
       })
+      const moved = transform(data, [
+        { type: 'randomCrop', padding: 1, fillMode: 'reflect' },
+        { type: 'rescale', scale: 1 / 255 },
+      ])
+      const workers = threads >> 1
       const model = sequential({ inputShape: [8, 8, 1], seed: 1, threads }, [
         conv2d({ filters: 8, kernelSize: 3, padding: 'same', activation: 'relu' }),
         batchNormalization(),
@@ -52,7 +57,7 @@ const program = {
         dropout({ rate: 0.25 }),
         dense({ units: 3 }),
       ])
-      const history = await model.fit(data, { epochs: 3, batchSize: 16, optimizer: 'adam', seed: 7 })
+      const history = await model.fit(moved, { epochs: 3, batchSize: 16, optimizer: 'adam', seed: 7, workers })
       const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(await model.toBytes()))
       const sha256 = Array.from(new Uint8Array(digest), (byte) => byte.toString(16)).join(' ')
       return { losses: history.epochs.map(({ loss }) => loss), sha256 }

@@ -43,7 +43,7 @@ function mulHigh(a: number, b: number): number {
 type Words = [number, number, number, number]
 
 /** Takes a counter of four words to the block that Philox 4x32-10 makes of it with a key of two. */
-function philoxInPlace(words: Uint32Array, key: readonly [number, number]): void {
+export function philoxInPlace(words: Uint32Array, key: readonly [number, number]): void {
   let [x0, x1, x2, x3] = [words[0] | 0, words[1] | 0, words[2] | 0, words[3] | 0]
   let [k0, k1] = [key[0] | 0, key[1] | 0]
   for (let round = 0; round < 10; round++) {

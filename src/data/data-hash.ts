@@ -8,16 +8,19 @@ const SAMPLES = 256
 const AT_ONCE = 32
 
 /**
- * A digest of a data set, 64 hexadecimal digits: of its name, length, fields (names, shapes, dtypes), class names, and
- * the bytes of 256 samples spread evenly from the first to the last (all, where there are fewer). A change to the
- * samples between those is not seen. The same on every machine; made by `checksum`, with the fields in order of their names.
+ * A digest of a data set, 64 hexadecimal digits: of its name, length, fields (names, shapes, dtypes), class names,
+ * transforms, and what it says of its `identity`, or else the bytes of 256 samples spread evenly from the first to the
+ * last (all, where there are fewer), read in mode 'infer': nothing random is in it. A change to the samples between those
+ * is not seen. The same on every machine; made by `checksum`, with the fields in order of their names.
  */
 export const dataHash = (dataset: Dataset): Promise<string> => checksum(partsOf(dataset))
 
 async function* partsOf(dataset: Dataset): AsyncGenerator<Uint8Array> {
-  const { name, length, inputs, targets, classNames = null } = dataset
-  const about = [name, length, specsOf(inputs), specsOf(targets), classNames]
+  const { name, length, inputs, targets, classNames = null, transforms } = dataset
+  const about = [name, length, specsOf(inputs), specsOf(targets), classNames, ...(transforms ? [transforms] : [])]
   yield new TextEncoder().encode(JSON.stringify(about))
+  const identity = await dataset.identity?.()
+  if (identity !== undefined) return yield new TextEncoder().encode(identity)
   const count = Math.min(SAMPLES, length)
   const indices = Array.from({ length: count }, (_, i) =>
     count === 1 ? 0 : Math.floor((i * (length - 1)) / (count - 1)),

@@ -4,6 +4,7 @@ import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import { settleClassNames } from './class-names.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
+import { atRest } from './dataset.ts'
 import type { PreprocessingOptions } from './preprocessing.ts'
 import { preprocessingFor } from './preprocessing.ts'
 
@@ -57,6 +58,11 @@ export function fromArrays({
   if (classNames) {
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
+  const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
+    signal?.throwIfAborted()
+    checkIndices(indices, length, name)
+    for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
+  }
   return {
     ...about,
     name,
@@ -65,9 +71,9 @@ export function fromArrays({
     targets: specsOf(fields.targets),
     ...(classNames && { classNames }),
     ...(preprocessing && { preprocessing: preprocessingFor(preprocessing, fields.inputs, name) }),
-    async read(indices, into) {
-      checkIndices(indices, length, name)
-      for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
+    read,
+    describe() {
+      return this.read === read ? { type: 'arrays', name, inputs: fields.inputs, targets: fields.targets } : undefined
     },
   }
 }
@@ -130,8 +136,17 @@ export function checkIndices(indices: ArrayLike<number>, length: number, name: s
 
 function copySamples(fields: FieldsByName, indices: ArrayLike<number>, into: Batch['inputs']): void {
   for (const [name, { data, size }] of Object.entries(fields)) {
-    for (let i = 0; i < indices.length; i++) {
-      into[name].set(data.subarray(indices[i] * size, (indices[i] + 1) * size), i * size)
+    for (let i = 0; i < indices.length; ) {
+      const count = runAt(indices, i)
+      into[name].set(data.subarray(indices[i] * size, (indices[i] + count) * size), i * size)
+      i += count
     }
   }
+}
+
+/** How many indices from place `at` on follow each other: those samples are copied at once. */
+function runAt(indices: ArrayLike<number>, at: number): number {
+  let end = at + 1
+  while (end < indices.length && indices[end] === indices[end - 1] + 1) end++
+  return end - at
 }

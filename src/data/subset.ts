@@ -1,5 +1,6 @@
 /** Parts of a dataset: the same samples by other indices, nothing is copied. */
 import { FoveaError } from '../base/errors.ts'
+import { checksum } from '../files/checksum.ts'
 import type { Dataset } from './dataset.ts'
 import { checkIndices } from './in-memory.ts'
 
@@ -7,15 +8,25 @@ import { checkIndices } from './in-memory.ts'
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   checkIndices(indices, dataset.length, dataset.name)
   const chosen = Uint32Array.from(indices)
+  const { transforms } = dataset
+  const read: Dataset['read'] = async (wanted, into, reading) => {
+    checkIndices(wanted, chosen.length, dataset.name)
+    const own = Uint32Array.from(wanted, (i) => chosen[i])
+    await dataset.read(own, into, reading)
+  }
   return {
     ...dataset,
     length: chosen.length,
-    async read(wanted, into) {
-      checkIndices(wanted, chosen.length, dataset.name)
-      await dataset.read(
-        Uint32Array.from(wanted, (i) => chosen[i]),
-        into,
-      )
+    // transforms of a part draw by other numbers than a part of what was transformed
+    ...(transforms && { transforms: [...transforms, { type: 'subset' }] }),
+    read,
+    describe() {
+      const base = this.read === read ? dataset.describe?.() : undefined
+      return base && { type: 'subset', base, indices: chosen }
+    },
+    async identity() {
+      const base = this.read === read ? await dataset.identity?.() : undefined
+      return base && checksum([new TextEncoder().encode(base), new Uint8Array(chosen.buffer)])
     },
   }
 }

@@ -9,6 +9,7 @@ import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
 import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.ts'
 import { preprocessingFor, settlePreprocessing } from '../data/preprocessing.ts'
+import { readingOptions } from '../data/reader.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
@@ -67,21 +68,35 @@ export const inferenceOptions = {
     min: 1,
     default: INFERENCE_BATCH,
   }),
+  ...readingOptions,
   ...engineOptions,
 }
-export type InferenceOptions = Options<typeof inferenceOptions>
 
-const evaluateTable = { ...inferenceOptions, ...objectiveOptions, ...sampleWeightOptions }
+const abortOptions = {
+  signal: custom<AbortSignal>({
+    says: 'gives the call up: it throws what the signal was aborted with',
+    accepts: 'an AbortSignal',
+    check: fitExtras.signal.check,
+    optional: true,
+  }),
+}
+
+const predictTable = { ...inferenceOptions, ...abortOptions }
+export type PredictOptions = Options<typeof predictTable>
+
+const evaluateTable = { ...predictTable, ...objectiveOptions, ...sampleWeightOptions }
 export type EvaluateOptions = Options<typeof evaluateTable>
 
 const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
 
 const { optimizer, batchSize, shuffle, seed, classWeight } = fitOptions
-const { sampleWeight, signal } = fitExtras
+const { sampleWeight } = fitExtras
 const findTable = {
   ...findRateOptions,
-  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight, signal },
+  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight },
+  ...readingOptions,
+  ...abortOptions,
   ...objectiveOptions,
   ...engineOptions,
 }
@@ -329,6 +344,7 @@ export class Model {
       const memory = await session.remember()
       try {
         await fit(session, task, settings, { sampleWeight, signal, callbacks: [callback], save })
+        signal?.throwIfAborted()
         return result()
       } finally {
         await memory.putBack()
@@ -374,9 +390,8 @@ export class Model {
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     const task = this.#taskOf(data, settings)
     checkLength(settings.sampleWeight, data)
-    return this.#placement.visit(
-      { engine, threads, precision },
-      async (session) => (await evaluate(session.as(this.network), task, settings)) as Logs, // nothing ends it early
+    return this.#placement.visit({ engine, threads, precision }, (session) =>
+      evaluate(session.as(this.network), task, settings),
     )
   }
 
@@ -385,11 +400,11 @@ export class Model {
    * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255. Arrays are taken during the call: they may
    * be filled again at once. On another engine than where the model lives it computes on a copy of the weights.
    */
-  async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
-    const { batchSize, engine, threads, precision } = settle(inferenceOptions, options, 'predict')
+  async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
+    const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
     const data = asDataset(samples, this)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
-      predict(session.as(this.network), data, this.#heads, batchSize),
+      predict(session.as(this.network), data, { heads: this.#heads, ...how }),
     )
     const { calls, outputs } = this.network
     const shaped = Object.entries(answers).map(([name, values]) => [

@@ -1,7 +1,8 @@
 /** Where the batches of a training come from: samples of a dataset by number, epoch after epoch. */
 import { permutation, stream } from '../base/random.ts'
-import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import type { Filled, Reader } from '../data/reader.ts'
+import { readBatch } from '../data/reader.ts'
 
 /** A batch to train on. */
 export interface TrainingBatch {
@@ -13,12 +14,16 @@ export interface TrainingBatch {
   readonly sampleWeight?: ArrayLike<number> | undefined
   /** The same arrays once more: by then others may have been read into these. */
   readonly again: () => Promise<Batch>
+  /** Others may be read into the arrays from now on. */
+  readonly release?: () => void
 }
 
 /** The batches of one epoch. */
 export interface EpochBatches {
-  /** Batch number `batch`, 0 for the first; undefined where there are no more. */
+  /** Batch number `batch`, 0 for the first, one after the other from any on; undefined where there are no more. */
   read(batch: number): Promise<TrainingBatch | undefined>
+  /** Gives up what is read ahead. */
+  close(): Promise<void>
   /** Samples in a batch. */
   sizeOf(batch: number): number
 }
@@ -34,12 +39,22 @@ export interface BatchSource {
   readonly data: Dataset | undefined
   /** Those of the session's epoch `epoch`, 0 for its first. */
   epoch(epoch: number): EpochBatches
+  /** Ends the threads that read, where there are any. */
+  close(): Promise<void>
+}
+
+export interface DatasetBatches {
+  readonly batchSize: number
+  readonly shuffle: boolean
+  readonly seed: number
+  readonly reader: Reader
+  readonly signal: AbortSignal | undefined
 }
 
 /** The samples of a dataset, by `batchSize` of them, the rest at the end: in its order, or in a new one every epoch. */
 export function datasetBatches(
   data: Dataset,
-  { batchSize, shuffle, seed }: { readonly batchSize: number; readonly shuffle: boolean; readonly seed: number },
+  { batchSize, shuffle, seed, reader, signal }: DatasetBatches,
 ): BatchSource {
   const orderOf = (epoch: number): Uint32Array =>
     shuffle
@@ -50,21 +65,34 @@ export function datasetBatches(
     samples: data.length,
     batchSize: Math.min(batchSize, data.length),
     batches: Math.ceil(data.length / batchSize),
+    close: () => reader.close(),
     epoch(epoch) {
       const order = orderOf(epoch)
       const indicesOf = (batch: number) => order.subarray(batch * batchSize, (batch + 1) * batchSize)
+      const reading = { mode: 'train', epoch: epoch + 1, seed } as const
+      const to = Math.ceil(data.length / batchSize)
+      let queue: AsyncGenerator<Filled, undefined> | undefined
       return {
         sizeOf: (batch) => indicesOf(batch).length,
         async read(batch) {
-          const indices = indicesOf(batch)
-          const read = async (): Promise<Batch> => {
-            const arrays = allocateBatch(data, indices.length)
-            await data.read(indices, arrays)
-            return arrays
-          }
-          return { arrays: await read(), indices, name: data.name, again: read }
+          queue ??= reader.batches({ from: batch, to, indicesOf, reading, signal })
+          const filled = await nextOf(queue, signal)
+          if (!filled) return undefined
+          const again = (): Promise<Batch> => readBatch(data, filled.indices, { reading })
+          return { ...filled, name: data.name, again }
         },
+        close: async () => void (await queue?.return(undefined)),
       }
     },
+  }
+}
+
+/** The next batch; undefined where there is none, or the signal came first. */
+async function nextOf(queue: AsyncIterator<Filled>, signal: AbortSignal | undefined): Promise<Filled | undefined> {
+  try {
+    return (await queue.next()).value
+  } catch (error) {
+    if (signal?.aborted) return undefined // whatever a reading says that was given up
+    throw error
   }
 }

@@ -1,6 +1,8 @@
 /** The beginning of a training: everything that can be refused is refused, and the state is put in its place. */
 import { FoveaError } from '../base/errors.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { Reader } from '../data/reader.ts'
+import type { SharedArrays } from '../data/reading-threads.ts'
 import { split, take } from '../data/subset.ts'
 import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
 import { trainedWeights } from '../network/network.ts'
@@ -131,12 +133,25 @@ async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Pr
 function streamParts(
   { data, source }: Task<Described> & { readonly source: BatchSource },
   { validation }: Extras,
-  { batchSize, fastDevRun }: FitSettings,
+  settings: FitSettings,
 ): Parts {
+  const { batchSize, fastDevRun } = settings
   const all = validation && { ...validation, sampleWeight: undefined }
-  if (fastDevRun === undefined) return { data, source, validation: all }
+  if (fastDevRun === undefined) return { data, source, validation: withReader(all, settings) }
   const trial = all && { ...all, data: first(all.data, fastDevRun * batchSize) }
-  return { data, source: { ...source, batches: Math.min(source.batches, fastDevRun) }, validation: trial }
+  const batches = Math.min(source.batches, fastDevRun)
+  return { data, source: { ...source, batches }, validation: withReader(trial, settings) }
+}
+
+/** Threads read data for validation too, where they can. */
+function withReader(
+  judged: Omit<Validation, 'reader'> | undefined,
+  { workers, prefetch }: FitSettings,
+  shared?: SharedArrays,
+): Validation | undefined {
+  if (!judged) return undefined
+  const options = judged.data.describe?.() ? { workers, prefetch, ...(shared && { shared }) } : { prefetch }
+  return { ...judged, reader: new Reader(judged.data, options) }
 }
 
 const first = (data: Dataset, samples: number): Dataset => take(data, Math.min(data.length, samples))
@@ -144,9 +159,12 @@ const first = (data: Dataset, samples: number): Dataset => take(data, Math.min(d
 function datasetParts(task: Task, extras: Extras, settings: FitSettings): Parts {
   checkLength(extras.sampleWeight, task.data)
   const { data, validation } = partsOf(task, extras, settings)
-  const { batchSize, seed, overfitBatches } = settings
+  const { batchSize, seed, overfitBatches, workers, prefetch } = settings
   const shuffle = settings.shuffle && overfitBatches === undefined
-  return { data, source: datasetBatches(data, { batchSize, shuffle, seed }), validation }
+  const shared: SharedArrays = new Map()
+  const reader = new Reader(data, { workers, prefetch, shared })
+  const source = datasetBatches(data, { batchSize, shuffle, seed, reader, signal: extras.signal })
+  return { data, source, validation: withReader(validation, settings, shared) }
 }
 
 /** What is trained on and judged by, after all that cuts it short; weights of samples go with them. */
@@ -154,7 +172,7 @@ function partsOf(
   { data, objective }: Task,
   { validation: given, sampleWeight }: Extras,
   { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
-): { readonly data: Dataset; readonly validation: Validation | undefined } {
+): { readonly data: Dataset; readonly validation: Omit<Validation, 'reader'> | undefined } {
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
   const judged = given ?? (held && { data: held, objective })

@@ -27,7 +27,7 @@ export interface Checkpointing {
 }
 
 /** Settings that may change from a run to its continuation. */
-const free = new Set(['epochs', 'steps', 'maxTime', 'onNonFinite'])
+const free = new Set(['epochs', 'steps', 'maxTime', 'onNonFinite', 'workers', 'prefetch'])
 
 /** What must be the same for a training to go on to the bit, by the word for it in a complaint. */
 async function identityOf({

@@ -82,6 +82,7 @@ export async function trainEpoch(
     if (at.batch + pending.length < batches) await save() // it ends here, and may go on later
     while (pending.length > 0) await settle()
   } finally {
+    await epoch.close()
     await Promise.allSettled(pending.map(({ sums }) => sums))
     training.rateFrom = () => at.step
   }

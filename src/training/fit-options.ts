@@ -4,6 +4,7 @@ import type { Options } from '../base/options.ts'
 import { choice, custom, flag, integer, number, settle, text } from '../base/options.ts'
 import { isAbortSignal } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { readingOptions } from '../data/reader.ts'
 import { objectiveOptions } from '../network/objective.ts'
 import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
 import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
@@ -70,7 +71,8 @@ export const fitOptions = {
     optional: true,
   }),
   shuffle: flag({ says: 'a new order every epoch', default: true }),
-  seed: integer({ says: 'of the order and of dropout', min: 0, default: 0 }),
+  seed: integer({ says: 'of the order, of dropout and of augmentation', min: 0, default: 0 }),
+  ...readingOptions,
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null

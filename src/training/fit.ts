@@ -22,7 +22,15 @@ import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
  */
 export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
   const training = await beginTraining(session, lesson, settings, extras)
-  const { at, source, validation } = training
+  try {
+    return await train(training, extras)
+  } finally {
+    await Promise.all([training.source.close(), training.validation?.reader.close()])
+  }
+}
+
+async function train(training: Training, extras: Extras): Promise<History> {
+  const { at, session, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
@@ -71,8 +79,8 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   if (at.batch === 0) return
   const start = performance.now()
   const averages = judgedWeights(session.network, training.optimizer)
-  const how = { sampleWeight: validation?.sampleWeight, signal, judged: averages }
-  const judged = validation && (await evaluate(session, validation, how))
+  const how = { sampleWeight: validation?.sampleWeight, signal, judged: averages, reader: validation?.reader }
+  const judged = validation && (await evaluate(session, validation, how).catch(undefinedIf(signal)))
   if (validation && !judged && at.batch === source.batches) return checkpoints?.save() // aborted: to be judged later
   const validated = Object.entries(judged ?? {}).map(([log, value]) => [`val_${log}`, value])
   const record = {
@@ -89,6 +97,14 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
   await checkpoints?.save()
 }
+
+/** What was given up has no answer. */
+const undefinedIf =
+  (signal: AbortSignal | undefined) =>
+  (error: unknown): undefined => {
+    if (signal?.aborted) return undefined
+    throw error
+  }
 
 async function end(training: Training, ended: History['ended']): Promise<History> {
   const { records, step } = training.at

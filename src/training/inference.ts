@@ -1,6 +1,8 @@
 /** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
-import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import { atRest } from '../data/dataset.ts'
+import type { Filled } from '../data/reader.ts'
+import { Reader, readBatch } from '../data/reader.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
@@ -22,34 +24,42 @@ export interface EvaluateOptions {
   readonly sampleWeight?: ArrayLike<number> | undefined
   readonly batchSize?: number
   readonly signal?: AbortSignal | undefined
+  /** Of the data, where there is one already; else one is opened by these. */
+  readonly reader?: Reader | undefined
+  readonly workers?: number | undefined
+  readonly prefetch?: number | undefined
   /** Tensors of the state in the place of weights, by name (see `judgedWeights`). */
   readonly judged?: Readonly<Record<string, string>>
 }
 
-/** Means of loss and metrics over a dataset; undefined when the signal ended it before all was seen. */
+/** Means of loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
 export async function evaluate(
   session: Session,
   { data, objective }: Task,
-  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged }: EvaluateOptions = {},
-): Promise<Logs | undefined> {
+  { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...reading }: EvaluateOptions = {},
+): Promise<Logs> {
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
   const program = await session.program(key, () =>
     evaluationGoals(session.network, objective, { ...data, size }, judged),
   )
   const tally = new Tally()
-  await inBatches(data, { size, signal }, async (arrays, indices) => {
+  await inBatches(data, { size, signal, ...reading }, async (arrays, indices) => {
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)
     const weights = weightInputs(arrays, objective, room, { samples: sampleWeight })
     const given = onlyKnown(program, { ...weights, key: drawKey(indices) })
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
-  return tally.samples === data.length ? tally.means : undefined
+  return tally.means
+}
+
+export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'signal' | 'workers' | 'prefetch'> {
+  readonly heads: Readonly<Record<string, Head>>
 }
 
 /** What is asked about; `taken` are arrays, nobody else's, that hold the samples one after the other: batches are parts of them. */
-export interface Asked extends Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'> {
+export interface Asked extends Dataset {
   readonly taken?: Batch['inputs']
 }
 
@@ -57,8 +67,7 @@ export interface Asked extends Pick<Dataset, 'inputs' | 'length' | 'name' | 'rea
 export async function predict(
   session: Session,
   data: Asked,
-  heads: Readonly<Record<string, Head>>,
-  batchSize = INFERENCE_BATCH,
+  { heads, batchSize = INFERENCE_BATCH, ...how }: PredictOptions,
 ): Promise<Record<string, Float32Array>> {
   const inputs = pairInputs(session.network, data.inputs, data.name)
   const size = sizeFor(data.length, batchSize)
@@ -69,7 +78,7 @@ export async function predict(
     Object.entries(program.outputs).map(([name, { shape }]) => [name, sizeOf(shape) / size]),
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
-  await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
+  await inBatches(data, { size, ...how }, async (arrays, indices) => {
     const answers = await program.run({ ...fed(arrays, program), ...onlyKnown(program, { key: drawKey(indices) }) })
     for (const [name, values] of Object.entries(answers)) {
       results[name].set(asFloat32(values.subarray(0, indices.length * widths[name]), name), indices[0] * widths[name])
@@ -84,35 +93,62 @@ const drawKey = (indices: Uint32Array): Int32Array => Int32Array.of(0, 0, 0, ind
 /** Samples per run: powers of two for small sets, so that few programs serve them all; the rest is padded. */
 const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(length)))
 
-/** Reads all samples in order, until the signal says no more; the last batch is padded with zeros. */
+/** Reads all samples in order; the last batch is padded with zeros. `use` takes the arrays before it waits for anything. */
 async function inBatches(
-  data: Asked & Pick<Dataset, 'targets'>,
-  { size, signal }: { size: number; signal?: AbortSignal | undefined },
-  use: (batch: Batch, indices: Uint32Array) => Promise<void>,
+  data: Asked,
+  how: ReadingBatches,
+  use: (arrays: Batch, indices: Uint32Array) => Promise<void>,
 ): Promise<void> {
   const pending: Promise<void>[] = []
-  for (let start = 0; start < data.length && !signal?.aborted; start += size) {
-    const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
-    const arrays = await batchOf(data, indices, size)
-    const done = use(arrays, indices)
-    done.catch(() => {}) // it is waited for below
-    pending.push(done)
-    if (pending.length >= IN_FLIGHT) await pending.shift()
+  try {
+    for await (const { arrays, indices, release } of batchesOf(data, how)) {
+      const done = use(arrays, indices)
+      release()
+      done.catch(() => {}) // it is waited for below
+      pending.push(done)
+      if (pending.length >= IN_FLIGHT) await pending.shift()
+    }
+    await Promise.all(pending)
+  } finally {
+    await Promise.allSettled(pending)
   }
-  await Promise.all(pending)
 }
 
-/** Samples in arrays for `size` of them. */
-async function batchOf(data: Asked & Pick<Dataset, 'targets'>, indices: Uint32Array, size: number): Promise<Batch> {
-  const { taken, inputs } = data
-  if (taken && indices.length === size) {
-    const parts = Object.entries(inputs).map(([name, { shape }]) => {
-      const start = indices[0] * sizeOf(shape)
-      return [name, taken[name].subarray(start, start + size * sizeOf(shape))]
-    })
-    return { inputs: Object.fromEntries(parts), targets: {} }
+interface ReadingBatches extends Pick<EvaluateOptions, 'signal' | 'reader' | 'workers' | 'prefetch'> {
+  readonly size: number
+}
+
+async function* batchesOf(data: Asked, { size, signal, reader, ...how }: ReadingBatches): AsyncGenerator<Filled> {
+  const indicesOf = (batch: number): Uint32Array => {
+    const start = batch * size
+    return Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
   }
-  const arrays = allocateBatch(data, size)
-  await data.read(indices, arrays)
-  return arrays
+  const to = Math.ceil(data.length / size)
+  if (data.taken || (to === 1 && !how.workers)) {
+    // arrays, or one picture, as a rule: a queue would cost 30 us
+    for (let batch = 0; batch < to; batch++) {
+      signal?.throwIfAborted()
+      const indices = indicesOf(batch)
+      const whole = partOf(data, indices, size)
+      const arrays = whole ?? (await readBatch(data, indices, { capacity: size, reading: atRest, signal }))
+      yield { arrays, indices, release: () => {} }
+    }
+    return
+  }
+  const own = reader ?? new Reader(data, how)
+  try {
+    yield* own.batches({ to, indicesOf, capacity: size, reading: atRest, signal })
+  } finally {
+    if (!reader) await own.close()
+  }
+}
+
+/** A whole batch as a part of arrays that were taken; undefined where there are none. */
+function partOf({ taken, inputs }: Asked, indices: Uint32Array, size: number): Batch | undefined {
+  if (!taken || indices.length < size) return undefined
+  const parts = Object.entries(inputs).map(([name, { shape }]) => {
+    const start = indices[0] * sizeOf(shape)
+    return [name, taken[name].subarray(start, start + size * sizeOf(shape))]
+  })
+  return { inputs: Object.fromEntries(parts), targets: {} }
 }

@@ -67,8 +67,11 @@ export async function takeStep(training: Training, batch: TrainingBatch, place: 
     samples: batch.sampleWeight ?? weighting.samples,
     classes: weighting.classes,
   })
-  const run = (rates: NumbersByName) =>
-    program.run({ ...fed(arrays, program), ...onlyKnown(program, { ...rates, ...weights }) })
+  const run = (rates: NumbersByName) => {
+    const results = program.run({ ...fed(arrays, program), ...onlyKnown(program, { ...rates, ...weights }) })
+    batch.release?.() // the program has taken them
+    return results
+  }
   const begun = hasSeam(training)
     ? await inTwoHalves(training, program, run, { ...place, samples: indices.length })
     : inOne(training, run)

@@ -106,7 +106,8 @@ export async function openStream(
     batches: stepsPerEpoch,
     batchSize: first.samples,
     samples: undefined,
-    epoch: () => ({ read, sizeOf: () => first.samples }),
+    epoch: () => ({ read, sizeOf: () => first.samples, close: async () => {} }),
+    close: async () => {}, // `fit` closes the iterable, since it has opened it
   }
   return { data: { name: NAME, ...first.fields }, source, close }
 }

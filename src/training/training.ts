@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
+import type { Reader } from '../data/reader.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -71,6 +72,8 @@ export interface Listener {
 
 /** What training is judged by after every epoch. */
 export interface Validation extends Task {
+  /** Reads its data; closed with the training. */
+  readonly reader: Reader
   readonly sampleWeight: ArrayLike<number> | undefined
 }
 

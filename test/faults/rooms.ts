@@ -1,5 +1,6 @@
 /** The tables of planted faults, by what they break. To add a fault: a row in its table. */
 
+import { data } from './data.ts'
 import { elementwise } from './elementwise.ts'
 import type { Fault } from './fault.ts'
 import { layers } from './layers.ts'
@@ -22,6 +23,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   layers,
   losses,
   training,
+  data,
   planner,
   precision,
   wasm,

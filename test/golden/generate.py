@@ -1,7 +1,7 @@
 """
 Writes the golden files beside this script: the truth from outside, by PyTorch 1.13 in float64 and by Keras's rules.
 
-    apt-get install python3-torch
+    apt-get install python3-torch python3-torchvision
     /usr/bin/python3 test/golden/generate.py
 """
 import os
@@ -25,6 +25,7 @@ from ops import ops
 from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
+from transforms import transforms
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -42,3 +43,4 @@ if __name__ == '__main__':
     steps()
     schedules()
     bfloat16()
+    transforms()

@@ -6,6 +6,7 @@
 import { integer, type Options, settle } from '../../base/options.ts'
 import { permutation, stream } from '../../base/random.ts'
 import type { Batch, Dataset, Parts } from '../dataset.ts'
+import { atRest } from '../dataset.ts'
 import { checkIndices } from '../in-memory.ts'
 import { digitPictures } from '../preprocessing.ts'
 import { drawDigit, side } from './digits/draw.ts'
@@ -25,8 +26,8 @@ export async function digits(options: Options<typeof digitsOptions> = {}): Promi
   const { samples, testSamples, seed } = settle(digitsOptions, options, 'digits')
   const ways = skeletons()
   return {
-    train: part('digits train', { ways, seed, first: 0, length: samples }),
-    test: part('digits test', { ways, seed, first: firstTest, length: testSamples }),
+    train: digitsPart({ name: 'digits train', seed, first: 0, length: samples }, ways),
+    test: digitsPart({ name: 'digits test', seed, first: firstTest, length: testSamples }, ways),
   }
 }
 
@@ -34,14 +35,16 @@ const pixels = side * side
 /** Images beyond these are drawn anew at each reading: 51 MB at most. */
 const keptAtMost = 65_536
 
-interface Part {
-  ways: Skeletons
-  seed: number
-  first: number
-  length: number
+/** A part, as plain data. */
+export interface Digits {
+  readonly name: string
+  readonly seed: number
+  /** Number of the first digit. */
+  readonly first: number
+  readonly length: number
 }
 
-function part(name: string, { ways, seed, first, length }: Part): Dataset {
+export function digitsPart({ name, seed, first, length }: Digits, ways: Skeletons = skeletons()): Dataset {
   const kept = Math.min(length, keptAtMost)
   const images = new Uint8Array(kept * pixels)
   const isDrawn = new Uint8Array(kept)
@@ -64,6 +67,11 @@ function part(name: string, { ways, seed, first, length }: Part): Dataset {
     image.set(images.subarray(index * pixels, (index + 1) * pixels), at * pixels)
   }
 
+  const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
+    signal?.throwIfAborted()
+    checkIndices(indices, length, name)
+    for (let i = 0; i < indices.length; i++) write(indices[i], into, i)
+  }
   return {
     name,
     length,
@@ -72,9 +80,9 @@ function part(name: string, { ways, seed, first, length }: Part): Dataset {
     classNames: ways.map((_, digit) => String(digit)),
     preprocessing: digitPictures,
     source: `drawn from strokes, seed ${seed}`,
-    async read(indices, into) {
-      checkIndices(indices, length, name)
-      for (let i = 0; i < indices.length; i++) write(indices[i], into, i)
+    read,
+    describe() {
+      return this.read === read ? { type: 'digits', name, seed, first, length } : undefined
     },
   }
 }

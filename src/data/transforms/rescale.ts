@@ -1,0 +1,59 @@
+import { FoveaError } from '../../base/errors.ts'
+import { custom } from '../../base/options.ts'
+import { shapeText } from '../../graph/shape.ts'
+import { defineTransform } from './transform.ts'
+
+type PerChannel = number | readonly number[]
+const isPerChannel = (v: unknown): v is PerChannel =>
+  Number.isFinite(v) || (Array.isArray(v) && v.length > 0 && v.every(Number.isFinite))
+const perChannel = {
+  accepts: 'a number, or a list of one per channel',
+  check: (v: unknown): PerChannel | undefined => (isPerChannel(v) ? v : undefined),
+}
+
+/** Keras's Rescaling: numbers x become x * scale + offset in float32. */
+export const rescale = defineTransform({
+  says: 'makes float32 of numbers: x * scale + offset',
+  options: {
+    scale: custom<PerChannel>({ says: 'factor, such as 1/255', ...perChannel }),
+    offset: custom<PerChannel>({ says: 'added after that', ...perChannel, default: 0 }),
+  },
+  prepare({ shape }, { scale, offset }) {
+    const channels = shape.at(-1) ?? 1
+    const [scales, offsets] = [scale, offset].map((numbers) => {
+      if (typeof numbers === 'number') return new Float64Array(channels).fill(numbers)
+      if (numbers.length === channels) return Float64Array.from(numbers)
+      throw new FoveaError('E_SHAPE', {
+        what: 'wants one number per channel',
+        where: 'rescale',
+        expected: `${channels} for samples ${shapeText(shape)}`,
+        got: `${numbers.length}`,
+      })
+    })
+    return {
+      spec: { shape, dtype: 'float32' },
+      apply(from, into) {
+        for (let i = 0, c = 0; i < into.length; i++) {
+          into[i] = from[i] * scales[c] + offsets[c]
+          if (++c === channels) c = 0
+        }
+      },
+    }
+  },
+  preprocessing(before, { scale, offset }) {
+    const { scale: first = 1, offset: shift = 0 } = before
+    const scaled = perChannelOf(first, scale, (a, b) => a * b)
+    const shifted = perChannelOf(
+      perChannelOf(shift, scale, (a, b) => a * b),
+      offset,
+      (a, b) => a + b,
+    )
+    return { ...before, scale: scaled, offset: shifted }
+  },
+})
+
+/** A number of two: one for all channels, or one each. */
+function perChannelOf(a: PerChannel, b: PerChannel, f: (a: number, b: number) => number): PerChannel {
+  if (typeof a === 'number') return typeof b === 'number' ? f(a, b) : b.map((value) => f(a, value))
+  return a.map((value, i) => f(value, typeof b === 'number' ? b : b[i]))
+}

@@ -1,0 +1,43 @@
+/** A transform: one thing that can be done to a sample when it is read, as a row of the table in `index.ts`. */
+import { FoveaError } from '../../base/errors.ts'
+import type { OptionTable, Settled } from '../../base/options.ts'
+import type { TensorSpec, TypedArray } from '../../graph/dtype.ts'
+import { shapeText } from '../../graph/shape.ts'
+import type { Draws } from '../draws.ts'
+import type { Preprocessing } from '../preprocessing.ts'
+
+/** A transform for samples of one shape and dtype. */
+export interface Prepared {
+  /** Shape and dtype of what it makes. */
+  readonly spec: TensorSpec
+  /**
+   * Writes all of `into`, which holds no part of `from`. Without `draws`, outside training, what is random stands at its
+   * middle: nothing is flipped, the middle is cropped.
+   */
+  readonly apply: (from: TypedArray, into: TypedArray, draws: Draws | undefined) => void
+}
+
+export interface TransformRow<T extends OptionTable = OptionTable> {
+  /** One line for help texts and docs. */
+  readonly says: string
+  readonly options: T
+  /** All that can be known before there is a sample; throws E_SHAPE or E_DTYPE for samples that it is not for. */
+  readonly prepare: (spec: TensorSpec, options: Settled<T>) => Prepared
+  /** What pictures are prepared by after it, where it says so; else by nothing, where it changes shape or dtype. */
+  readonly preprocessing?: (before: Preprocessing, options: Settled<T>) => Preprocessing
+}
+
+/** Lets TypeScript infer the options of a row. */
+export const defineTransform = <const T extends OptionTable>(row: TransformRow<T>): TransformRow<T> => row
+
+/** Height, width and channels of pictures [height, width, channels]; others are refused. */
+export function pictureShape({ shape }: TensorSpec, where: string): readonly [number, number, number] {
+  const [height, width, channels] = shape
+  if (shape.length === 3) return [height, width, channels]
+  throw new FoveaError('E_SHAPE', {
+    what: 'wants pictures',
+    where,
+    expected: '[height, width, channels]',
+    got: shapeText(shape),
+  })
+}
