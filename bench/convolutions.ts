@@ -29,7 +29,7 @@ const shapes: readonly { name: string; x: Shape; kernel: Shape; stride: number; 
   { name: '3x3', x: [128, 16, 16, 64], kernel: [3, 3, 64, 64], stride: 1 },
 ]
 
-const engine = openEngine({ engine: 'wasm', threads: Number(flags.threads) })
+const engine = await openEngine({ engine: 'wasm', threads: Number(flags.threads) })
 const peak = peakOf(engine)
 for (let warm = 0; warm < 3; warm++) await peak()
 const results: Record<string, Record<string, string>> = {}

@@ -9,7 +9,7 @@ import { sizeOf } from '../src/graph/shape.ts'
 import { ops } from '../src/ops/public.ts'
 import { median } from './measure.ts'
 
-const engine = openEngine({ engine: 'wasm', threads: 2 })
+const engine = await openEngine({ engine: 'wasm', threads: 2 })
 const state = new State(engine)
 
 async function weight(shape: Shape): Promise<Node> {

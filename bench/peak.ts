@@ -28,7 +28,12 @@ const kernel = defineKernel<Record<never, never>>('peak', () => (f, [y], begin, 
 export function peakOf(engine: Engine): () => Promise<number> {
   const y = arenaValue({ shape: [UNITS * SUMS * 4], dtype: 'float32' })
   const stage = kernel({}, { reads: [], writes: [y.buffer], units: UNITS, work: 1e9 })
-  const layout: Layout = { stages: [stage], memory: planMemory([stage], [], []), inputs: {}, outputs: {} }
+  const layout: Layout = {
+    stages: [stage],
+    memory: planMemory([stage], [], [], engine.memoryRules),
+    inputs: {},
+    outputs: {},
+  }
   const executable = engine.load(layout, new Map())
   return async () => {
     await executable.ready

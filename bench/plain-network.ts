@@ -95,7 +95,7 @@ export class Descriptions {
   readonly #folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'))
 
   async of(network: Network): Promise<Described> {
-    const engine = openEngine({ engine: 'reference' })
+    const engine = await openEngine({ engine: 'reference' })
     const values = await (await Session.open(network, engine, 0)).values()
     await engine.close()
     const layers = plainLayers(network)

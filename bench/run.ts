@@ -7,7 +7,7 @@ import { availableParallelism, constants } from 'node:os'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { EngineName } from '../src/engines/index.ts'
-import { engineNames, engines } from '../src/engines/index.ts'
+import { autoEngine, engineNames } from '../src/engines/index.ts'
 import { compare } from './compare.ts'
 import { Entrant, peers } from './contestants.ts'
 import { installPeers } from './install.ts'
@@ -57,7 +57,7 @@ const flags = flagsOf({
   threads: { type: 'string', default: String(availableParallelism()) },
   workload: { type: 'string', multiple: true, default: Object.keys(workloads) },
   mode: { type: 'string', multiple: true, default: ['train', 'infer'] },
-  engine: { type: 'string', multiple: true, default: bestEngine() },
+  engine: { type: 'string', multiple: true, default: [await autoEngine()] },
   precision: { type: 'string', multiple: true },
   peer: { type: 'string', multiple: true },
   against: { type: 'string' },
@@ -77,10 +77,6 @@ const chosen = {
   precision: oneOf('precision', precisions, flags.precision ?? (withPeers ? precisions : ['float32'])) as Precision[],
   peer: oneOf('peer', Object.keys(peers), flags.peer ?? (withPeers ? Object.keys(peers) : [])),
   part: oneOf('part', PARTS, flags.part ?? (withPeers ? PARTS : ['speed'])),
-}
-
-function bestEngine(): EngineName[] {
-  return engineNames.filter((name) => !engines[name].missing()).slice(0, 1)
 }
 
 function oneOf(flag: string, words: readonly string[], given: readonly string[]): string[] {

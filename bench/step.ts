@@ -41,7 +41,7 @@ export async function openStep(
   const [[inputName, shape]] = Object.entries(network.inputs)
   const [outputName] = Object.keys(network.outputs)
   const start = performance.now()
-  const engine = openEngine({ engine: name, threads })
+  const engine = await openEngine({ engine: name, threads })
   try {
     if (!engine.precisions.includes(precision)) throw new Error(`${name} has no ${precision}`)
     const session = (await Session.open(network, engine, 0)).as(network, precision)

@@ -124,6 +124,8 @@ function read(text: string): Facts {
         if (typeof value === 'string' && /^\..*\.[jt]s$/.test(value)) workers.push(value)
     if (node.type === 'ExportDefaultDeclaration') faults.add('has a default export')
     if (node.type === 'TSAnyKeyword') faults.add('says any')
+    if (node['operator'] === 'instanceof' && isSyntax(node['right']) && String(node['right']['name']) in globalThis)
+      faults.add('asks instanceof of a built-in class, which knows one realm: base/realm.ts')
     if (node.type === 'MemberExpression' && isSyntax(node['object']) && isSyntax(node['property']))
       if (`${node['object']['name']}.${node['property']['name']}` === 'Math.random') faults.add('calls Math.random')
   }
@@ -174,6 +176,8 @@ const houses: [name: string, sources: Record<string, string>, complaint?: RegExp
   ['within a room', { 'src/nn/layers/dense.ts': `export { units } from '../layer.ts'` }],
   ['data reads files', { 'src/data/mnist.ts': `import { idx } from '../files/idx.ts'` }],
   ['up a floor', { 'src/graph/node.ts': `import { add } from '../ops/index.ts'` }, /graph may not use ops/],
+  ['a class of this realm', { 'src/ops/a.ts': `export const f = (x) => x instanceof Float32Array` }, /one realm/],
+  ['a class of ours', { 'src/ops/a.ts': `export const f = (x) => x instanceof FoveaError` }],
   ['up, by type only', { 'src/ops/a.ts': `import type { M } from '../model/m.ts'` }, /ops may not use model/],
   ['up, by re-export', { 'src/ops/a.ts': `export * from '../model/m.ts'` }, /ops may not use model/],
   ['up, by import()', { 'src/ops/a.ts': `export const m = () => import('../model/m.ts')` }, /ops may not use model/],

@@ -66,6 +66,14 @@ const program = {
     import { onManyThreads } from './train.ts'
     onManyThreads().then((found) => { document.title = JSON.stringify(found) })`,
   'index.html': `<!doctype html><script type="module" src="./browser.ts"></script>`,
+  'ask.ts': `
+    import { layers, sequential } from 'fovea'
+    const net = sequential({ inputShape: [2], seed: 1, threads: 2 }, [layers.dense({ units: 1 })])
+    net.predict(new Float32Array(2)).then(
+      ({ data }) => { document.title = JSON.stringify({ code: '', message: data.length + ' answer' }) },
+      ({ code, message }) => { document.title = JSON.stringify({ code, message }) },
+    )`,
+  'ask.html': `<!doctype html><script type="module" src="./ask.ts"></script>`,
   'package.json': `{ "name": "stranger", "private": true, "type": "module" }`,
 }
 
@@ -78,6 +86,7 @@ const compilerOptions = {
   types: [],
 }
 
+const launching = { executablePath, args: ['--disable-gpu', '--disable-quic', '--disable-sync'] }
 const project = mkdtempSync(join(tmpdir(), 'fovea-package-'))
 const installed = join(project, 'node_modules/fovea')
 let inNode: { losses: number[]; sha256: string }[]
@@ -136,12 +145,12 @@ test('builds the native engine where it is installed', { skip: available('native
 test('bundled with vite, trains in Chromium to the same bytes as in Node, on 1, 2 and 4 threads', {
   skip,
 }, async (t) => {
-  await build({ root: project, configFile: false, logLevel: 'warn' })
-  const browser = await chromium.launch({ executablePath, args: ['--disable-gpu', '--disable-quic', '--disable-sync'] })
+  await bundled('dist')
+  const browser = await chromium.launch(launching)
   t.after(() => browser.close())
   for (const isolated of [true, false])
     await t.test(isolated ? 'with shared memory' : 'without shared memory', async () => {
-      await using site = await serve(join(project, 'dist'), isolated)
+      await using site = await serve(join(project, 'dist'), { isolated })
       const page = await browser.newPage()
       const failed = new Promise<never>((_, reject) => page.on('pageerror', reject))
       await page.goto(site.url)
@@ -150,6 +159,84 @@ test('bundled with vite, trains in Chromium to the same bytes as in Node, on 1, 
       assert.deepEqual(JSON.parse(await page.title()), inNode)
     })
 })
+
+const WASM = "default-src 'self' 'wasm-unsafe-eval'"
+
+/** Pages that may not do all that the library asks for: what comes of a question to a model. */
+const restricted: readonly {
+  readonly title: string
+  readonly headers?: Headers
+  /** The bundle lies on another origin than the page, as with vite's `base`. */
+  readonly elsewhere?: Headers
+  readonly code: '' | 'E_ENGINE'
+  readonly words: readonly string[]
+}[] = [
+  {
+    title: 'no WebAssembly',
+    headers: () => ({ 'content-security-policy': "default-src 'self'" }),
+    code: 'E_ENGINE',
+    words: ['compiling WebAssembly is forbidden', 'Content-Security-Policy', "'wasm-unsafe-eval' in script-src"],
+  },
+  { title: 'WebAssembly allowed', headers: () => ({ 'content-security-policy': WASM }), code: '', words: ['1 answer'] },
+  {
+    title: 'no workers',
+    headers: () => ({ 'content-security-policy': `${WASM}; worker-src 'none'` }),
+    code: 'E_ENGINE',
+    words: ["the page's Content-Security-Policy forbids it by worker-src"],
+  },
+  {
+    title: 'a policy of the worker alone',
+    headers: (name): Record<string, string> =>
+      name.includes('worker') ? { 'content-security-policy': "default-src 'self'" } : {},
+    code: 'E_ENGINE',
+    words: ['compiling WebAssembly is forbidden', "comes with the worker's script"],
+  },
+  {
+    title: "the worker's script is not there",
+    headers: (name) => (name.includes('worker') ? undefined : {}),
+    code: 'E_ENGINE',
+    words: ['a worker did not start', 'its script did not load: http://'],
+  },
+  {
+    title: 'the bundle on another origin',
+    elsewhere: () => ({ 'access-control-allow-origin': '*' }),
+    code: '',
+    words: ['1 answer'],
+  },
+  {
+    title: 'the bundle on another origin, and no workers of a blob',
+    headers: () => ({ 'content-security-policy': "default-src 'self' 'wasm-unsafe-eval' http://127.0.0.1:*" }),
+    elsewhere: () => ({ 'access-control-allow-origin': '*' }),
+    code: 'E_ENGINE',
+    words: ['forbids it by worker-src: blob:', 'blob: too where it is of another origin'],
+  },
+]
+
+test('a page that is not allowed what it asks for says what it lacks, and how to allow it', { skip }, async (t) => {
+  await bundled('dist')
+  const browser = await chromium.launch(launching)
+  t.after(() => browser.close())
+  for (const { title, headers, elsewhere, code, words } of restricted)
+    await t.test(title, async () => {
+      await using other = await serve(join(project, 'dist-elsewhere'), elsewhere ? { headers: elsewhere } : {})
+      if (elsewhere) await bundled('dist-elsewhere', other.url)
+      await using site = await serve(join(project, elsewhere ? 'dist-elsewhere' : 'dist'), headers ? { headers } : {})
+      const page = await browser.newPage()
+      const failed = new Promise<never>((_, reject) => page.on('pageerror', reject))
+      await page.goto(`${site.url}ask.html`)
+      await Promise.race([failed, page.waitForFunction(() => document.title)])
+      const said = JSON.parse(await page.title()) as { code: string; message: string }
+      assert.equal(said.code, code, said.message)
+      for (const word of words) assert.ok(said.message.includes(word), `'${word}' is not in: ${said.message}`)
+    })
+})
+
+/** Bundles the project's pages as vite does by itself; they ask for their parts at `base`. */
+async function bundled(outDir: string, base = '/'): Promise<void> {
+  const input = ['index.html', 'ask.html'].map((name) => join(project, name))
+  const how = { outDir, emptyOutDir: true, rolldownOptions: { input } }
+  await build({ root: project, base, configFile: false, logLevel: 'warn', build: how })
+}
 
 /** Runs a command in the project to its end and returns what it printed; any failure is told with all it said. */
 function run(command: string, args: readonly string[], { in: cwd = project } = {}): string {
@@ -163,12 +250,20 @@ function run(command: string, args: readonly string[], { in: cwd = project } = {
   return done.stdout
 }
 
+/** Headers of a file by its name; undefined for one that is not there. */
+type Headers = (name: string) => Readonly<Record<string, string>> | undefined
+
 /** Serves a folder; isolated pages may share memory between threads. */
-async function serve(folder: string, isolated: boolean): Promise<AsyncDisposable & { readonly url: string }> {
+async function serve(
+  folder: string,
+  { isolated = false, headers = () => ({}) }: { isolated?: boolean; headers?: Headers },
+): Promise<AsyncDisposable & { readonly url: string }> {
   const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
   const server = createServer(async (request, response) => {
     const name = request.url === '/' ? '/index.html' : (request.url ?? '')
-    const body = await readFile(join(folder, name)).catch(() => undefined)
+    const given = headers(name)
+    const body = given && (await readFile(join(folder, name)).catch(() => undefined))
+    for (const [header, value] of Object.entries(given ?? {})) response.setHeader(header, value)
     if (isolated) {
       response.setHeader('cross-origin-opener-policy', 'same-origin')
       response.setHeader('cross-origin-embedder-policy', 'require-corp')

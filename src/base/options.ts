@@ -3,6 +3,7 @@
  * command-line flag and the words of the help text and the docs.
  */
 import { didYouMean, FoveaError } from './errors.ts'
+import { isPlain } from './realm.ts'
 
 /** One option: how it is checked, said and read from a command line. */
 export interface Option<T, Required extends boolean = boolean> {
@@ -113,9 +114,8 @@ export function settleNamed<N extends string>(
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
   if (typeof value === 'function') return 'a function'
-  const prototype = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : null
-  if (prototype !== null && prototype !== Object.prototype && prototype !== Array.prototype) {
-    return `a ${prototype.constructor?.name ?? 'object'}`
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlain(value)) {
+    return `a ${value.constructor?.name ?? 'object'}`
   }
   const text = jsonText(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `fovea`: picks the command, and turns what it throws into a message and an exit code. */
 import { didYouMean, exitCodes, FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 import { version } from '../runs/version.ts'
 import { readCall } from './command.ts'
 import { commands } from './commands/index.ts'
@@ -36,7 +37,7 @@ async function main([first, ...rest]: readonly string[], terminal: Terminal): Pr
 /** Says what went wrong; a stack only for our own mistakes, or when FOVEA_DEBUG is set. */
 function explain(error: unknown, terminal: Terminal): number {
   const isOurs = !(error instanceof FoveaError) || error.kind === 'bug'
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   terminal.note(isOurs ? `this is a mistake of Fovea's, please report it with all that follows: ${message}` : message)
   if (isOurs || process.env['FOVEA_DEBUG']) console.error(error)
   return isOurs ? exitCodes.bug : error.exitCode

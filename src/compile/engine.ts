@@ -1,6 +1,6 @@
 /** The contract of an engine: it lowers steps to stages, keeps tensors, and runs what has been laid out. */
 import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
-import type { MemoryPlan, Touch } from './memory.ts'
+import type { MemoryPlan, MemoryRules, Touch } from './memory.ts'
 import type { Precision } from './precision.ts'
 import type { Buffer, Step, StepLimits, Value } from './step.ts'
 
@@ -34,6 +34,8 @@ export interface Resident {
 export interface Executable {
   /** Kernels compiled, workers up. */
   readonly ready: Promise<void>
+  /** What it holds on the engine until it is closed: constants, packed weights, code; the arena where it has one of its own. */
+  readonly bytes: number
   /** Queued: runs happen in the order of the calls. */
   run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
   /** Where the engine can tell: what each stage took in all runs since the first such call. */
@@ -58,6 +60,8 @@ export interface Engine<Code = unknown> {
   readonly description: string
   /** Arena, residents and what a program keeps for good never exceed this many bytes together. */
   readonly memoryLimit: number
+  /** How the planner is to place what the kernels work on. */
+  readonly memoryRules: MemoryRules
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
   /** Steps that it is given stay within these. */

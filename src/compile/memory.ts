@@ -24,10 +24,15 @@ export function ownBytes(touches: readonly Touch[]): number {
   return bytes.reduce((a, b) => a + b, 0)
 }
 
-/** Every buffer starts at a cache line; kernels may read a vector beyond the end of a buffer. */
-const ALIGNMENT = 64
-const SLACK = 32
-const spaceOf = (bytes: number): number => Math.ceil((bytes + SLACK) / ALIGNMENT) * ALIGNMENT
+/** What an engine's kernels ask of the buffers that they work on. */
+export interface MemoryRules {
+  /** Every buffer of the arena starts at a multiple of so many bytes. */
+  readonly alignment: number
+  /** Bytes behind the end of a buffer that kernels may read, whatever lies there. */
+  readonly slack: number
+  /** May a step write over an operand of which it reads, for element i, only element i? */
+  readonly inPlace: boolean
+}
 
 interface Span {
   readonly buffers: Buffer[]
@@ -42,8 +47,13 @@ interface Span {
  * Places buffers so that no two that live at the same time overlap. `before` are filled before the first thing
  * happens, `after` are read when all is done. Largest first, each at the lowest place that fits.
  */
-export function planMemory(touches: readonly Touch[], before: readonly Buffer[], after: readonly Buffer[]): MemoryPlan {
-  const spans = lifetimes(touches, before, after)
+export function planMemory(
+  touches: readonly Touch[],
+  before: readonly Buffer[],
+  after: readonly Buffer[],
+  rules: MemoryRules,
+): MemoryPlan {
+  const spans = lifetimes(touches, { before, after }, rules)
   const placed: (Span & { offset: number })[] = []
   for (const span of [...spans].sort((a, b) => b.space - a.space || a.first - b.first)) {
     const rivals = placed
@@ -61,7 +71,12 @@ export function planMemory(touches: readonly Touch[], before: readonly Buffer[],
   return { offsets, peakBytes, liveBytes: mostAlive(spans, touches.length) }
 }
 
-function lifetimes(touches: readonly Touch[], before: readonly Buffer[], after: readonly Buffer[]): Span[] {
+function lifetimes(
+  touches: readonly Touch[],
+  { before, after }: Record<'before' | 'after', readonly Buffer[]>,
+  { alignment, slack, inPlace: mayOverwrite }: MemoryRules,
+): Span[] {
+  const spaceOf = (bytes: number): number => Math.ceil((bytes + slack) / alignment) * alignment
   const spanOf = new Map<Buffer, Span>()
   const touch = (buffer: Buffer, time: number): void => {
     if (buffer.home.in !== 'arena') return
@@ -84,7 +99,7 @@ function lifetimes(touches: readonly Touch[], before: readonly Buffer[], after: 
   for (const buffer of after) touch(buffer, touches.length)
 
   touches.forEach(({ reads, writes, inPlace }, time) => {
-    if (!inPlace) return
+    if (!inPlace || !mayOverwrite) return
     const taken = new Set<Span>()
     for (const target of writes) {
       const own = spanOf.get(target)

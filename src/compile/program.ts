@@ -1,5 +1,7 @@
 /** A program: a graph planned for one engine over one state. Nothing is allocated once it stands. */
+
 import { FoveaError } from '../base/errors.ts'
+import { isFloat64 } from '../base/realm.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
@@ -15,6 +17,9 @@ import { simplify } from './simplify.ts'
 import type { State } from './state.ts'
 import type { Step } from './step.ts'
 import { bytesOf, printSteps, storesLow } from './step.ts'
+
+/** About what a step and its graph take up in JavaScript: 2 to 6 KB were measured. */
+const STEP_BYTES = 4096
 
 export interface CompileOptions {
   /** 'off' keeps every node as it was written, one step each: for comparison. */
@@ -33,6 +38,8 @@ export class Program {
   readonly memory: MemoryPlan
   readonly inputs: Readonly<Record<string, TensorSpec>>
   readonly outputs: Readonly<Record<string, TensorSpec>>
+  /** The state, where a run changes it. */
+  readonly #changes: State | undefined
   readonly #executable: Executable
   readonly #residents: ReadonlyMap<string, Resident>
   #isClosed = false
@@ -41,14 +48,16 @@ export class Program {
     const { engine } = state
     const settle = optimize === 'on' ? simplified : (same: Goals) => same
     const isMixed = precision === 'mixed_bfloat16' && engine.precisions.includes(precision)
-    const plan = schedule(isMixed ? settle(mixed(settle(goals))) : settle(goals), optimize, engine.limits)
+    const settled = isMixed ? settle(mixed(settle(goals))) : settle(goals)
+    const { memoryRules: rules, limits } = engine
+    const plan = schedule(settled, { fusing: optimize, rules, limits })
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }
     const buffersOf = (values: Schedule['inputs']) => Object.values(values).map((x) => x.buffer)
     const results = buffersOf(plan.outputs)
     const stages = engine.lower(plan.steps, new Set(results))
-    this.memory = planMemory(stages, buffersOf(plan.inputs), results)
+    this.memory = planMemory(stages, buffersOf(plan.inputs), results, engine.memoryRules)
     this.steps = plan.steps
     this.inputs = plan.inputs
     this.outputs = plan.outputs
@@ -70,6 +79,7 @@ export class Program {
       { stages, memory: this.memory, inputs: plan.inputs, outputs: plan.outputs },
       this.#residents,
     )
+    this.#changes = goals.updates.length > 0 ? state : undefined
     this.ready = this.#executable.ready
     this.ready.catch(() => {}) // whoever runs it hears of it
   }
@@ -83,7 +93,7 @@ export class Program {
     if (closed) throw new FoveaError('E_CLOSED', { what: `${closed} was closed` })
     for (const [name, { shape, dtype }] of Object.entries(this.inputs)) {
       const given = inputs[name]
-      const own = given instanceof Float64Array ? 'float32' : dtypeOf(given)
+      const own = isFloat64(given) ? 'float32' : dtypeOf(given)
       const got = given && `${own ?? typeof given} with ${given.length} values`
       if (given && own === dtype && given.length === sizeOf(shape)) continue
       throw new FoveaError('E_SHAPE', {
@@ -92,7 +102,13 @@ export class Program {
         got: got ?? 'nothing',
       })
     }
+    this.#changes?.changed()
     return this.#executable.run(inputs)
+  }
+
+  /** Bytes that it holds until it is closed, beside the arena, which the programs of an engine may share. */
+  get heldBytes(): number {
+    return this.#executable.bytes + this.steps.length * STEP_BYTES
   }
 
   /** What each stage took in all runs since the first such call; undefined where the engine cannot tell. */

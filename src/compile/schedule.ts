@@ -9,6 +9,7 @@ import { fuse, kindOf, unfused } from './fuse.ts'
 import type { Goals } from './goals.ts'
 import { checkUpdates } from './goals.ts'
 import { mergeLoops, withoutUnread } from './loops.ts'
+import type { MemoryRules } from './memory.ts'
 import type { KernelStep, Step, StepLimits, Value } from './step.ts'
 import { arenaValue, bytesOf, unlimited } from './step.ts'
 import { copy, settleUpdates } from './updates.ts'
@@ -20,11 +21,18 @@ export interface Schedule {
   readonly variables: Readonly<Record<string, Value<DType>>>
 }
 
-/** Plans the steps of a program. `fusing: 'off'` keeps a step per node, for comparison. */
+export interface ScheduleOptions {
+  /** 'off' keeps a step per node, for comparison. */
+  readonly fusing?: 'on' | 'off'
+  /** Of the engine that the steps are for. */
+  readonly rules: Pick<MemoryRules, 'inPlace'>
+  readonly limits?: StepLimits
+}
+
+/** Plans the steps of a program. */
 export function schedule(
   { outputs, updates }: Goals,
-  fusing: 'on' | 'off' = 'on',
-  limits: StepLimits = unlimited,
+  { fusing = 'on', rules, limits = unlimited }: ScheduleOptions,
 ): Schedule {
   checkUpdates(updates)
   const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
@@ -89,7 +97,7 @@ export function schedule(
   }
   const results = Object.fromEntries(Object.entries(outputs).map(([name, node]) => [name, resultFor(node, name)]))
   const targets = updates.map(([variable, next]) => ({ to: valueFor(variable), from: valueFor(next) }))
-  return { ...settleUpdates([...merged, ...copies], targets, results), inputs, variables }
+  return { ...settleUpdates([...merged, ...copies], { targets, outputs: results }, rules), inputs, variables }
 }
 
 /** What crosses the surface is never bfloat16. */

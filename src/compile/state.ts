@@ -8,6 +8,7 @@ import type { Engine, Numbers, Resident } from './engine.ts'
 export class State {
   readonly engine: Engine
   readonly #residents = new Map<string, Resident>()
+  #version = 0
   #isClosed = false
 
   constructor(engine: Engine) {
@@ -16,6 +17,16 @@ export class State {
 
   get names(): string[] {
     return [...this.#residents.keys()]
+  }
+
+  /** Counts what changed it: a copy made at an earlier number may be another. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** To be called with everything that writes to its tensors. */
+  changed(): void {
+    this.#version++
   }
 
   has(name: string): boolean {
@@ -33,7 +44,8 @@ export class State {
     if (!known) {
       const first = values()
       wantValues(name, spec, first)
-      const resident = this.engine.create({ shape, dtype })
+      this.changed()
+      const resident = this.engine.create({ shape: [...shape], dtype })
       this.#residents.set(name, resident)
       await named(name, resident.write(first))
     } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {
@@ -53,6 +65,7 @@ export class State {
   async write(name: string, values: Numbers): Promise<void> {
     const resident = this.resident(name)
     wantValues(name, resident.spec, values)
+    this.changed()
     await named(name, resident.write(values))
   }
 

@@ -4,6 +4,7 @@ import type { AnyOp } from '../graph/node.ts'
 import { sameShape } from '../graph/shape.ts'
 import { broadcastTo } from '../ops/broadcasting.ts'
 import { argument } from '../ops/scalar.ts'
+import type { MemoryRules } from './memory.ts'
 import type { Buffer, Step, Value } from './step.ts'
 import { arenaValue, readsOf } from './step.ts'
 
@@ -19,12 +20,16 @@ export function copy<V extends Value>(from: Value, to: V, steps: Step[]): V {
 
 /**
  * Lets new values of variables overwrite the old ones. A step writes straight into the variable when nobody reads the
- * old value later, and it reads it itself, if at all, element by element; otherwise a copy at the end does it.
+ * old value later, and it reads it itself, if at all, element by element, on an engine that may work in place; otherwise
+ * a copy at the end does it.
  */
 export function settleUpdates(
   steps: readonly Step[],
-  targets: readonly { to: Value; from: Value }[],
-  outputs: Readonly<Record<string, Value<DType>>>,
+  {
+    targets,
+    outputs,
+  }: { targets: readonly { to: Value; from: Value }[]; outputs: Readonly<Record<string, Value<DType>>> },
+  rules: Pick<MemoryRules, 'inPlace'>,
 ): { steps: Step[]; outputs: Record<string, Value<DType>> } {
   const moved = new Map<Buffer, Buffer>()
   const early: Step[] = []
@@ -39,7 +44,8 @@ export function settleUpdates(
     if (from.buffer === to.buffer) continue
     const maker = makers.get(from.buffer) ?? -1
     const isFree = maker >= 0 && !moved.has(from.buffer)
-    const direct = isFree && overwritable(steps[maker], maker, { to, readers: readers.get(to.buffer) ?? [] })
+    const read = readers.get(to.buffer) ?? []
+    const direct = isFree && overwritable(steps[maker], maker, { to, readers: read, ...rules })
     if (direct) moved.set(from.buffer, to.buffer)
     else copy(maker >= 0 ? from : copy(from, arenaValue(from), early), to, late)
   }
@@ -58,10 +64,16 @@ export function settleUpdates(
 }
 
 /** May the step at `at` write over `to`, which is read by the steps at `readers`? */
-function overwritable(step: Step, at: number, { to, readers }: { to: Value; readers: readonly number[] }): boolean {
+function overwritable(
+  step: Step,
+  at: number,
+  { to, readers, inPlace }: Pick<MemoryRules, 'inPlace'> & { to: Value; readers: readonly number[] },
+): boolean {
   if (readers.some((i) => i > at)) return false
   if (!readers.includes(at)) return true
   return (
-    step.kind === 'elementwise' && step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
+    inPlace &&
+    step.kind === 'elementwise' &&
+    step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
   )
 }

@@ -1,5 +1,7 @@
 /** Pictures and their arithmetic, in plain TypeScript: Node and every browser agree to the bit. */
+
 import { FoveaError } from '../base/errors.ts'
+import { arrayKind } from '../base/realm.ts'
 
 /** Rows from the top, the channels of a pixel side by side: NHWC without the N. */
 export interface Image<P extends Uint8Array | Float32Array = Uint8Array> {
@@ -52,7 +54,7 @@ export function resize<P extends Uint8Array | Float32Array>(image: Image<P>, { t
       for (let x = 0; x < stride; x++) result[y * stride + x] += weights[k] * narrow[(start + k) * stride + x]
     }
   })
-  const rounded = pixels instanceof Uint8Array ? Uint8Array.from(result, Math.round) : Float32Array.from(result)
+  const rounded = arrayKind(pixels) === 'Uint8Array' ? Uint8Array.from(result, Math.round) : Float32Array.from(result)
   return { width, height, channels, pixels: rounded as P }
 }
 

@@ -1,5 +1,7 @@
 /** gzip (RFC 1952), unpacked by the platform's own DecompressionStream, which checks length and CRC. */
+
 import { FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 import { readAll } from './stream.ts'
 
 /** Whether bytes start as every gzip file does, whatever the file is called. */
@@ -13,7 +15,7 @@ export async function gunzip(bytes: Uint8Array, file: string, { limit }: { limit
   } catch (error) {
     if (error instanceof FoveaError) throw error
     const { cause, message } = error as Error
-    const got = cause instanceof Error ? cause.message : message
+    const got = cause === undefined ? message : messageOf(cause)
     throw new FoveaError('E_FILE', { what: 'not an intact gzip file', where: file, got, cause: error })
   }
 }

@@ -192,13 +192,18 @@ export function writeSafetensors({
     const offsets = [size, (size += data.byteLength)]
     header.push(member(name, JSON.stringify({ dtype: writtenTypes[dtype], shape, data_offsets: offsets })))
   }
+  const values = order.reduce((sum, [, { shape }]) => sum + 6 + shape.length, 2 + texts.length)
+  if (values > headerLimits.maxValues) {
+    const expected = `at most ${headerLimits.maxValues} values in the header`
+    throw new FoveaError('E_LIMIT', { what: 'too many tensors', expected, got: `${values}` })
+  }
   const json = new TextEncoder().encode(object(header))
   const dataStart = 8 + Math.ceil(json.length / 8) * 8
   if (dataStart - 8 > maxHeader) {
     const got = `${dataStart - 8}`
     throw new FoveaError('E_LIMIT', { what: 'the header is too long', expected: `at most ${maxHeader} bytes`, got })
   }
-  const bytes = new Uint8Array(dataStart + size).fill(0x20, 0, dataStart)
+  const bytes = roomFor(dataStart + size).fill(0x20, 0, dataStart)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(dataStart - 8), true)
   bytes.set(json, 8)
   let offset = dataStart
@@ -207,6 +212,14 @@ export function writeSafetensors({
     offset += data.byteLength
   }
   return bytes
+}
+
+function roomFor(bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes)
+  } catch (cause) {
+    throw new FoveaError('E_LIMIT', { what: 'there is no memory for the file', got: `${bytes} bytes`, cause })
+  }
 }
 
 /** A JSON object written by hand, because JSON.stringify would put names such as '0' first. */

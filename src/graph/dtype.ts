@@ -1,6 +1,7 @@
 /** The types of numbers: those that cross the surface, and the one that engines may store values in besides. */
 
 import { FoveaError } from '../base/errors.ts'
+import { arrayKind } from '../base/realm.ts'
 
 /** Everything is computed in float32; uint8 holds pixels, int32 classes; bfloat16 stays inside programs. */
 export const dtypes = {
@@ -45,7 +46,7 @@ export function zeros<D extends DType>(dtype: D, length: number): Arrays[D] {
 /** Numbers as a new array of float32; E_NONFINITE where a finite one is beyond its range and would become infinite. */
 export function asFloat32(values: ArrayLike<number>, where?: string): Float32Array<ArrayBuffer> {
   const narrow = Float32Array.from(values)
-  if (values instanceof Float32Array) return narrow
+  if (arrayKind(values) === 'Float32Array') return narrow
   const lost = narrow.findIndex((x, i) => Number.isFinite(values[i]) && !Number.isFinite(x))
   if (lost < 0) return narrow
   const [expected, got] = ['at most 3.4e38 in size', `${values[lost]}`]
@@ -54,7 +55,14 @@ export function asFloat32(values: ArrayLike<number>, where?: string): Float32Arr
 
 /** The dtype of a typed array of the surface, or undefined for any other value. */
 export function dtypeOf(value: unknown): DType | undefined {
-  return surfaceDTypes.find((dtype) => value instanceof dtypes[dtype].array)
+  const kind = arrayKind(value)
+  return surfaceDTypes.find((dtype) => dtypes[dtype].array.name === kind)
+}
+
+/** Numbers in the array of a dtype: the same where they are in one, else a copy, rounded (see `asFloat32`). */
+export function arrayFor(values: TypedArray | Float64Array, dtype: DType, where?: string): TypedArray {
+  if (dtypeOf(values) === dtype) return values as TypedArray
+  return dtype === 'float32' ? asFloat32(values, where) : dtypes[dtype].array.from(values)
 }
 
 export const isSurfaceDType = (dtype: unknown): dtype is DType => surfaceDTypes.includes(dtype as DType)

@@ -1,6 +1,8 @@
 /** Nodes: a graph is made by calling ops on nodes; nothing is computed, nothing is registered. */
+
 import { FoveaError, locate } from '../base/errors.ts'
 import { inOrder } from '../base/order.ts'
+import { isFloat64 } from '../base/realm.ts'
 import type { DType, FloatDType, StorageDType, StoredSpec, TypedArray } from './dtype.ts'
 import { dtypeOf, isSurfaceDType } from './dtype.ts'
 import type { Shape } from './shape.ts'
@@ -209,19 +211,19 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
         got: `${value.length} values`,
       })
     }
-    const dtype = (value as unknown) instanceof Float64Array ? 'float32' : dtypeOf(value)
+    const dtype = isFloat64(value) ? 'float32' : dtypeOf(value)
     if (dtype) return { shape, dtype }
     throw unknownDType(Object.prototype.toString.call(value).slice(8, -1))
   },
   samples: [],
 })
 
-/** A value that never changes: a number, or an array with its shape. */
+/** A value that never changes: a number, or a copy of an array with its shape. */
 export function constant(
   value: number | TypedArray,
   shape: Shape = typeof value === 'number' ? [] : [value.length],
 ): Node {
-  return constantOp({ value, shape })
+  return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })
 }
 
 /** The number that a scalar constant holds. */

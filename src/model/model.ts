@@ -20,7 +20,6 @@ import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
-import type { Session } from '../network/session.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
@@ -285,25 +284,32 @@ export class Model {
     return objective
   }
 
-  /** Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. */
+  /**
+   * Means of loss and metrics, `{ accuracy, loss }`: those of the last `fit` unless others are asked for. On another engine
+   * than where the model lives it computes on a copy of the weights.
+   */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     this.check(data, settings)
     checkLength(settings.sampleWeight, data)
-    const session = await this.#on({ engine, threads, precision })
-    return (await evaluate(session, data, settings)) as Logs // nothing ends it early
+    return this.#placement.visit(
+      { engine, threads, precision },
+      async (session) => (await evaluate(session.as(this.network), data, settings)) as Logs, // nothing ends it early
+    )
   }
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255.
+   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255. Arrays are taken during the call: they may
+   * be filled again at once. On another engine than where the model lives it computes on a copy of the weights.
    */
   async predict(samples: Samples, options: InferenceOptions = {}): Promise<Prediction> {
     const { batchSize, engine, threads, precision } = settle(inferenceOptions, options, 'predict')
     const data = asDataset(samples, this)
-    const session = await this.#on({ engine, threads, precision })
-    const answers = await predict(session, data, this.#heads, batchSize)
+    const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
+      predict(session.as(this.network), data, this.#heads, batchSize),
+    )
     const { calls, outputs } = this.network
     const shaped = Object.entries(answers).map(([name, values]) => [
       name,
@@ -348,7 +354,7 @@ export class Model {
     const { seed } = settle(runOptions, options, 'run')
     checkGoals(goals, this.name)
     const given = valuesByName(inputs, Object.keys(this.network.inputs), this.name)
-    const results = await runGoals(await this.#on(), goals, { given, seed })
+    const results = await runGoals((await this.#placement.home()).as(this.network), goals, { given, seed })
     return results as { [Name in keyof Outputs]: Numbers }
   }
 
@@ -358,15 +364,15 @@ export class Model {
   }
 
   async #valuesOf(judged: Readonly<Record<string, string>>): Promise<Record<string, Float32Array>> {
-    const { state } = await this.#on()
+    const { state } = await this.#placement.home()
     const names = Object.keys(networkWeights(this.network))
     const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
     return Object.fromEntries(names.map((name, i) => [name, asFloat32(values[i], name)]))
   }
 
-  /** Overwrites weights by name. */
+  /** Overwrites weights by name. The arrays are taken during the call. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
-    const { state } = await this.#on()
+    const taken = Object.entries(values).map(([name, numbers]) => [name, numbers.slice()] as const)
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
       if (!Object.hasOwn(known, name))
@@ -376,7 +382,7 @@ export class Model {
           expected: Object.keys(known).join(', '),
         })
     }
-    await Promise.all(Object.entries(values).map(([name, numbers]) => state.write(name, numbers)))
+    await this.#placement.change(({ state }) => Promise.all(taken.map(([name, numbers]) => state.write(name, numbers))))
   }
 
   /** The model as the bytes of a file: architecture, weights, class names, preprocessing. */
@@ -404,7 +410,16 @@ export class Model {
 
   /** The engine that holds the weights now. */
   async engine(): Promise<Engine> {
-    return (await this.#on()).state.engine
+    return (await this.#placement.home()).state.engine
+  }
+
+  /**
+   * Moves the weights, with what the optimizer keeps, to another engine: all that is asked without an engine computes there
+   * from then on. Models made by `features` move along. Throws E_MODEL while the model is being trained, E_ENGINE where
+   * there is no such engine.
+   */
+  async moveTo(choice: EngineChoice): Promise<void> {
+    await this.#placement.moveTo(settle(engineOptions, choice, 'moveTo'))
   }
 
   /** Gives the model's memory on its engine back; the model cannot be used any more. Dropping it does the same, later. */
@@ -415,9 +430,5 @@ export class Model {
   /** `await using model = ...` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #on(choice: EngineChoice = {}): Promise<Session> {
-    return this.#placement.on(choice).then((session) => session.as(this.network))
   }
 }

@@ -1,6 +1,7 @@
 /** What a user may give as samples or as data, checked. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { arrayKind } from '../base/realm.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
@@ -14,22 +15,29 @@ import { lossRow } from '../nn/losses.ts'
 /** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
 export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
 
-/** Samples as a dataset for a model with these inputs. */
+/** A dataset over arrays of its own, which hold its samples one after the other. */
+export interface Taken extends Dataset {
+  readonly taken: Readonly<Record<string, TypedArray>>
+}
+
+/** Samples as a dataset for a model with these inputs. Arrays are copied: their owner may fill them again at once. */
 export function asDataset(
   samples: Samples,
   { name: where, inputs }: { readonly name: string; readonly inputs: Readonly<Record<string, Shape>> },
-): Dataset {
+): Dataset | Taken {
   if (isDataset(samples)) return samples
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
   const fields = names.map((name) => {
     const data = asPixels((named as Record<string, unknown>)[name])
-    if (data) return [name, { shape: inputs[name], data }]
+    if (data) return [name, data.slice()] as const
     const hint = 'pictures: model.predictPicture(bytes), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
   })
-  return fromArrays({ name: where, inputs: Object.fromEntries(fields), targets: {} })
+  const taken = Object.fromEntries(fields)
+  const described = fields.map(([name, data]) => [name, { shape: inputs[name], data }])
+  return { ...fromArrays({ name: where, inputs: Object.fromEntries(described), targets: {} }), taken }
 }
 
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
@@ -48,8 +56,9 @@ export function valuesByName(values: unknown, inputs: readonly string[], where: 
 
 /** Typed arrays that a program takes; those of a canvas are bytes as well. */
 function asPixels(values: unknown): TypedArray | undefined {
-  if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
-  return dtypeOf(values) ? (values as TypedArray) : undefined
+  if (arrayKind(values) !== 'Uint8ClampedArray') return dtypeOf(values) ? (values as TypedArray) : undefined
+  const { buffer, byteOffset, length } = values as Uint8ClampedArray
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'

@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { sharedEngine } from '../engines/index.ts'
+import { Copies } from './copies.ts'
 import type { Network } from './network.ts'
 import { firstValues, Session } from './session.ts'
 
@@ -23,6 +24,7 @@ export class Placement {
   readonly #options: PlacementOptions
   #engine: EngineChoice
   #session: Session | undefined
+  readonly #copies = new Copies()
   /** Settles when the last call that looked for the session has it. */
   #turn: Promise<unknown> = Promise.resolve()
   #isAsked = false
@@ -34,12 +36,29 @@ export class Placement {
     this.#engine = options.engine
   }
 
-  /** The session on the engine asked for, or where the model is; the state moves when it must. */
-  on(choice: EngineChoice = {}): Promise<Session> {
-    this.#isAsked = true
-    const session = this.#turn.then(() => this.#settle(choice))
-    this.#turn = session.catch(() => {})
-    return session
+  /** The session where the model lives. */
+  home(): Promise<Session> {
+    return this.#inTurn(() => this.#settle({}))
+  }
+
+  /** Calls `change` with the session where the model lives; calls that come later wait until it is done. */
+  change<T>(change: (session: Session) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => change(await this.#settle({})))
+  }
+
+  /** The session on the engine asked for, where the model lives from now on. Throws E_MODEL while it is being trained. */
+  moveTo(choice: EngineChoice): Promise<Session> {
+    return this.#inTurn(() => this.#settle(choice))
+  }
+
+  /** Calls `use` with a session on the engine asked for: where the model lives, or a copy of its weights as they are now. */
+  async visit<T>(choice: EngineChoice, use: (session: Session) => Promise<T>): Promise<T> {
+    const { session, release } = await this.#inTurn(() => this.#guest(choice))
+    try {
+      return await use(session)
+    } finally {
+      release?.()
+    }
   }
 
   /**
@@ -57,16 +76,16 @@ export class Placement {
       return async () => valuesBy(firstValues(whole, seed, await given()))
     }
     // within the turn: before what later calls ask of the engine, and before a close
-    const turn = this.on().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
+    const turn = this.home().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
     this.#turn = turn.catch(() => {})
     const reading = turn.then(({ values }) => values)
     reading.catch(() => {}) // whoever wants them hears of it
     return () => reading
   }
 
-  /** Runs one training at a time. */
+  /** Runs one training at a time, where the model lives from then on. */
   async train<T>(choice: EngineChoice, training: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.on(choice)
+    const session = await this.moveTo(choice)
     if (this.#isTraining) throw this.#busy('cannot be trained')
     this.#isTraining = true
     try {
@@ -80,21 +99,58 @@ export class Placement {
     await this.#turn
     this.#isClosed = true
     this.#session?.close()
+    this.#copies.close()
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    this.#isAsked = true
+    const result = this.#turn.then(action)
+    this.#turn = result.catch(() => {})
+    return result
   }
 
   async #settle({ engine, threads, precision = this.#engine.precision }: EngineChoice): Promise<Session> {
-    const { name, seed, given, network } = this.#options
-    if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: name })
+    const { seed, given, network } = this.#options
+    this.#checkOpen()
     const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-    const target = sharedEngine(wanted)
+    const target = this.#isHere({ engine, threads }) ?? (await sharedEngine(wanted))
     if (this.#session?.state.engine !== target) {
       if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
       const current = this.#session
       const values = current ? await current.values() : await given()
       this.#session = await move(current, current?.network ?? network(), { target, seed, values })
+      this.#copies.forget(target)
     }
     this.#engine = { ...wanted, precision }
     return this.#session.as(this.#session.network, precision)
+  }
+
+  async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release?: () => void }> {
+    const { seed, given, network } = this.#options
+    this.#checkOpen()
+    const own = this.#engine
+    const isOwn = (engine ?? own.engine) === own.engine && (threads ?? own.threads) === own.threads
+    const target = isOwn
+      ? undefined
+      : await sharedEngine({ engine: engine ?? own.engine, threads: threads ?? own.threads })
+    if (!target || target === this.#session?.state.engine) {
+      const session = await this.#settle({})
+      return { session: session.as(session.network, precision) }
+    }
+    const home = this.#session
+    const original = { network: home?.network ?? network(), seed, home, given }
+    const { session, release } = await this.#copies.borrow(target, original)
+    return { session: session.as(session.network, precision ?? own.precision), release }
+  }
+
+  /** The engine that holds the weights, where no other is asked for and it is alive. */
+  #isHere({ engine, threads }: EngineChoice): Engine | undefined {
+    const here = this.#session?.state.engine
+    return engine === undefined && threads === undefined && here?.isOpen ? here : undefined
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the model was closed', where: this.#options.name })
   }
 
   #busy(what: string): FoveaError {

@@ -13,14 +13,12 @@ import type { WeightSpec } from '../nn/layer.ts'
 import type { Filled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
-
-/** Programs kept per session; the one unused for longest is let go first, and lives on while somebody runs it. */
-const CACHED_PROGRAMS = 8
+import { ProgramCache } from './program-cache.ts'
 
 /** What the networks of one placement have in common. */
 interface Shared {
   readonly state: State
-  readonly programs: Map<string, Program>
+  readonly programs: ProgramCache
   steps: number
   epochs: number
   optimizer: OptimizerCount | undefined
@@ -90,7 +88,7 @@ export class Session {
       network,
       {
         state,
-        programs: new Map(),
+        programs: new ProgramCache(engine.memoryLimit),
         ...{ steps: 0, epochs: 0, optimizer: undefined },
         ...{ held: new WeakMap(), heldCount: 0 },
       },
@@ -160,16 +158,9 @@ export class Session {
 
   /** The program under `key`, planned at the first call. */
   async program(key: string, goals: () => Partial<Goals>): Promise<Program> {
-    const { programs } = this.#shared
     const { precision } = this
-    const full = `${this.#form} ${precision} ${key}`
-    const program = programs.get(full) ?? compile(this.state, goals(), { precision })
-    programs.delete(full)
-    programs.set(full, program) // last in, last out
-    for (const oldest of programs.keys()) {
-      if (programs.size <= CACHED_PROGRAMS) break
-      programs.delete(oldest)
-    }
+    const make = (): Program => compile(this.state, goals(), { precision })
+    const program = this.#shared.programs.get(`${this.#form} ${precision} ${key}`, make)
     await program.ready
     return program
   }
@@ -189,18 +180,14 @@ export class Session {
       Object.assign(this, { steps, epochs, optimizer })
       await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
       const added = this.state.names.filter((name) => !Object.hasOwn(values, name))
-      const { programs } = this.#shared
-      for (const program of programs.values()) program.close() // they may update what is removed
-      programs.clear()
+      this.#shared.programs.close() // they may update what is removed
       this.state.remove(added)
     }
     return { putBack }
   }
 
   close(): void {
-    const { programs } = this.#shared
-    for (const program of programs.values()) program.close()
-    programs.clear()
+    this.#shared.programs.close()
     this.state.close()
   }
 }

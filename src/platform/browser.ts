@@ -91,14 +91,46 @@ export function loadAddon(): LoadedAddon {
   return { missing: 'browsers have no native code' }
 }
 
+/** A page has no environment. */
+export const environment = (_name: string): string | undefined => undefined
+
 export const hardwareThreads = (): number => navigator.hardwareConcurrency
+
+/** What a worker needs to start, for complaints. */
+export const workerHint: string =
+  "the server must have the script; the page's Content-Security-Policy must allow it in worker-src, and blob: too where it " +
+  'is of another origin, which then must allow it by CORS; a page that is cross-origin isolated wants it with ' +
+  'Cross-Origin-Embedder-Policy too'
+
+/** Browsers start workers of the page's own origin alone; one of another origin is imported by a script that is ours. */
+function startable({ href, origin, protocol }: URL): { readonly url: string; readonly release: () => void } {
+  const isElsewhere = protocol.startsWith('http') && origin !== globalThis.location.origin
+  if (!isElsewhere) return { url: href, release: () => {} }
+  const url = URL.createObjectURL(new Blob([`import ${JSON.stringify(href)}`], { type: 'text/javascript' }))
+  return { url, release: () => URL.revokeObjectURL(url) }
+}
 
 /** The browser's own worker; bundlers know `new Worker(new URL(...))` by its look. */
 export const Worker: WorkerMaker = class implements Helper {
   readonly #worker: globalThis.Worker
+  /** Why it does not start, as far as the browser tells: the event of the error says nothing. */
+  #why: string
 
   constructor(url: URL, options: { type: 'module'; name?: string }) {
-    this.#worker = new globalThis.Worker(url, options)
+    const { url: script, release } = startable(url)
+    this.#why = `its script did not load: ${url.href}`
+    const refused = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
+      if (script.startsWith(blockedURI))
+        this.#why = `the page's Content-Security-Policy forbids it by ${effectiveDirective}: ${script}`
+    }
+    const settled = (): void => {
+      release()
+      globalThis.removeEventListener('securitypolicyviolation', refused as EventListener)
+    }
+    globalThis.addEventListener('securitypolicyviolation', refused as EventListener)
+    this.#worker = new globalThis.Worker(script, options)
+    this.#worker.addEventListener('message', settled, { once: true })
+    this.#worker.addEventListener('error', settled, { once: true })
   }
 
   postMessage(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
@@ -107,7 +139,7 @@ export const Worker: WorkerMaker = class implements Helper {
 
   listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void {
     this.#worker.addEventListener('message', (event) => onMessage(event.data))
-    this.#worker.addEventListener('error', (event) => onEnd(event.message || 'its script did not load'))
+    this.#worker.addEventListener('error', (event) => onEnd(event.message || this.#why))
     this.#worker.addEventListener('messageerror', () => onEnd('a message could not be read'))
   }
 
@@ -128,4 +160,5 @@ export function parentPort(): Port {
 }
 
 /** Only a page that is cross-origin isolated may share memory between threads. */
-export const sharesMemory = (): boolean => globalThis.crossOriginIsolated === true
+export const sharesMemory = (): boolean =>
+  globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'

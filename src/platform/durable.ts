@@ -1,5 +1,7 @@
 /** Writing that a crash cannot undo: a draft, made durable, takes the place of the old file, and the folder is made durable. */
+
 import { FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 
 /** The operations on files that durable writing is made of. They fail as Node's do, with a `code` such as ENOSPC. */
 export interface Disk {
@@ -90,7 +92,7 @@ export function ioFailure(path: string, done: string, cause: unknown): FoveaErro
   return new FoveaError('E_IO', {
     what: `cannot be ${done}`,
     where: path,
-    got: code ?? (cause instanceof Error ? cause.message : String(cause)),
+    got: code ?? messageOf(cause),
     ...(code && code in hints && { hint: hints[code] }),
     cause,
   })

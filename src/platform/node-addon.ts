@@ -1,8 +1,10 @@
 /** The native addon as Node loads it: what was built beside the sources or `dist/`, or what FOVEA_NATIVE_ADDON names. */
+
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { messageOf } from '../base/realm.ts'
 import type { LoadedAddon } from './addon.ts'
 
 /** What the system's loader may say, and what that means. */
@@ -31,7 +33,7 @@ export function loadAddon(): LoadedAddon {
   try {
     return { addon: withShortWaits(() => createRequire(import.meta.url)(path)) }
   } catch (error) {
-    const said = (error instanceof Error ? error.message : String(error)).split('\n')[0]
+    const said = messageOf(error).split('\n')[0]
     const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
     return { missing: `does not load: ${said}${meaning ? ` (${meaning})` : ''}; ${build} builds it for this machine` }
   }

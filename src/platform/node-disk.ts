@@ -1,6 +1,7 @@
 /** The disk as Node gives it. */
 import * as fs from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { FoveaError } from '../base/errors.ts'
 import { codeOf, type Disk } from './durable.ts'
 
 /** Node refuses to read more at once. */
@@ -22,20 +23,7 @@ export const disk: Disk = {
   unlink: (path) => fs.unlink(path),
   mkdir: makeFolder,
   readdir: (path) => fs.readdir(path),
-  async read(path) {
-    const file = await fs.open(path, 'r')
-    try {
-      const bytes = new Uint8Array((await file.stat()).size)
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesRead } = await file.read(bytes, at, Math.min(PIECE, bytes.length - at))
-        if (bytesRead === 0) return bytes.subarray(0, at)
-        at += bytesRead
-      }
-      return bytes
-    } finally {
-      await file.close()
-    }
-  },
+  read: (path) => readInPieces(path),
   async fsyncFolder(path) {
     try {
       const folder = await fs.open(path, 'r')
@@ -53,6 +41,31 @@ export const disk: Disk = {
     for (let at = folders[0]; dirname(at) !== at; at = dirname(at)) folders.push(dirname(at))
     return folders
   },
+}
+
+/** The bytes of a file; one call reads no more than `piece` of them. */
+export async function readInPieces(path: string, piece = PIECE): Promise<Uint8Array> {
+  const file = await fs.open(path, 'r')
+  try {
+    const bytes = roomFor((await file.stat()).size, path)
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes.subarray(at, at + piece))
+      if (bytesRead === 0) return bytes.subarray(0, at)
+      at += bytesRead
+    }
+    return bytes
+  } finally {
+    await file.close()
+  }
+}
+
+/** Throws E_LIMIT where the machine has not so much memory. */
+function roomFor(bytes: number, where: string): Uint8Array {
+  try {
+    return new Uint8Array(bytes)
+  } catch (cause) {
+    throw new FoveaError('E_LIMIT', { what: 'there is no memory for the file', where, got: `${bytes} bytes`, cause })
+  }
 }
 
 /**

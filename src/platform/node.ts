@@ -1,10 +1,12 @@
 /** What Node provides: files, pictures, cores. `browser.ts` has the same exports; test/platform/platform.test.ts holds it to that. */
+
 import * as fs from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as threads from 'node:worker_threads'
 import { FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 import { codeOf, fsyncFoldersAbove, ioFailure, writeDurably } from './durable.ts'
 import { disk } from './node-disk.ts'
 import { checkFormat, checkSize, damaged, type Picture } from './picture.ts'
@@ -31,8 +33,8 @@ export function readFile(path: string, { limit = Infinity }: { limit?: number } 
         got: `${size}`,
       })
     }
-    const { buffer, byteOffset, byteLength } = await fs.readFile(path)
-    return new Uint8Array(buffer, byteOffset, byteLength)
+    if (size > 0) return disk.read(path)
+    return new Uint8Array(await fs.readFile(path)) // of a pipe the system does not say how much it holds
   })
 }
 
@@ -101,7 +103,8 @@ export function dataFolders(dataDir?: string): string[] {
 
 /** The pixels of a JPEG, PNG, WebP, GIF or AVIF file, upright by its EXIF entry, transparent parts on white. */
 export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<Picture> {
-  checkFormat(bytes, name)
+  const taken = new Uint8Array(bytes) // the caller may fill its array again, and sharp reads it later
+  checkFormat(taken, name)
   const { default: sharp } = await import('sharp').catch((cause) => {
     const hint = 'install sharp: npm install sharp'
     throw new FoveaError('E_ENGINE', {
@@ -112,7 +115,7 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
     })
   })
   try {
-    const image = sharp(bytes, { failOn: 'error', limitInputPixels: false })
+    const image = sharp(taken, { failOn: 'error', limitInputPixels: false })
     const { width, height } = await image.metadata()
     checkSize(width, height, name)
     const { data, info } = await image
@@ -128,6 +131,9 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
   }
 }
 
+/** A variable of the environment; undefined where it is not set, or empty. */
+export const environment = (name: string): string | undefined => process.env[name] || undefined
+
 /** How many threads run at once. */
 export const hardwareThreads = (): number => availableParallelism()
 
@@ -139,6 +145,9 @@ function workerFlags(): { execArgv?: string[] } {
   const isOpen = (flag = '') => isOne(flag) && !flag.includes('=')
   return { execArgv: flags.filter((flag, i) => isOne(flag) || isOpen(flags[i - 1])) }
 }
+
+/** What a worker needs to start, for complaints. */
+export const workerHint: string = 'node --permission wants --allow-worker, and --allow-fs-read for the script'
 
 /** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
 export const Worker: WorkerMaker = class implements Helper {
@@ -156,7 +165,7 @@ export const Worker: WorkerMaker = class implements Helper {
 
   listen(onMessage: (message: unknown) => void, onEnd: (why: string) => void): void {
     this.#thread.on('message', onMessage)
-    this.#thread.on('error', (error) => onEnd(error instanceof Error ? error.message : String(error)))
+    this.#thread.on('error', (error) => onEnd(messageOf(error)))
     this.#thread.on('exit', (code) => onEnd(`it exited with code ${code}`))
   }
 
@@ -186,7 +195,7 @@ export function parentPort(): Port {
 }
 
 /** Threads can share memory here. */
-export const sharesMemory = (): boolean => true
+export const sharesMemory = (): boolean => typeof SharedArrayBuffer === 'function'
 
 /** The result of `action` on a path, or undefined when nothing is there. */
 async function ifPresent<T>(path: string, done: string, action: () => Promise<T>): Promise<T | undefined> {

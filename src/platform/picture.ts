@@ -1,5 +1,7 @@
 /** What both platforms agree on before and after their own decoder has run. */
+
 import { FoveaError } from '../base/errors.ts'
+import { messageOf } from '../base/realm.ts'
 
 /** A decoded picture: rows from the top, red, green and blue of each pixel side by side. */
 export interface Picture {
@@ -46,7 +48,7 @@ export function checkSize(width: number, height: number, name: string): void {
 
 /** The error for a picture that its decoder gave up on. */
 export function damaged(name: string, cause: unknown): FoveaError {
-  const got = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
+  const got = messageOf(cause).split('\n')[0]
   return new FoveaError('E_FILE', { what: 'the picture is damaged', where: name, got, cause })
 }
 

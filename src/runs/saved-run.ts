@@ -44,7 +44,7 @@ export async function requestOf(path: string, given: Partial<RunOptions> = {}): 
     throw new FoveaError('E_FILE', { what: 'tells of no training', where: file, hint: wantsRun })
   }
   const { out: _, ...begun } = options as Record<string, unknown>
-  const { engine: asked = engineOfBegin(engine?.name, path), ...now } = given
+  const { engine: asked = await engineOfBegin(engine?.name, path), ...now } = given
   const all = { ...begun, engine: asked, ...now }
   return { network, options: locate(file, () => settle(runOptions, all, 'options')) }
 }
@@ -52,9 +52,9 @@ export async function requestOf(path: string, given: Partial<RunOptions> = {}): 
 const wantsRun = 'name the folder of a run, as in --resume runs/lenet-2026-01-31-09-05-00'
 
 /** The engine that a run began with, which `auto` chose then. */
-function engineOfBegin(name: unknown, run: string): EngineName | undefined {
+async function engineOfBegin(name: unknown, run: string): Promise<EngineName | undefined> {
   const known = engineNames.find((engine) => engine === name)
-  const missing = known && engines[known].missing()
+  const missing = known && (await engines[known].missing())
   if (missing === undefined) return known
   throw new FoveaError('E_ENGINE', {
     what: `the run began on the engine ${known}, which is not here`,

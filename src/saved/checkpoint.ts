@@ -2,8 +2,10 @@
  * The checkpoint file: safetensors, with the facts as JSON in the metadata. Its last 64 bytes, in the header a uint8 tensor
  * named sha256, are the checksum (files/checksum.ts, pieces of 64 MiB) of all bytes before them, in every version.
  */
+
 import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isFloat64 } from '../base/realm.ts'
 import type { Numbers } from '../compile/engine.ts'
 import { checksum } from '../files/checksum.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
@@ -72,7 +74,7 @@ function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
 }
 
 function toStored(name: string, { shape, data }: StoredTensor): [name: string, Tensor] {
-  if (data instanceof Float64Array) {
+  if (isFloat64(data)) {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     return [WIDE + name, { shape: [...shape, 8], dtype: 'uint8', data: bytes }]
   }

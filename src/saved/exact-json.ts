@@ -1,6 +1,8 @@
 /** What a checkpoint knows besides its tensors, as text: JSON that gives back every number as it was, or refuses. */
+
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
 
 /** JSON, with every number there is; members that are undefined are left out. */
 export type Fact = null | boolean | number | string | readonly Fact[] | { readonly [name: string]: Fact | undefined }
@@ -17,14 +19,14 @@ function numberOf(value: Record<string, unknown>): number | undefined {
 
 /** Facts as JSON; throws E_OPTION, with the place, at what would not come back as it is. */
 export function factsToText(facts: Facts): string {
-  if (!isRecord(facts)) throw refused(facts, 'facts')
+  if (!isPlain(facts)) throw refused(facts, 'facts')
   return JSON.stringify(written(facts, 'facts'))
 }
 
 /** The facts of a text; throws SyntaxError where it is no object in JSON. */
 export function factsFromText(text: string): Facts {
-  const facts: unknown = JSON.parse(text, (_, value: unknown) => (isRecord(value) ? (numberOf(value) ?? value) : value))
-  if (!isRecord(facts)) throw new SyntaxError('not an object')
+  const facts: unknown = JSON.parse(text, (_, value: unknown) => (isPlain(value) ? (numberOf(value) ?? value) : value))
+  if (!isPlain(facts)) throw new SyntaxError('not an object')
   return facts as Facts
 }
 
@@ -35,7 +37,7 @@ function written(fact: unknown, where: string): unknown {
     return name === undefined ? fact : { $number: name }
   }
   if (Array.isArray(fact)) return Array.from(fact, (member, i) => written(member, `${where}[${i}]`))
-  if (!isRecord(fact) || numberOf(fact) !== undefined) throw refused(fact, where)
+  if (!isPlain(fact) || numberOf(fact) !== undefined) throw refused(fact, where)
   const members = Object.entries(fact).filter(([, member]) => member !== undefined)
   return Object.fromEntries(members.map(([name, member]) => [name, written(member, `${where}.${name}`)]))
 }
@@ -43,11 +45,4 @@ function written(fact: unknown, where: string): unknown {
 function refused(fact: unknown, where: string): FoveaError {
   const expected = 'null, a boolean, number, text, array or plain object'
   return new FoveaError('E_OPTION', { what: 'cannot be kept in a checkpoint', where, expected, got: show(fact) })
-}
-
-/** A plain object, as opposed to one of a class. */
-function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }

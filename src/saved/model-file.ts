@@ -132,6 +132,13 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
   return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
 }
 
+/** A value as JSON; throws E_LIMIT where it is larger or deeper than what is read from a file. */
+function readable(value: unknown, where: string): string {
+  const text = JSON.stringify(value)
+  parseJson(text, (what) => new FoveaError('E_LIMIT', { what: `${what}: it could not be loaded again`, where }))
+  return text
+}
+
 export function modelToBytes(model: SavedModel): Uint8Array {
   const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing } = model
   const specs = networkWeights(network)
@@ -144,11 +151,11 @@ export function modelToBytes(model: SavedModel): Uint8Array {
   const metadata = {
     format: 'fovea',
     formatVersion: String(FORMAT_VERSION),
-    architecture: JSON.stringify(networkToJson(network, kind)),
-    heads: JSON.stringify(outputHeads),
-    ...(objective && { objective: JSON.stringify(objective) }),
-    ...(classNames && { classNames: JSON.stringify(classNames) }),
-    ...(preprocessing && { preprocessing: JSON.stringify(preprocessing) }),
+    architecture: readable(networkToJson(network, kind), 'the architecture'),
+    heads: readable(outputHeads, 'heads'),
+    ...(objective && { objective: readable(objective, 'objective') }),
+    ...(classNames && { classNames: readable(classNames, 'classNames') }),
+    ...(preprocessing && { preprocessing: readable(preprocessing, 'preprocessing') }),
   }
   return writeSafetensors({ metadata, tensors })
 }

@@ -1,6 +1,8 @@
 /** The options of `fit`: those that are plain data, which the command has as flags, and the others. */
+
 import type { Options } from '../base/options.ts'
 import { choice, custom, flag, integer, number, settle, text } from '../base/options.ts'
+import { isAbortSignal } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { objectiveOptions } from '../network/objective.ts'
 import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
@@ -88,7 +90,7 @@ export const fitExtras = {
   callbacks: custom<readonly Callback[]>({
     says: 'hear of training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
-    check: (v) => (Array.isArray(v) && v.every(isObject) ? v : undefined),
+    check: (v) => (Array.isArray(v) && v.every(isObject) ? [...v] : undefined),
     optional: true,
   }),
   checkpoints: custom<CheckpointOptions>({
@@ -104,7 +106,7 @@ export const fitExtras = {
   signal: custom<AbortSignal>({
     says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
     accepts: 'an AbortSignal',
-    check: (v) => (v instanceof AbortSignal ? v : undefined),
+    check: (v) => (isAbortSignal(v) ? v : undefined),
     optional: true,
   }),
 }

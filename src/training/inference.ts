@@ -47,10 +47,15 @@ export async function evaluate(
   return tally.samples === data.length ? tally.means : undefined
 }
 
+/** What is asked about; `taken` are arrays, nobody else's, that hold the samples one after the other: batches are parts of them. */
+export interface Asked extends Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'> {
+  readonly taken?: Batch['inputs']
+}
+
 /** Answers for every sample, by output; each a run of rows. */
 export async function predict(
   session: Session,
-  data: Pick<Dataset, 'inputs' | 'length' | 'name' | 'read'>,
+  data: Asked,
   heads: Readonly<Record<string, Head>>,
   batchSize = INFERENCE_BATCH,
 ): Promise<Record<string, Float32Array>> {
@@ -80,19 +85,33 @@ const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Ma
 
 /** Reads all samples in order, until the signal says no more; the last batch is padded with zeros. */
 async function inBatches(
-  data: Pick<Dataset, 'inputs' | 'targets' | 'length' | 'read'>,
+  data: Asked & Pick<Dataset, 'targets'>,
   { size, signal }: { size: number; signal?: AbortSignal | undefined },
   use: (batch: Batch, indices: Uint32Array) => Promise<void>,
 ): Promise<void> {
   const pending: Promise<void>[] = []
   for (let start = 0; start < data.length && !signal?.aborted; start += size) {
     const indices = Uint32Array.from({ length: Math.min(size, data.length - start) }, (_, i) => start + i)
-    const arrays = allocateBatch(data, size)
-    await data.read(indices, arrays)
+    const arrays = await batchOf(data, indices, size)
     const done = use(arrays, indices)
     done.catch(() => {}) // it is waited for below
     pending.push(done)
     if (pending.length >= IN_FLIGHT) await pending.shift()
   }
   await Promise.all(pending)
+}
+
+/** Samples in arrays for `size` of them. */
+async function batchOf(data: Asked & Pick<Dataset, 'targets'>, indices: Uint32Array, size: number): Promise<Batch> {
+  const { taken, inputs } = data
+  if (taken && indices.length === size) {
+    const parts = Object.entries(inputs).map(([name, { shape }]) => {
+      const start = indices[0] * sizeOf(shape)
+      return [name, taken[name].subarray(start, start + size * sizeOf(shape))]
+    })
+    return { inputs: Object.fromEntries(parts), targets: {} }
+  }
+  const arrays = allocateBatch(data, size)
+  await data.read(indices, arrays)
+  return arrays
 }

@@ -1,7 +1,9 @@
 /** What samples count for: weights of samples and classes, for the loss of a batch. */
+
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, show } from '../base/options.ts'
+import { arrayKind } from '../base/realm.ts'
 import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
 import type { TypedArray } from '../graph/dtype.ts'
@@ -17,12 +19,13 @@ const isWeight = (value: unknown): value is number => Number.isFinite(value) && 
 function checkClassWeight(value: unknown): ClassWeight | undefined {
   if (value === 'balanced') return value
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return Object.values(value).every(isWeight) ? (value as ClassWeight) : undefined
+  return Object.values(value).every(isWeight) ? { ...(value as Readonly<Record<number, number>>) } : undefined
 }
 
 function checkSampleWeight(value: unknown): Float32Array | undefined {
-  const isList = value instanceof Float32Array || Array.isArray(value)
-  return isList && value.every(isWeight) ? Float32Array.from(value) : undefined
+  const isList = arrayKind(value) === 'Float32Array' || Array.isArray(value)
+  const list = value as readonly unknown[]
+  return isList && list.every(isWeight) ? Float32Array.from(list) : undefined
 }
 
 /** An option of `fit` that is plain data. */

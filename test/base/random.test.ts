@@ -114,8 +114,8 @@ test('permutation: every number once; uniform; another one for another seed, ste
   for (const [text, n] of times) assert.ok(Math.abs(n - 1000) < 5 * Math.sqrt(1000 * (5 / 6)), `${text}: ${n}`)
 })
 
-suite('random ops equal base/random.ts element by element', () => {
-  const engines = [referenceEngine(), ...openFast()]
+suite('random ops equal base/random.ts element by element', async () => {
+  const engines = [referenceEngine(), ...(await openFast())]
   after(() => Promise.all(engines.map((engine) => engine.close())))
   const rows: readonly { shape: number[]; seed: number; step: number; row: number; stream: number }[] = [
     { shape: [4, 8], seed: 1, step: 0, row: 0, stream: 0 },

@@ -12,7 +12,7 @@ import { commands } from '../../src/cli/commands/index.ts'
 import { progressBar } from '../../src/cli/progress.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
-import { engineNames, engines } from '../../src/engines/index.ts'
+import { autoEngine } from '../../src/engines/index.ts'
 import { loadModel } from '../../src/model/build.ts'
 import type { Progress, TrainingControl } from '../../src/training/history.ts'
 
@@ -53,7 +53,7 @@ async function fine(...words: string[]): Promise<string> {
 }
 
 /** The engine that is taken where none is named. */
-const auto = engineNames.find((name) => !engines[name].missing())
+const auto = await autoEngine()
 /** What this engine computes in float32. */
 const mixedOnWasm = ['--engine', 'wasm', '--precision', 'mixed_bfloat16']
 
@@ -83,8 +83,8 @@ test('train: plain lines in a pipe', () => {
     /^memory \d+\.\d\d MB for a step/m,
     /^train on 192 images, validate on 64$/m,
     /^Epoch 1\/2$/m,
-    new RegExp(String.raw`^2/6 - \d+s left - [\d.]+ images/s - ${metrics}$`, 'm'),
-    new RegExp(String.raw`^6/6 - \d+s - [\d.]+ images/s - ${metrics} - val_accuracy: \d.* - val_loss: \d.*$`, 'm'),
+    new RegExp(String.raw`^2/6 - [\d:]+s? left - [\d.]+ images/s - ${metrics}$`, 'm'),
+    new RegExp(String.raw`^6/6 - [\d:]+s? - [\d.]+ images/s - ${metrics} - val_accuracy: \d.* - val_loss: \d.*$`, 'm'),
     /^test accuracy \d\.\d{4}$/m,
     /^test loss \d\.\d{4}$/m,
   ])
@@ -276,6 +276,16 @@ test('engines: the first that is available is the one that auto takes', async ()
     rows.find(({ available }) => available),
     rows.find(({ auto }) => auto),
   )
+})
+
+test('engines: FOVEA_ENGINE says which one auto takes; a wrong one is refused behind the list', async () => {
+  const { stdout, code } = await ended(start(['engines'], { FOVEA_ENGINE: 'reference' }))
+  assert.equal(code, 0)
+  assert.match(stdout, /^reference +taken by auto/m)
+  const wrong = await ended(start(['engines'], { FOVEA_ENGINE: 'wsam' }))
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stdout, /^wasm +available/m)
+  assert.match(wrong.stderr, /^fovea: FOVEA_ENGINE: no engine has this name: .* got 'wsam'; did you mean 'wasm'\?\n$/)
 })
 
 test('help: every option of every command, within 80 columns', async () => {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { after, beforeEach, type TestContext, test } from 'node:test'
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { mnist } from '../../src/data/datasets/mnist.ts'
@@ -40,7 +40,6 @@ const stubFetch = (t: TestContext, stub: Fetch) =>
 const offline: Fetch = () => Promise.reject(new TypeError('fetch failed', { cause: { code: 'ENOTFOUND' } }))
 const respond = (body: ConstructorParameters<typeof Response>[0], status = 200) =>
   Promise.resolve(new Response(body, { status }))
-const never: Fetch = () => new Promise(() => undefined)
 
 const places = ['', 'mnist', 'MNIST/raw']
 const spellings: ((name: string) => string)[] = [
@@ -113,19 +112,29 @@ for (const [name, answer, ...words] of broken) {
 }
 
 test('mnist: download: mirrors that never answer are given up after 10 s in all', async (t) => {
-  const fetched = stubFetch(t, never)
+  let seconds = 0
+  const waits: { from: number; to?: number }[] = []
+  t.mock.method(globalThis, 'fetch', (_: unknown, { signal }: { signal: AbortSignal }) => {
+    const wait: (typeof waits)[number] = { from: seconds }
+    waits.push(wait)
+    signal.addEventListener('abort', () => {
+      wait.to = seconds
+    })
+    return new Promise(() => undefined)
+  })
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let waiting = true
   const attempt = assert.rejects(mnist(), failure('E_DATA', 'no answer within 5 s')).finally(() => (waiting = false))
-  let seconds = 0
-  for (; waiting && seconds < 100; await setImmediate()) {
-    if (fetched.callCount() === 0) continue // still looking through folders
-    t.mock.timers.tick(1000)
+  for (; waiting; await setImmediate()) {
+    if (waits.every(({ to }) => to !== undefined)) continue // it looks through folders, or for the next mirror
     seconds++
+    t.mock.timers.tick(1000)
   }
   await attempt
-  assert.equal(fetched.callCount(), 2)
-  assert.ok(seconds <= 12, `${seconds} s`)
+  assert.deepEqual(
+    waits.map(({ from, to }) => (to ?? Infinity) - from),
+    [5, 5],
+  )
 })
 
 test(
@@ -164,11 +173,15 @@ test('mnist: is MNIST', onlyWithMnist, async () => {
   assert.deepEqual(first.targets['label'], Int32Array.of(7, 2, 1))
 })
 
-const drip = (count: number, pause: number) =>
+/** A stream of so many bytes, each `pause` ms of a mocked clock after the one before. */
+const drip = (t: TestContext, count: number, pause: number) =>
   new ReadableStream({
     async start(controller) {
       for (let i = 0; i < count; i++) {
-        await sleep(i * pause, undefined, { ref: false })
+        for (let ms = 0; ms < pause; ms += 10) {
+          for (let turn = 0; turn < 20; turn++) await setImmediate() // what has come is read before time goes on
+          t.mock.timers.tick(10)
+        }
         controller.enqueue(Uint8Array.of(i))
       }
       controller.close()
@@ -177,9 +190,10 @@ const drip = (count: number, pause: number) =>
 
 test('download: slow is fine, silent is not', async (t) => {
   const url = 'https://example.org/f'
-  const fetched = stubFetch(t, () => respond(drip(5, 20))) // pauses of 20, 40, 60, 80 ms: 200 in all
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const fetched = stubFetch(t, () => respond(drip(t, 5, 80))) // 400 ms in all
   assert.deepEqual(await download(url, { limit: 5, patience: 190 }), Uint8Array.of(0, 1, 2, 3, 4))
   await assert.rejects(download(url, { limit: 2, patience: 1000 }), failure('E_LIMIT', url, '2 bytes'))
-  fetched.mockImplementation(() => respond(drip(2, 60_000)))
+  fetched.mockImplementation(() => respond(drip(t, 2, 60_000)))
   await assert.rejects(download(url, { limit: 5, patience: 30 }), failure('E_NETWORK', url, 'no answer within 0.03 s'))
 })

@@ -43,7 +43,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const engine of openFast()) {
+for (const engine of await openFast()) {
   after(() => engine.close())
   suite(`long sums: ${engine.name}`, () => {
     for (const { name, shape, x = tenths, of, wanted, within = 1e-6 } of rows) {

@@ -28,6 +28,7 @@ import type { Loop } from '../support/module.ts'
 import { functionsOf, innermostOf, instructionsOf, isScalarFloat } from '../support/module.ts'
 import { addWeights, lenet } from '../support/network.ts'
 import { bytesOf, elementwiseCases, evaluate, ladder, sampleCases, valuesFor, weighted } from '../support/tensors.ts'
+import { turnsUntil } from '../support/turns.ts'
 import { engineSuite, large } from './engine.case.ts'
 
 /** Relative errors in float32; measured below 5e-7. */
@@ -128,19 +129,8 @@ test('wasm: the main thread goes on while a long program runs', async () => {
   for (let i = 0; i < 40; i++) y = matmul(y, x)
   const program = compile(new State(engine), { outputs: { y: mean(y) } })
   await program.ready
-  const begin = performance.now()
-  let [ticks, last, longest] = [0, begin, 0]
-  const timer = setInterval(() => {
-    const now = performance.now()
-    longest = Math.max(longest, now - last)
-    last = now
-    ticks++
-  }, 2)
-  await program.run({ x: ladder(512 * 512, 1, [-0.04, 0.05]) })
-  clearInterval(timer)
-  const took = performance.now() - begin
-  assert.ok(took > 50, `too short to tell: ${took} ms`)
-  assert.ok(ticks >= 10 && longest < took / 2, `${ticks} ticks in ${took} ms, the longest pause ${longest} ms`)
+  const turns = await turnsUntil(program.run({ x: ladder(512 * 512, 1, [-0.04, 0.05]) }))
+  assert.ok(turns > 5, `${turns} turns of its loop`)
   await engine.close()
 })
 
@@ -149,7 +139,7 @@ suite('wasm: lifetime', () => {
     promisify(execFile)(
       process.execPath,
       ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source', '--input-type=module', '-e', script],
-      { cwd: new URL('.', import.meta.url), timeout: 20_000 },
+      { cwd: new URL('.', import.meta.url), timeout: 240_000 },
     )
   const body = `
     import { wasmEngine } from '../../src/engines/wasm/engine.ts'
@@ -227,7 +217,7 @@ suite('wasm: lifetime', () => {
       collect()
       await new Promise((done) => setTimeout(done, 5))
     }
-    for (let tries = 0; tries < 100 && top() > before + 2 * bytes; tries++) {
+    for (let tries = 0; tries < 2000 && top() > before + 2 * bytes; tries++) {
       collect()
       await new Promise((done) => setTimeout(done, 10)) // finalizers run when the host finds the time
     }
@@ -242,7 +232,7 @@ suite('wasm: code', () => {
 
   /** The functions that a graph is lowered to, by their keys. */
   function kernelsOf(outputs: Readonly<Record<string, Node>>, optimize: 'on' | 'off'): Map<string, Loop> {
-    const { steps } = schedule({ outputs, updates: [] }, optimize)
+    const { steps } = schedule({ outputs, updates: [] }, { fusing: optimize, rules: engine.memoryRules })
     const stages = engine.lower(steps, new Set()) as WasmStage[]
     const kernels = new Map(stages.map(({ code: { kernel } }) => [kernel.key, kernel]))
     const functions = [...kernels.values()].map(({ generate }, i) => generate(`k${i}`, true))

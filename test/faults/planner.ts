@@ -160,15 +160,15 @@ export const planner: readonly Fault[] = [
   {
     name: 'memory: every stage writes in place',
     file: 'src/compile/memory.ts',
-    find: 'if (!inPlace) return',
+    find: 'if (!inPlace || !mayOverwrite) return',
     replace: '',
     tests: ['compile: memory'],
   },
   {
     name: 'memory: kernels may not read beyond the end',
     file: 'src/compile/memory.ts',
-    find: 'const SLACK = 32',
-    replace: 'const SLACK = -64',
+    find: '(bytes + slack) / alignment',
+    replace: '(bytes - slack) / alignment',
     tests: ['compile: memory'],
   },
   {
@@ -188,8 +188,8 @@ export const planner: readonly Fault[] = [
   {
     name: 'updates: a kernel overwrites what it reads',
     file: 'src/compile/updates.ts',
-    find: "step.kind === 'elementwise' && step.inputs.every(",
-    replace: "step.kind === 'kernel' || step.inputs.every(",
+    find: "step.kind === 'elementwise' &&\n    step.inputs.every(",
+    replace: "(step.kind === 'kernel' || step.inputs.length > 0) &&\n    step.inputs.every(",
     tests: ['reference: state'],
   },
   {

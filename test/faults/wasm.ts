@@ -379,8 +379,8 @@ export const wasm: readonly Fault[] = [
   {
     name: 'threads: a worker that fails is called a lack of memory',
     file: 'src/engines/wasm/threads.ts',
-    find: 'if (!isMemory) return',
-    replace: 'if (isMemory) return',
+    find: "if (because === 'bug') return",
+    replace: "if (because !== 'bug') return",
     tests: ['wasm: a worker that fails'],
   },
   {

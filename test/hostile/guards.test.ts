@@ -103,6 +103,7 @@ const spared: Readonly<Record<string, string>> = {
   'src/network/network.ts: places.has(tensor)': 'all inputs of a file are named',
   'src/network/network.ts: terms.length > 0': 'of the loss in training, not of files',
   'src/files/safetensors.ts: dataStart - 8 > maxHeader': 'a header of 100 MB takes seconds to write',
+  'src/files/safetensors.ts: values > headerLimits.maxValues': 'half a million tensors take seconds to write',
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',

@@ -67,8 +67,13 @@ for (const { engine, models, skip } of engines) {
         if (i % 10 === 9) collect()
         if (i === 49) before = await taken(witness)
       }
-      const after = await taken(witness)
-      const [heap, own] = [(after.heap - before.heap) / 1e6, (after.engine - before.engine) / 1e6]
+      const grown = async (): Promise<[heap: number, engine: number]> => {
+        const after = await taken(witness)
+        return [(after.heap - before.heap) / 1e6, (after.engine - before.engine) / 1e6]
+      }
+      let [heap, own] = await grown()
+      // what is dropped is given back when the host finds the time
+      for (let tries = 0; tries < 50 && !(heap < 20 && own < 40); tries++) [heap, own] = await grown()
       assert.ok(heap < 20 && own < 40, `grown by ${heap.toFixed(1)} MB of heap, ${own.toFixed(1)} MB of the engine`)
     })
   }

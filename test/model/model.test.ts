@@ -79,8 +79,9 @@ test('fit goes on where it stopped, and a model moves between engines with its o
   await twice.fit(train, { ...settings, epochs: 1 })
   assert.deepEqual(await twice.weights(), await once.weights())
   const before = await once.evaluate(judged)
-  const moved = await once.evaluate(judged, { engine: 'reference' })
+  await once.moveTo({ engine: 'reference' })
   assert.equal((await once.engine()).name, 'reference')
+  const moved = await once.evaluate(judged)
   assert.ok(Math.abs(before['loss'] - moved['loss']) < 1e-5)
 })
 
@@ -362,11 +363,14 @@ test('an abort signal ends training after the step at hand; the model stays usab
 
 test('steps bound the training; a predict during a fit is queued, a second fit or a move is refused', async () => {
   const net = small()
-  const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7 })
+  const asked = Promise.withResolvers<void>() // the training waits in its third step until all is asked
+  const onBatchEnd = ({ step }: Progress) => (step === 3 ? asked.promise : undefined)
+  const fitting = net.fit(train, { ...settings, epochs: 9, steps: 7, callbacks: [{ onBatchEnd }] })
   const answers = await net.predict(new Uint8Array(784))
   assert.deepEqual(answers.shape, [1, 10])
   await assert.rejects(net.fit(train, settings), failure('E_MODEL', 'while it is being trained'))
-  await assert.rejects(net.evaluate(judged, { engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
+  await assert.rejects(net.moveTo({ engine: 'reference' }), failure('E_MODEL', 'while it is being trained'))
+  asked.resolve()
   assert.equal((await fitting).steps, 7)
 })
 
@@ -399,7 +403,7 @@ for (const [name, value, optimizer] of poisons) {
   })
 }
 
-test('predictions of many sizes at once, also beside a move to another engine', async () => {
+test('predictions of many sizes at once, also beside one on another engine', async () => {
   const net = sequential({ inputShape: [4], seed: 2 }, [dense({ units: 3 })])
   const one = (await net.predict(new Float32Array(4).fill(0.5))).data
   const sizes = Array.from({ length: 40 }, (_, i) => i + 1)
@@ -436,9 +440,12 @@ test('an engine that was closed is opened again for the next model', async () =>
 
 test('a model closed in mid-training says so', async () => {
   const net = sequential({ inputShape: [4] }, [dense({ units: 3 })])
-  const fitting = net.fit(floats(400), { epochs: 500, batchSize: 4 })
+  const closed = Promise.withResolvers<void>()
+  const onBatchEnd = ({ step }: Progress) => (step === 3 ? closed.promise : undefined)
+  const fitting = net.fit(floats(400), { epochs: 500, batchSize: 4, callbacks: [{ onBatchEnd }] })
   await net.predict(new Float32Array(4))
   await net.close()
+  closed.resolve()
   await assert.rejects(fitting, failure('E_CLOSED'))
 })
 

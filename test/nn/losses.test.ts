@@ -29,7 +29,7 @@ const { dense, flatten } = layers
 
 const judges = [
   { engine: referenceEngine(), tolerance: 1e-13 },
-  ...openFast().map((engine) => ({ engine, tolerance: 1e-6 })),
+  ...(await openFast()).map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -27,7 +27,7 @@ interface Case {
 
 const judges: readonly { engine: Engine; tolerance: number }[] = [
   { engine: referenceEngine(), tolerance: 1e-12 },
-  ...openFast(1).map((engine) => ({ engine, tolerance: 1e-6 })),
+  ...(await openFast(1)).map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -45,7 +45,7 @@ const elementwise: Readonly<Record<string, (...x: Node[]) => Node>> = elementwis
 const file = golden<{ name: string; op: string; attrs: object }>('ops')
 const judges = [
   { engine: referenceEngine(), tolerance: 1e-13 },
-  ...openFast().map((engine) => ({ engine, tolerance: 1e-6 })),
+  ...(await openFast()).map((engine) => ({ engine, tolerance: 1e-6 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -30,7 +30,7 @@ interface Judge {
 
 const judges: readonly Judge[] = [
   { engine: referenceEngine(), tolerance: 1e-13, tiny: 0, huge: Infinity },
-  ...openFast().map((engine) => ({ engine, tolerance: 1e-6, tiny: 2 ** -126, huge: 2 ** 127.999 })),
+  ...(await openFast()).map((engine) => ({ engine, tolerance: 1e-6, tiny: 2 ** -126, huge: 2 ** 127.999 })),
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, symlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import sharp from 'sharp'
+import { readSafetensors } from '../../src/files/safetensors.ts'
 import * as browser from '../../src/platform/browser.ts'
 import * as node from '../../src/platform/node.ts'
+import { readInPieces } from '../../src/platform/node-disk.ts'
 import { failure } from '../support/failure.ts'
 
 test('platform: Node and browser export the same', () => {
@@ -46,6 +48,51 @@ test('platform: absent is undefined, unreadable and too long are errors', async 
   assert.equal((await node.readFile(path, { limit: 10 }))?.length, 10)
   await assert.rejects(node.readFile(path, { limit: 9 }), failure('E_LIMIT', path, '9 bytes', 'got 10'))
   await assert.rejects(node.readFile(root), failure('E_IO', root, 'EISDIR'))
+})
+
+test('platform: a page shares memory only where it is isolated and has memory to share', (t) => {
+  const shared = globalThis.SharedArrayBuffer
+  t.after(() => Object.assign(globalThis, { crossOriginIsolated: undefined, SharedArrayBuffer: shared }))
+  for (const [crossOriginIsolated, memory, wanted] of [
+    [undefined, shared, false],
+    [true, undefined, false],
+    [true, shared, true],
+  ] as const) {
+    Object.assign(globalThis, { crossOriginIsolated, SharedArrayBuffer: memory })
+    assert.equal(browser.sharesMemory(), wanted)
+  }
+})
+
+test('platform: a file is read in pieces', async () => {
+  const path = join(root, 'pieces')
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i)
+  await node.writeFile(path, bytes)
+  for (const piece of [1, 7, 999, 1000, 1001]) assert.deepEqual(await readInPieces(path, piece), bytes)
+})
+
+const LARGE = 2_200_000_000
+const unasked =
+  !process.env['FOVEA_LARGE'] && 'NOT TESTED: FOVEA_LARGE=1 READS A FILE OF 2.2 GB (half a minute, 4.4 GB of memory)'
+
+test('platform: a file beyond 2 GiB is read, and the tensor in it', { skip: unasked }, async () => {
+  const path = join(root, 'large.safetensors')
+  const header = JSON.stringify({ x: { dtype: 'U8', shape: [LARGE], data_offsets: [0, LARGE] } }).padEnd(96)
+  const start = Uint8Array.from([96, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode(header)])
+  const file = await open(path, 'w')
+  await file.write(start)
+  await file.write(Uint8Array.of(1, 2, 3), 0, 3, start.length + LARGE - 3) // what lies between takes no room on the disk
+  await file.close()
+  const bytes = await node.readFile(path)
+  assert.equal(bytes?.length, start.length + LARGE)
+  const { x } = readSafetensors(bytes ?? new Uint8Array(), path).tensors
+  await rm(path)
+  assert.deepEqual([x.data.length, ...x.data.subarray(-4)], [LARGE, 0, 1, 2, 3])
+})
+
+test('platform: what gives no size is read to its end', {
+  skip: process.platform !== 'linux' && 'NO /proc',
+}, async () => {
+  assert.match(new TextDecoder().decode(await node.readFile('/proc/self/status')), /^Name:/)
 })
 
 test('platform: a folder is listed in order, links followed', async () => {

@@ -6,4 +6,5 @@ import { available } from './require.ts'
 export const fastEngines: readonly ('wasm' | 'native')[] = available('native').path ? ['wasm', 'native'] : ['wasm']
 
 /** Each of them, opened. */
-export const openFast = (threads = 2): Engine[] => fastEngines.map((engine) => openEngine({ engine, threads }))
+export const openFast = (threads = 2): Promise<Engine[]> =>
+  Promise.all(fastEngines.map((engine) => openEngine({ engine, threads })))

@@ -149,7 +149,7 @@ test('the golden images and weights are drawn here as there', () => {
 })
 
 test('reference: ten steps of LeNet agree with torch.float64 to 1e-9', async () => {
-  const { gradients, losses, accuracies, last } = await train(openEngine({ engine: 'reference' }))
+  const { gradients, losses, accuracies, last } = await train(await openEngine({ engine: 'reference' }))
   const close = (got: readonly number[], wanted: Float64Array, what: string) => {
     const scale = Math.max(norm(Array.from(wanted)), 1e-12)
     assert.ok(
@@ -168,7 +168,7 @@ test('reference: ten steps of LeNet agree with torch.float64 to 1e-9', async () 
 
 for (const name of fastEngines) {
   test(`${name}: gradients within 1e-5, losses within 1e-4, 97 % of the weights within 1e-5 after ten Adam steps`, async () => {
-    const engine = openEngine({ engine: name, threads: 2 })
+    const engine = await openEngine({ engine: name, threads: 2 })
     const { gradients, losses, accuracies, last } = await train(engine)
     await engine.close()
     truth('losses').forEach((wanted, i) => {
@@ -190,7 +190,7 @@ for (const name of fastEngines) {
   })
 
   test(`${name}: a step with a number that is not finite leaves weights and optimizer as they were, to the bit`, async () => {
-    const engine = openEngine({ engine: name, threads: 2 })
+    const engine = await openEngine({ engine: name, threads: 2 })
     const session = await Session.open(network, engine, 3)
     const adam = settleOptimizer('adam')
     await session.addFilled(trainingSpecs(network, adam))

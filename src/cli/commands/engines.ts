@@ -1,7 +1,10 @@
 /** Lists what can compute on this machine. */
+
+import { FoveaError } from '../../base/errors.ts'
 import { flag } from '../../base/options.ts'
+import { messageOf } from '../../base/realm.ts'
 import type { Precision } from '../../compile/precision.ts'
-import { type EngineName, engineNames, openEngine, engines as rows } from '../../engines/index.ts'
+import { autoEngine, type EngineName, engineNames, openEngine, engines as rows } from '../../engines/index.ts'
 import { aligned } from '../columns.ts'
 import { defineCommand } from '../command.ts'
 
@@ -25,25 +28,26 @@ export const engines = defineCommand({
   options: { json: flag({ says: 'print one JSON object per engine', default: false }) },
   examples: ['fovea engines'],
   async run({ options }, terminal) {
-    const auto = engineNames.find((name) => rows[name].missing() === undefined)
+    const auto = await autoEngine().catch((error) => error as FoveaError)
     const facts = await Promise.all(engineNames.map((name) => factsOf(name, name === auto)))
     const lines = options.json ? facts.map((engine) => JSON.stringify(engine)) : aligned(facts.map(rowOf))
     for (const line of lines) terminal.print(line)
+    if (auto instanceof FoveaError) throw auto // FOVEA_ENGINE is wrong: the list says what is here
     return 0
   },
 })
 
 async function factsOf(name: EngineName, auto: boolean): Promise<EngineFacts> {
   const { says, missing: reason } = rows[name]
-  const missing = reason()
+  const missing = await reason()
   if (missing !== undefined) return { name, says, available: false, missing, auto }
   try {
-    const engine = openEngine({ engine: name })
+    const engine = await openEngine({ engine: name })
     const { description, threads, precisions } = engine
     await engine.close()
     return { name, says, available: true, description, threads, precisions, auto }
   } catch (error) {
-    return { name, says, available: false, missing: error instanceof Error ? error.message : String(error), auto }
+    return { name, says, available: false, missing: messageOf(error), auto }
   }
 }
 

@@ -1,17 +1,24 @@
 /** The native engine: oneDNN behind the addon, which gets a program once and then runs a step in one call. */
+
 import { hardwareThreads } from '#platform'
 import type { ErrorCode } from '../../base/errors.ts'
 import { errorCodes, FoveaError } from '../../base/errors.ts'
+import { isFloat64 } from '../../base/realm.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
+import type { MemoryRules } from '../../compile/memory.ts'
+import { ownBytes } from '../../compile/memory.ts'
 import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { asFloat32, dtypes } from '../../graph/dtype.ts'
+import { arrayFor, dtypes } from '../../graph/dtype.ts'
 import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
 import { expressionLimits } from './expression.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
+
+/** Operands start at a cache line, and loops may read a vector of eight floats where a tensor ends. */
+const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 
 export interface NativeOptions {
   /** Computing threads; all the machine has when absent. */
@@ -51,6 +58,7 @@ export function nativeEngine({
     threads,
     description: describeAddon(info, threads),
     memoryLimit: info.memory,
+    memoryRules,
     precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
     limits: expressionLimits,
     get isOpen() {
@@ -88,7 +96,7 @@ function createResident(spec: TensorSpec, machine: Machine, checkEngine: () => v
       return numbersIn(result, spec)
     },
     async write(values) {
-      await settled(machine.write(open(), arrayOf(values, spec)))
+      await settled(machine.write(open(), arrayFor(values, spec.dtype)))
     },
     close() {
       if (handle) machine.drop(handle)
@@ -134,9 +142,10 @@ function load(
   }
   const executable: Executable = {
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
+    bytes: ownBytes(layout.stages),
     async run(given) {
       checkOpen()
-      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec, name)])
+      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayFor(given[name], spec.dtype, name)])
       const results = await settled(
         machine.run(
           program,
@@ -180,7 +189,7 @@ function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: Readonl
     return { in: home.in === 'state' ? 'tensor' : 'shadow', tensor, bytes }
   }
   if (home.in === 'program') return { in: 'own', bytes }
-  const values = home.value instanceof Float64Array ? Float32Array.from(home.value) : home.value
+  const values = isFloat64(home.value) ? Float32Array.from(home.value) : home.value
   return { in: 'own', bytes, values }
 }
 
@@ -210,11 +219,6 @@ class Arena {
   async #trim(): Promise<unknown> {
     return this.#machine.trim(Math.max(0, ...[...this.#claims].map(({ bytes }) => bytes)))
   }
-}
-
-function arrayOf(values: Numbers, { dtype }: TensorSpec, where?: string): ArrayBufferView {
-  const { array } = dtypes[dtype]
-  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values, where) : array.from(values)
 }
 
 const numbersIn = (bytes: ArrayBuffer, { dtype, shape }: TensorSpec): Numbers =>

@@ -31,6 +31,7 @@ export function referenceEngine(): Engine<Step> {
     threads: 1,
     description: 'plain loops in float64, one thread',
     memoryLimit: 2 ** 31,
+    memoryRules: { alignment: 8, slack: 0, inPlace: true },
     precisions: ['float32', 'mixed_bfloat16'],
     limits: unlimited,
     get isOpen() {
@@ -92,6 +93,7 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
   const tensorOf = (value: Value): Tensor => ({ shape: value.shape, data: dataOf(value) })
   return {
     ready: Promise.resolve(),
+    bytes: bytesIn(layout),
     async run(inputs) {
       check()
       for (const [name, value] of Object.entries(layout.inputs)) dataOf(value).set(inputs[name])
@@ -106,6 +108,13 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
     },
     close: () => arena.clear(),
   }
+}
+
+/** All buffers of a program, a place each, in float64. */
+function bytesIn({ stages }: Layout<Step>): number {
+  const values = stages.flatMap(({ code }) => [...readsOf(code), ...code.outputs])
+  const sizes = new Map(values.map(({ buffer, shape }) => [buffer, buffer.home.in === 'state' ? 0 : sizeOf(shape)]))
+  return [...sizes.values()].reduce((sum, size) => sum + 8 * size, 0)
 }
 
 /** What is stored as bfloat16 has its digits, though here it lies in float64 as everything does. */

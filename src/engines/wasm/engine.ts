@@ -1,15 +1,19 @@
 /** The wasm engine: a module generated per program, worker threads over one shared memory. Nothing to install. */
+
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
+import { isFloat64, messageOf } from '../../base/realm.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
+import type { MemoryRules } from '../../compile/memory.ts'
+import { ownBytes } from '../../compile/memory.ts'
 import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { asFloat32, dtypes } from '../../graph/dtype.ts'
+import { arrayFor, asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
-import { hasFusedMultiplyAdd, hasSimd } from './host.ts'
+import { checkCompiles, hasFusedMultiplyAdd, hasSimd } from './host.ts'
 import type { Kernel, WasmCode, WasmStage } from './kernel.ts'
 import type { Lowering } from './kernels/context.ts'
 import { elementwiseStage } from './kernels/elementwise.ts'
@@ -27,8 +31,12 @@ const HEAP_START = 1024
  * local for every part.
  */
 const STEP_LIMITS: StepLimits = { operands: 960, parts: 4096 }
-/** Kernels may read a vector beyond the end of a tensor. */
-const SLACK = 64
+/** Buffers start at a cache line; kernels may read two vectors beyond the end of one. */
+const memoryRules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
+const SLACK = memoryRules.slack
+
+/** About how many bytes V8 holds for one of a module's code. */
+const MACHINE_CODE = 8
 
 export interface WasmOptions {
   /** Computing threads; all the machine has when absent. One where memory cannot be shared. */
@@ -42,11 +50,12 @@ interface WasmResident extends Resident {
 /** Starts an engine; its workers come up while the first program is planned. */
 export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): Engine<WasmCode> {
   if (!hasSimd()) throw new FoveaError('E_ENGINE', { what: 'this host has no WebAssembly SIMD', where: 'wasm' })
+  checkCompiles()
   const shared = sharesMemory()
   const fused = hasFusedMultiplyAdd()
-  const memory = shared ? new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true }) : undefined
+  const memory = shared ? sharedMemory() : undefined
   const workers = new Threads(Math.max(1, threads), memory)
-  const heap = new Heap(HEAP_START, MEMORY_LIMIT)
+  const heap = new Heap({ start: HEAP_START, limit: MEMORY_LIMIT, alignment: memoryRules.alignment })
   const arena = new Arena(heap)
   let programs = 0
 
@@ -90,7 +99,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       },
       async write(values) {
         check()
-        await write(address, arrayOf(values, spec))
+        await write(address, arrayFor(values, spec.dtype))
       },
       close() {
         if (isClosed) return
@@ -123,7 +132,8 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     workers.tellFirst({ type: 'reach', bytes: heap.top + SLACK })
     const bytes = launches.length * 2 * 4
     const counters = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
-    const ready = workers.load({ type: 'load', program, code: assemble(functions, { shared }), launches, counters })
+    const code = assemble(functions, { shared })
+    const ready = workers.load({ type: 'load', program, code, launches, counters })
     const inputs = Object.entries(layout.inputs).map(([name, { buffer }]) => ({ name, place: addressOf(buffer) }))
     const outputs = Object.entries(layout.outputs).map(([name, spec]) => ({
       name,
@@ -134,6 +144,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const release = releaseProgram(program, constants, claim)
     const executable: Executable = {
       ready,
+      bytes: ownBytes(layout.stages) + code.length * MACHINE_CODE,
       async run(given) {
         if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
         const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name], name) }))
@@ -165,6 +176,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     threads: workers.count,
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
+    memoryRules,
     precisions: ['float32'],
     limits: STEP_LIMITS,
     get isOpen() {
@@ -174,6 +186,17 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     create,
     load,
     close: () => workers.close(),
+  }
+}
+
+/** Room for all addresses is asked for at once: memory that is shared cannot move. */
+function sharedMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true })
+  } catch (cause) {
+    const hint = "close engines and pages that hold memory; 'reference' needs none of it"
+    const what = 'the host has no room for another 4 GiB of addresses'
+    throw new FoveaError('E_LIMIT', { what, where: 'wasm', got: messageOf(cause), hint, cause })
   }
 }
 
@@ -199,17 +222,12 @@ function generate(stages: readonly WasmStage[], addressOf: (buffer: Buffer) => A
   return { functions: [...functions, ...mathFunctions(fused)], launches }
 }
 
-function arrayOf(values: Numbers, { dtype }: TensorSpec): Numbers {
-  const { array } = dtypes[dtype]
-  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values) : array.from(values)
-}
-
 /** A graph's own numbers are rounded as all that is computed from them. */
-const rounded = (values: Numbers): Numbers => (values instanceof Float64Array ? Float32Array.from(values) : values)
+const rounded = (values: Numbers): Numbers => (isFloat64(values) ? Float32Array.from(values) : values)
 
 /** A copy of the bytes of an array, to be given away. */
 function bytesIn(values: Numbers, where?: string): Uint8Array<ArrayBuffer> {
-  if (values instanceof Float64Array) return new Uint8Array(asFloat32(values, where).buffer)
+  if (isFloat64(values)) return new Uint8Array(asFloat32(values, where).buffer)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
 }
 

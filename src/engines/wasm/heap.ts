@@ -6,22 +6,21 @@ interface Range {
   bytes: number
 }
 
-const ALIGNMENT = 64
-const rounded = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT)
-
 export class Heap {
   /** One past the highest address in use: the memory must reach this far. */
   top: number
   readonly #limit: number
+  readonly #alignment: number
   readonly #free: Range[] = []
 
-  constructor(start: number, limit: number) {
+  constructor({ start, limit, alignment }: Record<'start' | 'limit' | 'alignment', number>) {
     this.top = start
     this.#limit = limit
+    this.#alignment = alignment
   }
 
   allocate(bytes: number): number {
-    const wanted = rounded(bytes)
+    const wanted = this.#rounded(bytes)
     const index = this.#free.findIndex((range) => range.bytes >= wanted)
     if (index >= 0) {
       const range = this.#free[index]
@@ -49,7 +48,7 @@ export class Heap {
   release(address: number, bytes: number): void {
     let at = this.#free.findIndex((range) => range.address > address)
     if (at < 0) at = this.#free.length
-    this.#free.splice(at, 0, { address, bytes: rounded(bytes) })
+    this.#free.splice(at, 0, { address, bytes: this.#rounded(bytes) })
     for (const i of [at, at - 1]) {
       const [low, high] = [this.#free[i], this.#free[i + 1]]
       if (low && high && low.address + low.bytes === high.address) {
@@ -57,5 +56,9 @@ export class Heap {
         this.#free.splice(i + 1, 1)
       }
     }
+  }
+
+  #rounded(bytes: number): number {
+    return Math.max(1, Math.ceil(bytes / this.#alignment)) * this.#alignment
   }
 }

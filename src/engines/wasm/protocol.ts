@@ -60,9 +60,14 @@ export type ToWorker =
   | { readonly type: 'read'; readonly id: number; readonly at: number; readonly bytes: number }
 
 export type FromWorker =
+  /** The worker's script runs. */
+  | { readonly type: 'started' }
   | { readonly type: 'loaded'; readonly program: number }
   | { readonly type: 'done'; readonly id: number; readonly results: readonly Uint8Array[] }
-  | { readonly type: 'failed'; readonly message: string; readonly isMemory: boolean }
+  | { readonly type: 'failed'; readonly message: string; readonly because: Failure }
+
+/** Why a worker gave up: the host gave no more memory, it forbids to compile, or a fault of ours. */
+export type Failure = 'memory' | 'policy' | 'bug'
 
 /**
  * Words that all workers share. `events` counts what sleepers wake for; `run` is twice the number of the run under way,

@@ -1,7 +1,9 @@
 /** The workers of an engine, from outside: messages go to all in one order, answers settle promises. */
 import type { Helper } from '#platform'
-import { sharesMemory, Worker } from '#platform'
+import { sharesMemory, Worker, workerHint } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
+import { messageOf } from '../../base/realm.ts'
+import { compilingForbidden } from './host.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 import { commonWords } from './protocol.ts'
 
@@ -27,13 +29,16 @@ export class Threads {
     const words = commonWords.words * 4
     const common = new Int32Array(sharesMemory() ? new SharedArrayBuffer(words) : new ArrayBuffer(words))
     this.#workers = Array.from({ length: this.count }, (_, index) => {
-      const worker: Helper = new Worker(new URL('./worker.js', import.meta.url), {
-        type: 'module',
-        name: `fovea-${index}`,
-      })
+      const worker = started(
+        () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `fovea-${index}` }),
+      )
+      let isUp = false
       worker.listen(
-        (message) => this.#receive(message as FromWorker),
-        (why) => this.#end(dead(why)),
+        (message) => {
+          isUp = true
+          this.#receive(message as FromWorker)
+        },
+        (why) => this.#end(isUp ? dead(why) : absent(why)),
       )
       worker.postMessage({ type: 'start', index, threads: this.count, memory, common } satisfies ToWorker)
       worker.release()
@@ -94,7 +99,7 @@ export class Threads {
     else if (message.type === 'done') {
       this.#waiting.get(message.id)?.resolve(message.results)
       this.#waiting.delete(message.id)
-    } else {
+    } else if (message.type === 'loaded') {
       const loading = this.#loading.get(message.program)
       if (loading && --loading.left === 0) {
         loading.resolve()
@@ -123,11 +128,24 @@ export class Threads {
   }
 }
 
-function failure({ message, isMemory }: Extract<FromWorker, { type: 'failed' }>): FoveaError {
-  if (!isMemory) return new FoveaError('E_BUG', { what: 'a kernel of the wasm engine failed', got: message })
+function failure({ message, because }: Extract<FromWorker, { type: 'failed' }>): FoveaError {
+  if (because === 'policy') return compilingForbidden(message)
+  if (because === 'bug') return new FoveaError('E_BUG', { what: 'a kernel of the wasm engine failed', got: message })
   const hint = 'use a smaller batch, or close models that are no longer needed'
   return new FoveaError('E_LIMIT', { what: 'the host gave the wasm engine no more memory', got: message, hint })
 }
+
+/** A worker that the host lets us make: some refuse at once, others later. */
+function started(make: () => Helper): Helper {
+  try {
+    return make()
+  } catch (error) {
+    throw absent(messageOf(error))
+  }
+}
+
+const absent = (got: string): FoveaError =>
+  new FoveaError('E_ENGINE', { what: 'a worker did not start', where: 'wasm', got, hint: workerHint })
 
 const dead = (why: string): FoveaError =>
   new FoveaError('E_ENGINE', {

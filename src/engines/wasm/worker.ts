@@ -3,9 +3,11 @@
  * waits for work, never for workers: one that wakes late finds what is left. (At a barrier of all workers, a
  * program of one small stage took 79 us on two threads, of which 60 were the second one's awakening.)
  */
+
 import type { Port } from '#platform'
 import { parentPort } from '#platform'
-import type { Address, FromWorker, Launch, ToWorker } from './protocol.ts'
+import { messageOf } from '../../base/realm.ts'
+import type { Address, Failure, FromWorker, Launch, ToWorker } from './protocol.ts'
 import { commonWords } from './protocol.ts'
 
 type Kernel = (...pointersBeginEnd: number[]) => void
@@ -38,6 +40,12 @@ const placeIn =
 
 const hasReached = (counter: number, target: number): boolean => ((counter - target) | 0) >= 0
 
+/** Code that is valid fails to load only where the host may not compile it. */
+function causeOf(message: ToWorker): Failure {
+  if (message.type === 'reach') return 'memory'
+  return message.type === 'load' && WebAssembly.validate(message.code) ? 'policy' : 'bug'
+}
+
 class Crew {
   readonly #port: Port
   readonly #programs = new Map<number, Loaded>()
@@ -60,8 +68,7 @@ class Crew {
     } catch (error) {
       Atomics.store(this.#common, commonWords.failed, 1)
       this.#wakeOthers()
-      const isMemory = message.type === 'reach'
-      this.#say({ type: 'failed', message: error instanceof Error ? error.message : String(error), isMemory })
+      this.#say({ type: 'failed', message: messageOf(error), because: causeOf(message) })
     }
   }
 
@@ -75,6 +82,7 @@ class Crew {
       this.#threads = message.threads
       this.#memory = message.memory ?? this.#memory
       this.#common = message.common
+      this.#say({ type: 'started' })
     } else if (message.type === 'load') this.#load(message)
     else if (message.type === 'unload') this.#programs.delete(message.program)
     else if (message.type === 'run' && this.#index > 0) this.#help(message.number)

@@ -1,0 +1,30 @@
+/**
+ * What a value is, whichever realm it comes from: a frame, a context of node:vm, a test runner's sandbox. Each has classes
+ * of its own, and `instanceof` knows only ours.
+ */
+
+const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get
+
+/** The kind of a typed array, `Float32Array`; undefined for any other value. */
+export const arrayKind = (value: unknown): string | undefined => kindOf?.call(value)
+
+export const isFloat64 = (value: unknown): value is Float64Array => arrayKind(value) === 'Float64Array'
+
+/** An object without a class: what braces make. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+/** Does it tell of an abort, as signals of every realm and their stand-ins do? */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+}
+
+/** What an error says, or what was thrown instead of one, as text. */
+export function messageOf(error: unknown): string {
+  const { message } = (error ?? {}) as { message?: unknown }
+  return typeof message === 'string' ? message : String(error)
+}
