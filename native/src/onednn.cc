@@ -316,7 +316,8 @@ class Convolution : public Product {
     const auto algorithm = dnnl::algorithm::convolution_direct;
     const Kernel::desc desc = hasBias_ ? Kernel::desc(algorithm, x_, kernel_, bias_, y_, strides_, dilation_, before_, after_)
                                        : Kernel::desc(algorithm, x_, kernel_, y_, strides_, dilation_, before_, after_);
-    gradient_ = Kernel::primitive_desc(desc, attributes(), cpu(), hint());
+    const auto forward = hint();  // next_impl reads it as well
+    gradient_ = Kernel::primitive_desc(desc, attributes(), cpu(), forward);
     // over volumes 2.6.3's loops (jit) read what nobody wrote: in bfloat16 for many shapes, in float32 where a border is as wide as
     // the input; its products of matrices (gemm:jit) do not
     const auto isLoop = [&] { return std::string(gradient_.impl_info_str()).rfind("jit", 0) == 0; };
