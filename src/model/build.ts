@@ -2,9 +2,8 @@
 import { readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, settle } from '../base/options.ts'
+import { custom, integer, list, settle } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { Shape } from '../graph/shape.ts'
 import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers as builtIn } from '../nn/layers/index.ts'
@@ -13,14 +12,10 @@ import { modelFromBytes } from '../saved/model-file.ts'
 import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
 
-const isShape = (value: unknown): value is Shape =>
-  Array.isArray(value) && value.length > 0 && value.every((n) => Number.isSafeInteger(n) && n > 0)
-
 const sequentialTable = {
-  inputShape: custom<Shape>({
-    says: 'sizes of one sample; without it the model is wired when it first sees data',
-    accepts: 'a list of integers >= 1, as [height, width, channels]',
-    check: (v) => (isShape(v) ? v : undefined),
+  inputShape: list(integer({ says: 'a size', min: 1 }), {
+    says: 'sizes of one sample, as [height, width, channels]; without it the model is wired when it first sees data',
+    length: { min: 1 },
     optional: true,
   }),
   ...modelTable,

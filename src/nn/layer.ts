@@ -1,7 +1,7 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { custom, settle, show } from '../base/options.ts'
+import { settle, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -99,12 +99,7 @@ export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Op
 }
 
 const nameTable = {
-  name: custom<string>({
-    says: 'name of the layer, unique in its model',
-    accepts: 'a text without /',
-    check: (v) => (typeof v === 'string' && v !== '' && !v.includes('/') ? v : undefined),
-    optional: true,
-  }),
+  name: text({ says: 'name of the layer, unique in its model', without: '/', filled: true, optional: true }),
 }
 
 /** Defines a kind of layer; the result makes layers from options. */

@@ -2,7 +2,24 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Option } from '../../src/base/options.ts'
 import * as options from '../../src/base/options.ts'
-import { custom, flagName, integer, number, settle, show } from '../../src/base/options.ts'
+import {
+  choice,
+  custom,
+  described,
+  either,
+  flagName,
+  group,
+  integer,
+  list,
+  named,
+  number,
+  optional,
+  record,
+  settle,
+  show,
+  text,
+  withCommon,
+} from '../../src/base/options.ts'
 import { refused, tableOf } from '../hostile/options-refused.ts'
 import { failure } from '../support/failure.ts'
 
@@ -62,6 +79,226 @@ suite('on a command line', () => {
   })
 })
 
+/** A table of rows, as losses and optimizers are. */
+const rows = withCommon(
+  {
+    plain: { says: 'nothing to say', options: {} },
+    soft: { says: 'with a rate', options: { rate: number({ says: 'how soft', min: 0 }) }, named: { rate: 1 } },
+  },
+  () => ({ scale: number({ says: 'a factor', default: 1 }), limit: number({ says: 'a limit', optional: true }) }),
+  ({ scale, limit }) =>
+    limit !== undefined && scale > limit
+      ? { what: 'the scale is above the limit', hint: 'leave limit out' }
+      : undefined,
+)
+const size = integer({ says: 'a size', min: 1 })
+const rate = number({ says: 'a rate', min: 0 })
+const kind = named(rows, { says: 'a kind', what: 'kind' })
+const kinds = {
+  kind,
+  one: either([kind, record(kind, { says: 'kinds', keys: 'output' })], { says: 'one or by name' }),
+  rate: either([rate, described(rows, { says: 'a schedule', what: 'schedule' })], { says: 'a rate' }),
+  weights: either([choice(['balanced'], { says: 'counted' }), record(rate, { says: 'w', keys: 'class' })], {
+    says: 'w',
+  }),
+  pair: list(size, { says: 'height and width', length: 2 }),
+  shape: list(size, { says: 'sizes', length: { min: 1 } }),
+  bounds: list(rate, { says: 'bounds', order: 'ascending' }),
+  many: list(kind, { says: 'kinds' }),
+  channels: choice([1, 3], { says: 'channels' }),
+  layer: text({ says: 'a name', filled: true, without: '/' }),
+  saving: group(
+    { folder: text({ says: 'where' }), keep: integer({ says: 'files', min: 1, default: 2 }) },
+    { says: 's', what: 'saving' },
+  ),
+  even: list(custom({ says: 'even', accepts: 'an even number', check: (v) => (Number(v) % 2 === 0 ? v : undefined) }), {
+    says: 'even numbers',
+  }),
+} as const
+type KindRow = readonly [
+  name: keyof typeof kinds,
+  right: readonly unknown[],
+  wrong: readonly (readonly [unknown, ...string[]])[],
+]
+
+/** For every kind: values that are right, and values that are wrong with words of the complaint. */
+const ofKinds: readonly KindRow[] = [
+  [
+    'kind',
+    ['plain', 'soft', { type: 'plain' }, { type: 'soft', rate: 2, scale: 3 }],
+    [
+      ['plan', "'kind' is wrong: unknown kind", "'plain', 'soft', or { type, ...options }", "did you mean 'plain'?"],
+      [{ type: 'sofd' }, "'kind' is wrong: unknown kind", "did you mean 'soft'?"],
+      [{ type: 'soft' }, "soft: 'rate' is missing", 'a number >= 0'],
+      [{ type: 'soft', rat: 1 }, 'at: soft', "did you mean 'rate'?"],
+      [{ type: 'plain', scale: 2, limit: 1 }, 'at: plain: the scale is above the limit', 'leave limit out'],
+      [{}, "'kind' is wrong", 'got {}'],
+      [{ type: ['plain'] }, "'kind' is wrong"],
+      [null, 'got null'],
+      [7, 'got 7'],
+    ],
+  ],
+  [
+    'one',
+    ['plain', { a: 'plain', b: { type: 'soft', rate: 0 } }],
+    [
+      [{ a: 'plan' }, "did you mean 'plain'?"],
+      [{ a: 1 }, "'one' is wrong"],
+    ],
+  ],
+  [
+    'rate',
+    [0, 0.5, { type: 'plain' }],
+    [
+      [-1, "'rate' is wrong", 'a number >= 0, or { type, ...options } with the type', 'got -1'],
+      [NaN, 'got NaN'],
+      ['plain', "got 'plain'"],
+      [{ type: 'x' }, 'unknown schedule', "expected 'plain', 'soft', got 'x'"],
+    ],
+  ],
+  [
+    'weights',
+    ['balanced', { 0: 1, 5: 0 }],
+    [
+      ['balance', "did you mean 'balanced'?"],
+      [{ 0: -1 }, '{ [class]: a number >= 0 }'],
+    ],
+  ],
+  [
+    'pair',
+    [[1, 2]],
+    [
+      [[1], 'a list of 2, each an integer >= 1'],
+      [[1, 2, 3], 'got [1,2,3]'],
+      [[1, 0], 'got [1,0]'],
+    ],
+  ],
+  [
+    'shape',
+    [[4], [1, 2, 3]],
+    [
+      [[], 'a list of 1 or more'],
+      [4, 'got 4'],
+      [[1.5], 'got [1.5]'],
+    ],
+  ],
+  [
+    'bounds',
+    [[], [0, 1, 2]],
+    [
+      [[1, 1], 'a list, ascending, each a number >= 0'],
+      [[-1], 'got [-1]'],
+    ],
+  ],
+  [
+    'many',
+    [[], ['plain', { type: 'soft', rate: 1 }]],
+    [
+      [['plan'], "did you mean 'plain'?"],
+      ['plain', 'a list, each'],
+    ],
+  ],
+  [
+    'channels',
+    [1, 3],
+    [
+      [2, '1, 3', 'got 2'],
+      ['1', "got '1'"],
+    ],
+  ],
+  [
+    'layer',
+    ['a'],
+    [
+      ['', 'a text without / that is not empty'],
+      ['a/b', "got 'a/b'"],
+    ],
+  ],
+  [
+    'saving',
+    [{ folder: 'x', keep: 2 }],
+    [
+      [{}, "at: saving: 'folder' is missing"],
+      [3, '{ folder, keep? }', 'got 3'],
+    ],
+  ],
+  ['even', [[2, 4]], [[[1], 'a list, each an even number']]],
+]
+
+suite('kinds', () => {
+  for (const [name, right, wrong] of ofKinds) {
+    for (const value of right)
+      test(`${name}: ${show(value)}`, () =>
+        assert.deepEqual(settle({ [name]: kinds[name] }, { [name]: value }, 'at'), { [name]: value }))
+    for (const [value, ...words] of wrong)
+      test(`${name}: not ${show(value)}`, () =>
+        assert.throws(() => settle({ [name]: kinds[name] }, { [name]: value }, 'at'), failure('E_OPTION', ...words)))
+  }
+
+  test('every kind is in the table above', () => {
+    assert.deepEqual(
+      Object.keys(kinds),
+      ofKinds.map(([name]) => name),
+    )
+  })
+
+  test('a group fills its defaults; a name alone may stand for options', () => {
+    assert.deepEqual(settle({ saving: kinds.saving }, { saving: { folder: 'x' } }, 'at').saving, {
+      folder: 'x',
+      keep: 2,
+    })
+    assert.deepEqual(kinds.kind.check('soft'), 'soft')
+  })
+
+  const flags: readonly [name: keyof typeof kinds, text: string, value: unknown][] = [
+    ['kind', 'soft', 'soft'],
+    ['kind', ' { "type": "soft", "rate": 2 }', { type: 'soft', rate: 2 }],
+    ['one', 'plain', 'plain'],
+    ['one', '{ "a": "plain" }', { a: 'plain' }],
+    ['rate', '1e-3', 0.001],
+    ['rate', '{ "type": "plain" }', { type: 'plain' }],
+    ['rate', 'fast', undefined],
+    ['rate', '', undefined],
+    ['weights', 'balanced', 'balanced'],
+    ['weights', '{ "0": 2 }', { 0: 2 }],
+    ['pair', '28,28', [28, 28]],
+    ['pair', '[28, 28]', [28, 28]],
+    ['many', 'plain,soft', ['plain', 'soft']],
+    ['many', '["plain", { "type": "soft", "rate": 1 }]', ['plain', { type: 'soft', rate: 1 }]],
+    ['channels', '3', 3],
+    ['channels', '2', undefined],
+    ['saving', '{ "folder": "x" }', { folder: 'x', keep: 2 }],
+  ]
+  for (const [name, given, value] of flags)
+    test(`a flag: ${name} ${given}`, () => {
+      const option: Option<unknown> = kinds[name]
+      assert.deepEqual(option.check(option.parse(given)), value)
+    })
+
+  test('a table as JSON is all that a form needs', () => {
+    const plain = JSON.parse(JSON.stringify(kinds))
+    assert.deepEqual(plain.pair.kind, { kind: 'list', of: { kind: 'integer', min: 1 }, length: 2 })
+    assert.deepEqual(plain.channels.kind, { kind: 'choice', choices: [1, 3] })
+    const { says, options } = plain.kind.kind.rows.soft
+    assert.equal(says, 'with a rate')
+    assert.deepEqual(options.rate, {
+      says: 'how soft',
+      kind: { kind: 'number', min: 0 },
+      accepts: 'a number >= 0',
+      required: true,
+    })
+    assert.deepEqual(Object.keys(options), ['scale', 'limit', 'rate'])
+  })
+
+  test('the same option said otherwise', () => {
+    const { says, required, accepts } = optional(kinds.rate, 'another rate')
+    assert.deepEqual(
+      { says, required, accepts },
+      { says: 'another rate', required: false, accepts: kinds.rate.accepts },
+    )
+  })
+})
+
 test('ranges in words', () => {
   const words = (option: Option<unknown>) => option.accepts
   assert.deepEqual(
@@ -82,6 +319,10 @@ test('any value in a few words', () => {
   const rows: readonly [value: unknown, text: string][] = [
     ['a', "'a'"],
     [3, '3'],
+    [Number.NaN, 'NaN'],
+    [-Infinity, '-Infinity'],
+    [Symbol('s'), 'Symbol(s)'],
+    [3n, 'something that is no JSON'],
     [undefined, 'undefined'],
     [null, 'null'],
     [[1, 2], '[1,2]'],

@@ -1,4 +1,4 @@
-import { custom } from '../../base/options.ts'
+import { custom, either, integer, list } from '../../base/options.ts'
 import { nhwc } from '../../graph/shape.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
 import { pad } from '../../ops/movement.ts'
@@ -27,17 +27,16 @@ export const reshape = defineLayer('reshape', {
       says: 'sizes of one sample; one of them may be -1',
       accepts: 'a list of integers >= 1, one of which may be -1',
       check: (value) => (isShape(value) ? value : undefined),
+      as: list(integer({ says: 'a size', min: -1 }), { says: 'sizes' }).kind,
     }),
   },
   forward: ([x], _, { targetShape }) => reshapeNode(x, { shape: [x.shape[0], ...targetShape] }),
 })
 
 type Border = number | readonly [number, number]
-type Borders = number | readonly [Border, Border]
 
-const isCount = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 0
-const isBorder = (value: unknown): boolean =>
-  isCount(value) || (Array.isArray(value) && value.length === 2 && value.every(isCount))
+const count = integer({ says: 'rows or columns', min: 0 })
+const border = either([count, list(count, { says: 'before and after', length: 2 })], { says: 'one border' })
 const pairOf = (border: Border): readonly [number, number] => (typeof border === 'number' ? [border, border] : border)
 
 /** Zeros around images. */
@@ -45,11 +44,8 @@ export const zeroPadding2d = defineLayer('zeroPadding2d', {
   className: 'ZeroPadding2D',
   says: 'Zeros around images.',
   options: {
-    padding: custom<Borders>({
+    padding: either([count, list(border, { says: 'vertical and horizontal', length: 2 })], {
       says: 'rows and columns on every side: n, [vertical, horizontal] or [[top, bottom], [left, right]]',
-      accepts: 'an integer >= 0, or [vertical, horizontal], each an integer or [before, after]',
-      check: (v) =>
-        isCount(v) || (Array.isArray(v) && v.length === 2 && v.every(isBorder)) ? (v as Borders) : undefined,
       default: 1,
     }),
   },
