@@ -5,13 +5,29 @@ import { quoted, settle, settleNamed } from './settle.ts'
 type KindName = Kind['kind']
 type KindOf<N extends KindName> = Extract<Kind, { kind: N }>
 
-interface KindRow<K extends Kind> {
+/** What a value of each kind's form is to TypeScript, right or wrong. */
+interface Forms {
+  integer: number
+  number: number
+  sizes: number | readonly unknown[]
+  text: string
+  flag: boolean
+  choice: string | number
+  list: readonly unknown[]
+  record: Readonly<Record<string, unknown>>
+  row: unknown
+  options: unknown
+  either: unknown
+  custom: unknown
+}
+
+interface KindRow<K extends Kind, F> {
   /** The accepted values in words. */
   readonly accepts: (kind: K) => string
   /** Has the value this kind's form, right or wrong? It tells the kinds of an `either` apart. */
   readonly isForm: (value: unknown, kind: K) => boolean
-  /** The value where it is right, or undefined; a value of the right form may be complained of at once. */
-  readonly check: (value: unknown, kind: K) => unknown
+  /** Of the right form: the value where it is right, or undefined; what is wrong may be complained of at once. */
+  readonly check: (value: F, kind: K) => unknown
   /** The value that a flag's text stands for. */
   readonly parse: (text: string, kind: K) => unknown
 }
@@ -22,7 +38,7 @@ const isNumber = (value: unknown): boolean => typeof value === 'number'
 
 const parseNumber = (text: string): unknown => (text.trim() === '' ? text : Number(text))
 const json = (text: string): unknown => JSON.parse(text)
-const isJson = (text: string): boolean => /^\s*[[{]/.test(text)
+const looksLikeJson = (text: string): boolean => /^\s*[[{]/.test(text)
 
 function inRange(value: number, { min = -Infinity, max = Infinity, ends }: Range): boolean {
   const above = ends === 'open' ? value > min : value >= min
@@ -53,7 +69,7 @@ const isOrdered = ({ order }: KindOf<'list'>, list: readonly unknown[]): boolean
 
 const rowForm = '{ type, ...options }'
 
-const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
+const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
   integer: {
     accepts: (kind) => `an integer${rangeWords(kind)}`,
     isForm: isNumber,
@@ -63,7 +79,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
   number: {
     accepts: (kind) => `a number${rangeWords(kind)}`,
     isForm: isNumber,
-    check: (v, kind) => (Number.isFinite(v) && inRange(v as number, kind) ? v : undefined),
+    check: (v, kind) => (Number.isFinite(v) && inRange(v, kind) ? v : undefined),
     parse: parseNumber,
   },
   sizes: {
@@ -80,19 +96,19 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
       `a text${without === undefined ? '' : ` without ${without}`}${filled ? ' that is not empty' : ''}`,
     isForm: (v) => typeof v === 'string',
     check: (v, { filled, without }) =>
-      typeof v === 'string' && !(filled && v === '') && !(without !== undefined && v.includes(without)) ? v : undefined,
+      (filled && v === '') || (without !== undefined && v.includes(without)) ? undefined : v,
     parse: (text) => text,
   },
   flag: {
     accepts: () => 'true or false',
     isForm: (v) => typeof v === 'boolean',
-    check: (v) => (typeof v === 'boolean' ? v : undefined),
+    check: (v) => v,
     parse: (text) => text !== 'false',
   },
   choice: {
     accepts: ({ choices }) => choices.map((one) => (typeof one === 'string' ? `'${one}'` : `${one}`)).join(', '),
     isForm: (v, { choices }) => choices.some((one) => typeof one === typeof v),
-    check: (v, { choices }) => (choices.includes(v as string) ? v : undefined),
+    check: (v, { choices }) => (choices.includes(v) ? v : undefined),
     parse: (text, { choices }) => choices.find((one) => String(one) === text) ?? text,
   },
   list: {
@@ -101,14 +117,13 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
       return `a list${lengthWords(kind)}${order}, each ${acceptsOf(kind.of)}`
     },
     isForm: (v) => Array.isArray(v),
-    check: (v, kind) =>
-      Array.isArray(v) && isLength(kind, v) && isEach(kind.of, v) && isOrdered(kind, v) ? v : undefined,
-    parse: (text, { of }) => (isJson(text) ? json(text) : text.split(',').map((part) => parseAs(of, part))),
+    check: (v, kind) => (isLength(kind, v) && isEach(kind.of, v) && isOrdered(kind, v) ? v : undefined),
+    parse: (text, { of }) => (looksLikeJson(text) ? json(text) : text.split(',').map((part) => parseAs(of, part))),
   },
   record: {
     accepts: ({ of, keys }) => `{ [${keys}]: ${inner(of)} }`,
     isForm: isObject,
-    check: (v, { of }) => (isObject(v) && isEach(of, Object.values(v)) ? v : undefined),
+    check: (v, { of }) => (isEach(of, Object.values(v)) ? v : undefined),
     parse: json,
   },
   row: {
@@ -121,7 +136,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
       settleNamed(rows, v, what) // says what is wrong
       return v
     },
-    parse: (text) => (isJson(text) ? json(text) : text),
+    parse: (text) => (looksLikeJson(text) ? json(text) : text),
   },
   options: {
     accepts: ({ table }) => {
@@ -140,7 +155,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
       return kind && checkAs(kind, v)
     },
     parse: (text, { of }) => {
-      if (isJson(text)) return json(text)
+      if (looksLikeJson(text)) return json(text)
       const values = of.filter(({ kind }) => kind !== 'record' && kind !== 'options').map((kind) => parseAs(kind, text))
       return values.find((value) => !Number.isNaN(value)) ?? text
     },
@@ -153,7 +168,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>> } = {
   },
 }
 
-const rowOf = (kind: Kind): KindRow<Kind> => kinds[kind.kind] as unknown as KindRow<Kind>
+const rowOf = (kind: Kind) => kinds[kind.kind] as unknown as KindRow<Kind, unknown>
 const isForm = (kind: Kind, value: unknown): boolean => rowOf(kind).isForm(value, kind)
 const isEach = (kind: Kind, values: readonly unknown[]): boolean =>
   values.every((value) => isForm(kind, value) && checkAs(kind, value) !== undefined)

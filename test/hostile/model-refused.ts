@@ -172,7 +172,7 @@ export const refused: readonly Refused[] = [
     'with a loss of a wrong type',
     made(() => {}, { objective: '{"loss":{"type":["huber"]}}' }),
     'objective',
-    'unknown loss',
+    "'loss' is wrong",
   ],
   ['with an unknown metric', made(() => {}, { objective: '{"metrics":["exec"]}' }), 'objective', 'unknown metric'],
   ['with an unknown initializer', options('conv', { kernelInitializer: 'exec' }), "'kernelInitializer' is wrong"],
