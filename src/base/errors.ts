@@ -55,10 +55,11 @@ export class FoveaError extends Error {
   readonly kind: ErrorKind
   readonly complaint: Readonly<Complaint>
 
-  constructor(code: ErrorCode, complaint: Complaint) {
+  constructor(code: ErrorCode, given: Complaint) {
+    const complaint = typeof given === 'object' && given !== null ? given : { what: String(given) }
     super(sentence(complaint), complaint.cause === undefined ? undefined : { cause: complaint.cause })
     this.code = code
-    this.kind = errorCodes[code]
+    this.kind = errorCodes[code] ?? 'bug'
     this.complaint = complaint
   }
 
@@ -76,7 +77,8 @@ function sentence(complaint: Complaint): string {
 }
 
 /** A file from a stranger may choose its names: a long one is cut in the middle, and none reaches a terminal as a command. */
-function printable(text: string | undefined): string | undefined {
+function printable(part: unknown): string | undefined {
+  const text = part === undefined || part === null ? undefined : String(part)
   const short = text && text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text
   return short?.replaceAll(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -105,7 +105,9 @@ export function settle<T extends OptionTable>(table: T, given: unknown, where: s
   return settled as Settled<T>
 }
 
-function settleOne(option: Option<unknown>, value: unknown, name: string, where: string): unknown {
+/** One value by its option: an argument of a function called `where`, for instance. */
+export function settleOne<T>(option: Option<T>, value: unknown, name: string, where: string): T
+export function settleOne(option: Option<unknown>, value: unknown, name: string, where: string): unknown {
   if (value === undefined) {
     if (!option.required) return option.default
     throw new FoveaError('E_OPTION', { what: `'${name}' is missing`, where, expected: option.accepts })
@@ -198,6 +200,9 @@ export function withCommon<const R extends NamedRows, const C extends OptionTabl
   }
   return Object.fromEntries(Object.entries(rows).map(whole))
 }
+
+/** `learningRate` as a flag: `learning-rate`. */
+export const flagName = (name: string): string => name.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
 
 /** `'a', 'b'`. */
 export const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(', ')
