@@ -131,6 +131,11 @@ function within<T>(name: string, where: string, action: () => T): T {
   }
 }
 
+/** The values of one table out of those of several. */
+export function chosen<T extends OptionTable>(table: T, values: Settled<T>): Settled<T> {
+  return Object.fromEntries(Object.keys(table).map((name) => [name, values[name]])) as Settled<T>
+}
+
 /** Rows that a user chooses from by name: losses, optimizers, initializers and so on. */
 export interface NamedEntry<T extends OptionTable = OptionTable> {
   /** One line for docs. */

@@ -35,11 +35,6 @@ export interface Call<T extends OptionTable = OptionTable> {
 
 export const defineCommand = <const T extends OptionTable>(command: Command<T>): Command => command
 
-/** The values of one table out of those of several. */
-export function chosen<T extends OptionTable>(table: T, values: Settled<T>): Settled<T> {
-  return Object.fromEntries(Object.keys(table).map((name) => [name, values[name]])) as Settled<T>
-}
-
 const wantsHelp = ['--help', '-h']
 type FlagTable = Readonly<Record<string, Option<unknown>>>
 

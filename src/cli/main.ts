@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `fovea`: picks the command, and turns what it throws into a message and an exit code. */
 import { didYouMean, exitCodes, FoveaError } from '../base/errors.ts'
-import { version } from './about.ts'
+import { version } from '../runs/version.ts'
 import { readCall } from './command.ts'
 import { commands } from './commands/index.ts'
 import { commandHelp, overview } from './help.ts'

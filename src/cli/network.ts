@@ -1,15 +1,8 @@
-/** The network of a command: one of the zoo, or a model file. */
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { didYouMean, FoveaError } from '../base/errors.ts'
+/** The network of a command: its argument in help texts, and a remark on its precision. */
 import type { EngineChoice } from '../engines/index.ts'
-import { loadModel } from '../model/build.ts'
 import type { Model } from '../model/model.ts'
-import { type ZooName, zoo } from '../zoo/index.ts'
-import { MODEL_FILE } from './run-folder.ts'
+import { zooNames } from '../runs/open-model.ts'
 import type { Terminal } from './terminal.ts'
-
-export const zooNames = Object.keys(zoo) as ZooName[]
 
 /** Arguments as the help texts have them. */
 export const networkArgument = {
@@ -18,33 +11,9 @@ export const networkArgument = {
 }
 export const modelArgument = { name: 'model', says: "a trained model's file (.safetensors), or the folder of its run" }
 
-const isZooName = (name: string): name is ZooName => Object.hasOwn(zoo, name)
-
-/** A new network of the zoo, or a trained one. */
-export async function openNetwork(name: string, options: EngineChoice & { seed?: number } = {}): Promise<Model> {
-  if (isZooName(name)) return zoo[name](options)
-  const { seed: _, ...engine } = options
-  return openFile(name, engine, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
-}
-
 /** Says so when the engine cannot compute as it was asked to. */
 export async function notePrecision(model: Model, { precision }: EngineChoice, terminal: Terminal): Promise<void> {
   if (precision === undefined) return
   const { name, precisions } = await model.engine()
   if (!precisions.includes(precision)) terminal.note(`${name} computes ${precision} in float32`)
-}
-
-/** A trained model. */
-export function openTrained(name: string, engine: EngineChoice): Promise<Model> {
-  const hint = isZooName(name)
-    ? `${name} is a network without training: fovea train ${name} makes a model of it`
-    : 'name a .safetensors file or the folder of a run'
-  return openFile(name, engine, hint)
-}
-
-async function openFile(path: string, engine: EngineChoice, hint: string): Promise<Model> {
-  const found = await stat(path).catch(() => undefined)
-  if (found) return loadModel(found.isDirectory() ? join(path, MODEL_FILE) : path, engine)
-  if (/[/\\]|\.safetensors$/.test(path)) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
-  throw new FoveaError('E_OPTION', { what: `there is no network or file '${path}'`, hint })
 }

@@ -1,10 +1,11 @@
 /** Judges a trained model on the test part of a dataset. */
-import { flag } from '../../base/options.ts'
+import { chosen, flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import { inferenceOptions } from '../../model/model.ts'
-import { chosen, defineCommand } from '../command.ts'
-import { dataOptions, drawingSeed, loadData, refuseForeign } from '../data.ts'
-import { modelArgument, notePrecision, openTrained } from '../network.ts'
+import { dataOptions, drawingSeed, loadData, refuseForeign } from '../../runs/data.ts'
+import { openTrained } from '../../runs/open-model.ts'
+import { defineCommand } from '../command.ts'
+import { modelArgument, notePrecision } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 export const evaluate = defineCommand({

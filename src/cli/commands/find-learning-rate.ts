@@ -1,14 +1,15 @@
 /** Looks for a learning rate: the rate grows from step to step, the loss is watched. */
-import { flag } from '../../base/options.ts'
+import { chosen, flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import { objectiveOptions } from '../../network/objective.ts'
+import { dataOptions, loadData, refuseForeign } from '../../runs/data.ts'
+import { openNetwork } from '../../runs/open-model.ts'
 import type { RateSearch } from '../../training/find-rate.ts'
 import { findRateOptions } from '../../training/find-rate.ts'
 import { fitOptions } from '../../training/fit-options.ts'
 import { aligned } from '../columns.ts'
-import { chosen, defineCommand } from '../command.ts'
-import { dataOptions, loadData, refuseForeign } from '../data.ts'
-import { networkArgument, notePrecision, openNetwork } from '../network.ts'
+import { defineCommand } from '../command.ts'
+import { networkArgument, notePrecision } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 const { optimizer } = fitOptions

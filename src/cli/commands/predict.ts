@@ -1,12 +1,13 @@
 /** Asks a trained model what is in pictures. */
 import { readFile } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
-import { flag, integer } from '../../base/options.ts'
+import { chosen, flag, integer } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import type { Model } from '../../model/model.ts'
 import type { Ranked } from '../../model/prediction.ts'
-import { chosen, defineCommand } from '../command.ts'
-import { modelArgument, notePrecision, openTrained } from '../network.ts'
+import { openTrained } from '../../runs/open-model.ts'
+import { defineCommand } from '../command.ts'
+import { modelArgument, notePrecision } from '../network.ts'
 
 /** Larger files are refused unread: 64 MiB. */
 const FILE_LIMIT = 64 * 2 ** 20

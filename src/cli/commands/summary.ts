@@ -1,8 +1,9 @@
 /** Prints the layers of a network. */
 import { integer } from '../../base/options.ts'
 import { summaryOptions } from '../../network/summary.ts'
+import { openNetwork } from '../../runs/open-model.ts'
 import { defineCommand } from '../command.ts'
-import { networkArgument, openNetwork } from '../network.ts'
+import { networkArgument } from '../network.ts'
 
 export const summary = defineCommand({
   says: 'Print the layers of a network, their shapes and parameters',

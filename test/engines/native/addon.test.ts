@@ -19,7 +19,7 @@ function asked(said: string, env: NodeJS.ProcessEnv): { stdout: string; stderr: 
   const file = join(folder, 'look.ts')
   writeFileSync(
     file,
-    `import { findAddon } from '../../../../src/engines/native/addon.ts'
+    `import { findAddon } from '../../src/engines/native/addon.ts'
     const found = findAddon()
     console.log(JSON.stringify(${said}))`,
   )
@@ -58,7 +58,7 @@ describe('what it says of the machine', { skip }, () => {
 
   test('where oneDNN has no bfloat16, a mixed training is one in float32', () => {
     const step = `await (async () => {
-      const { small, train } = await import('../../../../test/small-model.ts')
+      const { small, train } = await import('../../test/support/small-model.ts')
       const infos = []
       const callbacks = [{ onTrainBegin: (info) => void infos.push(info) }]
       await small({ engine: 'native', precision: 'mixed_bfloat16' }).fit(train, { steps: 1, callbacks })

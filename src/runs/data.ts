@@ -1,4 +1,4 @@
-/** The data of a command: one of the datasets by name, its options as flags. */
+/** The data of a run: one of the datasets by name, the options of all of them in one table. */
 import { FoveaError } from '../base/errors.ts'
 import { choice, flagName, type OptionTable } from '../base/options.ts'
 import type { Parts } from '../data/dataset.ts'

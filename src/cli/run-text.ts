@@ -1,0 +1,49 @@
+/** What is told of a training run to people, as text. */
+import { sizeText } from '../network/summary.ts'
+import type { RunReport } from '../runs/report.ts'
+import { typed } from './about.ts'
+import { countText, metricText } from './number-text.ts'
+import { plainLines, progressBar } from './progress.ts'
+import type { Terminal } from './terminal.ts'
+
+/** For people. */
+export function textReports(terminal: Terminal, every: number): RunReport[] {
+  return [headings(terminal), terminal.isLive ? progressBar(terminal) : plainLines(terminal, every)]
+}
+
+function headings(terminal: Terminal): RunReport {
+  let resumedAt: number | undefined
+  return {
+    onStart({ train, test }, model) {
+      for (const { name, samples, source } of [train, test])
+        terminal.print(`${name}: ${countText(samples)} images${source ? `, ${source}` : ''}`)
+      terminal.print(`\n${model.summary({ columns: terminal.columns })}\n`)
+    },
+    onTrainBegin({ engine, precision, askedPrecision, arenaBytes, samples, validationSamples, resumed }) {
+      terminal.print(`engine ${engine}`)
+      const instead = askedPrecision && `, which this engine has in the place of ${askedPrecision}`
+      terminal.print(`precision ${precision}${instead ?? ''}`)
+      terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
+      if (validationSamples > 0)
+        terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
+      for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
+      resumedAt = resumed?.step
+      if (resumed) terminal.print(`goes on after step ${countText(resumed.step)}, from ${resumed.path}`)
+      terminal.print('')
+    },
+    onTest(logs) {
+      terminal.print('')
+      for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
+    },
+    onEnd({ ended, why, steps, out, model }) {
+      if (why !== undefined) terminal.print(why)
+      if (steps === resumedAt) terminal.print('there was nothing left to do; --epochs or --steps asks for more')
+      if (ended === 'aborted') {
+        terminal.print(`stopped after ${countText(steps)} steps`)
+        terminal.print(`to go on: ${typed} train --resume ${out}`)
+      }
+      terminal.print(`saved ${model}`)
+      if (ended !== 'aborted') terminal.print(`try it: ${typed} predict ${out} <pictures>`)
+    },
+  }
+}

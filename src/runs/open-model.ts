@@ -1,0 +1,38 @@
+/** The network of a run: one of the zoo, or a model's file. */
+import { stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { didYouMean, FoveaError } from '../base/errors.ts'
+import type { EngineChoice } from '../engines/index.ts'
+import { loadModel } from '../model/build.ts'
+import type { Model } from '../model/model.ts'
+import { type ZooName, zoo } from '../zoo/index.ts'
+import { MODEL_FILE } from './run-folder.ts'
+
+export const zooNames = Object.keys(zoo) as ZooName[]
+
+const isZooName = (name: string): name is ZooName => Object.hasOwn(zoo, name)
+
+/** A network's name, or its path in a form that holds in any folder. */
+export const absoluteNetwork = (name: string): string => (isZooName(name) ? name : resolve(name))
+
+/** A new network of the zoo, or a trained one. */
+export async function openNetwork(name: string, options: EngineChoice & { seed?: number } = {}): Promise<Model> {
+  if (isZooName(name)) return zoo[name](options)
+  const { seed: _, ...engine } = options
+  return openFile(name, engine, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
+}
+
+/** A trained model. */
+export function openTrained(name: string, engine: EngineChoice): Promise<Model> {
+  const hint = isZooName(name)
+    ? `${name} is a network without training: fovea train ${name} makes a model of it`
+    : 'name a .safetensors file or the folder of a run'
+  return openFile(name, engine, hint)
+}
+
+async function openFile(path: string, engine: EngineChoice, hint: string): Promise<Model> {
+  const found = await stat(path).catch(() => undefined)
+  if (found) return loadModel(found.isDirectory() ? join(path, MODEL_FILE) : path, engine)
+  if (/[/\\]|\.safetensors$/.test(path)) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
+  throw new FoveaError('E_OPTION', { what: `there is no network or file '${path}'`, hint })
+}
