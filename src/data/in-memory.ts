@@ -1,8 +1,10 @@
 /** A dataset over arrays that are there already. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
-import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
+import { sameShape, shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
+import { isTexts, wantBatch } from './dataset.ts'
 import type { Preprocessing } from './preprocessing.ts'
 
 /** All samples of one field, one after the other; `shape` is that of one sample, dtype follows from the array. */
@@ -29,11 +31,14 @@ interface Field extends Required<FieldArray> {
 type FieldsByName = Readonly<Record<string, Field>>
 
 /** Checks the arrays once and reads from them without copying them first. */
-export function fromArrays({ name, inputs, targets, classNames, ...about }: ArraysOfSamples): Dataset {
-  if (typeof inputs !== 'object' || typeof targets !== 'object') {
+export function fromArrays(given: ArraysOfSamples): Dataset {
+  const { name, inputs, targets, classNames, ...about } = (given ?? {}) as ArraysOfSamples
+  if (typeof name !== 'string' || !isByName(inputs) || !isByName(targets)) {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
-    throw new FoveaError('E_DATA', { what: 'wants inputs and targets', where: name ?? 'fromArrays', expected })
+    const where = typeof name === 'string' ? name : 'fromArrays'
+    throw new FoveaError('E_DATA', { what: 'wants a name, inputs and targets', where, expected, got: show(given) })
   }
+  wantClassNames(classNames, name)
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
   if (all.length === 0) throw new FoveaError('E_DATA', { what: 'no fields', where: name })
@@ -56,14 +61,24 @@ export function fromArrays({ name, inputs, targets, classNames, ...about }: Arra
     ...(classNames && { classNames }),
     async read(indices, into) {
       checkIndices(indices, length, name)
+      wantBatch(into, this, indices.length)
       for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
     },
   }
 }
 
+const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function wantClassNames(names: unknown, where: string): void {
+  if (names === undefined || isTexts(names)) return
+  throw new FoveaError('E_DATA', { what: 'classNames must be a list of texts', where, got: show(names) })
+}
+
 function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName {
   return Object.fromEntries(
-    Object.entries(arrays).map(([name, { shape, data, dtype }]) => {
+    Object.entries(arrays).map(([name, field]) => {
+      const { shape, data, dtype } = (field ?? {}) as FieldArray
+      wantShape(shape, `${where}.${name}`)
       const own = dtypeOf(data)
       if (!own || (dtype && dtype !== own)) {
         const expected = dtype ?? 'float32, int32 or uint8'
@@ -71,7 +86,7 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
           what: 'wrong array',
           where: `${where}.${name}`,
           expected,
-          got: data?.constructor.name,
+          got: show(data),
         })
       }
       const size = sizeOf(shape)
@@ -118,6 +133,11 @@ function checkLabels({ dtype, data, size }: Field, classNames: readonly string[]
 
 /** Throws unless every index is one of a dataset's samples. */
 export function checkIndices(indices: ArrayLike<number>, length: number, name: string): void {
+  const isList = Array.isArray(indices) || ArrayBuffer.isView(indices)
+  if (!isList) {
+    const expected = 'a list of the numbers of samples'
+    throw new FoveaError('E_DATA', { what: 'no indices', where: name, expected, got: show(indices) })
+  }
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]
     if (Number.isInteger(index) && index >= 0 && index < length) continue
@@ -125,7 +145,7 @@ export function checkIndices(indices: ArrayLike<number>, length: number, name: s
       what: 'no such sample',
       where: name,
       expected: `0 to ${length - 1}`,
-      got: `${index}`,
+      got: show(index),
     })
   }
 }

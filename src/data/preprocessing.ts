@@ -1,5 +1,6 @@
 /** What makes a network's input of a picture: plain data, saved with the network, so that the two cannot disagree. */
-import { choice, custom, flag, type Settled } from '../base/options.ts'
+import { FoveaError } from '../base/errors.ts'
+import { choice, custom, flag, type Options, type Settled, settle, show } from '../base/options.ts'
 import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale } from './image.ts'
 
 export const preprocessingOptions = {
@@ -44,12 +45,23 @@ export const digitPictures: Preprocessing = {
  * the ground is the median gray of the outermost pixels, light from 128 on; a picture on the other ground than the
  * network's is inverted. A picture of the network's own size and ground comes through unchanged.
  */
-export function preprocess(image: Image, { size, channels, fit, ink, antialias }: Preprocessing): Uint8Array {
+export function preprocess(image: Image, preprocessing: Options<typeof preprocessingOptions>): Uint8Array {
+  wantImage(image)
+  const { size, channels, fit, ink, antialias } = settle(preprocessingOptions, preprocessing, 'preprocess')
   const coloured = channels === 1 ? toGrayscale(image) : toColour(image)
   const inked = ink === 'any' || ink === inkOf(image) ? coloured : invert(coloured)
   const scaled = resize(inked, { to: fitted(image, size, fit), by: 'bilinear', antialias })
   const at = [(scaled.height - size[0]) >> 1, (scaled.width - size[1]) >> 1] as const
   return crop(scaled, { at, size, fill: borderColour(inked) }).pixels
+}
+
+function wantImage(image: Image): void {
+  const { width, height, channels, pixels } = (image ?? {}) as Partial<Image>
+  const sizes = [width, height, channels]
+  const isRight = sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0) && ArrayBuffer.isView(pixels)
+  if (isRight && pixels.length === (sizes as number[]).reduce((a, b) => a * b)) return
+  const expected = '{ width, height, channels, pixels: a Uint8Array of that many }, as decodeImage gives it'
+  throw new FoveaError('E_OPTION', { what: 'no picture', where: 'preprocess', expected, got: show(image) })
 }
 
 function inkOf(image: Image): 'light' | 'dark' {

@@ -10,9 +10,13 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => pro
 /** `[2, 3]` as text. */
 export const shapeText = (shape: Shape): string => `[${shape.join(', ')}]`
 
-/** Throws E_SHAPE unless it is a list of sizes, integers >= 1; none are a scalar's. */
+/** A list of sizes, integers >= 1; none are a scalar's. */
+export const isShape = (value: unknown): value is Shape =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n > 0)
+
+/** Throws E_SHAPE unless it is a shape. */
 export function wantShape(shape: unknown, where: string): asserts shape is Shape {
-  if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n > 0)) return
+  if (isShape(shape)) return
   throw new FoveaError('E_SHAPE', { what: 'a shape is a list of integers >= 1', where, got: show(shape) })
 }
 

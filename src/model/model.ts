@@ -2,9 +2,10 @@
 import { decodeImage, writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, integer, settle, text } from '../base/options.ts'
+import { custom, integer, settle, settleOne, show, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { wantDataset } from '../data/dataset.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
@@ -32,9 +33,10 @@ import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
 import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import { fileBytes, fileName, filePath } from './files.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassNames, checkDataset } from './samples.ts'
+import { asDataset, checkClassNames } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -104,10 +106,12 @@ export class Model {
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
-  constructor(
-    { kind, name, seed, engine, from, placement, weightsFrom }: Recipe,
-    saved?: Omit<SavedModel, 'network' | 'kind'>,
-  ) {
+  constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
+    if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
+      const hint = 'sequential(...), model(...) and loadModel(...) make models'
+      throw new FoveaError('E_MODEL', { what: 'no model can be made of it', where: 'Model', got: show(recipe), hint })
+    }
+    const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
     this.name = name
     this.seed = seed
@@ -250,12 +254,12 @@ export class Model {
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
   check(data: Dataset, options: ObjectiveOptions = {}): void {
-    this.#objectiveFor(data, options)
+    this.#objectiveFor(data, settle(objectiveOptions, options, 'check'))
   }
 
   /** A model without an input shape takes that of the data. */
   #objectiveFor(data: Dataset, options: ObjectiveOptions): Objective {
-    checkDataset(data, this.name)
+    wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
@@ -267,7 +271,7 @@ export class Model {
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    this.check(data, settings)
+    this.#objectiveFor(data, settings)
     checkLength(settings.sampleWeight, data)
     const session = await this.#on({ engine, threads, precision })
     return (await evaluate(session, data, settings)) as Logs // nothing ends it early
@@ -302,6 +306,8 @@ export class Model {
         hint: 'set model.preprocessing, as in { size: [28, 28], channels: 1, ... }',
       })
     }
+    settleOne(fileBytes, bytes, 'bytes', 'predictPicture')
+    settleOne(fileName, name, 'name', 'predictPicture')
     return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
   }
 
@@ -319,6 +325,10 @@ export class Model {
 
   /** Overwrites weights by name. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
+    if (typeof values !== 'object' || values === null) {
+      const expected = "arrays by name, as in { 'dense/kernel': new Float32Array(...) }"
+      throw new FoveaError('E_MODEL', { what: 'no weights', where: this.name, expected, got: show(values) })
+    }
     const { state } = await this.#on()
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
@@ -352,7 +362,7 @@ export class Model {
 
   /** Writes the model to one safetensors file, whole or not at all. */
   async save(path: string): Promise<void> {
-    await writeFile(path, await this.toBytes())
+    await writeFile(settleOne(filePath, path, 'path', 'save'), await this.toBytes())
   }
 
   /** The engine that holds the weights now. */

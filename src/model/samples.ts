@@ -1,7 +1,8 @@
 /** What a user may give as samples or as data, checked. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import type { Dataset, Parts } from '../data/dataset.ts'
+import type { Dataset } from '../data/dataset.ts'
+import { isDataset } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
@@ -36,20 +37,6 @@ export function asDataset(
 function asPixels(values: unknown): TypedArray | undefined {
   if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
   return dtypeOf(values) ? (values as TypedArray) : undefined
-}
-
-const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
-
-export function checkDataset(data: unknown, where: string): asserts data is Dataset {
-  const { length, inputs, targets } = (data ?? {}) as Partial<Dataset>
-  const isWhole = Number.isSafeInteger(length) && typeof inputs === 'object' && typeof targets === 'object'
-  if (isDataset(data) && isWhole && data.length > 0) return
-  const hint = isDataset((data as Partial<Parts> | undefined)?.train)
-    ? 'did you mean its part .train or .test?'
-    : undefined
-  const got = isDataset(data) ? `length ${length}, inputs ${typeof inputs}, targets ${typeof targets}` : show(data)
-  const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
 }
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */

@@ -5,7 +5,7 @@ import { settle, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf } from '../graph/shape.ts'
+import { sizeOf, wantShape } from '../graph/shape.ts'
 import type { Initializer } from './initializers.ts'
 import type { Regularizer } from './regularizers.ts'
 
@@ -102,11 +102,26 @@ const nameTable = {
   name: text({ says: 'name of the layer, unique in its model', without: '/', filled: true, optional: true }),
 }
 
+function wantRow(type: string, row: AnyLayerRow): void {
+  const { className, says, options, forward, weights = forward } = (row ?? {}) as Partial<AnyLayerRow>
+  const isOptions = typeof options === 'object' && options !== null
+  const isRight =
+    [type, className, says].every((word) => typeof word === 'string' && word !== '') &&
+    [forward, weights].every((part) => typeof part === 'function') &&
+    isOptions &&
+    Object.values(options).every((option) => typeof option?.check === 'function')
+  if (isRight) return
+  const expected = 'a word, and { className, says, options, weights?, forward }'
+  const got = `${show(type)} and ${show(row)}`
+  throw new FoveaError('E_OPTION', { what: 'no layer can be made of it', where: 'defineLayer', expected, got })
+}
+
 /** Defines a kind of layer; the result makes layers from options. */
 export function defineLayer<const T extends OptionTable, W extends string = never>(
   type: string,
   row: LayerRow<T, W>,
 ): LayerMaker<T> {
+  wantRow(type, row as unknown as AnyLayerRow)
   const make = (given: object = {}): Layer => {
     const { name, ...options } = settle({ ...row.options, ...nameTable }, given, type) as Settled<T> & { name?: string }
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
@@ -116,15 +131,21 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
 }
 
+/** Is this what `input`, or a layer called on tensors, gives? */
+export function isTensor(value: unknown): value is Tensor {
+  const { shape, source } = (value ?? {}) as Partial<Tensor>
+  return Array.isArray(shape) && (source?.kind === 'input' || source?.kind === 'layer')
+}
+
 function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
   const where = layer.givenName ?? layer.type
-  const stranger = inputs.find((x) => typeof x !== 'object' || x === null || !('source' in x))
-  if (stranger !== undefined) {
+  const stranger = inputs.findIndex((x) => !isTensor(x))
+  if (stranger >= 0) {
     const hint = 'call it on what input(...) or another layer, called in its turn, gives'
     throw new FoveaError('E_MODEL', {
       what: 'is called on something else than a tensor',
       where,
-      got: show(stranger),
+      got: show(inputs[stranger]),
       hint,
     })
   }
@@ -148,14 +169,9 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
 }
 
 /** Where values enter: the shape of one sample. Without a name it is called `input_layer`. */
-export function input(shape: Shape, { name }: { name?: string } = {}): Tensor {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
-    throw new FoveaError('E_SHAPE', {
-      what: 'wants the sizes of one sample, integers >= 1',
-      where: name ?? 'input',
-      got: JSON.stringify(shape),
-    })
-  }
+export function input(shape: Shape, options: { name?: string | undefined } = {}): Tensor {
+  const { name } = settle(nameTable, options, 'input')
+  wantShape(shape, name ?? 'input')
   return { shape, source: { kind: 'input', name } }
 }
 

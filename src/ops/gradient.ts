@@ -14,10 +14,10 @@ const ownRule: GradientRule = (dy, node) => node.op.row.gradient?.(dy, node, nod
 
 /** The derivative of a scalar `of` for each node of `wrt`, as nodes; zeros where nothing flows. */
 export function gradients(of: Node, wrt: readonly Node[], rule: GradientRule = ownRule): Node[] {
-  const stranger = [of, ...(Array.isArray(wrt) ? wrt : [wrt])].find((node) => !isNode(node))
-  if (stranger !== undefined || !isNode(of) || !Array.isArray(wrt) || typeof rule !== 'function') {
-    const expected = 'a scalar node, and a list of nodes'
-    throw new FoveaError('E_GRAPH', { what: 'wrong arguments', where: 'gradients', expected, got: show(stranger) })
+  const isRight = isNode(of) && Array.isArray(wrt) && wrt.every(isNode) && typeof rule === 'function'
+  if (!isRight) {
+    const [expected, got] = ['a scalar node, and a list of nodes', `${show(of)} and ${show(wrt)}`]
+    throw new FoveaError('E_GRAPH', { what: 'no nodes', where: 'gradients', expected, got })
   }
   if (of.shape.length > 0) {
     throw new FoveaError('E_GRAPH', {

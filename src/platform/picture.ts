@@ -1,5 +1,6 @@
 /** What both platforms agree on before and after their own decoder has run. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 
 /** A decoded picture: rows from the top, red, green and blue of each pixel side by side. */
 export interface Picture {
@@ -23,6 +24,10 @@ const signatures = {
 
 /** Refuses, before any decoder sees it, what is none of the pictures that Fovea reads (an SVG or a PDF, say). */
 export function checkFormat(bytes: Uint8Array, name: string): void {
+  if (Object.prototype.toString.call(bytes) !== '[object Uint8Array]' || typeof name !== 'string') {
+    const expected = "a file's bytes as a Uint8Array, and a text"
+    throw new FoveaError('E_OPTION', { what: 'no picture', where: 'decodeImage', expected, got: show(bytes) })
+  }
   const start = String.fromCharCode(...bytes.subarray(0, 12))
   if (Object.values(signatures).some((signature) => signature.test(start))) return
   throw new FoveaError('E_FILE', {

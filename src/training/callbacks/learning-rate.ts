@@ -1,7 +1,7 @@
 /** Callbacks that set the learning rate. */
 import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
-import { integer, number, settle } from '../../base/options.ts'
+import { integer, number, settle, show } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
 import { minDelta, monitorOptions, watcher } from './monitor.ts'
 
@@ -62,8 +62,13 @@ export function reduceLearningRateOnPlateau(given: PlateauOptions = {}): Callbac
 
 /** Sets the learning rate of every epoch (1 for the first) to what `rate` makes of the epoch and the rate so far. */
 export function learningRateScheduler(rate: (epoch: number, learningRate: number) => number): Callback {
+  const name = 'learningRateScheduler'
+  if (typeof rate !== 'function') {
+    const expected = 'a function (epoch, learningRate) => learningRate'
+    throw new FoveaError('E_OPTION', { what: 'no schedule', where: name, expected, got: show(rate) })
+  }
   return {
-    name: 'learningRateScheduler',
+    name,
     onEpochBegin(epoch, training) {
       training.learningRate = rate(epoch, training.learningRate)
     },
