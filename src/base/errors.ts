@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /** What went wrong, in one word; decides the exit code of the command. */
 export type ErrorKind = 'bug' | 'usage' | 'file' | 'limit' | 'numeric' | 'io' | 'capability'
 
@@ -70,17 +72,16 @@ export class FoveaError extends Error {
 
 function sentence(complaint: Complaint): string {
   const [what, where, expected, got, hint] = (['what', 'where', 'expected', 'got', 'hint'] as const).map((part) =>
-    printable(complaint[part]),
+    safe(complaint[part]),
   )
   const facts = [expected && `expected ${expected}`, got && `got ${got}`].filter(Boolean).join(', ')
   return `${where ? `${where}: ` : ''}${what}${facts ? `: ${facts}` : ''}${hint ? `; ${hint}` : ''}`
 }
 
 /** A file from a stranger may choose its names: a long one is cut in the middle, and none reaches a terminal as a command. */
-function printable(part: unknown): string | undefined {
+function safe(part: unknown): string | undefined {
   const text = part === undefined || part === null ? undefined : String(part)
-  const short = text && text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text
-  return short?.replaceAll(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text && printable(text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text)
 }
 
 /** Runs `action`; a FoveaError without a place gets `where`, one with a place gets it in front. */
