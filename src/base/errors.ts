@@ -26,6 +26,38 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes
 
+/** What each code tells, in words. */
+export const errorWords: Readonly<Record<ErrorCode, string>> = {
+  E_BUG: 'Fovea itself is wrong: please report it.',
+  E_SHAPE: 'A shape does not fit.',
+  E_DTYPE: 'Numbers of another kind are wanted.',
+  E_OPTION: 'An option or argument is missing, unknown or wrong.',
+  E_GRAPH: 'A graph is put together wrongly.',
+  E_MODEL: 'A model is put together or asked wrongly.',
+  E_MISMATCH: 'Model, data, loss or metric do not fit each other.',
+  E_DATA: 'Data are damaged or incomplete.',
+  E_LABEL: 'A target is out of range for its loss.',
+  E_FILE: 'A file is not what it should be.',
+  E_VERSION: 'A file was written by a newer Fovea.',
+  E_LIMIT: 'Something is too large: a file, a picture, a program for the memory that there is.',
+  E_NONFINITE: 'A number has become infinite or NaN.',
+  E_IO: 'The system refused to read or write.',
+  E_NETWORK: 'A download failed.',
+  E_ENGINE: 'An engine, a package or a feature of the host is not there.',
+  E_CLOSED: 'What was closed is used again.',
+}
+
+/** What each kind of error has in common, in words. */
+export const kindWords: Readonly<Record<ErrorKind, string>> = {
+  bug: 'a fault of Fovea',
+  usage: 'used wrongly',
+  file: 'a file or data',
+  limit: 'a limit',
+  numeric: 'numbers',
+  io: 'input and output',
+  capability: 'not there',
+}
+
 /** The exit code of the command for each kind; a signal n ends with 128 + n. */
 export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   bug: 1,

@@ -14,7 +14,7 @@ import { fileBytes, fileName, filePath } from './files.ts'
 import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
 
-const sequentialTable = {
+export const sequentialTable = {
   inputShape: list(integer({ says: 'a size', min: 1 }), {
     says: 'sizes of one sample, as [height, width, channels]; without it the model is wired when it first sees data',
     length: { min: 1 },
@@ -83,7 +83,7 @@ function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string):
   return { ...(ends as Record<string, Tensor>) }
 }
 
-const loadTable = {
+export const loadTable = {
   ...engineOptions,
   customLayers: custom<readonly AnyLayerMaker[]>({
     says: 'kinds of layers that are no part of Fovea: what `defineLayer` gave',

@@ -62,15 +62,15 @@ export const inferenceOptions = {
 }
 export type InferenceOptions = Options<typeof inferenceOptions>
 
-const evaluateTable = { ...inferenceOptions, ...objectiveOptions, ...sampleWeightOptions }
+export const evaluateTable = { ...inferenceOptions, ...objectiveOptions, ...sampleWeightOptions }
 export type EvaluateOptions = Options<typeof evaluateTable>
 
-const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
+export const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>
 
 const { optimizer, batchSize, shuffle, seed, classWeight } = fitOptions
 const { sampleWeight, signal } = fitExtras
-const findTable = {
+export const findTable = {
   ...findRateOptions,
   ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight, signal },
   ...objectiveOptions,

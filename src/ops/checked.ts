@@ -5,7 +5,7 @@ import type { Node } from '../graph/node.ts'
 import { isNode } from '../graph/node.ts'
 import type { Operand } from './elementwise.ts'
 
-const expected = 'a node: what placeholder, variable, constant or another op gives'
+const expected = 'a node, as placeholder, variable, constant and ops give'
 
 /** A node as an argument. */
 export const nodeArgument = (says: string): Option<Node, true> =>

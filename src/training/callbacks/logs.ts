@@ -7,7 +7,7 @@ import { logFile } from './log-file.ts'
 
 const append = flag({ says: 'go on at the end of the file, rather than begin it anew', default: false })
 
-const csvOptions = {
+export const csvOptions = {
   path: text({ says: 'the file' }),
   separator: text({ says: 'between the columns', default: ',' }),
   append,
@@ -44,7 +44,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
   }
 }
 
-const jsonOptions = {
+export const jsonOptions = {
   path: text({ says: 'the file' }),
   every: integer({ says: 'steps from one line to the next; epochs alone when absent', min: 1, optional: true }),
   append,

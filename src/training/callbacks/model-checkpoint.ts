@@ -5,12 +5,12 @@ import type { Callback, EpochRecord } from '../history.ts'
 import { logsOf } from '../history.ts'
 import { monitorOptions, watcher } from './monitor.ts'
 
-const options = {
+export const modelCheckpointOptions = {
   path: text({ says: "the model's file; {epoch} and logs in braces, as in best-{epoch}-{val_loss}, are filled in" }),
   ...monitorOptions,
   saveBestOnly: flag({ says: 'save when the log has improved, not after every epoch', default: false }),
 }
-export type ModelCheckpointOptions = Options<typeof options>
+export type ModelCheckpointOptions = Options<typeof modelCheckpointOptions>
 
 interface State {
   readonly best?: number
@@ -19,7 +19,7 @@ interface State {
 /** Saves the model after every epoch, or the best one. What a training needs to go on is saved by fit's `checkpoints`. */
 export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
   const name = 'modelCheckpoint'
-  const { path, saveBestOnly, ...watch } = settle(options, given, name)
+  const { path, saveBestOnly, ...watch } = settle(modelCheckpointOptions, given, name)
   const log = watcher(watch, name)
   let state: State = {}
   return {
