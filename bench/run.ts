@@ -3,7 +3,7 @@
  * same run, where that is asked for (USAGE). Machines are shared and drift: medians over rounds, and rounds in which others
  * had the processors count only when there are no quiet ones.
  */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { EngineName } from '../src/engines/index.ts'
@@ -118,10 +118,11 @@ function tell(): void {
   if (flags.json) console.log(JSON.stringify(bench))
   else print(bench)
 }
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+/** A signal ends the bench with what it has found; its contestants end with the process (contestant.ts). */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     tell()
-    process.exit(130)
+    process.exit(128 + constants.signals[signal])
   })
 }
 

@@ -50,6 +50,10 @@ if (!Object.hasOwn(tasks, task)) stop(2, `usage: node scripts/run.mjs ${Object.k
 
 let child
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => pass(signal))
+// npm hands a signal to the shell that it runs a script in, and that shell ends without handing it on: its end is the signal
+const { ppid } = process
+const isFromNpm = process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32'
+if (isFromNpm) setInterval(() => process.ppid === ppid || pass('SIGTERM'), 250).unref()
 
 if (!installed()) {
   say('installing what is missing: npm ci')

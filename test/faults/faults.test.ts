@@ -18,3 +18,23 @@ for (const [room, faults] of Object.entries(rooms))
     })
     assert.deepEqual(rotten, [], 'mend the rows in test/faults/')
   })
+
+const source = `/** Words. */
+export const one = (x: number): number => {
+  return scaled(
+    x, // a comment
+    2,
+  )
+}
+export const two = (x: number): number => scaled(x, 2)
+`
+const fault = { name: 'f', file: 'a.ts', find: 'scaled(x, 2)', replace: 'scaled(x, 3)', tests: [] }
+
+test('a fault is found by its tokens, within its declaration', () => {
+  assert.throws(() => planted(source, fault), /2 places/)
+  assert.throws(() => planted(source, { ...fault, within: 'three' }), /declares no 'three'/)
+  assert.throws(() => planted(source, { ...fault, within: 'two', find: 'scaled(x, 4)' }), /0 places/)
+  assert.match(planted(source, { ...fault, within: 'one' }), /return scaled\(x, 3\)\n}\n.*scaled\(x, 2\)\n$/s)
+  assert.match(planted(source, { ...fault, within: 'two' }), /a comment.*=> scaled\(x, 3\)\n$/s)
+  assert.throws(() => planted(source, { ...fault, within: 'two', replace: ')' }), /./) // no module any more
+})

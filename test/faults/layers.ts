@@ -19,21 +19,17 @@ export const layers: readonly Fault[] = [
   {
     name: 'conv2d: padding is always valid',
     file: 'src/nn/layers/convolution.ts',
-    find: `  padding,
-  groups,
-})`,
-    replace: `  padding: 'valid' as const,
-  groups,
-})`,
+    within: 'attrsOf',
+    find: 'padding, groups }',
+    replace: "padding: 'valid' as const, groups }",
     tests: ['layer-options: conv2d'],
   },
   {
     name: 'conv2d: the bias comes after the activation',
     file: 'src/nn/layers/convolution.ts',
-    find: `const y = convolution(x, kernel, attrsOf(options, options.groups))
-    return activations[options.activation](bias ? add(y, bias) : y)`,
-    replace: `const y = convolution(x, kernel, attrsOf(options, options.groups))
-    return bias ? add(activations[options.activation](y), bias) : activations[options.activation](y)`,
+    within: 'conv2d',
+    find: 'activations[options.activation](bias ? add(y, bias) : y)',
+    replace: 'bias ? add(activations[options.activation](y), bias) : activations[options.activation](y)',
     tests: ['layer-options: conv2d'],
   },
   {

@@ -68,16 +68,9 @@ export const optimizers: readonly Fault[] = [
   {
     name: 'adam: epsilon inside the root',
     file: 'src/nn/optimizers.ts',
-    find: `add(root, epsilon))), ...next }
-  },
-})
-
-/** Loshchilov`,
-    replace: `sqrt(add(mul(root, root), epsilon)))), ...next }
-  },
-})
-
-/** Loshchilov`,
+    within: 'adam',
+    find: 'add(root, epsilon)',
+    replace: 'sqrt(add(mul(root, root), epsilon))',
     tests: ['optimizers: adam'],
   },
   {

@@ -47,14 +47,9 @@ export const planner: readonly Fault[] = [
   {
     name: 'simplify: a slice of the same rank is idle',
     file: 'src/ops/movement.ts',
-    find: `simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
-  precision: { reads: 'alike', gives: 'any' },
-  samples: [
-    { shapes: [[4, 5]]`,
-    replace: `simplify: ([x]) => x,
-  precision: { reads: 'alike', gives: 'any' },
-  samples: [
-    { shapes: [[4, 5]]`,
+    within: 'slice',
+    find: 'sameShape(x.shape, spec.shape) ? x : undefined',
+    replace: 'x',
     tests: ['golden-ops: slice'],
   },
   {

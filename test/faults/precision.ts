@@ -91,8 +91,8 @@ export const precision: readonly Fault[] = [
   {
     name: 'programs are shared by precisions',
     file: 'src/network/session.ts',
-    find: '{precision} ',
-    replace: '{0} ',
+    find: '{precision} $',
+    replace: '{0} $',
     tests: ['precision: option'],
   },
   {
