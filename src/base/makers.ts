@@ -29,7 +29,8 @@ type Made<T, O> = O extends { default: unknown }
     : Option<T, true>
 
 function make<T>(kind: Kind, o: Says<T> & { optional?: boolean }): Option<T> {
-  want(o.default === undefined || checkAs(kind, o.default) !== undefined, 'a default that the option takes', o.default)
+  const isLeft = o.default === undefined || kind.kind === 'custom' // a check of its own may make something else of it
+  want(isLeft || checkAs(kind, o.default) !== undefined, 'a default that the option takes', o.default)
   const words = wordsOf(kind)
   return {
     says: o.says,
