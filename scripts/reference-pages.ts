@@ -289,6 +289,19 @@ const tables: Readonly<
   ],
 }
 
+/** Every table of options that has a page, by what it is of. */
+export function referenceTables(): Readonly<Record<string, OptionTable>> {
+  const rows = Object.values(tables).flatMap(([, , rows]) => Object.entries(rows))
+  const ofCommands = Object.entries(commands).map(([name, { options }]) => [`fovea ${name}`, options] as const)
+  return {
+    ...optionSections,
+    ...datasetOptions,
+    preprocessing: preprocessingOptions,
+    ...Object.fromEntries(rows.map(([name, { options }]) => [name, options])),
+    ...Object.fromEntries(ofCommands),
+  }
+}
+
 /** Every page by its file name. */
 export function referencePages(): Readonly<Record<string, string>> {
   const pages: Record<string, string> = {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { FOLDER, referencePages } from '../scripts/reference-pages.ts'
+import { FOLDER, referencePages, referenceTables } from '../scripts/reference-pages.ts'
 
 const pages = referencePages()
 
@@ -31,4 +31,23 @@ test('links lead somewhere; no cell is torn; nothing is undefined', () => {
       columns = cells
     }
   }
+})
+
+/** Options whose values JSON cannot say. */
+const objects = [
+  ...['a model', 'a dataset', 'an AbortSignal', 'a list of what defineLayer gives'],
+  'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
+  'a Float32Array or list, one number >= 0 per sample',
+]
+
+test('options are data: a form can be made of every table, but for what JSON cannot say', () => {
+  const found = new Set<string>()
+  for (const [of, table] of Object.entries(referenceTables())) {
+    for (const [name, { kind, accepts }] of Object.entries(table)) {
+      const fields = JSON.parse(JSON.stringify(kind))
+      assert.equal(fields.kind, kind.kind, `${of}: ${name}`)
+      if (kind.kind === 'custom' && !kind.as) found.add(accepts)
+    }
+  }
+  assert.deepEqual([...found].sort(), [...objects].sort(), 'say `as`, the kind that a form shows')
 })

@@ -1,19 +1,16 @@
 /** What makes a network's input of a picture: plain data, saved with the network, so that the two cannot disagree. */
 import { FoveaError } from '../base/errors.ts'
-import { choice, custom, flag, type Options, type Settled, settle, show } from '../base/options.ts'
+import { choice, custom, flag, integer, list, type Options, type Settled, settle, show } from '../base/options.ts'
 import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale } from './image.ts'
 
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
     says: 'what the network wants: [height, width]',
     accepts: '[height, width], integers from 1 to 16384',
+    as: list(integer({ says: 'a side', min: 1, max: 16_384 }), { says: 'height and width', length: 2 }).kind,
     check: (v) => (Array.isArray(v) && v.length === 2 && v.every(isSize) ? [v[0], v[1]] : undefined),
   }),
-  channels: custom<1 | 3>({
-    says: '1 for gray by Rec. 601, 3 for red, green and blue',
-    accepts: '1 or 3',
-    check: (v) => (v === 1 || v === 3 ? v : undefined),
-  }),
+  channels: choice([1, 3], { says: '1 for gray by Rec. 601, 3 for red, green and blue' }),
   fit: choice(['stretch', 'contain', 'cover'], {
     says: "another form is stretched, fits in whole (the rest gets the border's colour) or is cut to the middle",
     default: 'stretch',
