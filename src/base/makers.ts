@@ -53,7 +53,8 @@ function want(isRight: boolean, expected: string, got: unknown): void {
 
 const isTable = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-const isOption = (value: unknown): boolean => isTable(value) && isTable((value as Option<unknown>).kind)
+/** Is it what a maker gives? */
+export const isOption = (value: unknown): boolean => isTable(value) && isTable((value as Option<unknown>).kind)
 const isMissingOr = (type: string, ...values: readonly unknown[]): boolean =>
   values.every((value) => value === undefined || typeof value === type)
 

@@ -1,5 +1,6 @@
 /** Pictures and their arithmetic, in plain TypeScript: Node and every browser agree to the bit. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 
 /** Rows from the top, the channels of a pixel side by side: NHWC without the N. */
 export interface Image<P extends Uint8Array | Float32Array = Uint8Array> {
@@ -7,6 +8,16 @@ export interface Image<P extends Uint8Array | Float32Array = Uint8Array> {
   readonly height: number
   readonly channels: number
   readonly pixels: P
+}
+
+/** Throws E_OPTION unless it is a picture whose pixels are as many as it says. */
+export function wantImage(image: Image): void {
+  const { width, height, channels, pixels } = (image ?? {}) as Partial<Image>
+  const sizes = [width, height, channels]
+  const isRight = sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0) && ArrayBuffer.isView(pixels)
+  if (isRight && pixels.length === (sizes as number[]).reduce((a, b) => a * b)) return
+  const expected = '{ width, height, channels, pixels: a Uint8Array of that many }, as decodeImage gives it'
+  throw new FoveaError('E_OPTION', { what: 'no picture', where: 'preprocess', expected, got: show(image) })
 }
 
 export interface Resize {

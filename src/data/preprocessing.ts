@@ -1,7 +1,6 @@
 /** What makes a network's input of a picture: plain data, saved with the network, so that the two cannot disagree. */
-import { FoveaError } from '../base/errors.ts'
-import { choice, custom, flag, integer, list, type Options, type Settled, settle, show } from '../base/options.ts'
-import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale } from './image.ts'
+import { choice, custom, flag, integer, list, type Options, type Settled, settle } from '../base/options.ts'
+import { borderColour, crop, type Image, invert, resize, toColour, toGrayscale, wantImage } from './image.ts'
 
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
@@ -50,15 +49,6 @@ export function preprocess(image: Image, preprocessing: Options<typeof preproces
   const scaled = resize(inked, { to: fitted(image, size, fit), by: 'bilinear', antialias })
   const at = [(scaled.height - size[0]) >> 1, (scaled.width - size[1]) >> 1] as const
   return crop(scaled, { at, size, fill: borderColour(inked) }).pixels
-}
-
-function wantImage(image: Image): void {
-  const { width, height, channels, pixels } = (image ?? {}) as Partial<Image>
-  const sizes = [width, height, channels]
-  const isRight = sizes.every((n) => Number.isSafeInteger(n) && (n as number) > 0) && ArrayBuffer.isView(pixels)
-  if (isRight && pixels.length === (sizes as number[]).reduce((a, b) => a * b)) return
-  const expected = '{ width, height, channels, pixels: a Uint8Array of that many }, as decodeImage gives it'
-  throw new FoveaError('E_OPTION', { what: 'no picture', where: 'preprocess', expected, got: show(image) })
 }
 
 function inkOf(image: Image): 'light' | 'dark' {

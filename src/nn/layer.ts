@@ -1,7 +1,7 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { settle, show, text } from '../base/options.ts'
+import { isOption, settle, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -104,13 +104,10 @@ const nameTable = {
 
 function wantRow(type: string, row: AnyLayerRow): void {
   const { className, says, options, forward, weights = forward } = (row ?? {}) as Partial<AnyLayerRow>
-  const isOptions = typeof options === 'object' && options !== null
-  const isRight =
-    [type, className, says].every((word) => typeof word === 'string' && word !== '') &&
-    [forward, weights].every((part) => typeof part === 'function') &&
-    isOptions &&
-    Object.values(options).every((option) => typeof option?.check === 'function')
-  if (isRight) return
+  const areWords = [type, className, says].every((word) => typeof word === 'string' && word !== '')
+  const areFunctions = [forward, weights].every((part) => typeof part === 'function')
+  const areOptions = Object.values(options ?? { missing: undefined }).every((option) => isOption(option))
+  if (areWords && areFunctions && areOptions) return
   const expected = 'a word, and { className, says, options, weights?, forward }'
   const got = `${show(type)} and ${show(row)}`
   throw new FoveaError('E_OPTION', { what: 'no layer can be made of it', where: 'defineLayer', expected, got })

@@ -117,8 +117,13 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
-  'src/nn/layer.ts: stranger !== undefined': 'calls of a file are made on tensors',
-  'src/nn/layer.ts: !Array.isArray(shape)': 'the model file looks for a list first',
+  'src/nn/layer.ts: stranger >= 0': 'calls of a file are made on tensors',
+  'src/nn/layer.ts: wantRow(type, row as unknown as AnyLayerRow)':
+    'a file holds no code: kinds of layers are defined by programs',
+  'src/nn/layer.ts: areWords': 'the same',
+  'src/nn/layer.ts: areFunctions': 'the same',
+  'src/nn/layer.ts: areOptions': 'the same',
+  'src/data/preprocessing.ts: wantImage(image)': 'of pictures, not of files',
 }
 
 const hooks = startHooks()
