@@ -1,4 +1,5 @@
-/** Who can take part: our engines, and peers, a row each. */
+/** Who can take part: our engines, those of another checkout, and peers, a row each. */
+import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EngineName } from '../src/engines/index.ts'
 import type { Command } from './contestant.ts'
@@ -37,6 +38,8 @@ interface Row {
   readonly isSlow?: true
   /** Answers for the time to its first step, and for epochs from files. */
   readonly isWhole?: true
+  /** Is compared with this engine of ours alone. */
+  readonly rivalOf?: EngineName
   /** Comes from bench/package.json. */
   readonly isPackage: boolean
 }
@@ -80,6 +83,12 @@ const fovea = (engine: EngineName): Row => ({
   isPackage: false,
 })
 
+/** The same engine in another folder, such as the code before a change. */
+const checkout = (folder: string, engine: EngineName): Row => {
+  const path = resolve(folder, 'bench/fovea.ts')
+  return { ...fovea(engine), rivalOf: engine, commands: (threads) => ({ '': node(path, `${threads}`, engine) }) }
+}
+
 /** One who takes part, with its processes: they live from task to task, and are started again when they have ended. */
 export class Entrant {
   /** The peer's word, or our engine's name. */
@@ -101,6 +110,9 @@ export class Entrant {
   }
   static engine(name: EngineName, threads: number): Entrant {
     return new Entrant(name, true, fovea(name), threads)
+  }
+  static checkout(folder: string, name: EngineName, threads: number): Entrant {
+    return new Entrant(`${name} of ${basename(resolve(folder))}`, false, checkout(folder, name), threads)
   }
 
   does(mode: Mode, precision: Precision): boolean {

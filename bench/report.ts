@@ -84,7 +84,7 @@ export function reportOf(figures: readonly Figure[]) {
   return {
     results: ours.map(resultOf),
     peers: theirs.map(peerResultOf),
-    comparisons: ours.flatMap((a) => theirs.map((b) => comparisonOf(a, b))),
+    comparisons: ours.flatMap((a) => theirs.filter((b) => isRival(b, a)).map((b) => comparisonOf(a, b))),
     failures: figures
       .filter(({ error }) => error !== undefined)
       .map((figure) => ({
@@ -94,6 +94,10 @@ export function reportOf(figures: readonly Figure[]) {
       })),
   }
 }
+
+const isRival = ({ entrant: { row } }: Figure, ours: Figure): boolean =>
+  row.rivalOf === undefined || row.rivalOf === ours.entrant.name
+
 export type Report = ReturnType<typeof reportOf>
 export type Failure = Report['failures'][number]
 

@@ -29,6 +29,7 @@ const USAGE = `usage: npm run bench [-- options]; options of names may be given 
   --threads <n>       all processors when absent
   --peers             beside all others: ${Object.keys(peers).join(', ')}
   --peer <name>       beside some
+  --against <folder>  beside the same engines of another checkout, which has its own node_modules
   --part <name>       ${PARTS.join(', ')}: images a second, from a start to the first step, epochs of MNIST from its files
   --json              one JSON object on stdout`
 if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
@@ -59,6 +60,7 @@ const flags = flagsOf({
   engine: { type: 'string', multiple: true, default: bestEngine() },
   precision: { type: 'string', multiple: true },
   peer: { type: 'string', multiple: true },
+  against: { type: 'string' },
   part: { type: 'string', multiple: true },
 })
 const withPeers = flags.peers || flags.peer !== undefined
@@ -90,6 +92,7 @@ const log = (line: string): void => console.error(line)
 if (chosen.peer.some((name) => peers[name].isPackage)) installPeers()
 const entrants = [
   ...chosen.engine.map((name) => Entrant.engine(name, threads)),
+  ...chosen.engine.flatMap((name) => (flags.against ? [Entrant.checkout(flags.against, name, threads)] : [])),
   ...chosen.peer.map((name) => Entrant.peer(name, threads)),
 ]
 const descriptions = new Descriptions()
