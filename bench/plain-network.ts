@@ -10,6 +10,8 @@ import { sizeOf, slide } from '../src/graph/shape.ts'
 import type { Call, Network } from '../src/network/network.ts'
 import { weightName } from '../src/network/network.ts'
 import { Session } from '../src/network/session.ts'
+import type { WindowPadding } from '../src/nn/layers/borders.ts'
+import { paddingOf } from '../src/nn/layers/borders.ts'
 import { toOnnx } from './onnx.ts'
 import type { PlainLayer } from './protocol.ts'
 
@@ -18,7 +20,8 @@ const pair = (value: Sizes): readonly number[] => (typeof value === 'number' ? [
 /** The window of a layer that has one, its borders in pixels. */
 function windowOf({ of, inputs }: Call, calls: readonly Call[]): PlainLayer['window'] {
   if (of.kind === 'input') return undefined
-  const { kernelSize, poolSize, strides = poolSize, padding } = of.layer.layer.options as Record<string, Sizes>
+  const { kernelSize, poolSize, strides = poolSize } = of.layer.layer.options as Record<string, Sizes>
+  const padding = of.layer.layer.options['padding'] as WindowPadding
   if (kernelSize === undefined && poolSize === undefined) return undefined
   const [size, steps] = [pair(kernelSize ?? poolSize), pair(strides)]
   const image = calls[inputs[0]].shape.slice(0, 2)
@@ -26,7 +29,7 @@ function windowOf({ of, inputs }: Call, calls: readonly Call[]): PlainLayer['win
     window: size,
     strides: steps,
     dilation: [1, 1],
-    padding: String(padding) as 'valid' | 'same',
+    padding: paddingOf(padding, 2),
   })
   return { size, strides: steps, pads: axes.map(({ before, after }) => [before, after]) }
 }

@@ -392,10 +392,13 @@ class Sum : public Operation {
       }
     });
     for (int64_t sum = 0; sum < sums_; sum++) {
-      const float *tile = tiles + sum * tile_;
-      float *sums = targets_[sum] + piece * inner_;
-      std::memcpy(sums, tile, inner_ * sizeof(float));
-      for (int64_t row = inner_; row < tile_; row += inner_) loops().accumulate(sums, tile + row, inner_);
+      float *tile = tiles + sum * tile_;
+      // the lower half of the rows onto the upper, and again
+      for (int64_t rows = tile_ / inner_; rows > 1; rows -= rows / 2) {
+        const int64_t half = rows / 2;
+        loops().accumulate(tile, tile + (rows - half) * inner_, half * inner_);
+      }
+      std::memcpy(targets_[sum] + piece * inner_, tile, inner_ * sizeof(float));
     }
   }
 };

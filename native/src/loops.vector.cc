@@ -119,13 +119,15 @@ static void stream(const float *from, float *to, int64_t n) {
 }
 static void accumulate(float *sums, const float *x, int64_t n) { EACH sums[i] += x[i]; }
 
+/// In 32 lanes: of a block of 512, no chain is longer than 16.
 static float total(const float *x, int64_t n) {
-  float lanes[16] = {};
+  constexpr int LANES = 32;
+  float lanes[LANES] = {};
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int lane = 0; lane < 16; lane++) lanes[lane] += x[i + lane];
+  for (; i + LANES <= n; i += LANES)
+    for (int lane = 0; lane < LANES; lane++) lanes[lane] += x[i + lane];
   for (int lane = 0; i < n; i++, lane++) lanes[lane] += x[i];
-  for (int width = 8; width > 0; width /= 2)
+  for (int width = LANES / 2; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
   return lanes[0];
 }

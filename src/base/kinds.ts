@@ -151,7 +151,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
     accepts: ({ of }) => of.map(acceptsOf).join(', or '),
     isForm: (v, { of }) => of.some((kind) => isForm(kind, v)),
     check: (v, { of }) => {
-      const kind = of.find((one) => isForm(one, v))
+      const kind = byNames(of, v) ?? of.find((one) => isForm(one, v))
       return kind && checkAs(kind, v)
     },
     parse: (text, { of }) => {
@@ -166,6 +166,17 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
     check: (v, { check }) => check(v),
     parse: (text, { as, parse = as ? (words) => parseAs(as, words) : json }) => parse(text),
   },
+}
+
+/** Rows by name, of which one is called 'type': the others are rows too, which no option of a row is. */
+function byNames(of: readonly Kind[], value: unknown): Kind | undefined {
+  const record = of.find((kind) => kind.kind === 'record')
+  if (record?.of.kind !== 'row' || !isObject(value)) return undefined
+  const { rows } = record.of
+  const { type: _, ...rest } = value
+  const isRow = (one: unknown): boolean =>
+    isObject(one) ? typeof one['type'] === 'string' : Object.hasOwn(rows, one as string)
+  return Object.values(rest).some(isRow) ? record : undefined
 }
 
 const rowOf = (kind: Kind) => kinds[kind.kind] as unknown as KindRow<Kind, unknown>

@@ -2,7 +2,7 @@
 import type { DType, TensorSpec, TypedArray } from '../graph/dtype.ts'
 import type { MemoryPlan, Touch } from './memory.ts'
 import type { Precision } from './precision.ts'
-import type { Buffer, Step, Value } from './step.ts'
+import type { Buffer, Step, StepLimits, Value } from './step.ts'
 
 /** What comes back from an engine; the reference engine gives its float64. */
 export type Numbers = TypedArray | Float64Array
@@ -60,6 +60,8 @@ export interface Engine<Code = unknown> {
   readonly memoryLimit: number
   /** How it can compute; where a precision asked for is not among them, it computes in float32. */
   readonly precisions: readonly Precision[]
+  /** Steps that it is given stay within these. */
+  readonly limits: StepLimits
   /** The stages of a program's steps, in an order in which they may run; `results` are read when all is done. */
   lower(steps: readonly Step[], results: ReadonlySet<Buffer>): readonly Stage<Code>[]
   create(spec: TensorSpec): Resident

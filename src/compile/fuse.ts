@@ -9,6 +9,7 @@ import { sameShape, sizeOf } from '../graph/shape.ts'
 import type { ElementwiseAttrs } from '../ops/elementwise.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { argument, longest, substitute, weightOf } from '../ops/scalar.ts'
+import type { StepLimits } from './step.ts'
 
 /** An elementwise node as it will be computed: an expression over `inputs`, or the tail of `kernel` (argument 0). */
 export interface Plan {
@@ -40,9 +41,10 @@ export function unfused(order: readonly Node[]): Fusion {
 }
 
 /** Decides for nodes in topological `order`; `kept` are needed for themselves, whoever reads them. */
-export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
+export function fuse(order: readonly Node[], kept: ReadonlySet<Node>, limits: StepLimits): Fusion {
   const users = new Map<Node, Set<Node>>()
   for (const node of order) for (const x of node.inputs) users.set(x, (users.get(x) ?? new Set()).add(node))
+  const drafts = new Map<Node, Draft>()
   const plans = new Map<Node, Plan>()
   const inside = new Set<Node>()
   const heads = new Set<Node>()
@@ -50,21 +52,22 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
     !kept.has(x) && users.get(x)?.size === 1 && users.get(x)?.has(node) === true
 
   /** A few loops that compute a short expression each for themselves are cheaper than one that writes it for both. */
-  const isRecomputed = (x: Node, plan: Plan): boolean => {
+  const isRecomputed = (x: Node, draft: Draft): boolean => {
     const readers = [...(users.get(x) ?? [])]
     const elementwise =
       readers.length <= 3 && readers.every((y) => kindOf(y) === 'elementwise' && sameShape(y.shape, x.shape))
-    return (
-      elementwise && !kept.has(x) && weightOf(plan.f) <= RECOMPUTED && !plan.inputs.some((y) => canTail(y, x, plan))
-    )
+    return elementwise && !kept.has(x) && draft.weight <= RECOMPUTED && !draft.inputs.some((y) => canTail(y, x, draft))
   }
   for (const node of order) {
     if (kindOf(node) !== 'elementwise') continue
-    const planOf = (x: Node): Plan | undefined => {
-      const plan = sameShape(x.shape, node.shape) ? plans.get(x) : undefined
-      return plan && (isOnlyFor(x, node) || isRecomputed(x, plan)) ? plan : undefined
+    const draftOf = (x: Node): Draft | undefined => {
+      const draft = sameShape(x.shape, node.shape) ? drafts.get(x) : undefined
+      return draft && (isOnlyFor(x, node) || isRecomputed(x, draft)) ? draft : undefined
     }
-    plans.set(node, inlined(node, planOf, inside))
+    const draft = drafted(node, { draftOf, limits })
+    for (const [i, x] of node.inputs.entries()) if (draft.isPutIn[i]) inside.add(x)
+    drafts.set(node, draft)
+    plans.set(node, planned(node, drafts))
   }
   /** Does nothing but the step of `node` read x, directly or through what was inlined into it? */
   const isInside = (user: Node, node: Node): boolean =>
@@ -93,25 +96,81 @@ export function fuse(order: readonly Node[], kept: ReadonlySet<Node>): Fusion {
   return { plans, absorbed: new Set(order.filter((node) => !needed.has(node))) }
 }
 
-/** The expression of a node with its producers' put in, where `planOf` gives one. */
-function inlined(node: Node, planOf: (x: Node) => Plan | undefined, absorbed: Set<Node>): Plan {
-  const inputs: Node[] = []
-  const place = (x: Node): Scalar => {
-    if (!inputs.includes(x)) inputs.push(x)
-    return argument(inputs.indexOf(x))
-  }
+/** What a node's expression will be made of; it is written once all is decided. */
+interface Draft {
+  /** What the expression reads, in the order of its arguments. */
+  readonly inputs: readonly Node[]
+  /** For each input of the node: is its expression put in? */
+  readonly isPutIn: readonly boolean[]
+  /** As `weightOf` the expression. */
+  readonly weight: number
+}
+
+interface Inlining {
+  /** The draft of an input, where it may be put in. */
+  readonly draftOf: (x: Node) => Draft | undefined
+  readonly limits: StepLimits
+}
+
+/** The expression of a node with its producers' put in, where `draftOf` gives one and the engine can take it. */
+function drafted(node: Node, { draftOf, limits }: Inlining): Draft {
+  const inputs = new Set<Node>()
   const own = expressionOf(node)
-  const replacements = node.inputs.map((x) => {
-    const plan = planOf(x)
-    if (!plan || weightOf(plan.f) * weightOf(own) > longest) return place(x)
-    absorbed.add(x)
-    return substitute(plan.f, plan.inputs.map(place))
+  const most = Math.min(longest, limits.parts)
+  let weight = weightOf(own)
+  const occurrences = occurrencesOf(own)
+  const isPutIn = node.inputs.map((x, i) => {
+    const draft = draftOf(x)
+    const read = draft?.inputs ?? []
+    // with one operand for each input that is still to come, and the result
+    const operands = inputs.size + read.filter((y) => !inputs.has(y)).length + node.inputs.length - i
+    const fits = draft && draft.weight * weightOf(own) <= most && operands <= limits.operands
+    if (fits) weight += (draft.weight - 1) * (occurrences.get(i) ?? 0)
+    for (const y of fits ? read : [x]) inputs.add(y)
+    return fits === true
   })
-  return { f: substitute(own, replacements), inputs }
+  return { inputs: [...inputs], isPutIn, weight }
+}
+
+/** The plan of a node alone; many are put in elsewhere, and never asked for their expression. */
+function planned(node: Node, drafts: ReadonlyMap<Node, Draft>): Plan {
+  let f: Scalar | undefined
+  return {
+    inputs: (drafts.get(node) as Draft).inputs,
+    get f() {
+      f ??= written(node, drafts)
+      return f
+    },
+  }
+}
+
+/** How often each argument occurs in an expression that is written out. */
+function occurrencesOf(expression: Scalar, counts = new Map<number, number>()): ReadonlyMap<number, number> {
+  if (expression.kind === 'argument') counts.set(expression.index, (counts.get(expression.index) ?? 0) + 1)
+  else if (expression.kind === 'apply') for (const x of expression.inputs) occurrencesOf(x, counts)
+  return counts
+}
+
+/** The expression as its draft says. */
+function written(node: Node, drafts: ReadonlyMap<Node, Draft>): Scalar {
+  const places = new Map(drafts.get(node)?.inputs.map((x, i) => [x, argument(i)]))
+  const made = new Map<Node, Scalar>()
+  const write = (x: Node): Scalar => {
+    const known = made.get(x)
+    if (known) return known
+    const { isPutIn } = drafts.get(x) as Draft
+    const f = substitute(
+      expressionOf(x),
+      x.inputs.map((y, i) => (isPutIn[i] ? write(y) : (places.get(y) as Scalar))),
+    )
+    made.set(x, f)
+    return f
+  }
+  return write(node)
 }
 
 /** May the plan of `node` be the tail of kernel x? Its other operands must be scalars, vectors along the last axis, or whole. */
-function canTail(x: Node, node: Node, { inputs }: Plan): boolean {
+function canTail(x: Node, node: Node, { inputs }: Pick<Plan, 'inputs'>): boolean {
   if (kindOf(x) !== 'kernel' || !x.op.row.fuses?.tail || !sameShape(x.shape, node.shape)) return false
   return inputs.every((extra) => extra === x || fitsWhole(extra, x))
 }

@@ -48,7 +48,7 @@ export class Program {
     const { engine } = state
     const settle = optimize === 'on' ? simplified : (same: Goals) => same
     const isMixed = precision === 'mixed_bfloat16' && engine.precisions.includes(precision)
-    const plan = schedule(isMixed ? settle(mixed(settle(goals))) : settle(goals), optimize)
+    const plan = schedule(isMixed ? settle(mixed(settle(goals))) : settle(goals), optimize, engine.limits)
     if (!engine.precisions.includes('mixed_bfloat16') && plan.steps.some(storesLow)) {
       throw new FoveaError('E_ENGINE', { what: 'the engine has no bfloat16', where: engine.name })
     }

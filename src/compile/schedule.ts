@@ -9,8 +9,8 @@ import { fuse, kindOf, unfused } from './fuse.ts'
 import type { Goals } from './goals.ts'
 import { checkUpdates } from './goals.ts'
 import { mergeLoops, withoutUnread } from './loops.ts'
-import type { KernelStep, Step, Value } from './step.ts'
-import { arenaValue, bytesOf } from './step.ts'
+import type { KernelStep, Step, StepLimits, Value } from './step.ts'
+import { arenaValue, bytesOf, unlimited } from './step.ts'
 import { copy, settleUpdates } from './updates.ts'
 
 export interface Schedule {
@@ -21,12 +21,16 @@ export interface Schedule {
 }
 
 /** Plans the steps of a program. `fusing: 'off'` keeps a step per node, for comparison. */
-export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on'): Schedule {
+export function schedule(
+  { outputs, updates }: Goals,
+  fusing: 'on' | 'off' = 'on',
+  limits: StepLimits = unlimited,
+): Schedule {
   checkUpdates(updates)
   const roots = [...Object.values(outputs), ...updates.map(([, next]) => next)]
   const order = topological([...roots, ...updates.map(([variable]) => variable)])
-  const { plans, absorbed } =
-    fusing === 'on' ? fuse(order, new Set([...roots, ...updates.map(([variable]) => variable)])) : unfused(order)
+  const kept = new Set([...roots, ...updates.map(([variable]) => variable)])
+  const { plans, absorbed } = fusing === 'on' ? fuse(order, kept, limits) : unfused(order)
 
   const values = new Map<Node, Value>()
   const inputs: Record<string, Value<DType>> = {}
@@ -74,7 +78,7 @@ export function schedule({ outputs, updates }: Goals, fusing: 'on' | 'off' = 'on
   }
 
   const wanted = new Set(roots.map((node) => valueFor(node).buffer))
-  const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps), wanted) : steps
+  const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps, limits), wanted) : steps
   const copies: Step[] = []
   const given = new Set(Object.values(inputs).map(({ buffer }) => buffer))
   /** A result stands in a buffer of its own: inputs, variables and constants are copied. */

@@ -1,5 +1,5 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
-import { FoveaError } from '../base/errors.ts'
+import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
@@ -46,7 +46,7 @@ export class State {
       wantValues(name, spec, first)
       const resident = this.engine.create({ shape, dtype })
       this.#residents.set(name, resident)
-      await resident.write(first)
+      await named(name, resident.write(first))
     } else if (!sameShape(known.shape, spec.shape) || known.dtype !== spec.dtype) {
       throw new FoveaError('E_SHAPE', {
         what: 'is in the state with another shape',
@@ -64,7 +64,7 @@ export class State {
   async write(name: string, values: Numbers): Promise<void> {
     const resident = this.resident(name)
     wantValues(name, resident.spec, values)
-    await resident.write(values)
+    await named(name, resident.write(values))
   }
 
   /** Forgets tensors and gives their memory back. */
@@ -92,6 +92,14 @@ export class State {
     this.remove(this.names)
   }
 }
+
+/** What goes wrong, with the tensor's name. */
+const named = <T>(where: string, promise: Promise<T>): Promise<T> =>
+  promise.catch((error) =>
+    locate(where, () => {
+      throw error
+    }),
+  )
 
 function wantName(name: unknown): void {
   if (typeof name === 'string') return

@@ -48,6 +48,15 @@ export interface ElementwiseStep {
 
 export type Step = KernelStep | ElementwiseStep
 
+/** What an engine can take in one step. The compiler fuses and joins within it, so that no graph is too large. */
+export interface StepLimits {
+  /** Values that expressions read and write, together. */
+  readonly operands: number
+  /** Parts of all expressions, shared ones once. */
+  readonly parts: number
+}
+export const unlimited: StepLimits = { operands: Infinity, parts: Infinity }
+
 /** Every value that a step reads. */
 export const readsOf = (step: Step): readonly Value[] =>
   step.kind === 'kernel' && step.tail ? [...step.inputs, ...step.tail.extras] : step.inputs

@@ -29,10 +29,17 @@ export function settleUpdates(
   const moved = new Map<Buffer, Buffer>()
   const early: Step[] = []
   const late: Step[] = []
+  const makers = new Map<Buffer, number>()
+  const readers = new Map<Buffer, number[]>()
+  steps.forEach((step, i) => {
+    for (const { buffer } of step.outputs) if (!makers.has(buffer)) makers.set(buffer, i)
+    for (const { buffer } of readsOf(step)) readers.set(buffer, [...(readers.get(buffer) ?? []), i])
+  })
   for (const { to, from } of targets) {
     if (from.buffer === to.buffer) continue
-    const maker = steps.findIndex((step) => step.outputs.some((x) => x.buffer === from.buffer))
-    const direct = maker >= 0 && !moved.has(from.buffer) && overwritable(steps, maker, to)
+    const maker = makers.get(from.buffer) ?? -1
+    const isFree = maker >= 0 && !moved.has(from.buffer)
+    const direct = isFree && overwritable(steps[maker], maker, { to, readers: readers.get(to.buffer) ?? [] })
     if (direct) moved.set(from.buffer, to.buffer)
     else copy(maker >= 0 ? from : copy(from, arenaValue(from), early), to, late)
   }
@@ -50,14 +57,11 @@ export function settleUpdates(
   return { steps: [...early, ...steps, ...late].map(settleStep), outputs: settled }
 }
 
-function overwritable(steps: readonly Step[], maker: number, to: Value): boolean {
-  const readers = steps.flatMap((step, i) => (readsBuffer(step, to.buffer) ? [i] : []))
-  if (readers.some((i) => i > maker)) return false
-  const step = steps[maker]
-  if (!readers.includes(maker)) return true
+/** May the step at `at` write over `to`, which is read by the steps at `readers`? */
+function overwritable(step: Step, at: number, { to, readers }: { to: Value; readers: readonly number[] }): boolean {
+  if (readers.some((i) => i > at)) return false
+  if (!readers.includes(at)) return true
   return (
     step.kind === 'elementwise' && step.inputs.every((x) => x.buffer !== to.buffer || sameShape(x.shape, step.shape))
   )
 }
-
-const readsBuffer = (step: Step, buffer: Buffer): boolean => readsOf(step).some((x) => x.buffer === buffer)

@@ -53,7 +53,7 @@ const fileTypes: Readonly<Record<string, FileType>> = {
   U32: { bits: 32, read: (b) => int32(Int32Array.from(new Uint32Array(b), inInt32)) },
   F32: { bits: 32, read: (b) => float32(new Float32Array(b)) },
   C64: { bits: 64 },
-  F64: { bits: 64, read: (b) => float32(Float32Array.from(new Float64Array(b))) },
+  F64: { bits: 64, read: (b) => float32(Float32Array.from(new Float64Array(b), inFloat32)) },
   I64: { bits: 64, read: (b) => int32(Int32Array.from(Array.from(new BigInt64Array(b), inInt32))) },
   U64: { bits: 64, read: (b) => int32(Int32Array.from(Array.from(new BigUint64Array(b), inInt32))) },
 }
@@ -61,6 +61,12 @@ const fileTypes: Readonly<Record<string, FileType>> = {
 function inInt32(value: number | bigint): number {
   if (value >= -(2 ** 31) && value < 2 ** 31) return Number(value)
   throw new FoveaError('E_FILE', { what: 'an integer beyond int32', got: `${value}`, hint: 'save the tensor as F32' })
+}
+
+function inFloat32(value: number): number {
+  const narrow = Math.fround(value)
+  if (Number.isFinite(narrow) === Number.isFinite(value)) return narrow
+  throw new FoveaError('E_FILE', { what: 'a number beyond float32', got: `${value}`, hint: 'save the tensor as F32' })
 }
 
 /** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */

@@ -1,5 +1,7 @@
 /** The types of numbers: those that cross the surface, and the one that engines may store values in besides. */
 
+import { FoveaError } from '../base/errors.ts'
+
 /** Everything is computed in float32; uint8 holds pixels, int32 classes; bfloat16 stays inside programs. */
 export const dtypes = {
   float32: { array: Float32Array, bytes: 4 },
@@ -38,6 +40,16 @@ export interface TensorSpec extends StoredSpec {
 /** A new array of zeros. */
 export function zeros<D extends DType>(dtype: D, length: number): Arrays[D] {
   return new dtypes[dtype].array(length) as Arrays[D]
+}
+
+/** Numbers as a new array of float32; E_NONFINITE where a finite one is beyond its range and would become infinite. */
+export function asFloat32(values: ArrayLike<number>, where?: string): Float32Array<ArrayBuffer> {
+  const narrow = Float32Array.from(values)
+  if (values instanceof Float32Array) return narrow
+  const lost = narrow.findIndex((x, i) => Number.isFinite(values[i]) && !Number.isFinite(x))
+  if (lost < 0) return narrow
+  const [expected, got] = ['at most 3.4e38 in size', `${values[lost]}`]
+  throw new FoveaError('E_NONFINITE', { what: 'beyond float32', ...(where !== undefined && { where }), expected, got })
 }
 
 /** The dtype of a typed array of the surface, or undefined for any other value. */

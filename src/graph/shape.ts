@@ -22,13 +22,6 @@ export function wantShape(shape: unknown, where: string): asserts shape is Shape
 
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i])
 
-/** The shape of a batch of images, checked: `const [n, h, w, c] = nhwc(x.shape)`. */
-export function nhwc(shape: Shape): readonly [number, number, number, number] {
-  if (shape.length !== 4)
-    throw new FoveaError('E_SHAPE', { what: 'wants images [n, height, width, channels]', got: shapeText(shape) })
-  return shape as readonly [number, number, number, number]
-}
-
 /** Steps between neighbours along each axis, in elements (row-major). */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length)

@@ -4,20 +4,25 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, integer, settle, settleOne, show, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
+import type { Goals } from '../compile/goals.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { wantDataset } from '../data/dataset.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
+import type { TypedArray } from '../graph/dtype.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
+import { checkGoals, graphOptions, modelGraph, runGoals, runOptions } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, networkWeights } from '../network/network.ts'
+import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import type { Session } from '../network/session.ts'
-import { callOf, partOf, weightsInCommon, withFrozen } from '../network/subnetwork.ts'
+import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
@@ -36,7 +41,7 @@ import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
 import { fileBytes, fileName, filePath } from './files.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassNames } from './samples.ts'
+import { asDataset, checkClassNames, valuesByName } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -116,7 +121,9 @@ export class Model {
     this.name = name
     this.seed = seed
     this.#from = from
-    const given = async () => saved?.weights ?? (weightsFrom ? weightsInCommon(weightsFrom, this.network) : {})
+    const own = 'calls' in from ? from.layers.map(({ layer }) => layer) : from
+    const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
+    const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
     if (!saved) return
     this.#heads = saved.heads
@@ -125,9 +132,18 @@ export class Model {
     this.preprocessing = saved.preprocessing
   }
 
+  /** What these layers have learnt up to this call, for a network that shares them. */
+  #weightsFor(layers: readonly Layer[], where: string): (network: () => Network) => Promise<Record<string, Numbers>> {
+    const common = layersInCommon(this.network, layers, where)
+    const values = this.#placement.valuesNow(
+      common.flatMap(({ name, weights }) => Object.keys(weights).map((weight) => weightName(name, weight))),
+    )
+    return async (network) => renamed(network(), common, await values())
+  }
+
   /** The wired layers. A sequential model without an input shape has none until it sees data. */
   get network(): Network {
-    if ('calls' in this.#from) return this.#from
+    if ('calls' in this.#from) return (this.#from = asItIs(this.#from))
     throw new FoveaError('E_MODEL', {
       what: 'has no input shape yet',
       where: this.name,
@@ -174,15 +190,21 @@ export class Model {
     return part
   }
 
-  /** Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. */
+  /**
+   * Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. It sets
+   * their `trainable`, as in Keras: so they are frozen in every model that has them.
+   */
   freeze(...names: readonly string[]): this {
-    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], true)
-    return this
+    return this.#setTrainable(names, false)
   }
 
-  /** Lets frozen layers learn again, all of them where none is named. */
+  /** Lets frozen layers learn again, all of them where none is named, in every model that has them. */
   unfreeze(...names: readonly string[]): this {
-    this.#from = withFrozen(this.network, names.length > 0 ? names : ['*'], false)
+    return this.#setTrainable(names, true)
+  }
+
+  #setTrainable(names: readonly string[], trainable: boolean): this {
+    for (const layer of layersCalled(this.network, names.length > 0 ? names : ['*'])) layer.trainable = trainable
     return this
   }
 
@@ -190,7 +212,7 @@ export class Model {
   summary(options?: SummaryOptions): string {
     const view =
       'calls' in this.#from
-        ? viewOf(this.#from, {
+        ? viewOf(this.network, {
             kind: this.kind,
             ...(this.#optimizerParams !== undefined && { optimizerParams: this.#optimizerParams }),
           })
@@ -311,6 +333,31 @@ export class Model {
     return this.predict(preprocess(await decodeImage(bytes, name), this.preprocessing))
   }
 
+  /**
+   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to go on from with `ops` and
+   * `gradients`. What is made of them is computed by `run`.
+   */
+  graph(options: GraphOptions = {}): ModelGraph {
+    return modelGraph(this.network, this.#heads, settle(graphOptions, options, 'graph'))
+  }
+
+  /**
+   * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
+   * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
+   * your own; bytes are taken as pixels, as in `predict`. A program is planned once for a goals object: keep it, and call again.
+   */
+  async run<const Outputs extends Goals['outputs']>(
+    goals: GraphGoals<Outputs>,
+    inputs: TypedArray | Readonly<Record<string, TypedArray>>,
+    options: RunOptions = {},
+  ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
+    const { seed } = settle(runOptions, options, 'run')
+    checkGoals(goals, this.name)
+    const given = valuesByName(inputs, Object.keys(this.network.inputs), this.name)
+    const results = await runGoals(await this.#on(), goals, { given, seed })
+    return results as { [Name in keyof Outputs]: Numbers }
+  }
+
   /** All weights by name, `conv2d/kernel` and so on. */
   weights(): Promise<Record<string, Float32Array>> {
     return this.#valuesOf({})
@@ -320,7 +367,7 @@ export class Model {
     const { state } = await this.#on()
     const names = Object.keys(networkWeights(this.network))
     const values = await Promise.all(names.map((name) => state.read(judged[name] ?? name)))
-    return Object.fromEntries(names.map((name, i) => [name, Float32Array.from(values[i])]))
+    return Object.fromEntries(names.map((name, i) => [name, asFloat32(values[i], name)]))
   }
 
   /** Overwrites weights by name. */
@@ -332,7 +379,7 @@ export class Model {
     const { state } = await this.#on()
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
-      if (!known[name])
+      if (!Object.hasOwn(known, name))
         throw new FoveaError('E_MODEL', {
           what: `has no weight '${name}'`,
           where: this.name,

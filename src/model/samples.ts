@@ -33,6 +33,20 @@ export function asDataset(
   return fromArrays({ name: where, inputs: Object.fromEntries(fields), targets: {} })
 }
 
+/** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
+export function valuesByName(values: unknown, inputs: readonly string[], where: string): Record<string, TypedArray> {
+  const alone = asPixels(values)
+  const named = alone ? { [inputs[0]]: alone } : { ...(values as object) }
+  return Object.fromEntries(
+    Object.entries(named).map(([name, one]) => {
+      const array = asPixels(one)
+      if (array) return [name, array.slice()]
+      const expected = 'a Float32Array, Int32Array or Uint8Array by name of an input or placeholder'
+      throw new FoveaError('E_MISMATCH', { what: `'${name}' has no values`, where, expected, got: show(one) })
+    }),
+  )
+}
+
 /** Typed arrays that a program takes; those of a canvas are bytes as well. */
 function asPixels(values: unknown): TypedArray | undefined {
   if (values instanceof Uint8ClampedArray) return new Uint8Array(values.buffer, values.byteOffset, values.length)
@@ -40,9 +54,9 @@ function asPixels(values: unknown): TypedArray | undefined {
 }
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */
-export function checkClassNames({ classNames, name }: Dataset, network: Network, { goals }: Objective): void {
-  if (!classNames || goals.length !== 1) return
-  const [{ loss, output }] = goals
+export function checkClassNames({ classNames, name }: Dataset, network: Network, { terms }: Objective): void {
+  if (!classNames || terms.length !== 1) return
+  const [{ loss, output }] = terms
   const classes = classesOf(lossRow(loss).head, network.calls[network.outputs[output]].shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {

@@ -30,7 +30,7 @@ const batched = (kind: string, field: string, spec: TensorSpec, size: number): N
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
 /** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
-function scaled(node: Node, { calls }: Network, input: string): Node {
+export function scaled(node: Node, { calls }: Network, input: string): Node {
   const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
   const readers = calls.flatMap(({ of, inputs }) =>
     of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],
@@ -62,14 +62,14 @@ function measured(
   mode: 'train' | 'infer',
 ) {
   const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
-  const targets = objective.goals.map(({ target }) => [
+  const targets = objective.terms.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
   const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
   const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
   const sums = penalised(measured, penalties(network, variables), present)
-  const float32 = objective.goals.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
+  const float32 = objective.terms.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
   return { sums, updates, values, float32 }
 }
 
@@ -114,7 +114,7 @@ export function trainingSpecs(network: Network, optimizer: SettledOptimizer): Re
 }
 
 /** The state's name of the flag that a step was refused: it stays up until the next training begins. */
-export const HALTED = 'training/halted'
+export const HALTED = '/training/halted'
 
 /**
  * One step: sums of loss and metrics, `finite`, and the next weights. The gradient is that of the mean loss of the
@@ -170,15 +170,20 @@ export function diagnosisGoals(network: Network, objective: Objective, batch: Ba
   )
   const told = [
     ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
-    ...network.calls.map(({ of }, i) => [calledIn(of), values[i]] as const),
+    ...network.calls.map((_, i) => [calledIn(network.calls, i), values[i]] as const),
     ['the loss', sums.loss] as const,
     ...names.map((name, i) => [`the gradient for ${name}`, slopes[i]] as const).reverse(),
   ]
   return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])), float32 }
 }
 
-const calledIn = (of: Call['of']): string =>
-  of.kind === 'input' ? `the input ${of.name}` : `the output of ${of.layer.name}`
+/** The value of a call in words; a layer that is used again is said with the number of its use. */
+function calledIn(calls: readonly Call[], at: number): string {
+  const { of } = calls[at]
+  if (of.kind === 'input') return `the input ${of.name}`
+  const earlier = calls.slice(0, at).filter((call) => call.of.kind === 'layer' && call.of.layer === of.layer).length
+  return `the output of ${of.layer.name}${earlier > 0 ? ` in its use ${earlier + 1}` : ''}`
+}
 
 /** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
 export function predictionGoals(

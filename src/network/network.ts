@@ -5,7 +5,8 @@ import type { Node } from '../graph/node.ts'
 import { variable } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
-import type { ForwardContext, Layer, Tensor, WeightSpec } from '../nn/layer.ts'
+import { drawer } from '../nn/draws.ts'
+import type { Layer, Tensor, WeightSpec } from '../nn/layer.ts'
 import { forwarded, input, weightsOf } from '../nn/layer.ts'
 import { penaltyOf } from '../nn/regularizers.ts'
 import { add } from '../ops/elementwise.ts'
@@ -37,9 +38,13 @@ export interface Network {
   readonly calls: readonly Call[]
   readonly inputs: Readonly<Record<string, Shape>>
   readonly outputs: Readonly<Record<string, number>>
-  /** Names of layers whose weights stay as they are in training. */
+  /** Names of layers whose weights stay as they are in training: those that were not `trainable` when this was written. */
   readonly frozen: ReadonlySet<string>
 }
+
+/** Names of layers that are not `trainable` now. */
+export const frozenNow = (layers: readonly NamedLayer[]): ReadonlySet<string> =>
+  new Set(layers.flatMap(({ name, layer }) => (layer.trainable ? [] : [name])))
 
 /** Keras's snake case of a class name: MaxPooling2D -> max_pooling2d. */
 export const snakeCase = (className: string): string =>
@@ -89,11 +94,12 @@ export function wire(
       calls.push({ of: { kind: 'input', name: namer.claim(inputName) }, inputs: [], shape: tensor.shape, tensor }) - 1,
     )
   }
-  for (const end of [...Object.keys(inputs), ...Object.keys(outputs)]) {
-    if (end === '__proto__') throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: end })
-  }
   if (Object.keys(outputs).length === 0) throw new FoveaError('E_MODEL', { what: 'has no output', where: name })
   const order = inOrder(Object.values(outputs), ({ source }) => (source.kind === 'layer' ? source.inputs : []))
+  const own = order.map(({ source }) => (source.kind === 'layer' ? source.layer.givenName : source.name))
+  for (const given of [...Object.keys(inputs), ...Object.keys(outputs), ...own])
+    if (given === '__proto__')
+      throw new FoveaError('E_MODEL', { what: 'this name is taken by JavaScript', where: given })
   for (const { source } of order) {
     const given = source.kind === 'layer' ? source.layer.givenName : undefined
     if (source.kind === 'layer' && given && !known.has(source.layer))
@@ -122,7 +128,7 @@ export function wire(
     calls,
     inputs: Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [key, tensor.shape])),
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, tensor]) => [key, places.get(tensor) as number])),
-    frozen: new Set(),
+    frozen: frozenNow([...layers]),
   }
 }
 
@@ -171,11 +177,27 @@ export function networkWeights({ layers }: Network): Record<string, WeightSpec> 
 export const networkVariables = (network: Network): Record<string, Node> =>
   Object.fromEntries(Object.entries(networkWeights(network)).map(([name, { shape }]) => [name, variable(name, shape)]))
 
-/** What comes of a pass: a node [n, ...shape] per output and per call, and the next values of weights that are not trained. */
+/** What comes of a pass: nodes [n, ...shape] per output and per call, and the next values of weights that are not trained. */
 export interface Passed {
   readonly outputs: Readonly<Record<string, Node>>
   readonly values: readonly Node[]
+  /** Per call the value before its activation, or the value itself. */
+  readonly preactivations: readonly Node[]
   readonly updates: Readonly<Record<string, Node>>
+}
+
+/**
+ * Numbers of random streams: a layer's own at its first draw in its first use, and for every other draw the next that no layer
+ * has. So all draws of a pass have their own.
+ */
+function streamNumbers({ layers }: Network): (layer: NamedLayer) => () => number {
+  const own = new Map(layers.map((layer, index) => [layer, index]))
+  let next = layers.length
+  return (layer) => () => {
+    const first = own.get(layer)
+    own.delete(layer)
+    return first ?? next++
+  }
 }
 
 /** The forward graph. A layer that is used twice sees at its second use what the first has made of its statistics. */
@@ -183,30 +205,32 @@ export function forward(
   network: Network,
   variables: Readonly<Record<string, Node>>,
   inputs: Readonly<Record<string, Node>>,
-  context: Pick<ForwardContext, 'mode' | 'key'>,
+  { mode, key }: { readonly mode: 'train' | 'infer'; readonly key: Node },
 ): Passed {
   const values: Node[] = []
+  const preactivations: Node[] = []
   const updates: Record<string, Node> = {}
-  const indices = new Map(network.layers.map((layer, index) => [layer, index]))
+  const streamsOf = streamNumbers(network)
   for (const { of, inputs: from } of network.calls) {
-    if (of.kind === 'input') values.push(inputs[of.name])
-    else {
+    if (of.kind === 'input') {
+      values.push(inputs[of.name])
+      preactivations.push(inputs[of.name])
+    } else {
       const { name, layer, weights } = of.layer
       const own = Object.keys(weights).map((weight) => {
         const full = weightName(name, weight)
         return [weight, updates[full] ?? variables[full]]
       })
       const given = from.map((i) => values[i]) as [Node, ...Node[]]
-      const index = indices.get(of.layer) as number
-      const result = locate(name, () =>
-        forwarded(layer, given, Object.fromEntries(own), { ...context, index, isTrainable: !network.frozen.has(name) }),
-      )
+      const context = { mode, isTrainable: !network.frozen.has(name), draw: drawer(key, streamsOf(of.layer)) }
+      const result = locate(name, () => forwarded(layer, given, Object.fromEntries(own), context))
       values.push(result.output)
+      preactivations.push(result.preactivation)
       for (const [weight, next] of Object.entries(result.updates)) updates[weightName(name, weight)] = next as Node
     }
   }
   const outputs = Object.fromEntries(Object.entries(network.outputs).map(([name, call]) => [name, values[call]]))
-  return { outputs, values, updates }
+  return { outputs, values, preactivations, updates }
 }
 
 /** Names of the weights that training changes by gradients. */

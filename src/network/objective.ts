@@ -7,10 +7,11 @@ import type { Node } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
-import type { Loss, SettledLoss } from '../nn/losses.ts'
-import { chooseLoss, losses, lossPerSample, lossRow } from '../nn/losses.ts'
+import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
+import { chooseLoss, losses, lossNames, lossPerSample, lossRow } from '../nn/losses.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
 import { chooseMetrics, metricLogName, metricPerSample, metrics } from '../nn/metrics.ts'
+import { weighed } from '../nn/per-sample.ts'
 import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 import type { Network } from './network.ts'
@@ -21,7 +22,14 @@ export type LossChoice = Loss | Readonly<Record<string, Loss>>
 export type MetricsChoice = readonly Metric[] | Readonly<Record<string, readonly Metric[]>>
 
 /** A loss of its own, `{ type, ... }`, rather than losses by name of output. */
-const isOneLoss = (value: LossChoice): value is Loss => typeof value === 'string' || typeof value['type'] === 'string'
+function isOneLoss(value: LossChoice): value is Loss {
+  if (typeof value === 'string') return true
+  const { type, ...rest } = value as Readonly<Record<string, unknown>>
+  // an output may be called 'type': then the others have losses too, which no option is
+  return typeof type === 'string' && !Object.values(rest).some(isLoss)
+}
+const isLoss = (value: unknown): boolean =>
+  lossNames.includes(value as LossName) || typeof (value as { type?: unknown } | null | undefined)?.type === 'string'
 
 const loss = named(losses, { says: 'a loss', what: 'loss' })
 const metricList = list(named(metrics, { says: 'a metric', what: 'metric' }), { says: 'metrics' })
@@ -43,7 +51,8 @@ export const objectiveOptions = {
 }
 export type ObjectiveOptions = Options<typeof objectiveOptions>
 
-interface Goal {
+/** What one output is trained for and judged by. */
+interface Term {
   readonly output: string
   /** The dataset's field. */
   readonly target: string
@@ -55,7 +64,7 @@ interface Goal {
 export interface Objective {
   /** The dataset's field for every input of the network. */
   readonly inputs: Readonly<Record<string, string>>
-  readonly goals: readonly Goal[]
+  readonly terms: readonly Term[]
   readonly lossReduction: NonNullable<ObjectiveOptions['lossReduction']>
 }
 
@@ -115,19 +124,19 @@ export function objectiveFor(
       throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: astray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
-  const goals = Object.entries(targets).map(([output, target]) => {
+  const terms = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
     const chosen = chooseLoss(saidOf<Loss>(loss, isOneForAll.loss, output), spec, shape, where)
     const place = { head: lossRow(chosen).head, output: shape, target: spec }
     const asked = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
     return { output, target, loss: chosen, metrics: chooseMetrics(asked, place, where) }
   })
-  return { inputs, goals, lossReduction }
+  return { inputs, terms, lossReduction }
 }
 
 /** What turns each output's logits into answers. */
-export const headsOf = ({ goals }: Objective): Record<string, Head> =>
-  Object.fromEntries(goals.map(({ output, loss }) => [output, lossRow(loss).head]))
+export const headsOf = ({ terms }: Objective): Record<string, Head> =>
+  Object.fromEntries(terms.map(({ output, loss }) => [output, lossRow(loss).head]))
 
 /** What samples count for, as inputs of a program: [n] each. */
 export interface SampleWeights {
@@ -141,13 +150,16 @@ export interface SampleWeights {
 export const divisorOf = (name: string): string => `${name}/weight`
 export const isDivisor = (name: string): boolean => name.endsWith(divisorOf(''))
 
+/** A log of one of several outputs: `digit_loss`; `val/loss` for one called `val`, since `val_loss` is that of validation. */
+const outputLog = (output: string, log: string): string => `${output}${/^val(_|$)/.test(output) ? '/' : '_'}${log}`
+
 /**
  * Sums over a batch as nodes, by the names that logs use: `loss`, `accuracy`; with several outputs also `digit_loss`,
  * `digit_accuracy`. Losses are weighted, metrics are not. A mean is the sum `name` over the sum `name/weight`, or where
  * there is none over the number of samples that are present: `meanLoss` within a step, `Tally` over many.
  */
 export function measures(
-  { goals, lossReduction }: Objective,
+  { terms, lossReduction }: Objective,
   outputs: Readonly<Record<string, Node>>,
   targets: Readonly<Record<string, Node>>,
   { weights, present }: SampleWeights,
@@ -157,17 +169,17 @@ export function measures(
     result[name] = value
     if (lossReduction === 'meanWithSampleWeight') result[divisorOf(name)] = sum(weights)
   }
-  const prefix = (output: string) => (goals.length > 1 ? `${output}_` : '')
+  const logOf = (output: string, log: string) => (terms.length > 1 ? outputLog(output, log) : log)
   let total: Node | undefined
-  for (const { output, target, loss, metrics } of goals) {
+  for (const { output, target, loss, metrics } of terms) {
     const { head } = lossRow(loss)
     const logits = logitsOf(outputs[output], head)
     const judged = { logits, answer: heads[head](logits), target: targets[target], head }
-    const own = sum(mul(lossPerSample(loss, logits, targets[target]), weights))
+    const own = sum(weighed(weights, lossPerSample(loss, logits, targets[target])))
     total = total ? add(total, own) : own
-    if (goals.length > 1) addLoss(`${output}_loss`, own)
+    if (terms.length > 1) addLoss(outputLog(output, 'loss'), own)
     for (const metric of metrics)
-      result[`${prefix(output)}${metricLogName(metric)}`] = sum(mul(metricPerSample(metric, judged), present))
+      result[logOf(output, metricLogName(metric))] = sum(mul(metricPerSample(metric, judged), present))
   }
   addLoss('loss', total as Node)
   return result as Record<string, Node> & { readonly loss: Node }

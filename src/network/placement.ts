@@ -4,7 +4,7 @@ import type { Engine, Numbers } from '../compile/engine.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { sharedEngine } from '../engines/index.ts'
 import type { Network } from './network.ts'
-import { Session } from './session.ts'
+import { firstValues, Session } from './session.ts'
 
 type Values = Readonly<Record<string, Numbers>>
 
@@ -25,6 +25,7 @@ export class Placement {
   #session: Session | undefined
   /** Settles when the last call that looked for the session has it. */
   #turn: Promise<unknown> = Promise.resolve()
+  #isAsked = false
   #isTraining = false
   #isClosed = false
 
@@ -35,9 +36,32 @@ export class Placement {
 
   /** The session on the engine asked for, or where the model is; the state moves when it must. */
   on(choice: EngineChoice = {}): Promise<Session> {
+    this.#isAsked = true
     const session = this.#turn.then(() => this.#settle(choice))
     this.#turn = session.catch(() => {})
     return session
+  }
+
+  /**
+   * Weights by name as they are at this call, whatever happens to the model later: what makes them. Where nobody has asked for the
+   * session yet these are the first ones, and none is opened.
+   */
+  valuesNow(names: readonly string[]): () => Promise<Values> {
+    const valuesBy = async (read: (name: string) => Numbers | Promise<Numbers>): Promise<Values> => {
+      const values = await Promise.all(names.map(read))
+      return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+    }
+    if (!this.#isAsked) {
+      const { seed, given, network } = this.#options
+      const whole = network()
+      return async () => valuesBy(firstValues(whole, seed, await given()))
+    }
+    // within the turn: before what later calls ask of the engine, and before a close
+    const turn = this.on().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
+    this.#turn = turn.catch(() => {})
+    const reading = turn.then(({ values }) => values)
+    reading.catch(() => {}) // whoever wants them hears of it
+    return () => reading
   }
 
   /** Runs one training at a time. */

@@ -9,6 +9,7 @@ import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { initialize } from '../nn/initializers.ts'
+import type { WeightSpec } from '../nn/layer.ts'
 import type { Filled } from './graphs.ts'
 import type { Network } from './network.ts'
 import { networkWeights } from './network.ts'
@@ -16,19 +17,36 @@ import { networkWeights } from './network.ts'
 /** Programs kept per session; the one unused for longest is let go first, and lives on while somebody runs it. */
 const CACHED_PROGRAMS = 8
 
-/** What the networks of one home have in common. */
+/** What the networks of one placement have in common. */
 interface Shared {
   readonly state: State
   readonly programs: Map<string, Program>
   steps: number
   epochs: number
   optimizer: OptimizerCount | undefined
+  /** Numbers of what somebody holds and programs are made of. */
+  readonly held: WeakMap<object, number>
+  heldCount: number
 }
 
 /** Which optimizer the state's slots belong to, and the step that was its first: bias corrections count from there. */
 export interface OptimizerCount {
   readonly signature: string
   readonly first: number
+}
+
+/** What a network's weights are at first, by name: as given, or drawn from the seed. */
+export function firstValues(
+  network: Network,
+  seed: number,
+  given: Readonly<Record<string, Numbers>>,
+): (name: string) => Numbers {
+  const weights = Object.entries(networkWeights(network))
+  const places = new Map(weights.map(([name, spec], index) => [name, { ...spec, index }]))
+  return (name) => {
+    const { shape, initializer, index } = places.get(name) as WeightSpec & { readonly index: number }
+    return given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) })
+  }
 }
 
 export class Session {
@@ -55,6 +73,7 @@ export class Session {
   ): Promise<Session> {
     const state = new State(engine)
     const weights = Object.entries(networkWeights(network))
+    const first = firstValues(network, seed, given)
     const bytes = weights.reduce((sum, [, { shape }]) => sum + 4 * sizeOf(shape), 0)
     if (bytes > engine.memoryLimit) {
       throw new FoveaError('E_LIMIT', {
@@ -65,15 +84,18 @@ export class Session {
       })
     }
     await Promise.all(
-      weights.map(([name, { shape, initializer }], index) =>
-        state.add(
-          name,
-          { shape, dtype: 'float32' },
-          () => given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) }),
-        ),
-      ),
+      weights.map(([name, { shape }]) => state.add(name, { shape, dtype: 'float32' }, () => first(name))),
     )
-    return new Session(network, { state, programs: new Map(), steps: 0, epochs: 0, optimizer: undefined }, 'float32')
+    return new Session(
+      network,
+      {
+        state,
+        programs: new Map(),
+        ...{ steps: 0, epochs: 0, optimizer: undefined },
+        ...{ held: new WeakMap(), heldCount: 0 },
+      },
+      'float32',
+    )
   }
 
   /** The same state and counts, under a part of the network, with other layers frozen, or in another precision. */
@@ -126,6 +148,14 @@ export class Session {
       else await this.state.add(name, { shape, dtype: 'float32' }, () => values)
     })
     await Promise.all(added)
+  }
+
+  /** A key for what somebody holds: the same for the same object, and for no other. */
+  heldKey(thing: object): string {
+    const { held } = this.#shared
+    const number = held.get(thing) ?? this.#shared.heldCount++
+    held.set(thing, number)
+    return `held ${number}`
   }
 
   /** The program under `key`, planned at the first call. */

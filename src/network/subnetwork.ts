@@ -3,8 +3,9 @@ import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
 import type { Numbers } from '../compile/engine.ts'
-import type { Network } from './network.ts'
-import { weightName } from './network.ts'
+import type { Layer } from '../nn/layer.ts'
+import type { NamedLayer, Network } from './network.ts'
+import { frozenNow, weightName } from './network.ts'
 
 /** The last call of a layer or input by its name. */
 export function callOf({ name: where, calls, layers, inputs }: Network, name: string): number {
@@ -34,20 +35,25 @@ export function partOf(network: Network, ends: readonly string[]): Network {
   }
 }
 
-/** The same network with these layers frozen, or not frozen any more; `*` in a name stands for any text. */
-export function withFrozen(network: Network, names: readonly string[], isFrozen: boolean): Network {
-  const layers = network.layers.map(({ name }) => name)
-  const frozen = new Set(network.frozen)
-  for (const name of names) {
+/** Layers by name, which must be there; `*` in a name stands for any text. */
+export function layersCalled(network: Network, names: readonly string[]): Layer[] {
+  const known = network.layers.map(({ name }) => name)
+  return names.flatMap((name) => {
     if (typeof name !== 'string') {
       const expected = "names of layers, as 'conv2d' or 'block1_*'"
       throw new FoveaError('E_OPTION', { what: 'this names no layer', where: network.name, expected, got: show(name) })
     }
-    const hits = layers.filter((layer) => matches(layer, name))
-    if (hits.length === 0) throw unknownLayer(network.name, name, layers)
-    for (const hit of hits) isFrozen ? frozen.add(hit) : frozen.delete(hit)
-  }
-  return { ...network, frozen }
+    const hits = network.layers.filter((layer) => matches(layer.name, name))
+    if (hits.length === 0) throw unknownLayer(network.name, name, known)
+    return hits.map(({ layer }) => layer)
+  })
+}
+
+/** The network with what is frozen now: layers are shared with other models, which may have changed it. */
+export function asItIs(network: Network): Network {
+  const frozen = frozenNow(network.layers)
+  const isSame = frozen.size === network.frozen.size && [...frozen].every((name) => network.frozen.has(name))
+  return isSame ? network : { ...network, frozen }
 }
 
 const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
@@ -60,25 +66,22 @@ function unknownLayer(where: string, name: string, known: readonly string[]): Fo
   return new FoveaError('E_MODEL', { what: `has no layer ${show(name)}`, where, hint })
 }
 
-interface Weighted {
-  readonly network: Network
-  weights(): Promise<Readonly<Record<string, Numbers>>>
+/** Those of `layers` that are in a network and have weights, by their names there. */
+export function layersInCommon({ layers: known }: Network, layers: readonly Layer[], where: string): NamedLayer[] {
+  const common = known.filter(({ layer, weights }) => layers.includes(layer) && Object.keys(weights).length > 0)
+  if (common.length > 0) return common
+  const hint = `wire it onto a layer of that model, as in dense({ units: 10 })(base.tensor('flatten'))`
+  throw new FoveaError('E_MODEL', { what: "shares no layer with the model of 'weightsFrom'", where, hint })
 }
 
-/** Weights of the layers that a network has in common with another model, by their names here. */
-export async function weightsInCommon(from: Weighted, network: Network): Promise<Record<string, Numbers>> {
-  const values = await from.weights()
-  const common = network.layers.flatMap(({ name, layer, weights }) => {
-    const there = from.network.layers.find((other) => other.layer === layer)?.name
-    return there === undefined
-      ? []
-      : Object.keys(weights).map((weight) => [weightName(name, weight), values[weightName(there, weight)]] as const)
-  })
-  if (common.length > 0) return Object.fromEntries(common)
-  const hint = `wire it onto a layer of that model, as in dense({ units: 10 })(base.tensor('flatten'))`
-  throw new FoveaError('E_MODEL', {
-    what: "shares no layer with the model of 'weightsFrom'",
-    where: network.name,
-    hint,
-  })
+/** Values of layers that have other names in another network, by the names that they have here. */
+export function renamed({ layers }: Network, there: readonly NamedLayer[], values: Readonly<Record<string, Numbers>>) {
+  const names = new Map(layers.map(({ name, layer }) => [layer, name]))
+  const here = there.flatMap(({ name, layer, weights }) =>
+    Object.keys(weights).map((weight): [string, Numbers] => [
+      weightName(names.get(layer) as string, weight),
+      values[weightName(name, weight)],
+    ]),
+  )
+  return Object.fromEntries(here)
 }

@@ -232,7 +232,15 @@ export function unbuiltView(name: string, layers: readonly Layer[]): SummaryView
     const { className, countsUnbuilt } = layer.row
     const params = countsUnbuilt ? 0 : undefined
     const own = names.get(layer) ?? namer.make(className)
-    return { name: own, className, shape: undefined, params, trainableParams: 0, frozen: false, connectedTo: [] }
+    return {
+      name: own,
+      className,
+      shape: undefined,
+      params,
+      trainableParams: 0,
+      frozen: !layer.trainable,
+      connectedTo: [],
+    }
   })
   return { name, chain: true, rows }
 }

@@ -31,3 +31,9 @@ export const activationNames = Object.keys(activations) as ActivationName[]
 
 /** The option `activation` of a layer. */
 export const activationOption = choice(activationNames, { says: 'function applied to the result', default: 'linear' })
+
+/** What a layer gives that applies a function at the end: the value before it can be asked for too. */
+export const activated = (x: Node, activation: ActivationName): { output: Node; preactivation: Node } => ({
+  output: activations[activation](x),
+  preactivation: x,
+})

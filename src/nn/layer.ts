@@ -1,11 +1,13 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { isOption, settle, show, text } from '../base/options.ts'
+import { flag, isOption, settle, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf, wantShape } from '../graph/shape.ts'
+import type { DrawOptions } from './draws.ts'
+import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
 import type { Regularizer } from './regularizers.ts'
 
@@ -22,19 +24,22 @@ export interface WeightSpec {
 /** What a forward graph may need to know. */
 export interface ForwardContext {
   readonly mode: 'train' | 'infer'
-  /** The random key of the step (see ops/sampling.ts). */
-  readonly key: Node
-  /** This layer's number in its model: its own random streams. */
-  readonly index: number
   /** False while the layer is frozen: its weights are not trained, and statistics stay as they are. */
   readonly isTrainable: boolean
+  /**
+   * Random numbers of this shape, axis 0 being the samples: uniform on [0, 1), or standard normal. Every call has numbers of its
+   * own, in each use of the layer and in each step; they follow from the seed.
+   */
+  draw(options: DrawOptions): Node
 }
 
-/** What a forward graph gives when weights of the layer become something else by it. */
+/** What a forward graph gives where it is more than its output. */
 export interface Forwarded<W extends string> {
   readonly output: Node
   /** The next values of weights that are not trained. */
-  readonly updates: Readonly<Partial<Record<W, Node>>>
+  readonly updates?: Readonly<Partial<Record<W, Node>>>
+  /** The value to which an activation was applied at the end, where there is one. */
+  readonly preactivation?: Node
 }
 
 /** All that is known of a kind of layer, in one place. Shapes in `weights` are those of one sample. */
@@ -86,10 +91,15 @@ export interface Layer {
   readonly options: Settled<OptionTable>
   /** The user's name for it; models name the others. */
   readonly givenName: string | undefined
+  /**
+   * False: its weights and statistics stay as they are, in every model that has this layer. `model.freeze` sets it too; a training
+   * goes by what it is when it begins.
+   */
+  trainable: boolean
 }
 
-/** Options of a layer, with its name. */
-export type LayerOptions<T extends OptionTable> = Options<T> & { name?: string }
+/** Options of a layer, with those that all layers have. */
+export type LayerOptions<T extends OptionTable> = Options<T> & Options<typeof commonOptions>
 export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Options<T>
   ? (options?: LayerOptions<T>) => Layer
   : (options: LayerOptions<T>) => Layer) & {
@@ -100,6 +110,12 @@ export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Op
 
 const nameTable = {
   name: text({ says: 'name of the layer, unique in its model', without: '/', filled: true, optional: true }),
+}
+
+/** Options of every layer. Names without / never meet the names that Fovea gives to what is its own. */
+export const commonOptions = {
+  ...nameTable,
+  trainable: flag({ says: 'whether its weights learn', default: true }),
 }
 
 function wantRow(type: string, row: AnyLayerRow): void {
@@ -119,11 +135,23 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   row: LayerRow<T, W>,
 ): LayerMaker<T> {
   wantRow(type, row as unknown as AnyLayerRow)
+  const taken = Object.keys(row.options).find((name) => Object.hasOwn(commonOptions, name))
+  if (taken !== undefined) {
+    const hint = `every layer has the options ${Object.keys(commonOptions).join(' and ')}`
+    throw new FoveaError('E_OPTION', { what: `'${taken}' is no name for an option`, where: type, hint })
+  }
   const make = (given: object = {}): Layer => {
-    const { name, ...options } = settle({ ...row.options, ...nameTable }, given, type) as Settled<T> & { name?: string }
+    const table = { ...row.options, ...commonOptions }
+    const { name, trainable, ...options } = settle(table, given, type) as Settled<T> & Settled<typeof commonOptions>
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
       connect(layer as Layer, inputs.flat() as Tensor[])
-    return Object.assign(layer, { type, row: row as unknown as AnyLayerRow, options, givenName: name }) as Layer
+    return Object.assign(layer, {
+      type,
+      row: row as unknown as AnyLayerRow,
+      options,
+      givenName: name,
+      trainable,
+    }) as Layer
   }
   return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
 }
@@ -182,7 +210,7 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
   return locate(where, () => {
     const inputs = shapes.map((shape, i) => inputNode(`x${i}`, [2, ...shape])) as [Node, ...Node[]]
     const weights = Object.entries(weightsOf(layer, shapes)).map(([name, { shape }]) => [name, inputNode(name, shape)])
-    const context = { mode: 'infer', key: inputNode('key', [4], 'int32'), index: 0, isTrainable: true } as const
+    const context = { mode: 'infer', isTrainable: true, draw: drawer(inputNode('key', [4], 'int32'), () => 0) } as const
     const [batch, ...shape] = forwarded(layer, inputs, Object.fromEntries(weights), context).output.shape
     if (batch === 2) return shape
     throw new FoveaError('E_SHAPE', {
@@ -199,9 +227,10 @@ export function forwarded(
   inputs: readonly [Node, ...Node[]],
   weights: Readonly<Record<string, Node>>,
   context: ForwardContext,
-): Forwarded<string> {
+): Required<Forwarded<string>> {
   const result = row.forward(inputs, weights, options, context)
-  return 'output' in result ? result : { output: result, updates: {} }
+  const { output, updates = {}, preactivation = output } = 'output' in result ? result : { output: result }
+  return { output, updates, preactivation }
 }
 
 /** Parameters of a set of weights. */

@@ -10,9 +10,9 @@ import { abs, add, expression, mul, neg, square, sub } from '../ops/elementwise.
 import { oneHot } from '../ops/indexing.ts'
 import { logSoftmax } from '../ops/normalization.ts'
 import { sum } from '../ops/reduction.ts'
-import { argument, s } from '../ops/scalar.ts'
+import { argument, s, step } from '../ops/scalar.ts'
 import type { Head } from './heads.ts'
-import { areAlike, isOneEach, meanOfSample, valuesLike } from './per-sample.ts'
+import { areAlike, isOneEach, meanOfSample, valuesLike, weighed } from './per-sample.ts'
 
 type Values = ArrayLike<number>
 
@@ -53,13 +53,17 @@ const smoothed = (target: Node, classes: number, smoothing: number): Node =>
 
 const crossEntropy = (logits: Node, probabilities: Node, options: { labelSmoothing: number }): Node => {
   const target = smoothed(probabilities, logits.shape.at(-1) as number, options.labelSmoothing)
-  return neg(sum(mul(target, logSoftmax(logits)), { axes: [-1] }))
+  return neg(sum(weighed(target, logSoftmax(logits)), { axes: [-1] }))
 }
 
 const [x, y] = [argument(0), argument(1)]
-/** max(x, 0) - x y + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. */
+/**
+ * x ((0 < x) - y) + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. The product
+ * is 0 where y is what x says, however large x is.
+ */
+const missed = s.sub(step(x), y)
 const logisticLoss = {
-  f: s.add(s.sub(s.max(x, 0), s.mul(x, y)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
+  f: s.add(s.select(s.equal(missed, 0), 0, s.mul(x, missed)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
   df: [s.sub(s.div(1, s.add(1, s.exp(s.neg(x)))), y), s.neg(x)],
 }
 
@@ -184,7 +188,12 @@ export function chooseLoss(asked: Loss | undefined, target: TensorSpec, output: 
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
   const expected = lossNames.map((type) => lossRow({ type }).wants)
-  const hint = target.dtype === 'uint8' ? 'class indices are int32, as in Int32Array.from(labels)' : undefined
+  const hint =
+    output.length > 1 && target.shape.length <= 1
+      ? 'put flatten(), or a global pooling, before the last dense layer'
+      : target.dtype === 'uint8'
+        ? 'class indices are int32, as in Int32Array.from(labels)'
+        : undefined
   throw new FoveaError('E_MISMATCH', {
     what: settled ? `${settled.type} does not fit the targets` : 'no loss fits the targets',
     where,

@@ -4,16 +4,16 @@
  * function of options and step, so that training resumes exactly.
  */
 import type { Node } from '../graph/node.ts'
-import { add, div, maximum, minimum, mul, select, sqrt, sub } from '../ops/elementwise.ts'
-import { sum } from '../ops/reduction.ts'
+import { abs, add, div, less, maximum, minimum, mul, select, sqrt, sub } from '../ops/elementwise.ts'
+import { max, sum } from '../ops/reduction.ts'
 import type { SettledOptimizer } from './optimizers.ts'
 import { rateAt } from './schedules.ts'
 
 /** What a slot holds before the first step: a number throughout, or the values of its weight. */
 export type FirstValue = number | 'weight'
 
-/** The state's name of a slot of a weight. */
-export const slotName = (type: string, slot: string, weight: string): string => `optimizer/${type}/${slot}/${weight}`
+/** The state's name of a slot of a weight. What is not a weight begins with /, which no name of a layer can. */
+export const slotName = (type: string, slot: string, weight: string): string => `/optimizer/${type}/${slot}/${weight}`
 
 /** The state's name of the moving average of a weight, kept with `useEma`. */
 export const averageName = (type: string, weight: string): string => slotName(type, 'average', weight)
@@ -105,13 +105,22 @@ type Clips = Pick<SettledOptimizer['options'], 'clipnorm' | 'globalClipnorm' | '
 
 function clipped(gradients: readonly Node[], { clipnorm, globalClipnorm, clipvalue }: Clips): readonly Node[] {
   if (clipvalue !== undefined) return gradients.map((g) => minimum(maximum(g, -clipvalue), clipvalue))
-  const squares = gradients.map((g) => sum(mul(g, g)))
-  /** What shortens a gradient with this sum of squares; 1 where it is short enough. */
-  const share = (longest: number, square: Node): Node => div(longest, maximum(sqrt(square), longest))
-  if (clipnorm !== undefined) return gradients.map((g, i) => mul(g, share(clipnorm, squares[i])))
+  if (clipnorm !== undefined) return gradients.flatMap((g) => shortened([g], clipnorm))
   if (globalClipnorm === undefined || gradients.length === 0) return gradients
-  const all = share(globalClipnorm, squares.reduce(add))
-  return gradients.map((g) => mul(g, all))
+  return shortened(gradients, globalClipnorm)
+}
+
+/**
+ * Tensors that together are at most `longest` long: to the bit as they are where they are short enough. Squares are taken of
+ * what was divided by the largest element, so that neither large ones overflow nor small ones vanish.
+ */
+function shortened(tensors: readonly Node[], longest: number): readonly Node[] {
+  const largest = tensors.map((x) => max(abs(x))).reduce((a, b) => maximum(a, b))
+  const parts = tensors.map((x) => div(x, largest)) // NaN where all are 0, which are short
+  const length = sqrt(parts.map((x) => sum(mul(x, x))).reduce((a, b) => add(a, b)))
+  const share = div(longest, length)
+  const isLong = less(share, largest) // not where one of them is not finite: then the step is refused
+  return tensors.map((x, i) => select(isLong, mul(parts[i], share), x))
 }
 
 /** Takes the weight into its average where there is one, and sets it to that where this is due. */

@@ -16,7 +16,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
       throw new FoveaError('E_SHAPE', {
         what: 'wants two matrices',
         got: `${shapeText(a.shape)} and ${shapeText(b.shape)}`,
-        hint: 'put flatten() before a dense layer',
+        hint: 'reshape them to [m, k] and [k, n]',
       })
     }
     const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape

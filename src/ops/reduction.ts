@@ -5,6 +5,7 @@ import { axisOf, sizeOf } from '../graph/shape.ts'
 import type { AxisRun } from './broadcasting.ts'
 import { dropped, reshape, runSamples, runsOf, spread, sumRun } from './broadcasting.ts'
 import { div, equal, mul } from './elementwise.ts'
+import { transpose } from './movement.ts'
 
 /** Largest value over a run of axes; NaN passes. The gradient is shared equally between ties. */
 export const maxRun: Op<1, AxisRun> = defineOp('max', 1, {
@@ -51,7 +52,26 @@ function reduce(
 }
 
 export const sum = (x: Node, options: ReduceOptions = {}): Node => reduce(sumRun, x, options)
-export const max = (x: Node, options: ReduceOptions = {}): Node => reduce(maxRun, x, options)
+
+/** Largest values. Over several axes too the gradient is shared equally between all ties (PyTorch's amax). */
+export function max(x: Node, options: ReduceOptions = {}): Node {
+  const { shape, permutation, run } = gathered(x, options.axes)
+  if (!permutation) return reduce(maxRun, x, options)
+  const most = maxRun(transpose(x, { permutation }), run)
+  return options.keepDims ? reshape(most, { shape }) : most
+}
+
+/** Axes that do not lie side by side, brought together at the end: one run; `shape` has them with size 1. */
+function gathered({ shape }: Node, axes: readonly number[] = []) {
+  const reduced = new Set(axes.map((axis) => axisOf(axis, shape.length)))
+  const others = shape.map((_, axis) => axis).filter((axis) => !reduced.has(axis))
+  const isApart = runsOf(shape.map((_, axis) => reduced.has(axis))).length > 1
+  return {
+    shape: shape.map((n, axis) => (reduced.has(axis) ? 1 : n)),
+    run: { from: others.length, to: shape.length },
+    ...(isApart && { permutation: [...others, ...[...reduced].sort((a, b) => a - b)] }),
+  }
+}
 
 export function mean(x: Node, options: ReduceOptions = {}): Node {
   const total = sum(x, options)

@@ -138,6 +138,18 @@ export function weightOf(expression: Scalar): number {
   return weight
 }
 
+/** Parts of expressions together, shared ones once: functions, arguments and numbers. */
+export function partsOf(expressions: readonly Scalar[]): number {
+  const seen = new Set<Scalar>()
+  const waiting = [...expressions]
+  for (let x = waiting.pop(); x; x = waiting.pop()) {
+    if (seen.has(x)) continue
+    seen.add(x)
+    if (x.kind === 'apply') waiting.push(...x.inputs)
+  }
+  return seen.size
+}
+
 /** Longer expressions are not made by fusing: what is squared again and again doubles each time it is written out. */
 export const longest = 2000
 

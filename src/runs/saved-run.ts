@@ -5,9 +5,9 @@ import { FoveaError, locate } from '../base/errors.ts'
 import { settle } from '../base/options.ts'
 import type { EngineName } from '../engines/index.ts'
 import { engineNames, engines } from '../engines/index.ts'
+import { CONFIG_FILE, HISTORY_FILE } from './run-folder.ts'
 import type { RunOptions, RunRequest } from './run-options.ts'
 import { runOptions } from './run-options.ts'
-import { CONFIG_FILE, HISTORY_FILE } from './run-folder.ts'
 
 /** A line of a run's history: `event` is 'step', 'epoch' or 'test'; the rest are its numbers. */
 export interface RunEvent {
@@ -67,8 +67,7 @@ function engineOfBegin(name: unknown, run: string): EngineName | undefined {
 async function configOf(path: string): Promise<Record<string, unknown>> {
   const file = join(path, CONFIG_FILE)
   const text = await textOf(file)
-  if (text === undefined)
-    throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint: wantsRun })
+  if (text === undefined) throw new FoveaError('E_IO', { what: 'there is no such file', where: file, hint: wantsRun })
   if (text === '') throw new FoveaError('E_FILE', { what: 'the run has not begun', where: file, hint: wantsRun })
   return recordOf(text, file)
 }

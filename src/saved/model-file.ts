@@ -6,6 +6,7 @@ import type { Numbers } from '../compile/engine.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocessingOptions } from '../data/preprocessing.ts'
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Network } from '../network/network.ts'
 import { networkWeights, wire } from '../network/network.ts'
@@ -113,13 +114,11 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
     ([output, index]) => [output, earlier(index)] as const,
   )
   if (typeof name !== 'string') throw new FoveaError('E_FILE', { what: 'the name must be a text', got: show(name) })
-  const network = wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
-  const frozen = described.flatMap(([layer, json]) => (record(json, layer)['frozen'] === true ? [layer] : []))
-  return { ...network, frozen: new Set(frozen.filter((layer) => network.layers.some(({ name }) => name === layer))) }
+  return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
 }
 
 function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<string, AnyLayerMaker>>): Layer {
-  const { type, options } = record(json, `layer ${name}`)
+  const { type, options, frozen } = record(json, `layer ${name}`)
   if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
     throw new FoveaError('E_FILE', {
       what: 'an unknown kind of layer',
@@ -130,7 +129,7 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
     })
   }
   const make = kinds[type] as unknown as LayerMaker<Record<string, never>>
-  return make({ ...record(options, `options of ${name}`), name } as never)
+  return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
 }
 
 export function modelToBytes(model: SavedModel): Uint8Array {
@@ -139,7 +138,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
       name,
-      { shape: [...shape], dtype: 'float32' as const, data: Float32Array.from(weights[name]) },
+      { shape: [...shape], dtype: 'float32' as const, data: asFloat32(weights[name], name) },
     ]),
   )
   const metadata = {

@@ -24,10 +24,9 @@ export function fed({ inputs, targets }: Batch, program: Program): NumbersByName
 const named = (kind: string, fields: Readonly<Record<string, Numbers>>): NumbersByName =>
   Object.fromEntries(Object.entries(fields).map(([name, values]) => [`${kind}/${name}`, values]))
 
+/** Fields as a part of a program's key. */
 export const fieldsKey = (fields: Fields): string =>
-  Object.entries(fields)
-    .map(([name, { dtype }]) => `${name}:${dtype}`)
-    .join()
+  JSON.stringify(Object.entries(fields).map(([name, { dtype, shape }]) => [name, dtype, shape]))
 
 /** Sums over samples as plain data: JSON holds them to the last bit. */
 export interface TallyState {
@@ -71,12 +70,12 @@ export const onlyKnown = (program: Program, values: NumbersByName): NumbersByNam
 /** Refuses targets that are none: a class index out of range would count as no class at all. */
 export function checkTargets(
   { targets }: Batch,
-  { goals }: Objective,
+  { terms }: Objective,
   { network }: Session,
   { indices, capacity }: Room,
   where: string,
 ): void {
-  for (const { output, target, loss } of goals) {
+  for (const { output, target, loss } of terms) {
     const values = targets[target]
     const { shape } = network.calls[network.outputs[output]]
     const { complaint, hint } = lossRow(loss)

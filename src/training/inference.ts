@@ -1,6 +1,7 @@
 /** evaluate and predict: a dataset in order, in batches of one size, the last one padded. */
 import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
 import type { ObjectiveOptions } from '../network/objective.ts'
@@ -39,7 +40,8 @@ export async function evaluate(
   await inBatches(data, { size, signal }, async (arrays, indices) => {
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)
-    const given = onlyKnown(program, weightInputs(arrays, objective, room, { samples: sampleWeight }))
+    const weights = weightInputs(arrays, objective, room, { samples: sampleWeight })
+    const given = onlyKnown(program, { ...weights, key: drawKey(indices) })
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
   return tally.samples === data.length ? tally.means : undefined
@@ -62,13 +64,16 @@ export async function predict(
   )
   for (const [name, width] of Object.entries(widths)) results[name] = new Float32Array(width * data.length)
   await inBatches({ targets: {}, ...data }, { size }, async (arrays, indices) => {
-    const answers = await program.run(fed(arrays, program))
+    const answers = await program.run({ ...fed(arrays, program), ...onlyKnown(program, { key: drawKey(indices) }) })
     for (const [name, values] of Object.entries(answers)) {
-      results[name].set(values.subarray(0, indices.length * widths[name]), indices[0] * widths[name])
+      results[name].set(asFloat32(values.subarray(0, indices.length * widths[name]), name), indices[0] * widths[name])
     }
   })
   return results
 }
+
+/** The random key for layers that draw outside training too: a sample's numbers are the same in any batch. */
+const drawKey = (indices: Uint32Array): Int32Array => Int32Array.of(0, 0, 0, indices[0])
 
 /** Samples per run: powers of two for small sets, so that few programs serve them all; the rest is padded. */
 const sizeFor = (length: number, most: number): number => Math.min(most, 2 ** Math.ceil(Math.log2(length)))

@@ -71,12 +71,12 @@ export async function classWeightsFor(
   classWeight: ClassWeight | undefined,
 ): Promise<Weighting['classes']> {
   if (classWeight === undefined) return undefined
-  const { goals } = objective
-  const [{ loss, output, target }] = goals
+  const { terms } = objective
+  const [{ loss, output, target }] = terms
   const { classes } = lossRow(loss)
   const count = classes?.count(network.calls[network.outputs[output]].shape)
-  if (!classes || count === undefined || goals.length > 1) {
-    const got = goals.length > 1 ? `${goals.length} outputs` : `the loss ${loss.type}`
+  if (!classes || count === undefined || terms.length > 1) {
+    const got = terms.length > 1 ? `${terms.length} outputs` : `the loss ${loss.type}`
     const hint = 'sampleWeight says what each sample counts for'
     throw new FoveaError('E_MISMATCH', { what: 'classWeight wants one output of classes', where: data.name, got, hint })
   }
@@ -136,7 +136,7 @@ export interface Room {
 /** The inputs `weights` and `present` of a program for a batch: 0 where there is no sample. */
 export function weightInputs(
   { targets }: Batch,
-  { goals: [{ loss, target }] }: Objective,
+  { terms: [{ loss, target }] }: Objective,
   { indices, capacity }: Room,
   { samples, classes }: Weighting = {},
 ): Record<'weights' | 'present', Float32Array> {

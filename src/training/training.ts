@@ -119,20 +119,24 @@ export async function each(
 
 /** Callbacks by name; a second one of a name gets a number. */
 export function keyed(callbacks: readonly Callback[]): { key: string; callback: Callback }[] {
-  const counts = new Map<string, number>()
+  const taken = new Set<string>()
   return callbacks.map((callback) => {
     const name = callback.name ?? 'callback'
-    const count = (counts.get(name) ?? 0) + 1
-    counts.set(name, count)
-    return { key: count === 1 ? name : `${name} ${count}`, callback }
+    let key = name
+    for (let count = 2; taken.has(key); count++) key = `${name} ${count}`
+    taken.add(key)
+    return { key, callback }
   })
 }
 
 /** Tensors by which a model is judged, by its weights (see `judgedWeights`). */
 export type Judged = Readonly<Record<string, string>>
 
-const KEPT = 'kept/'
-const keptName = (owner: string, name: string, weight: string): string => `${KEPT}${owner}/${name}/${weight}`
+/** As all that is not a weight, behind a / (see nn/step.ts). */
+const KEPT = '/kept/'
+const keptName = (owner: string, name: string, weight: string): string =>
+  `${KEPT}${unslashed(owner)}/${unslashed(name)}/${weight}`
+const unslashed = (text: string): string => text.replaceAll('%', '%25').replaceAll('/', '%2F')
 
 /** Forgets all weights that callbacks kept. */
 export function forgetKept({ state }: Session): void {

@@ -59,6 +59,7 @@ import {
   weighted,
 } from '../support/tensors.ts'
 import { mixedSuite } from './mixed.case.ts'
+import { wideSuite } from './wide.case.ts'
 
 export interface EngineCase {
   readonly open: () => Engine
@@ -435,6 +436,8 @@ export function engineSuite(name: string, { open, tolerances, holes = {}, skip =
         })
       }
     })
+
+    wideSuite(agrees)
 
     suite('by chance', () => {
       for (const { title, specs, y } of drawn) {

@@ -115,6 +115,21 @@ export const elementwise: readonly Fault[] = [
     tests: ['golden: relu6'],
   },
   {
+    name: 'an op without a golden row: hardTanh with wrong bounds',
+    file: 'src/ops/elementwise.ts',
+    find: 'square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },',
+    replace:
+      'square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) }, hardTanh: { f: (x) => s.min(s.max(x, -2), 2), df: (x) => s.less(s.abs(x), 2) },',
+    tests: ['golden-demand'],
+  },
+  {
+    name: 'an activation without a golden row',
+    file: 'src/nn/activations.ts',
+    find: 'relu6: elementwiseOps.relu6,',
+    replace: 'relu6: elementwiseOps.relu6, hardTanh: elementwiseOps.relu6,',
+    tests: ['golden-demand'],
+  },
+  {
     name: 'relu6: the slope does not end',
     file: 'src/ops/elementwise.ts',
     find: 's.mul(step(y), s.less(y, 6))',

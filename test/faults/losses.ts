@@ -5,8 +5,8 @@ export const losses: readonly Fault[] = [
   {
     name: 'cross-entropy has the wrong sign',
     file: 'src/nn/losses.ts',
-    find: 'neg(sum(mul(target, logSoftmax(logits)), { axes: [-1] }))',
-    replace: 'sum(mul(target, logSoftmax(logits)), { axes: [-1] })',
+    find: 'neg(sum(weighed(target, logSoftmax(logits)), { axes: [-1] }))',
+    replace: 'sum(weighed(target, logSoftmax(logits)), { axes: [-1] })',
     tests: ['losses: golden', 'lenet: reference'],
   },
   {
@@ -145,9 +145,38 @@ export const losses: readonly Fault[] = [
   {
     name: 'weights of samples do not weigh',
     file: 'src/network/objective.ts',
-    find: 'sum(mul(lossPerSample(loss, logits, targets[target]), weights))',
-    replace: 'sum(mul(lossPerSample(loss, logits, targets[target]), present))',
+    find: 'sum(weighed(weights, lossPerSample(loss, logits, targets[target])))',
+    replace: 'sum(weighed(present, lossPerSample(loss, logits, targets[target])))',
     tests: ['losses: weights'],
+  },
+  {
+    name: 'a class that cannot be is multiplied by 0',
+    file: 'src/nn/per-sample.ts',
+    find: 's.select(s.equal(w, 0), 0, s.mul(w, value))',
+    replace: 's.mul(w, value)',
+    tests: ['losses: golden', 'losses: a sample of weight 0'],
+  },
+  {
+    name: 'binaryCrossentropy: what is certain and right costs infinity times 0',
+    file: 'src/nn/losses.ts',
+    find: 's.select(s.equal(missed, 0), 0, s.mul(x, missed))',
+    replace: 's.mul(x, missed)',
+    tests: ['losses: golden'],
+  },
+  {
+    name: 'topKAccuracy: one place too many',
+    file: 'src/nn/metrics.ts',
+    find: 'less(sub(classes, notLarger), k)',
+    replace: 'less(sub(classes, notLarger), k + 1)',
+    tests: ['losses: golden'],
+  },
+  {
+    name: 'a metric without a golden row',
+    file: 'src/nn/metrics.ts',
+    find: "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs),",
+    replace:
+      "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs), maxError: ofErrors('Sizes.', square),",
+    tests: ['golden-demand'],
   },
   {
     name: 'metrics are weighted too',

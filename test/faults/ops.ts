@@ -54,6 +54,13 @@ export const ops: readonly Fault[] = [
     tests: ['golden: pooling', 'gradient: maxPool'],
   },
   {
+    name: 'max: ties over axes apart share run by run',
+    file: 'src/ops/reduction.ts',
+    find: 'if (!permutation) return reduce(maxRun, x, options)',
+    replace: 'if (permutation !== null) return reduce(maxRun, x, options)',
+    tests: ['golden-ops: max with ties'],
+  },
+  {
     name: 'averagePool: no gradient at all',
     file: 'src/ops/pooling.ts',
     find: '[averagePoolGradient(dy, { ...attrs, inputShape: x.shape })]',

@@ -181,7 +181,7 @@ export const planner: readonly Fault[] = [
   {
     name: 'updates: a variable is overwritten before its last reader',
     file: 'src/compile/updates.ts',
-    find: 'if (readers.some((i) => i > maker)) return false',
+    find: 'if (readers.some((i) => i > at)) return false',
     replace: '',
     tests: ['reference: state'],
   },
@@ -202,9 +202,23 @@ export const planner: readonly Fault[] = [
   {
     name: 'updates: one value moves to two variables',
     file: 'src/compile/updates.ts',
-    find: '!moved.has(from.buffer) && overwritable',
-    replace: 'overwritable',
+    find: 'maker >= 0 && !moved.has(from.buffer)',
+    replace: 'maker >= 0',
     tests: ['reference: state'],
+  },
+  {
+    name: 'fuse: more operands than the engine takes',
+    file: 'src/compile/fuse.ts',
+    find: '&& operands <= limits.operands',
+    replace: '',
+    tests: ['wasm: more than fits'],
+  },
+  {
+    name: 'loops: more results than the engine takes',
+    file: 'src/compile/loops.ts',
+    find: 'host.inputs.length + step.inputs.length + host.outputs.length + step.outputs.length <= limits.operands',
+    replace: 'limits.operands > 0',
+    tests: ['wasm: more than fits'],
   },
   {
     name: 'schedule: a variable that is asked for is not copied',

@@ -106,6 +106,11 @@ for (const [rule, bytes, ...words] of refused) {
   })
 }
 
+test('safetensors: a number beyond float32 is refused, not made infinite', () => {
+  const bytes = file({ t: tensor('F64', [1], [0, 8]) }, bytesOf(Float64Array.of(1e300)))
+  assert.throws(() => readSafetensors(bytes, 'some.file'), failure('E_FILE', 'some.file', 'beyond float32'))
+})
+
 test('safetensors: every cut of a good file is refused', () => {
   const bytes = writeSafetensors({ tensors: { a: float32([2], 1, 2), b: float32([1], 3) } })
   for (let length = 0; length < bytes.length; length++) {

@@ -16,8 +16,10 @@ import torch
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
 from convolution import convolutions
+from layers import layers
 from lenet import train
 from losses import losses, sample_losses
+from metrics import metrics
 from normalization import normalizations
 from ops import ops
 from optimizers import optimizers, steps
@@ -33,6 +35,8 @@ if __name__ == '__main__':
     normalizations()
     batch_normalizations()
     ops()
+    layers()
+    metrics()
     train()
     optimizers()
     steps()

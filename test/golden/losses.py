@@ -63,6 +63,7 @@ LOGITS = {
     'two': 8 * random('logits/two', [3, 2]),
     'one-row': 4 * random('logits/one-row', [1, 10]),
     'many': 8 * random('logits/many', [2, 1000]),
+    'masked': np.array([[0.5, 2, -math.inf, 1], [3, -math.inf, -math.inf, -math.inf], [-math.inf, -1000, 0, 80]]),
     'extreme': np.array([
         [80, -80, 0, 1, 80],
         [-80, -80, -80, -80, 80],
@@ -75,7 +76,7 @@ LOGITS = {
     ]).astype(np.float32).astype(np.float64),
 }
 LABELS = {
-    'plain': [3, 0, 9, 3, 5], 'seven': [6, 5, 0, 1, 2, 3], 'two': [0, 1, 1], 'one-row': [7], 'many': [999, 0],
+    'plain': [3, 0, 9, 3, 5], 'seven': [6, 5, 0, 1, 2, 3], 'two': [0, 1, 1], 'one-row': [7], 'many': [999, 0], 'masked': [1, 0, 3],
     'extreme': [4, 0, 2, 1, 3, 0, 3, 2],  # right, wrong by 160, wrong by 2000, and ties
 }
 
@@ -127,7 +128,8 @@ def losses():
     check('gelu', ELEMENTWISE['gelu'](wide), F.gelu(wide), 1e-15)
     for name, logits in LOGITS.items():
         results += [softmax_case(f'{op}-{name}', op, logits) for op in ('softmax', 'logSoftmax')]
-        results.append(cross_entropy_case(f'crossEntropy-sparse-{name}', logits, LABELS[name]))
+        if name != 'masked':  # the loss itself is in sample-losses; its formula is 0 times infinity there
+            results.append(cross_entropy_case(f'crossEntropy-sparse-{name}', logits, LABELS[name]))
     for name in ('plain', 'seven', 'extreme'):
         logits = LOGITS[name]
         results.append(cross_entropy_case(f'crossEntropy-one-hot-{name}', logits, one_hot(LABELS[name], logits.shape[1])))
@@ -159,6 +161,9 @@ SAMPLE_LOSSES = {
     'binary-smoothed': ('binaryCrossentropy', {'labelSmoothing': 0.25}, grid('bce/smoothed', [5, 4]), BITS.astype(float)),
     'sparse-smoothed': ('sparseCategoricalCrossentropy', {'labelSmoothing': 0.1}, LOGITS['plain'], np.array(LABELS['plain'], np.int32)),
     'categorical-smoothed': ('categoricalCrossentropy', {'labelSmoothing': 0.1}, LOGITS['seven'], one_hot(LABELS['seven'], 7)),
+    'sparse-masked': ('sparseCategoricalCrossentropy', {}, LOGITS['masked'], np.array(LABELS['masked'], np.int32)),
+    'categorical-masked': ('categoricalCrossentropy', {}, LOGITS['masked'], one_hot(LABELS['masked'], 4)),
+    'binary-certain': ('binaryCrossentropy', {}, np.array([[-math.inf, 1], [math.inf, -2]]), np.array([[0, 1], [1, 0]], float)),
     'squared': ('meanSquaredError', {}, grid('mse/x', [3, 4]) + ERRORS, grid('mse/x', [3, 4])),
     'squared-map': ('meanSquaredError', {}, grid('mse/map', [2, 3, 2, 2]), random('mse/map/y', [2, 3, 2, 2])),
     'absolute': ('meanAbsoluteError', {}, grid('mae/x', [3, 4]) + ERRORS, grid('mae/x', [3, 4])),
@@ -170,11 +175,14 @@ SAMPLE_LOSSES = {
 
 def by_torch(loss, options, x, y):
     """Element by element, or for cross-entropy sample by sample."""
+    if loss == 'binaryCrossentropy' and torch.isinf(x).any():  # by numbers from 0 to 1, for which PyTorch has limits
+        return F.binary_cross_entropy(torch.sigmoid(x), y.double(), reduction='none')
     if loss == 'binaryCrossentropy':
         smoothing = options.get('labelSmoothing', 0)  # PyTorch has none here; by Keras's rule
         return F.binary_cross_entropy_with_logits(x, y.reshape(x.shape).double() * (1 - smoothing) + smoothing / 2, reduction='none')
     if 'Crossentropy' in loss:
-        return F.cross_entropy(x, y.long() if loss.startswith('sparse') else y, reduction='none', label_smoothing=options['labelSmoothing'])
+        classes = y.long() if loss.startswith('sparse') else y.argmax(dim=1) if torch.isinf(x).any() else y
+        return F.cross_entropy(x, classes, reduction='none', label_smoothing=options.get('labelSmoothing', 0.0))
     y = y.reshape(x.shape)
     if loss == 'huber':
         return F.huber_loss(x, y, reduction='none', delta=options.get('delta', 1.0))

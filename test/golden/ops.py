@@ -98,6 +98,11 @@ def ops():
         results.append(plain(op, op, [shape], attrs))
     ties = np.array([[1, 3, 3, 2], [0, 0, 0, 0], [5, -1, 5, 5]], np.float64)
     results += [case('max with ties', 'max', [ties], {'axes': [1]}), case('max of all with ties', 'max', [ties], {})]
+    squares = np.array([[[1, 1]], [[1, 0]]], np.float64)
+    results.append(case('max with ties over two axes apart', 'max', [squares], {'axes': [0, 2]}))
+    halves = np.floor(2 * random('max/halves', [3, 4, 2, 5])) / 2
+    for axes in ([0, 2], [1, 3], [0, 1, 3]):
+        results.append(case(f'max with ties over {axes}', 'max', [halves], {'axes': axes, 'keepDims': axes[0] == 1}))
     for axis in (0, 1, -1):
         results.append(case(f'argmax along {axis}, ties', 'argmax', [ties], {'axis': axis}))
     results.append(case('argmax of the last axis', 'argmax', [random('argmax', [2, 3, 9])], {}))

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
 import type { Padding } from '../../src/graph/shape.ts'
-import { axisOf, broadcastShapes, broadcastStrides, nhwc, slide, stridesOf } from '../../src/graph/shape.ts'
+import { axisOf, broadcastShapes, broadcastStrides, slide, stridesOf } from '../../src/graph/shape.ts'
 import { broadcastTo, reshape } from '../../src/ops/broadcasting.ts'
 import { convolution } from '../../src/ops/convolution.ts'
 import { add } from '../../src/ops/elementwise.ts'
@@ -72,7 +72,6 @@ test('broadcasting', () => {
 test('axes are counted from both ends', () => {
   assert.deepEqual([axisOf(0, 3), axisOf(-1, 3), axisOf(-3, 3)], [0, 2, 0])
   for (const axis of [3, -4, 0.5, Number.NaN]) assert.throws(() => axisOf(axis, 3), failure('E_SHAPE', '-3 to 2'))
-  assert.deepEqual(nhwc([1, 2, 3, 4]), [1, 2, 3, 4])
 })
 
 const x = (...shape: number[]): Node => input('x', shape)
@@ -119,7 +118,6 @@ const wrong: readonly [title: string, make: () => unknown, code: 'E_SHAPE' | 'E_
   ['a size of zero', () => x(0, 3), 'E_SHAPE', '[0, 3]'],
   ['half a size', () => x(1.5), 'E_SHAPE', '[1.5]'],
   ['too few values', () => constant(new Float32Array(3), [2, 2]), 'E_SHAPE', '[2, 2]', '3 values'],
-  ['images of rank 3', () => nhwc([2, 3, 4]), 'E_SHAPE', '[n, height, width, channels]', '[2, 3, 4]'],
 ] // biome-ignore format: rows
 for (const [title, make, code, ...words] of wrong) {
   test(`refused: ${title}`, () => {

@@ -166,7 +166,12 @@ export const refused: readonly Refused[] = [
   ['with sizes of nothing', options('conv', { kernelSize: [] }), "'kernelSize' is wrong", 'got []'],
   ['with a size of nought', options('conv', { kernelSize: [3, 0] }), "'kernelSize' is wrong", 'got [3,0]'],
   ['with a broken size', options('conv', { kernelSize: [3, 0.5] }), "'kernelSize' is wrong"],
-  ['with three sizes for two axes', options('conv', { kernelSize: [1, 1, 1] }), 'one entry per spatial axis', 'got 3'],
+  [
+    'with three sizes for two axes',
+    options('conv', { kernelSize: [1, 1, 1] }),
+    "'kernelSize' is wrong",
+    '[height, width]',
+  ],
   ['with an unknown loss', made(() => {}, { objective: '{"loss":{"type":"exec"}}' }), 'objective', 'unknown loss'],
   [
     'with a loss of a wrong type',

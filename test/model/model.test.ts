@@ -217,10 +217,10 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
   ],
   ['positional arguments', 'E_OPTION', ['one object'], () => (conv2d as (...x: unknown[]) => unknown)(64, 3, 3)],
   [
-    'dense on images',
-    'E_SHAPE',
-    ['dense', 'put flatten() before it'],
-    () => sequential({ inputShape: [8, 8, 1] }, [dense({ units: 2 })]),
+    'dense on images, for class indices',
+    'E_MISMATCH',
+    ['[28, 28, 10] outputs', 'put flatten(), or a global pooling, before'],
+    () => sequential({ inputShape: [28, 28, 1] }, [dense({ units: 10 })]).check(train),
   ],
   [
     'an image too small',

@@ -7,12 +7,14 @@ import { referenceEngine } from '../../src/engines/reference/engine.ts'
 import type { Node } from '../../src/graph/node.ts'
 import { input } from '../../src/graph/node.ts'
 import type { Layer } from '../../src/index.ts'
-import { layers } from '../../src/index.ts'
+import { layers, input as tensorInput } from '../../src/index.ts'
+import { drawer } from '../../src/nn/draws.ts'
 import type { ConvolutionAttrs } from '../../src/ops/convolution.ts'
 import { mul } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import type { PoolAttrs } from '../../src/ops/pooling.ts'
 import { sum } from '../../src/ops/reduction.ts'
+import { failure } from '../support/failure.ts'
 import { golden } from '../support/golden.ts'
 import { assertClose, evaluate, ladder } from '../support/tensors.ts'
 
@@ -35,7 +37,8 @@ async function applied(
     nodes[name] = input(name, shape)
     values[name] = data
   }
-  const given = row.forward([input('x', x.shape)], nodes, options, { mode, key, index, isTrainable: true })
+  const context = { mode, isTrainable: true, draw: drawer(key, () => index) }
+  const given = row.forward([input('x', x.shape)], nodes, options, context)
   const y = 'output' in given ? given.output : given
   return { shape: y.shape, data: (await evaluate(engine, { outputs: { y } }, values)).y }
 }
@@ -43,25 +46,21 @@ const SEED = 7
 
 suite('layers against PyTorch', () => {
   const convolutions = golden<{ name: string; attrs: ConvolutionAttrs }>('convolution')
+  const convOf = { 1: layers.conv1d, 2: layers.conv2d, 3: layers.conv3d } as const
   for (const { name, attrs } of convolutions.cases) {
     const { strides, dilation, padding, groups } = attrs
-    if (strides.length !== 2 || typeof padding !== 'string') continue
-    test(`conv2d: ${name}`, async () => {
+    const rank = strides.length as 1 | 2 | 3
+    test(`conv${rank}d: ${name}`, async () => {
       const of = (part: string) => convolutions.tensor(`${name}/${part}`)
-      const filters = of('kernel').shape[3]
-      const [high, wide] = of('kernel').shape
+      const filters = of('kernel').shape[rank + 1]
       const bias = { shape: [filters], data: ladder(filters, 5) }
-      const given = {
+      const layer = convOf[rank]({
         filters,
-        kernelSize: [high, wide],
-        strides: pair(strides),
-        padding: padding as 'same',
+        kernelSize: of('kernel').shape.slice(0, rank),
+        strides,
+        padding,
         groups,
-      } as const
-      const layer = layers.conv2d({
-        ...given,
-        kernelSize: [high, wide],
-        dilationRate: pair(dilation),
+        dilationRate: dilation,
         activation: 'relu',
       })
       const { shape, data } = await applied(layer, of('x'), { kernel: of('kernel'), bias })
@@ -75,22 +74,25 @@ suite('layers against PyTorch', () => {
     })
   }
 
+  const depthwiseOf = { 1: layers.depthwiseConv1d, 2: layers.depthwiseConv2d } as const
   for (const { name, attrs } of convolutions.cases) {
     const { strides, dilation, padding, groups } = attrs
     const of = (part: string) => convolutions.tensor(`${name}/${part}`)
-    const [high, wide, perGroup, filters] = of('kernel').shape
-    if (strides.length !== 2 || perGroup !== 1 || groups === 1 || typeof padding !== 'string') continue
-    test(`depthwiseConv2d: ${name}`, async () => {
+    const rank = strides.length as 1 | 2
+    const [perGroup, filters] = of('kernel').shape.slice(rank)
+    if (rank > 2 || perGroup !== 1) continue // one channel to a group: that of the others too
+    test(`depthwiseConv${rank}d: ${name}`, async () => {
       const depthMultiplier = filters / groups
-      const layer = layers.depthwiseConv2d({
-        kernelSize: [high, wide],
-        strides: pair(strides),
-        dilationRate: pair(dilation),
-        padding: padding as 'same',
+      const size = of('kernel').shape.slice(0, rank)
+      const layer = depthwiseOf[rank]({
+        kernelSize: size,
+        strides,
+        dilationRate: dilation,
+        padding,
         depthMultiplier,
         useBias: false,
       })
-      const kernel = { ...of('kernel'), shape: [high, wide, groups, depthMultiplier] }
+      const kernel = { ...of('kernel'), shape: [...size, groups, depthMultiplier] }
       const { shape, data } = await applied(layer, of('x'), { kernel })
       assert.deepEqual(shape, of('y').shape)
       assertClose(data, of('y').data, 1e-12, name)
@@ -98,23 +100,126 @@ suite('layers against PyTorch', () => {
   }
 
   const pools = golden<{ name: string; op: 'maxPool' | 'averagePool'; attrs: PoolAttrs }>('pooling')
+  const poolOf = {
+    maxPool: { 1: layers.maxPooling1d, 2: layers.maxPooling2d, 3: layers.maxPooling3d },
+    averagePool: { 1: layers.averagePooling1d, 2: layers.averagePooling2d, 3: layers.averagePooling3d },
+  } as const
   for (const { name, op, attrs } of pools.cases) {
     const { window, strides, padding } = attrs
-    if (window.length !== 2 || typeof padding !== 'string') continue
-    test(`${op}ing2d: ${name}`, async () => {
+    const rank = window.length as 1 | 2 | 3
+    test(`${op}ing${rank}d: ${name}`, async () => {
       const of = (part: string) => pools.tensor(`${name}/${part}`)
       const isTiled = window.every((n, i) => n === strides[i])
-      const options = {
-        poolSize: pair(window),
-        padding: padding as 'same',
-        ...(!isTiled && { strides: pair(strides) }),
-      }
-      const layer = op === 'maxPool' ? layers.maxPooling2d(options) : layers.averagePooling2d(options)
+      const layer = poolOf[op][rank]({ poolSize: window, padding, ...(!isTiled && { strides }) })
       const { shape, data } = await applied(layer, of('x'))
       assert.deepEqual(shape, of('y').shape)
       assertClose(data, of('y').data, 1e-12, name)
     })
   }
+})
+
+suite('one family for 1 to 3 axes', () => {
+  const grid = (...shape: number[]): Given[string] => ({
+    shape,
+    data: ladder(
+      shape.reduce((a, b) => a * b, 1),
+      3,
+    ),
+  })
+  /** Every channel's values, sample by sample. */
+  const channelsIn = ({ shape, data }: Given[string]): number[][] => {
+    const [n, channels] = [shape[0], shape[shape.length - 1]]
+    const places = data.length / n / channels
+    return Array.from({ length: n * channels }, (_, at) =>
+      Array.from(
+        { length: places },
+        (_, place) => data[(Math.floor(at / channels) * places + place) * channels + (at % channels)],
+      ),
+    )
+  }
+  const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+  const globals: readonly [layer: (options?: { keepDims?: boolean }) => Layer, x: Given[string], max: boolean][] = [
+    [layers.globalAveragePooling1d, grid(2, 5, 3), false],
+    [layers.globalAveragePooling2d, grid(2, 3, 4, 2), false],
+    [layers.globalAveragePooling3d, grid(2, 2, 3, 4, 2), false],
+    [layers.globalMaxPooling1d, grid(2, 5, 3), true],
+    [layers.globalMaxPooling2d, grid(2, 3, 4, 2), true],
+    [layers.globalMaxPooling3d, grid(2, 2, 3, 4, 2), true],
+  ]
+  for (const [make, x, isMax] of globals)
+    test(`${make().type}: one value of every channel`, async () => {
+      const wanted = channelsIn(x).map((values) => (isMax ? Math.max(...values) : meanOf(values)))
+      const channels = x.shape[x.shape.length - 1]
+      const { shape, data } = await applied(make(), x)
+      assert.deepEqual(shape, [2, channels])
+      assertClose(data, wanted as never, 1e-12, 'values')
+      const kept = await applied(make({ keepDims: true }), x)
+      assert.deepEqual(kept.shape, [2, ...x.shape.slice(1, -1).map(() => 1), channels])
+    })
+
+  // PyTorch's F.pad of 1, 2, ... with the same numbers, its channels moved to the end
+  const ones = (...shape: number[]): Given[string] => {
+    const length = shape.reduce((a, b) => a * b, 1)
+    return { shape, data: Float64Array.from({ length }, (_, i) => i + 1) }
+  }
+  const padded: readonly [layer: Layer, x: Given[string], shape: number[], data: number[]][] = [
+    [layers.zeroPadding1d(), ones(1, 2, 1), [1, 4, 1], [0, 1, 2, 0]],
+    [layers.zeroPadding1d({ padding: [[2, 0]] }), ones(1, 2, 1), [1, 4, 1], [0, 0, 1, 2]],
+    // biome-ignore format: rows
+    [layers.zeroPadding2d({ padding: [0, [1, 2]] }), ones(1, 2, 1, 1), [1, 2, 4, 1], [0, 1, 0, 0, 0, 2, 0, 0]],
+    // biome-ignore format: rows
+    [layers.zeroPadding3d({ padding: [[1, 0], 0, [0, 1]] }), ones(1, 1, 2, 1, 1), [1, 2, 2, 2, 1], [0, 0, 0, 0, 1, 0, 2, 0]],
+  ]
+  for (const [layer, x, shape, data] of padded)
+    test(`${layer.type}: ${JSON.stringify(layer.options['padding'])}`, async () => {
+      const got = await applied(layer, x)
+      assert.deepEqual(got.shape, shape)
+      assert.deepEqual([...got.data], data)
+    })
+
+  test('borders as one number, a number per axis and pairs say the same', async () => {
+    const kernel = { ...grid(3, 3, 2, 4), shape: [3, 3, 2, 4] }
+    const by = async (padding: number | readonly (number | readonly [number, number])[]) =>
+      (
+        await applied(layers.conv2d({ filters: 4, kernelSize: 3, padding, useBias: false }), grid(1, 5, 6, 2), {
+          kernel,
+        })
+      ).data
+    const wanted = await by([
+      [1, 1],
+      [1, 1],
+    ])
+    assert.deepEqual(await by(1), wanted)
+    assert.deepEqual(await by([1, 1]), wanted)
+  })
+
+  const wrong: readonly [what: string, make: () => unknown, ...words: string[]][] = [
+    [
+      'a kernel of two sizes for one axis',
+      () => layers.conv1d({ filters: 1, kernelSize: [3, 3] }),
+      'kernelSize',
+      '[length]',
+    ],
+    ['strides of three for two', () => layers.maxPooling2d({ strides: [1, 1, 1] }), 'strides', '[height, width]'],
+    [
+      'a border for one axis of two',
+      () => layers.conv2d({ filters: 1, kernelSize: 3, padding: [1] }),
+      'padding',
+      "'same'",
+    ],
+    ['a border below 0', () => layers.averagePooling3d({ padding: -1 }), 'padding', '[front, back]'],
+    ['half a pair', () => layers.zeroPadding1d({ padding: [[1] as never] }), 'padding', '[[before, after]]'],
+  ]
+  for (const [what, make, ...says] of wrong)
+    test(`${what} is refused when the layer is made`, () => {
+      assert.throws(make, failure('E_OPTION', ...says))
+    })
+
+  test('samples of another rank are refused, in the words of the layer', () => {
+    const conv = layers.conv1d({ filters: 1, kernelSize: 2 })
+    assert.throws(() => conv(tensorInput([4, 4, 1])), failure('E_SHAPE', 'sequences [length, channels]'))
+    assert.throws(() => layers.maxPooling3d()(tensorInput([4, 4, 1])), failure('E_SHAPE', 'volumes [depth, height'))
+  })
 })
 
 suite('batchNormalization in training against PyTorch', () => {
@@ -129,7 +234,8 @@ suite('batchNormalization in training against PyTorch', () => {
         nodes[weight] = input(weight, [shape[shape.length - 1]])
       }
       const layer = layers.batchNormalization(options)
-      const context = { mode: 'train', key: input('key', [4], 'int32'), index: 0, isTrainable: true } as const
+      const draw = drawer(input('key', [4], 'int32'), () => 0)
+      const context = { mode: 'train', draw, isTrainable: true } as const
       const x = input('x', shape)
       const given = layer.row.forward([x], nodes, layer.options, context)
       assert.ok('output' in given)
@@ -141,7 +247,9 @@ suite('batchNormalization in training against PyTorch', () => {
       const outputs = {
         y: given.output,
         ...Object.fromEntries(wrt.map(([part], i) => [`d ${part}`, flows[i]])),
-        ...Object.fromEntries(Object.entries(given.updates).map(([part, node]) => [`next ${part}`, node as Node])),
+        ...Object.fromEntries(
+          Object.entries(given.updates ?? {}).map(([part, node]) => [`next ${part}`, node as Node]),
+        ),
       }
       assert.equal(Object.keys(outputs).length, 4 + Number(options.scale) + Number(options.center))
       const got = await evaluate(engine, { outputs }, values)
@@ -149,8 +257,6 @@ suite('batchNormalization in training against PyTorch', () => {
     })
   }
 })
-
-const pair = ([a, b]: readonly number[]): [number, number] => [a, b]
 
 const x = { shape: [2, 3], data: Float64Array.of(1, 2, 3, -4, 5, 6) }
 const kernel = { shape: [3, 2], data: Float64Array.of(1, -1, 2, 0.5, -1, 1) }
@@ -167,6 +273,17 @@ test('dense: the bias is added before the activation, and not at all without use
     assert.deepEqual(Object.keys(layer.row.weights?.(layer.options, [3], [[3]]) ?? {}), Object.keys(weights))
     assert.deepEqual([...(await applied(layer, x, weights)).data], wanted)
   }
+})
+
+test('dense on more axes: the last one is summed, at every place of the others', async () => {
+  const wide = { shape: [2, 1, 2, 3], data: ladder(12, 4) }
+  const layer = layers.dense({ units: 2, activation: 'relu6' })
+  const { shape, data } = await applied(layer, wide, { kernel, bias })
+  assert.deepEqual(shape, [2, 1, 2, 2])
+  const rows = await applied(layer, { shape: [4, 3], data: wide.data }, { kernel, bias })
+  assert.deepEqual([...data], [...rows.data])
+  assert.deepEqual(layer.row.weights?.(layer.options, [1, 2, 3], [[1, 2, 3]])['kernel']?.shape, [3, 2])
+  assert.throws(() => layers.dense({ units: 1 })(tensorInput([])), failure('E_SHAPE', 'features'))
 })
 
 suite('dropout', () => {

@@ -12,6 +12,7 @@ import type { Head } from '../../src/nn/heads.ts'
 import { heads, logitsOf } from '../../src/nn/heads.ts'
 import { chooseLoss, lossPerSample, settleLoss } from '../../src/nn/losses.ts'
 import { metricLogName, metricPerSample, settleMetric } from '../../src/nn/metrics.ts'
+import { weighed } from '../../src/nn/per-sample.ts'
 import { reshape } from '../../src/ops/broadcasting.ts'
 import { neg, sigmoid } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
@@ -50,7 +51,30 @@ for (const { engine, tolerance } of judges) {
   })
 }
 
+for (const { engine, tolerance } of judges) {
+  suite(`golden, ${engine.name}: metrics per sample`, () => {
+    const file = golden<{ name: string; metric: Exclude<Metric, string>; head: Head }>('metrics')
+    for (const { name, metric, head } of file.cases) {
+      test(name, async () => {
+        const [logits, target, wanted] = ['logits', 'target', 'rows'].map((part) => file.tensor(`${name}/${part}`))
+        const x = input('x', logits.shape)
+        const judged = { logits: x, answer: heads[head](x), head }
+        const given = input('target', target.shape, target.data instanceof Int32Array ? 'int32' : 'float32')
+        const rows = metricPerSample(settleMetric(metric), { ...judged, target: given })
+        const got = await evaluate(engine, { outputs: { rows } }, { x: logits.data, target: target.data })
+        assertClose(got['rows'], wanted.data, tolerance, 'rows')
+      })
+    }
+  })
+}
+
 const [{ engine: reference }] = judges
+
+test('a sample of weight 0 counts for nothing, infinite as its loss may be', async () => {
+  const weights = constant(Float32Array.of(1, 0), [2])
+  const infinite = constant(Float32Array.of(0.5, Number.POSITIVE_INFINITY), [2])
+  assert.deepEqual(await numbers(weighed(weights, infinite)), [0.5, 0])
+})
 /** What a node is on the reference engine. */
 const numbers = async (node: Node): Promise<number[]> =>
   Array.from((await evaluate(reference, { outputs: { node } }, {})).node)

@@ -135,7 +135,39 @@ test('clipnorm as Keras publishes it, and a gradient of zeros stays one', async 
   }
 })
 
-test('what goes on around a rule is part of its loop over a weight; norms alone take a loop of their own', async () => {
+/** Gradients whose squares overflow float32, or are 0 in it; what is left of them. */
+const lengths: [clip: object, gradient: readonly number[], wanted: readonly number[]][] = [
+  [{ clipnorm: 1 }, [2e20, 0], [1, 0]],
+  [{ clipnorm: 1 }, [3e20, -4e20], [0.6, -0.8]],
+  [{ globalClipnorm: 5 }, [3e38, -3e38], [5 / Math.SQRT2, -5 / Math.SQRT2]],
+  [{ clipnorm: 1e-30 }, [3e-28, 4e-28], [6e-31, 8e-31]],
+  [{ clipnorm: 1e-20 }, [3e-28, 4e-28], [3e-28, 4e-28]],
+]
+for (const { engine } of judges)
+  for (const [clip, gradient, wanted] of lengths)
+    test(`${engine.name}: ${JSON.stringify(clip)} of a gradient [${gradient}]`, async () => {
+      const gradients = Float32Array.from(gradient)
+      const weight = { name: 'w', shape: [2], start: Float32Array.of(0, 0), gradients }
+      const [{ w }] = await stepsOf(engine, { type: 'sgd', learningRate: 1, ...clip }, [weight], 1)
+      wanted.forEach((x, i) => {
+        assert.ok(Math.abs(-w[i] - x) <= 1e-6 * Math.abs(x), `${w}`)
+      })
+    })
+
+test('a global norm is that of all weights together, large and small', async () => {
+  for (const { engine } of judges) {
+    const weights = [3e20, 4e20].map((x, i) => ({
+      name: `w${i}`,
+      shape: [1],
+      start: Float32Array.of(0),
+      gradients: Float32Array.of(x),
+    }))
+    const [seen] = await stepsOf(engine, { type: 'sgd', learningRate: 1, globalClipnorm: 1 }, weights, 1)
+    assert.ok(Math.abs(seen['w0'][0] + 0.6) < 1e-6 && Math.abs(seen['w1'][0] + 0.8) < 1e-6)
+  }
+})
+
+test('what goes on around a rule is part of its loop over a weight; norms alone take loops of their own', async () => {
   const counts = async (options: object) => {
     const weights = ['a', 'b'].map((name) => ({ name, shape: [64], start: new Float32Array(64) }))
     const { program } = await planned(judges[1].engine, { type: 'adamW', ...options }, weights)
@@ -143,8 +175,8 @@ test('what goes on around a rule is part of its loop over a weight; norms alone 
   }
   assert.equal(await counts({}), 2)
   assert.equal(await counts({ clipvalue: 1, useEma: true, emaOverwriteFrequency: 9, gradientAccumulationSteps: 4 }), 2)
-  assert.equal(await counts({ clipnorm: 1 }), 4)
-  assert.equal(await counts({ globalClipnorm: 1 }), 4)
+  assert.equal(await counts({ clipnorm: 1 }), 8)
+  assert.equal(await counts({ globalClipnorm: 1 }), 8)
 })
 
 test('where all weights are frozen there is nothing to clip', () => {

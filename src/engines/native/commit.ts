@@ -8,6 +8,7 @@ import { readsOf } from '../../compile/step.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { Scalar } from '../../ops/scalar.ts'
 import { apply, argument, substitute } from '../../ops/scalar.ts'
+import { areWithin } from './expression.ts'
 import { conditional } from './kernels/elementwise.ts'
 
 /** Smaller ones are in a cache anyway. */
@@ -90,7 +91,9 @@ export function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>):
       return at < sumAt || at === lastAt // what it replaces itself is still the old one
     }
     if (!inputs.every(isEarly)) return
-    const stored = step.expressions.map((f, i) => ({ f: substitute(f, values), to: shadowOf(last.outputs[i]) }))
+    const next = step.expressions.map((f) => substitute(f, values))
+    if (!areWithin(inputs, [head, ...next])) return
+    const stored = next.map((f, i) => ({ f, to: shadowOf(last.outputs[i]) }))
     sums.set(sum, { inputs, head, stored })
     dropped.add(last)
     for (const maker of inlined) dropped.add(maker)

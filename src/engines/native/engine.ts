@@ -6,9 +6,10 @@ import type { Engine, Executable, Layout, Numbers, Resident } from '../../compil
 import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import { asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
+import { expressionLimits } from './expression.ts'
 import type { NativeCode } from './kernels/context.ts'
 import { lowerAll } from './lower.ts'
 
@@ -43,6 +44,7 @@ export function nativeEngine({ threads = hardwareThreads() }: NativeOptions = {}
     description: describeAddon(info, threads),
     memoryLimit: info.memory,
     precisions: info.bfloat16 ? ['float32', 'mixed_bfloat16'] : ['float32'],
+    limits: expressionLimits,
     get isOpen() {
       return !isClosed
     },
@@ -126,7 +128,7 @@ function load(
     ready: settled(Promise.all([claim.ready, ready])).then(() => {}),
     async run(given) {
       checkOpen()
-      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec)])
+      const values = inputs.flatMap(({ name, spec, place }) => [place, arrayOf(given[name], spec, name)])
       const results = await settled(
         machine.run(
           program,
@@ -202,9 +204,9 @@ class Arena {
   }
 }
 
-function arrayOf(values: Numbers, { dtype }: TensorSpec): ArrayBufferView {
+function arrayOf(values: Numbers, { dtype }: TensorSpec, where?: string): ArrayBufferView {
   const { array } = dtypes[dtype]
-  return values instanceof array ? values : array.from(values)
+  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values, where) : array.from(values)
 }
 
 const numbersIn = (bytes: ArrayBuffer, { dtype, shape }: TensorSpec): Numbers =>

@@ -1,8 +1,10 @@
 /** Scalar expressions as instructions of the addon's interpreter (native/src/expression.cc, loops.vector.cc). */
+import type { StepLimits } from '../../compile/step.ts'
 import type { StorageDType } from '../../graph/dtype.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { walk } from '../../graph/shape.ts'
 import type { Scalar, ScalarFn } from '../../ops/scalar.ts'
+import { partsOf } from '../../ops/scalar.ts'
 
 /** Several functions in one pass: a * b + c, the larger of x and 0, x where y > 0, (a - b) * c, the square of a - b. */
 type Joined = 'multiplyAdd' | 'relu' | 'gate' | 'subtractMultiply' | 'squaredDifference'
@@ -36,6 +38,16 @@ export const functionCodes: { readonly [F in ScalarFn | 'copy' | Joined]: number
   subtractMultiply: 24,
   squaredDifference: 25,
 }
+
+/**
+ * What an expression may have (MOST_INPUTS and MOST_VALUES of native/src/expression.hpp): 256 inputs, and 4096 values, of which
+ * every input, part and output takes one at most.
+ */
+export const expressionLimits: StepLimits = { operands: 256, parts: 3584 }
+
+/** May expressions over `inputs` with these results be one loop of the addon? */
+export const areWithin = (inputs: readonly unknown[], results: readonly Scalar[]): boolean =>
+  inputs.length + results.length <= expressionLimits.operands && partsOf(results) <= expressionLimits.parts
 
 interface Spec {
   readonly shape: Shape

@@ -6,6 +6,7 @@ import type { Buffer, KernelStep, Step, Value } from '../../compile/step.ts'
 import { sameShape, sizeOf } from '../../graph/shape.ts'
 import type { AxisRun } from '../../ops/broadcasting.ts'
 import { argument, substitute } from '../../ops/scalar.ts'
+import { areWithin } from './expression.ts'
 import type { SumLoop } from './kernels/reduction.ts'
 
 /** Smaller ones are in a cache anyway. */
@@ -33,7 +34,7 @@ export function joinedSums(steps: readonly Step[], taken: (step: Step) => boolea
       const isThere = step.inputs.every(({ buffer }) =>
         (writers.get(buffer) ?? []).every((written) => written < other.at || written > at),
       )
-      return isThere && isAlike(first, step) && other.steps.length < MOST_SUMS
+      return isThere && isAlike(first, step) && other.steps.length < MOST_SUMS && fits([...other.steps, step])
     })
     if (loop && step.outputs[0].buffer.home.in === 'arena') loop.steps.push(step)
     else open.push({ at, steps: [step] })
@@ -43,6 +44,15 @@ export function joinedSums(steps: readonly Step[], taken: (step: Step) => boolea
     loops: new Map(several.map((loop) => [loop.steps[0], loopOf(loop.steps)])),
     joined: new Set(several.flatMap((loop) => loop.steps.slice(1))),
   }
+}
+
+/** Is the loop of these sums within what an expression may have? */
+function fits(steps: readonly KernelStep[]): boolean {
+  const { inputs, sums } = loopOf(steps)
+  return areWithin(
+    inputs,
+    sums.map(({ f }) => f),
+  )
 }
 
 const isLargeSum = (step: Step): step is KernelStep =>

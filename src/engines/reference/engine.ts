@@ -2,7 +2,7 @@
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
-import { readsOf } from '../../compile/step.ts'
+import { readsOf, unlimited } from '../../compile/step.ts'
 import type { DType, StoredSpec, TensorSpec } from '../../graph/dtype.ts'
 import { dtypes, roundToBfloat16 } from '../../graph/dtype.ts'
 import type { Attrs } from '../../graph/node.ts'
@@ -32,6 +32,7 @@ export function referenceEngine(): Engine<Step> {
     description: 'plain loops in float64, one thread',
     memoryLimit: 2 ** 31,
     precisions: ['float32', 'mixed_bfloat16'],
+    limits: unlimited,
     get isOpen() {
       return !isClosed
     },

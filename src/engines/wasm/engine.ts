@@ -2,10 +2,10 @@
 import { hardwareThreads, sharesMemory } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
-import type { Buffer, KernelStep, Step } from '../../compile/step.ts'
+import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
-import { dtypes } from '../../graph/dtype.ts'
+import { asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
 import { assemble } from './assembler.ts'
 import { Heap } from './heap.ts'
@@ -22,6 +22,11 @@ import { Threads } from './threads.ts'
 const MEMORY_LIMIT = 2 ** 32 - 65536
 /** The first bytes stay empty, so that an address of 0 is never right. */
 const HEAP_START = 1024
+/**
+ * A function has at most 1000 parameters, an operand each, and 50,000 locals: a loop is written out up to five times, with a
+ * local for every part.
+ */
+const STEP_LIMITS: StepLimits = { operands: 960, parts: 4096 }
 /** Kernels may read a vector beyond the end of a tensor. */
 const SLACK = 64
 
@@ -85,8 +90,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       },
       async write(values) {
         check()
-        const { array } = dtypes[spec.dtype]
-        await write(address, values instanceof array ? values : array.from(values))
+        await write(address, arrayOf(values, spec))
       },
       close() {
         if (isClosed) return
@@ -110,7 +114,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       if (at === undefined) {
         at = allocate(buffer.bytes)
         constants.set(buffer, at)
-        if (home.in === 'constant') write(at, home.value).catch(() => {}) // a dead engine says so at the run
+        if (home.in === 'constant') write(at, rounded(home.value)).catch(() => {}) // a dead engine says so at the run
       }
       return { in: 'memory', at }
     }
@@ -128,7 +132,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
       ready,
       async run(given) {
         if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
-        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name]) }))
+        const inward = inputs.map(({ name, place }) => ({ place, bytes: bytesIn(given[name], name) }))
         const results = await workers.ask(
           {
             type: 'run',
@@ -158,6 +162,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     description: `WebAssembly SIMD${fused ? ' with fused multiply-add' : ''}, ${workers.count} thread${workers.count > 1 ? 's' : ''}${shared ? '' : ' (memory cannot be shared here)'}`,
     memoryLimit: MEMORY_LIMIT,
     precisions: ['float32'],
+    limits: STEP_LIMITS,
     get isOpen() {
       return workers.isOpen
     },
@@ -190,9 +195,17 @@ function generate(stages: readonly WasmStage[], placeOf: (buffer: Buffer) => Pla
   return { functions: [...functions, ...mathFunctions(fused)], launches }
 }
 
+function arrayOf(values: Numbers, { dtype }: TensorSpec): Numbers {
+  const { array } = dtypes[dtype]
+  return values instanceof array ? values : dtype === 'float32' ? asFloat32(values) : array.from(values)
+}
+
+/** A graph's own numbers are rounded as all that is computed from them. */
+const rounded = (values: Numbers): Numbers => (values instanceof Float64Array ? Float32Array.from(values) : values)
+
 /** A copy of the bytes of an array, to be given away. */
-function bytesIn(values: Numbers): Uint8Array<ArrayBuffer> {
-  if (values instanceof Float64Array) return new Uint8Array(Float32Array.from(values).buffer)
+function bytesIn(values: Numbers, where?: string): Uint8Array<ArrayBuffer> {
+  if (values instanceof Float64Array) return new Uint8Array(asFloat32(values, where).buffer)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice()
 }
 

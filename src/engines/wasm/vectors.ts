@@ -2,7 +2,7 @@
 import type { StorageDType } from '../../graph/dtype.ts'
 import type { Code } from './assembler.ts'
 import type { FunctionWriter, Local } from './function.ts'
-import { f32x4, i32, i32x4, v128 } from './instructions.ts'
+import { f32x4, f64x2, i32, i32x4, v128 } from './instructions.ts'
 
 /** Four neighbours of any dtype as floats; may read up to 12 bytes beyond. */
 export function loadFloats(dtype: StorageDType, address: Code, offset = 0): Code {
@@ -66,6 +66,49 @@ export function maskLanes(vector: Code, count: number, value: number): Code {
   if (count >= 4) return vector
   const mask = i32x4.lanes([0, 1, 2, 3].map((lane) => (lane < count ? -1 : 0)))
   return v128.select(mask, vector, f32x4.const(value))
+}
+
+/** Sums of floats kept in double: chains of any length lose nothing that a float32 shows. */
+export class DoubleSum {
+  readonly #f: FunctionWriter
+  readonly #sums: readonly (readonly [low: Local, high: Local])[]
+
+  /** `count` sums side by side, since the one after the other would wait for it. */
+  constructor(f: FunctionWriter, count = 1) {
+    this.#f = f
+    this.#sums = Array.from({ length: count }, () => [f.local('v128'), f.local('v128')])
+  }
+
+  clear(): Code {
+    return this.#sums.flat().map((sum) => sum.set(f64x2.const(0)))
+  }
+
+  /** Adds four floats to one of the sums. */
+  add(vector: Code, to = 0): Code {
+    const [set, floats] = this.#f.let('v128', vector)
+    const [low, high] = this.#sums[to]
+    return [
+      set,
+      low.set(f64x2.add(low.get, f64x2.widen(floats.get))),
+      high.set(f64x2.add(high.get, f64x2.widen(v128.shuffle(floats.get, floats.get, [2, 3, 2, 3])))),
+    ]
+  }
+
+  /** All of them together, as a float in every lane. */
+  total(): Code {
+    const both = this.#sums.flat().map((sum) => sum.get)
+    const [set, pair] = this.#f.let('v128', inPairs(both, f64x2.add))
+    const narrowed = f64x2.narrow(f64x2.add(pair.get, v128.shuffle(pair.get, pair.get, [2, 3, 0, 1])))
+    const [setTotal, total] = this.#f.let('v128', narrowed)
+    return [set, setTotal, v128.shuffle(total.get, total.get, [0, 0, 0, 0])]
+  }
+}
+
+/** Neighbours combined, then their results, and so on. */
+function inPairs(values: readonly Code[], combine: (a: Code, b: Code) => Code): Code {
+  if (values.length === 1) return values[0]
+  const pairs = values.flatMap((x, i) => (i % 2 > 0 ? [] : [i + 1 < values.length ? combine(x, values[i + 1]) : x]))
+  return inPairs(pairs, combine)
 }
 
 /** Combines the four lanes by `combine` as ((0,2), (1,3)) and leaves the result in every lane. */

@@ -1,5 +1,5 @@
 import { choice } from '../../base/options.ts'
-import { activationNames, activations } from '../activations.ts'
+import { activated, activationNames } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
 
 /** A function of every value (softmax: of the last axis). */
@@ -8,5 +8,5 @@ export const activation = defineLayer('activation', {
   countsUnbuilt: true,
   says: 'A function of every value.',
   options: { activation: choice(activationNames, { says: 'the function' }) },
-  forward: ([x], _, options) => activations[options.activation](x),
+  forward: ([x], _, options) => activated(x, options.activation),
 })

@@ -1,16 +1,24 @@
 import { FoveaError } from '../../base/errors.ts'
 import { flag, integer } from '../../base/options.ts'
+import type { Node } from '../../graph/node.ts'
+import { reshape } from '../../ops/broadcasting.ts'
 import { add } from '../../ops/elementwise.ts'
 import { matmul } from '../../ops/matmul.ts'
-import { activationOption, activations } from '../activations.ts'
+import { activated, activationOption } from '../activations.ts'
 import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
 import { regularizerOption } from '../regularizers.ts'
 
-/** Every output a weighted sum of all features. */
+/** Sums over the last axis, plus the bias. */
+function sums(x: Node, kernel: Node, bias: Node | undefined): Node {
+  const y = matmul(x, kernel)
+  return bias ? add(y, bias) : y
+}
+
+/** Every output a weighted sum of all features: of the last axis, at every place of those before it. */
 export const dense = defineLayer('dense', {
   className: 'Dense',
-  says: 'Every output a weighted sum of all features.',
+  says: 'Every output a weighted sum of all features, which are the last axis.',
   options: {
     units: integer({ says: 'number of outputs', min: 1 }),
     activation: activationOption,
@@ -22,7 +30,7 @@ export const dense = defineLayer('dense', {
   },
   weights: ({ units, useBias, ...options }, shape) => ({
     kernel: {
-      shape: [shape[0] ?? 1, units],
+      shape: [shape[shape.length - 1] ?? 1, units],
       initializer: options.kernelInitializer,
       regularizer: options.kernelRegularizer,
     },
@@ -31,14 +39,13 @@ export const dense = defineLayer('dense', {
     }),
   }),
   forward: ([x], { kernel, bias }, { activation }) => {
-    if (x.shape.length !== 2) {
-      throw new FoveaError('E_SHAPE', {
-        what: 'wants [features]',
-        got: `[${x.shape.slice(1).join(', ')}]`,
-        hint: 'put flatten() before it',
-      })
+    if (x.shape.length < 2) {
+      const hint = 'give samples an axis of features, as in reshape({ targetShape: [1] })'
+      throw new FoveaError('E_SHAPE', { what: 'wants [..., features]', got: '[]', hint })
     }
-    const y = matmul(x, kernel)
-    return activations[activation](bias ? add(y, bias) : y)
+    if (x.shape.length === 2) return activated(sums(x, kernel, bias), activation)
+    const [features, units] = kernel.shape
+    const places = reshape(x, { shape: [-1, features] })
+    return activated(reshape(sums(places, kernel, bias), { shape: [...x.shape.slice(0, -1), units] }), activation)
   },
 })

@@ -1,7 +1,5 @@
 import { number } from '../../base/options.ts'
-import { stream } from '../../base/random.ts'
 import { lessEqual, mul } from '../../ops/elementwise.ts'
-import { randomUniform } from '../../ops/sampling.ts'
 import { defineLayer } from '../layer.ts'
 
 /** Srivastava et al. 2014: zeroes values with probability `rate` in training and scales the others by 1 / (1 - rate). */
@@ -10,9 +8,9 @@ export const dropout = defineLayer('dropout', {
   countsUnbuilt: true,
   says: 'Zeroes values at random in training, scales the others up; does nothing otherwise.',
   options: { rate: number({ says: 'probability that a value is zeroed', min: 0, max: 1, ends: 'right-open' }) },
-  forward: ([x], _, { rate }, { mode, key, index }) => {
+  forward: ([x], _, { rate }, { mode, draw }) => {
     if (mode === 'infer' || rate === 0) return x
-    const drawn = randomUniform(key, { shape: x.shape, stream: stream('dropout', index) })
+    const drawn = draw({ shape: x.shape })
     return mul(x, mul(lessEqual(rate, drawn), 1 / (1 - rate)))
   },
 })

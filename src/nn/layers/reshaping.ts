@@ -1,8 +1,10 @@
-import { custom, either, integer, list } from '../../base/options.ts'
-import { nhwc } from '../../graph/shape.ts'
+import { custom, integer, list } from '../../base/options.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
 import { pad } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
+import { bordersOf, bordersOption } from './borders.ts'
+import type { Rank } from './per-axis.ts'
+import { channelsOf, samplesOf } from './per-axis.ts'
 
 /** All values of a sample in one row, height by width by channels. */
 export const flatten = defineLayer('flatten', {
@@ -33,25 +35,20 @@ export const reshape = defineLayer('reshape', {
   forward: ([x], _, { targetShape }) => reshapeNode(x, { shape: [x.shape[0], ...targetShape] }),
 })
 
-type Border = number | readonly [number, number]
+const zeroPaddingOf = (rank: Rank) =>
+  defineLayer(`zeroPadding${rank}d`, {
+    className: `ZeroPadding${rank}D`,
+    says: `Zeros around ${samplesOf(rank)}.`,
+    options: { padding: bordersOption(rank) },
+    forward: ([x], _, { padding }) => {
+      channelsOf(x.shape.slice(1), rank)
+      return pad(x, { padding: [[0, 0], ...bordersOf(padding, rank), [0, 0]] })
+    },
+  })
 
-const count = integer({ says: 'rows or columns', min: 0 })
-const border = either([count, list(count, { says: 'before and after', length: 2 })], { says: 'one border' })
-const pairOf = (border: Border): readonly [number, number] => (typeof border === 'number' ? [border, border] : border)
-
-/** Zeros around images. */
-export const zeroPadding2d = defineLayer('zeroPadding2d', {
-  className: 'ZeroPadding2D',
-  says: 'Zeros around images.',
-  options: {
-    padding: either([count, list(border, { says: 'vertical and horizontal', length: 2 })], {
-      says: 'rows and columns on every side: n, [vertical, horizontal] or [[top, bottom], [left, right]]',
-      default: 1,
-    }),
-  },
-  forward: ([x], _, { padding }) => {
-    nhwc(x.shape)
-    const [vertical, horizontal] = typeof padding === 'number' ? [padding, padding] : padding
-    return pad(x, { padding: [[0, 0], pairOf(vertical), pairOf(horizontal), [0, 0]] })
-  },
-})
+/** Zeros around [length, channels]. */
+export const zeroPadding1d = zeroPaddingOf(1)
+/** Zeros around [height, width, channels]. */
+export const zeroPadding2d = zeroPaddingOf(2)
+/** Zeros around [depth, height, width, channels]. */
+export const zeroPadding3d = zeroPaddingOf(3)

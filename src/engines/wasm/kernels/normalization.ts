@@ -2,7 +2,7 @@
 import type { Code } from '../assembler.ts'
 import { f32x4, i32, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { acrossLanes, maskLanes, overRun, storeFloats } from '../vectors.ts'
+import { acrossLanes, DoubleSum, maskLanes, overRun, storeFloats } from '../vectors.ts'
 import type { Lower } from './context.ts'
 
 const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'logSoftmax' }>(
@@ -13,6 +13,7 @@ const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'l
       const from = f.local('i32')
       const to = f.local('i32')
       const [most, total, value] = [f.local('v128'), f.local('v128'), f.local('v128')]
+      const sum = new DoubleSum(f)
       const read = (at: Code, offset: number): Code => v128.load(i32.add(from.get, at), offset)
       const power = (at: Code, offset: number): Code => [f32x4.sub(read(at, offset), most.get), { call: 'exp' }]
       const write = (result: (at: Code, offset: number) => Code): Code =>
@@ -26,11 +27,9 @@ const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'l
           most.set(f32x4.max(most.get, maskLanes(read(at, offset), lanes, -Infinity))),
         ),
         most.set(acrossLanes(f, most.get, f32x4.max)),
-        total.set(f32x4.const(0)),
-        overRun(f, size, (at, offset, lanes) =>
-          total.set(f32x4.add(total.get, maskLanes(power(at, offset), lanes, 0))),
-        ),
-        total.set(acrossLanes(f, total.get, f32x4.add)),
+        sum.clear(),
+        overRun(f, size, (at, offset, lanes) => sum.add(maskLanes(power(at, offset), lanes, 0))),
+        total.set(sum.total()),
         of === 'softmax'
           ? write((at, offset) => f32x4.div(power(at, offset), total.get))
           : [

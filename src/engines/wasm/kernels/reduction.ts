@@ -4,13 +4,14 @@ import type { Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
+import { partsOf } from '../../../ops/scalar.ts'
 import type { Code } from '../assembler.ts'
 import { render } from '../expression.ts'
-import type { Local } from '../function.ts'
+import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
-import { acrossLanes, overRun, storeFloats } from '../vectors.ts'
+import { acrossLanes, DoubleSum, overRun, storeFloats } from '../vectors.ts'
 import type { Follows, Lower } from './context.ts'
 import { followsOf, identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
@@ -30,8 +31,36 @@ interface ReduceShape {
   readonly follows: readonly Follows[]
 }
 
-/** Rows of a chunk: enough to keep a thread busy, few enough that the sum of a chunk stays precise. */
+/** Rows of a chunk: enough to keep a thread busy. */
 const CHUNK = { along: 8192, across: 512 }
+/** Rows that are added to one another; then their sum is added to that of the rows before. */
+const ROWS_AT_ONCE = 16
+/** Vectors along a row that are added side by side, where the expression is short. */
+const SIDE_BY_SIDE = 4
+const SHORT = 32
+
+/** The largest of vectors of floats. */
+class Largest {
+  readonly #f: FunctionWriter
+  readonly #most: Local
+
+  constructor(f: FunctionWriter) {
+    this.#f = f
+    this.#most = f.local('v128')
+  }
+
+  clear(): Code {
+    return this.#most.set(f32x4.const(-Infinity))
+  }
+
+  add(vector: Code): Code {
+    return this.#most.set(f32x4.max(this.#most.get, vector))
+  }
+
+  total(): Code {
+    return acrossLanes(this.#f, this.#most.get, f32x4.max)
+  }
+}
 
 const kernel = defineKernel<ReduceShape>(
   'reduce',
@@ -63,50 +92,68 @@ const kernel = defineKernel<ReduceShape>(
         place.set(i32.mul(i32.add(i32.mul(i32.div(unit.get, chunks), run), first.get), inner * FLOAT)),
       ]
       if (inner === 1) {
-        const sum = f.local('v128')
+        const width = partsOf([head]) <= SHORT && Math.min(run, chunk) >= 8 * SIDE_BY_SIDE ? SIDE_BY_SIDE : 1
+        const total: Pick<DoubleSum, 'clear' | 'add' | 'total'> =
+          by === 'sum' ? new DoubleSum(f, width) : new Largest(f)
         const last = f.local('v128')
         const row = f.local('i32')
+        const at = (offset: number): Code => value(place.get, i32.sub(place.get, row.get), offset)
         // lanes beyond the end count as the start value
         const masked = (): Code => {
           const lanes = i32x4.splat(i32.sub(stop.get, place.get)) // in bytes
           const [set, beyond] = f.let('v128', i32x4.less(i32x4.lanes([0, 4, 8, 12]), lanes))
-          return [
-            last.set(value(place.get, i32.sub(place.get, row.get), 0)),
-            set,
-            sum.set(combine(sum.get, v128.select(beyond.get, last.get, f32x4.const(start)))),
-          ]
+          return [last.set(at(0)), set, total.add(v128.select(beyond.get, last.get, f32x4.const(start)))]
         }
         const whole = f.local('i32') // where the last whole vector ends
+        const wholes = f.local('i32') // where the last whole group of `width` of them ends
+        const result = f.local('v128')
         return f.loop(unit, begin.get, end.get, 1, [
           setUp,
           row.set(i32.sub(place.get, i32.mul(first.get, FLOAT))),
-          sum.set(f32x4.const(start)),
+          total.clear(),
           stop.set(i32.add(place.get, i32.mul(count.get, FLOAT))),
+          wholes.set(i32.add(place.get, i32.mul(i32.div(count.get, 4 * width), 16 * width))),
           whole.set(i32.add(place.get, i32.mul(i32.div(count.get, 4), 16))),
-          f.loop(
-            place,
-            place.get,
-            whole.get,
-            16,
-            sum.set(combine(sum.get, value(place.get, i32.sub(place.get, row.get), 0))),
-          ),
+          width > 1
+            ? f.loop(
+                place,
+                place.get,
+                wholes.get,
+                16 * width,
+                Array.from({ length: width }, (_, i) => total.add(at(16 * i), i)),
+              )
+            : [],
+          f.loop(place, place.get, whole.get, 16, total.add(at(0))),
           f.if(i32.lessUnsigned(place.get, stop.get), masked()),
-          sum.set(acrossLanes(f, sum.get, combine)),
-          v128.store32Lane(i32.add(y.get, i32.mul(unit.get, FLOAT)), sum.get, 0),
+          result.set(total.total()),
+          v128.store32Lane(i32.add(y.get, i32.mul(unit.get, FLOAT)), result.get, 0),
         ])
       }
       /** `width` vectors of columns at a time. */
       const columns = (at: Code, width: number, lanes: number): Code => {
         const sums = Array.from({ length: width }, () => f.local('v128'))
+        const parts = Array.from({ length: width }, () => f.local('v128'))
         const cursor = f.local('i32')
         const row = f.local('i32')
-        return [
-          sums.map((sum) => sum.set(f32x4.const(start))),
-          cursor.set(i32.add(place.get, at)),
-          f.loop(row, i32.const(0), count.get, 1, [
-            sums.map((sum, v) => sum.set(combine(sum.get, value(cursor.get, at, v * 16)))),
-            cursor.set(i32.add(cursor.get, inner * FLOAT)),
+        const end = f.local('i32')
+        const clear = (locals: readonly Local[]): Code => locals.map((x) => x.set(f32x4.const(start)))
+        const add = (to: readonly Local[]): Code => [
+          to.map((sum, v) => sum.set(combine(sum.get, value(cursor.get, at, v * 16)))),
+          cursor.set(i32.add(cursor.get, inner * FLOAT)),
+        ]
+        const isShort = by === 'max' || Math.min(run, chunk) <= ROWS_AT_ONCE
+        const inParts = [
+          row.set(i32.const(0)),
+          f.loop(end, i32.const(0), count.get, ROWS_AT_ONCE, [
+            clear(parts),
+            f.loop(row, row.get, i32.min(i32.add(end.get, ROWS_AT_ONCE), count.get), 1, add(parts)),
+            sums.map((sum, v) => sum.set(combine(sum.get, parts[v].get))),
           ]),
+        ]
+        return [
+          clear(sums),
+          cursor.set(i32.add(place.get, at)),
+          isShort ? f.loop(row, i32.const(0), count.get, 1, add(sums)) : inParts,
           sums.map((sum, v) =>
             storeFloats(
               i32.add(i32.add(y.get, i32.mul(unit.get, inner * FLOAT)), at),
