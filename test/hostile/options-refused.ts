@@ -119,6 +119,7 @@ export const ofKinds: readonly KindRow[] = [
     'one',
     ['plain', { a: 'plain', b: { type: 'soft', rate: 0 } }, { type: 'plain', b: 'soft' }, { type: 'soft', rate: 1 }],
     [
+      [{ type: 'soft', rate: -1 }, "soft: 'rate' is wrong"],
       [{ a: 'plan' }, "did you mean 'plain'?"],
       [{ a: 1 }, "'one' is wrong"],
     ],

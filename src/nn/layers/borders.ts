@@ -1,6 +1,6 @@
 /** Borders around samples of 1 to 3 spatial axes: n, one number per axis, or [before, after] per axis. */
 import type { Option } from '../../base/options.ts'
-import { choice, either, integer, list } from '../../base/options.ts'
+import { choice, custom, either, integer, list } from '../../base/options.ts'
 import type { Padding } from '../../graph/shape.ts'
 import type { Rank } from './per-axis.ts'
 import { axesText, perAxis } from './per-axis.ts'
@@ -26,17 +26,26 @@ export const bordersOf = (borders: Borders, rank: Rank): [before: number, after:
   )
 
 /** The option `padding` of a layer that adds zeros. */
-export const bordersOption = (rank: Rank): Option<Borders, false> =>
-  either([count, perAxisOf(rank)], { says: `zeros on every side of ${axesText(rank)}: ${forms[rank]}`, default: 1 })
+export function bordersOption(rank: Rank): Option<Borders, false> {
+  const { kind: as, check } = either([count, perAxisOf(rank)], { says: 'borders' })
+  const says = `zeros on every side of ${axesText(rank)}`
+  return custom<Borders>({ says, accepts: `${forms[rank]}, integers >= 0`, check, as, default: 1 })
+}
 
 export type WindowPadding = 'valid' | 'same' | Borders
 
 /** The option `padding` of a layer whose window slides. */
-export const paddingOption = (rank: Rank): Option<WindowPadding, false> =>
-  either([choice(['valid', 'same'], { says: 'a rule' }), count, perAxisOf(rank)], {
-    says: `border: none ('valid'), so that output = ceil(input / stride) ('same'), or as many elements as said: ${forms[rank]}`,
+export function paddingOption(rank: Rank): Option<WindowPadding, false> {
+  const rule = choice(['valid', 'same'], { says: 'a rule' })
+  const { kind: as, check } = either([rule, count, perAxisOf(rank)], { says: 'borders' })
+  return custom<WindowPadding>({
+    says: "border: none ('valid'), so that output = ceil(input / stride) ('same'), or as many elements as said",
+    accepts: `'valid', 'same', ${forms[rank]}, integers >= 0`,
+    check,
+    as,
     default: 'valid',
   })
+}
 
 /** As the ops take it. */
 export const paddingOf = (padding: WindowPadding, rank: Rank): Padding =>
