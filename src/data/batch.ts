@@ -9,9 +9,9 @@ import { wantFields } from './dataset.ts'
 export function allocateBatch(dataset: Pick<Dataset, 'inputs' | 'targets'>, size: number): Batch {
   wantFields(dataset, 'allocateBatch')
   const { inputs, targets } = dataset
-  const isCount = Number.isSafeInteger(size) && size > 0
+  const isCount = Number.isSafeInteger(size) && size >= 0
   if (!isCount) {
-    const expected = 'an integer >= 1'
+    const expected = 'an integer >= 0'
     throw new FoveaError('E_OPTION', { what: 'wrong size', where: 'allocateBatch', expected, got: show(size) })
   }
   const allocate = (fields: Fields): Record<string, TypedArray> =>
