@@ -25,6 +25,7 @@ const tasks = {
     { title: 'types', node: ['node_modules/typescript/bin/tsc'] },
     { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
   ],
+  reference: (rest) => [{ node: [...sources, 'scripts/reference.ts', ...rest] }],
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
   fuzz: (rest) => [{ node: ['--max-old-space-size=256', ...sources, 'test/hostile/fuzz.ts', ...rest] }],

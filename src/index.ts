@@ -6,7 +6,7 @@ export type { ErrorCode, ErrorKind } from './base/errors.ts'
 // errors
 export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
 /** What options of a layer of one's own are made of: `options.integer({ says, min: 1 })`. */
-export * as options from './base/options.ts'
+export * as options from './base/makers.ts'
 export type { Engine, Numbers } from './compile/engine.ts'
 export type { Precision } from './compile/precision.ts'
 export type { Program } from './compile/program.ts'
@@ -34,9 +34,9 @@ export type {
   EvaluateOptions,
   FindLearningRateOptions,
   ModelFitOptions as FitOptions,
-  ModelOptions,
   PredictOptions,
-} from './model/model.ts'
+} from './model/call-options.ts'
+export type { ModelOptions } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { PictureGiven } from './model/pictures.ts'
 export type { Answer, Ranked } from './model/prediction.ts'

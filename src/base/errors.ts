@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /** What went wrong, in one word; decides the exit code of the command. */
 export type ErrorKind = 'bug' | 'usage' | 'file' | 'limit' | 'numeric' | 'io' | 'capability'
 
@@ -23,6 +25,38 @@ export const errorCodes = {
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorCodes
+
+/** What each code tells, in words. */
+export const errorWords: Readonly<Record<ErrorCode, string>> = {
+  E_BUG: 'Fovea itself is wrong: please report it.',
+  E_SHAPE: 'A shape does not fit.',
+  E_DTYPE: 'Numbers of another kind are wanted.',
+  E_OPTION: 'An option or argument is missing, unknown or wrong.',
+  E_GRAPH: 'A graph is put together wrongly.',
+  E_MODEL: 'A model is put together or asked wrongly.',
+  E_MISMATCH: 'Model, data, loss or metric do not fit each other.',
+  E_DATA: 'Data are damaged or incomplete.',
+  E_LABEL: 'A target is out of range for its loss.',
+  E_FILE: 'A file is not what it should be.',
+  E_VERSION: 'A file was written by a newer Fovea.',
+  E_LIMIT: 'Something is too large: a file, a picture, a program for the memory that there is.',
+  E_NONFINITE: 'A number has become infinite or NaN.',
+  E_IO: 'The system refused to read or write.',
+  E_NETWORK: 'A download failed.',
+  E_ENGINE: 'An engine, a package or a feature of the host is not there.',
+  E_CLOSED: 'What was closed is used again.',
+}
+
+/** What each kind of error has in common, in words. */
+export const kindWords: Readonly<Record<ErrorKind, string>> = {
+  bug: 'a fault of Fovea',
+  usage: 'used wrongly',
+  file: 'a file or data',
+  limit: 'a limit',
+  numeric: 'numbers',
+  io: 'input and output',
+  capability: 'not there',
+}
 
 /** The exit code of the command for each kind; a signal n ends with 128 + n. */
 export const exitCodes: Readonly<Record<ErrorKind, number>> = {
@@ -55,10 +89,11 @@ export class FoveaError extends Error {
   readonly kind: ErrorKind
   readonly complaint: Readonly<Complaint>
 
-  constructor(code: ErrorCode, complaint: Complaint) {
+  constructor(code: ErrorCode, given: Complaint) {
+    const complaint = typeof given === 'object' && given !== null ? given : { what: String(given) }
     super(sentence(complaint), complaint.cause === undefined ? undefined : { cause: complaint.cause })
     this.code = code
-    this.kind = errorCodes[code]
+    this.kind = errorCodes[code] ?? 'bug'
     this.complaint = complaint
   }
 
@@ -69,16 +104,16 @@ export class FoveaError extends Error {
 
 function sentence(complaint: Complaint): string {
   const [what, where, expected, got, hint] = (['what', 'where', 'expected', 'got', 'hint'] as const).map((part) =>
-    printable(complaint[part]),
+    safe(complaint[part]),
   )
   const facts = [expected && `expected ${expected}`, got && `got ${got}`].filter(Boolean).join(', ')
   return `${where ? `${where}: ` : ''}${what}${facts ? `: ${facts}` : ''}${hint ? `; ${hint}` : ''}`
 }
 
 /** A file from a stranger may choose its names: a long one is cut in the middle, and none reaches a terminal as a command. */
-function printable(text: string | undefined): string | undefined {
-  const short = text && text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text
-  return short?.replaceAll(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+function safe(part: unknown): string | undefined {
+  const text = part === undefined || part === null ? undefined : String(part)
+  return text && printable(text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text)
 }
 
 /** Runs `action`; a FoveaError without a place gets `where`, one with a place gets it in front. */

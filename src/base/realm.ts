@@ -10,6 +10,10 @@ export const arrayKind = (value: unknown): string | undefined => kindOf?.call(va
 
 export const isFloat64 = (value: unknown): value is Float64Array => arrayKind(value) === 'Float64Array'
 
+/** Memory that threads share. */
+export const isShared = (buffer: ArrayBufferLike): buffer is SharedArrayBuffer =>
+  buffer[Symbol.toStringTag] === 'SharedArrayBuffer'
+
 /** An object without a class: what braces make. */
 export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false

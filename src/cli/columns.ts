@@ -1,7 +1,9 @@
 /** Text in columns. */
+import { printable } from '../base/printable.ts'
 
 /** Rows of cells, each column as wide as its widest cell; two spaces between. */
-export function aligned(rows: readonly (readonly string[])[]): string[] {
+export function aligned(given: readonly (readonly string[])[]): string[] {
+  const rows = given.map((row) => row.map(printable))
   const widths = rows.reduce<number[]>((widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)), [])
   return rows.map((row) =>
     row

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The command `fovea`: picks the command, and turns what it throws into a message and an exit code. */
+import { inspect } from 'node:util'
 import { didYouMean, exitCodes, FoveaError } from '../base/errors.ts'
+import { printable } from '../base/printable.ts'
 import { messageOf } from '../base/realm.ts'
 import { version } from '../runs/version.ts'
 import { readCall } from './command.ts'
@@ -15,7 +17,7 @@ async function main([first, ...rest]: readonly string[], terminal: Terminal): Pr
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
     const [about] = rest
     if (first === 'help' && about !== undefined) return main([about, '--help'], terminal)
-    terminal.print(overview(commands, terminal.columns))
+    terminal.printLines(overview(commands, terminal.columns))
     return first === undefined ? exitCodes.usage : 0
   }
   if (first === '--version') {
@@ -30,7 +32,7 @@ async function main([first, ...rest]: readonly string[], terminal: Terminal): Pr
   const command = commands[first]
   const call = readCall(first, command, rest)
   if (call !== 'help') return command.run(call, terminal)
-  terminal.print(commandHelp(first, command, terminal.columns))
+  terminal.printLines(commandHelp(first, command, terminal.columns))
   return 0
 }
 
@@ -39,7 +41,8 @@ function explain(error: unknown, terminal: Terminal): number {
   const isOurs = !(error instanceof FoveaError) || error.kind === 'bug'
   const message = messageOf(error)
   terminal.note(isOurs ? `this is a mistake of Fovea's, please report it with all that follows: ${message}` : message)
-  if (isOurs || process.env['FOVEA_DEBUG']) console.error(error)
+  if (isOurs || process.env['FOVEA_DEBUG'])
+    for (const line of inspect(error).split('\n')) console.error(printable(line))
   return isOurs ? exitCodes.bug : error.exitCode
 }
 

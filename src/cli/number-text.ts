@@ -1,4 +1,5 @@
 /** Numbers for people, as Keras writes them where it does. */
+import { printable } from '../base/printable.ts'
 
 /** `0.9876`; the small ones as `4.2000e-05`. */
 export function metricText(value: number): string {
@@ -8,7 +9,7 @@ export function metricText(value: number): string {
 
 /** `accuracy: 0.9876`, one text each. */
 export const metricTexts = (logs: Readonly<Record<string, number>>): string[] =>
-  Object.entries(logs).map(([name, value]) => `${name}: ${metricText(value)}`)
+  Object.entries(logs).map(([name, value]) => `${printable(name)}: ${metricText(value)}`)
 
 /** `9s`, `1:05`, `2:03:09`. */
 export function durationText(seconds: number): string {

@@ -3,7 +3,7 @@ import type { Callback, Progress } from '../training/history.ts'
 import { logsOf } from '../training/history.ts'
 import { wrapped } from './columns.ts'
 import { durationText, metricTexts, rateText } from './number-text.ts'
-import type { Terminal } from './terminal.ts'
+import type { Part, Terminal } from './terminal.ts'
 
 const BAR_LENGTH = 20
 /** A bar that says less than this is left out. */
@@ -27,7 +27,7 @@ export function progressBar(terminal: Terminal): Callback {
       latest = progress
       const isLast = progress.batch === progress.batches
       if (!isLast && performance.now() - drawnAt < REDRAW) return
-      terminal.draw(liveLine(progress, terminal))
+      terminal.draw(...liveLine(progress, terminal))
       drawnAt = performance.now()
     },
     onEpochEnd(record) {
@@ -36,7 +36,11 @@ export function progressBar(terminal: Terminal): Callback {
       const head = `${counted(latest)} ${plain} ${durationText(record.seconds)} ${rateText(latest.imagesPerSecond)}`
       const indent = counted(latest).length + 1
       const lines = wrapped([head, ...metricTexts(logsOf(record))], { width: terminal.columns, glue: ' - ', indent })
-      for (const line of lines) terminal.print(line.replace(plain, bar(latest, BAR_LENGTH, terminal)))
+      for (const line of lines) {
+        const [before, ...after] = line.split(plain)
+        if (after.length === 0) terminal.print(line)
+        else terminal.print(before, ...bar(latest, BAR_LENGTH, terminal), after.join(plain))
+      }
     },
   }
 }
@@ -70,7 +74,7 @@ const epochTitle = (epoch: number, epochs: number): string => `Epoch ${epoch}/${
 const counted = ({ batch, batches }: Progress): string => `${String(batch).padStart(String(batches).length)}/${batches}`
 
 /** One line that never wraps: the bar gives way first, then the end of the line. */
-function liveLine(progress: Progress, terminal: Terminal): string {
+function liveLine(progress: Progress, terminal: Terminal): Part[] {
   const count = counted(progress)
   const facts = [
     `${durationText(progress.secondsLeft)} ${rateText(progress.imagesPerSecond)}`,
@@ -78,11 +82,15 @@ function liveLine(progress: Progress, terminal: Terminal): string {
   ].join(' - ')
   const room = terminal.columns - CTRL_C.length - count.length - facts.length - 2
   const length = Math.min(BAR_LENGTH, room)
-  if (length >= SHORTEST_BAR) return `${terminal.paint('bold', count)} ${bar(progress, length, terminal)} ${facts}`
-  return `${count} ${facts}`.slice(0, terminal.columns)
+  if (length >= SHORTEST_BAR)
+    return [{ style: 'bold', text: count }, ' ', ...bar(progress, length, terminal), ` ${facts}`]
+  return [`${count} ${facts}`.slice(0, terminal.columns)]
 }
 
-function bar({ batch, batches }: Progress, length: number, { paint, hasStyles }: Terminal): string {
+function bar({ batch, batches }: Progress, length: number, { hasStyles }: Terminal): Part[] {
   const done = Math.floor((length * batch) / batches)
-  return paint('green', '━'.repeat(done)) + paint('dim', (hasStyles ? '━' : '─').repeat(length - done))
+  return [
+    { style: 'green', text: '━'.repeat(done) },
+    { style: 'dim', text: (hasStyles ? '━' : '─').repeat(length - done) },
+  ]
 }

@@ -17,7 +17,7 @@ function headings(terminal: Terminal): RunReport {
     onStart({ train, test }, model) {
       for (const { name, samples, source } of [train, test])
         terminal.print(`${name}: ${countText(samples)} images${source ? `, ${source}` : ''}`)
-      terminal.print(`\n${model.summary({ columns: terminal.columns })}\n`)
+      terminal.printLines(`\n${model.summary({ columns: terminal.columns })}\n`)
     },
     onTrainBegin({ engine, precision, askedPrecision, arenaBytes, samples, validationSamples, resumed }) {
       terminal.print(`engine ${engine}`)

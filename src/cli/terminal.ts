@@ -1,22 +1,27 @@
 /** Where a command speaks: lines on stdout, remarks on stderr, and one line that a live display draws again and again. */
 import { styleText } from 'node:util'
+import { printable } from '../base/printable.ts'
 
 export interface Terminal {
   /** Someone watches: lines may be drawn over. */
   readonly isLive: boolean
   /** Characters that fit on a line. */
   readonly columns: number
-  /** A line of the result. */
-  print(line: string): void
-  /** A remark beside the result. */
+  /** A line of the result, of texts and styled parts. */
+  print(...line: readonly Part[]): void
+  /** Lines of the result, as our own code has broken them. */
+  printLines(text: string): void
+  /** A remark beside the result: one line. */
   note(line: string): void
   /** Draws over the line at the cursor; the next line takes its place. */
-  draw(line: string): void
-  /** The text in a style, where stdout shows styles and the user wants them (NO_COLOR). */
-  paint(style: Style, text: string): string
+  draw(...line: readonly Part[]): void
+  /** Whether stdout shows styles and the user wants them (NO_COLOR). */
   readonly hasStyles: boolean
 }
 export type Style = 'bold' | 'dim' | 'green'
+
+/** Part of a line. What it says may be a stranger's: nothing in it commands the terminal, whatever its style. */
+export type Part = string | { readonly style: Style; readonly text: string }
 
 const ERASE_LINE = '\r\x1b[K'
 
@@ -24,9 +29,19 @@ export function terminalOf({ stdout, stderr, env }: NodeJS.Process): Terminal {
   const isLive = stdout.isTTY === true && env['TERM'] !== 'dumb'
   const hasStyles = isLive && stdout.hasColors()
   let isDrawn = false
+  const rendered = (line: readonly Part[]): string => line.map(partText).join('')
+  const partText = (part: Part): string => {
+    if (typeof part === 'string') return printable(part)
+    const text = printable(part.text)
+    return hasStyles ? styleText(part.style, text, { validateStream: false }) : text
+  }
   const undraw = (): void => {
     if (isDrawn) stdout.write(ERASE_LINE)
     isDrawn = false
+  }
+  const print = (...line: readonly Part[]): void => {
+    undraw()
+    stdout.write(`${rendered(line)}\n`)
   }
   return {
     isLive,
@@ -34,19 +49,18 @@ export function terminalOf({ stdout, stderr, env }: NodeJS.Process): Terminal {
     get columns() {
       return stdout.columns || 80
     },
-    print(line) {
-      undraw()
-      stdout.write(`${line}\n`)
+    print,
+    printLines(text) {
+      for (const line of text.split('\n')) print(line)
     },
     note(line) {
       undraw()
-      stderr.write(`fovea: ${line}\n`)
+      stderr.write(`fovea: ${printable(line)}\n`)
     },
-    draw(line) {
+    draw(...line) {
       if (!isLive) return
-      stdout.write(ERASE_LINE + line)
+      stdout.write(ERASE_LINE + rendered(line))
       isDrawn = true
     },
-    paint: (style, text) => (hasStyles ? styleText(style, text, { validateStream: false }) : text),
   }
 }

@@ -1,32 +1,39 @@
 /** A program: a graph planned for one engine over one state. Nothing is allocated once it stands. */
 
 import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { choice, settle, show } from '../base/options.ts'
 import { isFloat64 } from '../base/realm.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Executable, Numbers, Resident, StageTime } from './engine.ts'
 import type { Goals } from './goals.ts'
+import { wantGoals } from './goals.ts'
 import type { MemoryPlan } from './memory.ts'
 import { ownBytes, planMemory } from './memory.ts'
-import type { Precision } from './precision.ts'
-import { mixed } from './precision.ts'
+import { mixed, precisions } from './precision.ts'
 import type { Schedule } from './schedule.ts'
 import { schedule } from './schedule.ts'
 import { simplify } from './simplify.ts'
-import type { State } from './state.ts'
+import { State } from './state.ts'
 import type { Step } from './step.ts'
 import { bytesOf, printSteps, storesLow } from './step.ts'
 
 /** About what a step and its graph take up in JavaScript: 2 to 6 KB were measured. */
 const STEP_BYTES = 4096
 
-export interface CompileOptions {
-  /** 'off' keeps every node as it was written, one step each: for comparison. */
-  readonly optimize?: 'on' | 'off'
-  /** Default float32; an engine that cannot do as asked computes in float32. */
-  readonly precision?: Precision
+export const compileOptions = {
+  optimize: choice(['on', 'off'], {
+    says: "'off' keeps every node as it was written, one step each: for comparison",
+    default: 'on',
+  }),
+  precision: choice(precisions, {
+    says: 'an engine that cannot do as asked computes in float32',
+    default: 'float32',
+  }),
 }
+export type CompileOptions = Options<typeof compileOptions>
 
 /** Values by input name. A float32 input may be given in float64: the reference engine keeps it, others round. */
 export type Inputs = Readonly<Record<string, Numbers>>
@@ -92,9 +99,9 @@ export class Program {
     const closed = this.#isClosed ? 'the program' : [...this.#residents].find(([, x]) => x.isClosed)?.[0]
     if (closed) throw new FoveaError('E_CLOSED', { what: `${closed} was closed` })
     for (const [name, { shape, dtype }] of Object.entries(this.inputs)) {
-      const given = inputs[name]
+      const given = inputs?.[name]
       const own = isFloat64(given) ? 'float32' : dtypeOf(given)
-      const got = given && `${own ?? typeof given} with ${given.length} values`
+      const got = given && `${own ?? show(given)} with ${show(given.length)} values`
       if (given && own === dtype && given.length === sizeOf(shape)) continue
       throw new FoveaError('E_SHAPE', {
         what: `input '${name}' is wrong`,
@@ -147,6 +154,11 @@ function simplified({ outputs, updates, float32 = [] }: Goals): Goals {
 }
 
 /** Plans `goals` for the engine of `state`. Shapes, steps and peak bytes are known at once. */
-export function compile(state: State, goals: Partial<Goals>, options?: CompileOptions): Program {
-  return new Program(state, { outputs: {}, updates: [], ...goals }, options)
+export function compile(state: State, goals: Partial<Goals>, options: CompileOptions = {}): Program {
+  if (!(state instanceof State)) {
+    const hint = 'as in new State(openEngine())'
+    throw new FoveaError('E_OPTION', { what: 'wants a state', where: 'compile', got: show(state), hint })
+  }
+  const whole = { outputs: {}, updates: [], ...wantGoals(goals) }
+  return new Program(state, whole, settle(compileOptions, options, 'compile') as CompileOptions)
 }

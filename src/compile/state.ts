@@ -1,8 +1,9 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
 import { FoveaError, locate } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
-import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
+import { sameShape, shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import type { Engine, Numbers, Resident } from './engine.ts'
 
 export class State {
@@ -12,6 +13,10 @@ export class State {
   #isClosed = false
 
   constructor(engine: Engine) {
+    if (typeof engine?.create !== 'function') {
+      const hint = 'as in new State(openEngine())'
+      throw new FoveaError('E_OPTION', { what: 'wants an engine', where: 'State', got: show(engine), hint })
+    }
     this.engine = engine
   }
 
@@ -35,10 +40,16 @@ export class State {
 
   /** Adds a tensor with its first values. A name that is there keeps its values, and must have the same spec. */
   async add(name: string, spec: StoredSpec, values: () => Numbers): Promise<void> {
-    const { shape, dtype } = spec
+    const { shape, dtype } = (spec ?? {}) as StoredSpec
+    wantName(name)
+    wantShape(shape, name)
+    if (typeof values !== 'function') {
+      const expected = 'a function that gives the first values'
+      throw new FoveaError('E_OPTION', { what: 'no values', where: name, expected, got: show(values) })
+    }
     if (!isSurfaceDType(dtype)) {
       const expected = 'float32, int32 or uint8'
-      throw new FoveaError('E_DTYPE', { what: 'no dtype of a state', where: name, expected, got: `${dtype}` })
+      throw new FoveaError('E_DTYPE', { what: 'no dtype of a state', where: name, expected, got: show(dtype) })
     }
     const known = this.#residents.get(name)?.spec
     if (!known) {
@@ -71,6 +82,9 @@ export class State {
 
   /** Forgets tensors and gives their memory back. */
   remove(names: Iterable<string>): void {
+    if (typeof names !== 'object' || names === null || !(Symbol.iterator in names)) {
+      throw new FoveaError('E_OPTION', { what: 'wants a list of names', where: 'remove', got: show(names) })
+    }
     for (const name of names) {
       this.#residents.get(name)?.close()
       this.#residents.delete(name)
@@ -79,6 +93,7 @@ export class State {
 
   /** The tensor on the engine. */
   resident(name: string): Resident {
+    wantName(name)
     const resident = this.#residents.get(name)
     if (resident) return resident
     if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the state was closed', where: name })
@@ -99,8 +114,14 @@ const named = <T>(where: string, promise: Promise<T>): Promise<T> =>
     }),
   )
 
-function wantValues(where: string, { shape }: StoredSpec, { length }: Numbers): void {
-  if (length === sizeOf(shape)) return
-  const [expected, got] = [shapeText(shape), `${length} values`]
+function wantName(name: unknown): void {
+  if (typeof name === 'string') return
+  throw new FoveaError('E_OPTION', { what: 'the name of a tensor is a text', where: 'state', got: show(name) })
+}
+
+function wantValues(where: string, { shape }: StoredSpec, values: Numbers): void {
+  const isNumbers = ArrayBuffer.isView(values) && 'length' in values
+  if (isNumbers && values.length === sizeOf(shape)) return
+  const [expected, got] = [shapeText(shape), isNumbers ? `${values.length} values` : show(values)]
   throw new FoveaError('E_SHAPE', { what: 'wrong number of values', where, expected, got })
 }

@@ -1,5 +1,9 @@
 /** Datasets: indexable, asynchronous, read a batch at a time into arrays that the caller owns. */
+import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
+import { isSurfaceDType } from '../graph/dtype.ts'
+import { isShape, sizeOf } from '../graph/shape.ts'
 import type { PreprocessingOptions } from './preprocessing.ts'
 
 /** Specs by name; shapes are those of one sample, without the batch axis. */
@@ -71,4 +75,61 @@ export interface Dataset {
 export interface Parts {
   readonly train: Dataset
   readonly test: Dataset
+}
+
+/** Whether a value reads samples, as datasets do. */
+export const isDataset = (value: unknown): value is Dataset =>
+  typeof (value as Dataset | undefined | null)?.read === 'function'
+
+/** A list of texts, as class names are. */
+export const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((text) => typeof text === 'string')
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
+
+/** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who wants one. */
+export function wantDataset(data: unknown, where: string): asserts data is Dataset {
+  const { name, length, inputs, targets, classNames } = (data ?? {}) as Partial<Dataset>
+  const isWhole = Number.isSafeInteger(length) && (length as number) > 0 && isFields(inputs) && isFields(targets)
+  const isNamed = typeof name === 'string' && (classNames === undefined || isTexts(classNames))
+  if (isDataset(data) && isWhole && isNamed) return
+  const hint = isDataset((data as Partial<Parts> | undefined | null)?.train)
+    ? 'did you mean its part .train or .test?'
+    : undefined
+  const facts = { name, length, inputs, targets, ...(classNames !== undefined && { classNames }) }
+  const got = isDataset(data)
+    ? Object.entries(facts)
+        .map(([fact, value]) => `${fact} ${show(value)}`)
+        .join(', ')
+    : show(data)
+  const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
+  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
+}
+
+/** Throws E_DATA unless it has inputs and targets, each a dtype and the shape of one sample. */
+export function wantFields(value: unknown, where: string): void {
+  const { inputs, targets } = (value ?? {}) as Partial<Dataset>
+  if (isFields(inputs) && isFields(targets)) return
+  const expected = '{ inputs, targets }, each by name { shape, dtype }, as a dataset has them'
+  throw new FoveaError('E_DATA', { what: 'no fields', where, expected, got: show(value) })
+}
+
+/** Throws E_DATA unless a batch has room for `count` samples of every field. */
+export function wantBatch(
+  batch: unknown,
+  { inputs, targets, name }: Pick<Dataset, 'inputs' | 'targets' | 'name'>,
+  count: number,
+): void {
+  const sides = (batch ?? {}) as Partial<Batch>
+  for (const [side, fields] of Object.entries({ inputs, targets })) {
+    for (const [field, { shape }] of Object.entries(fields)) {
+      const array = sides[side as 'inputs']?.[field]
+      if (ArrayBuffer.isView(array) && array.length >= count * sizeOf(shape)) continue
+      const [where, hint] = [`${name}: ${side}.${field}`, 'allocateBatch(data, size) makes such arrays']
+      throw new FoveaError('E_DATA', { what: `no array for ${count} samples`, where, got: show(array), hint })
+    }
+  }
 }

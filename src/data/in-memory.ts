@@ -1,10 +1,11 @@
 /** A dataset over arrays that are there already. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
-import { shapeText, sizeOf } from '../graph/shape.ts'
+import { shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import { settleClassNames } from './class-names.ts'
 import type { Batch, Dataset, Fields } from './dataset.ts'
-import { atRest } from './dataset.ts'
+import { atRest, wantBatch } from './dataset.ts'
 import type { PreprocessingOptions } from './preprocessing.ts'
 import { preprocessingFor } from './preprocessing.ts'
 
@@ -33,17 +34,12 @@ interface Field extends Required<FieldArray> {
 type FieldsByName = Readonly<Record<string, Field>>
 
 /** Checks the arrays once and reads from them without copying them first. */
-export function fromArrays({
-  name,
-  inputs,
-  targets,
-  classNames: given,
-  preprocessing,
-  ...about
-}: ArraysOfSamples): Dataset {
-  if (typeof inputs !== 'object' || typeof targets !== 'object') {
+export function fromArrays(arrays: ArraysOfSamples): Dataset {
+  const { name, inputs, targets, classNames: given, preprocessing, ...about } = (arrays ?? {}) as ArraysOfSamples
+  if (typeof name !== 'string' || !isByName(inputs) || !isByName(targets)) {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
-    throw new FoveaError('E_DATA', { what: 'wants inputs and targets', where: name ?? 'fromArrays', expected })
+    const where = typeof name === 'string' ? name : 'fromArrays'
+    throw new FoveaError('E_DATA', { what: 'wants a name, inputs and targets', where, expected, got: show(arrays) })
   }
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
@@ -58,17 +54,18 @@ export function fromArrays({
   if (classNames) {
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
+  const specs = { inputs: specsOf(fields.inputs), targets: specsOf(fields.targets) }
   const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
     signal?.throwIfAborted()
     checkIndices(indices, length, name)
+    wantBatch(into, { name, ...specs }, indices.length)
     for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])
   }
   return {
     ...about,
     name,
     length,
-    inputs: specsOf(fields.inputs),
-    targets: specsOf(fields.targets),
+    ...specs,
     ...(classNames && { classNames }),
     ...(preprocessing && { preprocessing: preprocessingFor(preprocessing, fields.inputs, name) }),
     read,
@@ -78,9 +75,13 @@ export function fromArrays({
   }
 }
 
+const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName {
   return Object.fromEntries(
-    Object.entries(arrays).map(([name, { shape, data, dtype }]) => {
+    Object.entries(arrays).map(([name, field]) => {
+      const { shape, data, dtype } = (field ?? {}) as FieldArray
+      wantShape(shape, `${where}.${name}`)
       const own = dtypeOf(data)
       if (!own || (dtype && dtype !== own)) {
         const expected = dtype ?? 'float32, int32 or uint8'
@@ -88,7 +89,7 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
           what: 'wrong array',
           where: `${where}.${name}`,
           expected,
-          got: data?.constructor.name,
+          got: show(data),
         })
       }
       const size = sizeOf(shape)
@@ -122,6 +123,11 @@ function checkLabels({ dtype, data, size }: Field, classNames: readonly string[]
 
 /** Throws unless every index is one of a dataset's samples. */
 export function checkIndices(indices: ArrayLike<number>, length: number, name: string): void {
+  const isList = Array.isArray(indices) || ArrayBuffer.isView(indices)
+  if (!isList) {
+    const expected = 'a list of the numbers of samples'
+    throw new FoveaError('E_DATA', { what: 'no indices', where: name, expected, got: show(indices) })
+  }
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]
     if (Number.isInteger(index) && index >= 0 && index < length) continue
@@ -129,7 +135,7 @@ export function checkIndices(indices: ArrayLike<number>, length: number, name: s
       what: 'no such sample',
       where: name,
       expected: `0 to ${length - 1}`,
-      got: `${index}`,
+      got: show(index),
     })
   }
 }

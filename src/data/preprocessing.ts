@@ -1,6 +1,17 @@
 /** What makes a network's input of a picture: plain data, saved with the network, so that the two cannot disagree. */
 import { FoveaError } from '../base/errors.ts'
-import { choice, custom, flag, type Options, type Settled, settle } from '../base/options.ts'
+import {
+  choice,
+  custom,
+  either,
+  flag,
+  integer,
+  list,
+  number,
+  type Options,
+  type Settled,
+  settle,
+} from '../base/options.ts'
 import type { DType } from '../graph/dtype.ts'
 import { type Shape, sameShape, shapeText } from '../graph/shape.ts'
 import {
@@ -22,6 +33,10 @@ const isSide = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number)
 
 /** A number for all channels, or one for each. */
 export type PerChannel = number | readonly number[]
+const perChannelKind = either(
+  [number({ says: 'for all' }), list(number({ says: 'for one' }), { says: 'one per channel' })],
+  { says: 'a number, or one per channel' },
+).kind
 const isFactor = (n: unknown): boolean => typeof n === 'number' && Math.abs(n) <= 1e30
 const perChannel = (v: unknown): PerChannel | undefined => {
   if (Array.isArray(v)) return v.every(isFactor) ? Object.freeze([...v]) : undefined
@@ -32,16 +47,13 @@ export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
     says: 'what the network wants: [height, width]',
     accepts: '[height, width], integers from 1 to 16384, at most 100 megapixels',
+    as: list(integer({ says: 'a side', min: 1, max: longest }), { says: 'height and width', length: 2 }).kind,
     check: (v) => {
       const isSize = Array.isArray(v) && v.length === 2 && v.every(isSide) && v[0] * v[1] <= most
       return isSize ? Object.freeze([v[0], v[1]] as const) : undefined
     },
   }),
-  channels: custom<1 | 3>({
-    says: '1 for gray by Rec. 601, 3 for red, green and blue',
-    accepts: '1 or 3',
-    check: (v) => (v === 1 || v === 3 ? v : undefined),
-  }),
+  channels: choice([1, 3], { says: '1 for gray by Rec. 601, 3 for red, green and blue' }),
   fit: choice(['stretch', 'contain', 'cover'], {
     says: "another form is stretched, fits in whole (the rest gets the border's colour) or is cut to the middle",
     default: 'stretch',
@@ -54,12 +66,14 @@ export const preprocessingOptions = {
   scale: custom<PerChannel>({
     says: 'for networks that learned from float32: a byte v becomes v * scale + offset; bytes stay bytes where neither is given',
     accepts: 'a number, or one per channel',
+    as: perChannelKind,
     check: perChannel,
     optional: true,
   }),
   offset: custom<PerChannel>({
     says: 'what is added after scaling',
     accepts: 'a number, or one per channel',
+    as: perChannelKind,
     check: perChannel,
     optional: true,
   }),

@@ -2,6 +2,7 @@
 import type { Helper } from '#platform'
 import { sharesMemory, Worker } from '#platform'
 import { FoveaError } from '../base/errors.ts'
+import { isShared } from '../base/realm.ts'
 import { arraysOf, buffersOf } from './batch.ts'
 import type { Batch, Dataset, Description, Reading } from './dataset.ts'
 import type { FromReadingThread, SentError, ToReadingThread } from './reading-protocol.ts'
@@ -108,7 +109,7 @@ function onSharedMemory<T>(value: T, shared: SharedArrays): T {
 }
 
 function sharedArray(view: ArrayBufferView, shared: SharedArrays): ArrayBufferView {
-  if (view.buffer instanceof SharedArrayBuffer) return view
+  if (isShared(view.buffer)) return view
   const known = shared.get(view)
   if (known) return known
   const { buffer, byteOffset, byteLength, constructor: kind } = view

@@ -1,11 +1,14 @@
 /** Parts of a dataset: the same samples by other indices, nothing is copied. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { checksum } from '../files/checksum.ts'
 import type { Dataset } from './dataset.ts'
+import { wantDataset } from './dataset.ts'
 import { checkIndices } from './in-memory.ts'
 
 /** The samples at `indices`, in that order; an index may come more than once. */
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  wantDataset(dataset, 'subset')
   checkIndices(indices, dataset.length, dataset.name)
   const chosen = Uint32Array.from(indices)
   const { transforms } = dataset
@@ -33,12 +36,13 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
 
 /** The first `count` samples, or all when there are fewer. */
 export function take(dataset: Dataset, count: number): Dataset {
+  wantDataset(dataset, 'take')
   if (!(Number.isInteger(count) && count > 0)) {
     throw new FoveaError('E_OPTION', {
       what: 'wrong count',
       where: 'take',
       expected: 'an integer >= 1',
-      got: `${count}`,
+      got: show(count),
     })
   }
   return range(dataset, 0, Math.min(count, dataset.length))
@@ -49,13 +53,14 @@ export function take(dataset: Dataset, count: number): Dataset {
  * the cut is at floor(length * (1 - fraction)).
  */
 export function split(dataset: Dataset, fraction: number): [first: Dataset, last: Dataset] {
-  const cut = Math.floor(dataset.length * (1 - fraction))
-  if (!(fraction > 0 && fraction < 1 && cut > 0)) {
+  wantDataset(dataset, 'split')
+  const cut = typeof fraction === 'number' ? Math.floor(dataset.length * (1 - fraction)) : 0
+  if (!(cut > 0 && fraction > 0 && fraction < 1)) {
     throw new FoveaError('E_OPTION', {
       what: `${dataset.length} samples cannot be split`,
       where: dataset.name,
       expected: 'a fraction > 0 and < 1 that leaves a sample on both sides',
-      got: `${fraction}`,
+      got: show(fraction),
     })
   }
   return [range(dataset, 0, cut), range(dataset, cut, dataset.length)]

@@ -1,12 +1,13 @@
 /** Nodes: a graph is made by calling ops on nodes; nothing is computed, nothing is registered. */
 
 import { FoveaError, locate } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
 import { isFloat64 } from '../base/realm.ts'
 import type { DType, FloatDType, StorageDType, StoredSpec, TypedArray } from './dtype.ts'
 import { dtypeOf, isSurfaceDType } from './dtype.ts'
 import type { Shape } from './shape.ts'
-import { shapeText, sizeOf } from './shape.ts'
+import { shapeText, sizeOf, wantShape } from './shape.ts'
 
 /** Plain data that parametrises an op: sizes, paddings, names. */
 export type Attrs = Readonly<Record<string, unknown>>
@@ -96,6 +97,12 @@ export type AttrsOf<O> = O extends { readonly row: { readonly infer: (inputs: ne
   ? A
   : never
 
+/** Is this what an op gives? */
+export function isNode(value: unknown): value is Node {
+  const { op, inputs, shape } = (value ?? {}) as Partial<Node>
+  return typeof op?.row?.infer === 'function' && Array.isArray(inputs) && Array.isArray(shape)
+}
+
 /** Axes of a tensor, more than anybody has use for. */
 const MAX_RANK = 32
 
@@ -175,10 +182,17 @@ const leaf = (opName: string) =>
     kind: 'leaf',
     infer: (_, { shape, dtype }) => {
       if (isSurfaceDType(dtype)) return { shape, dtype }
-      throw unknownDType(String(dtype))
+      throw unknownDType(show(dtype))
     },
     samples: [],
   })
+
+function leafAttrs(where: string, name: string, shape: Shape, dtype: DType): LeafAttrs {
+  if (typeof name !== 'string')
+    throw new FoveaError('E_GRAPH', { what: 'the name must be a text', where, got: show(name) })
+  wantShape(shape, where)
+  return { name, shape, dtype }
+}
 
 /** Fed at every run. */
 export const inputOp = leaf('input')
@@ -187,12 +201,12 @@ export const variableOp = leaf('variable')
 
 /** A placeholder: given at every run by name. */
 export function input(name: string, shape: Shape, dtype: DType = 'float32'): Node {
-  return inputOp({ name, shape, dtype })
+  return inputOp(leafAttrs('placeholder', name, shape, dtype))
 }
 
 /** A named tensor of a State. */
 export function variable(name: string, shape: Shape, dtype: DType = 'float32'): Node {
-  return variableOp({ name, shape, dtype })
+  return variableOp(leafAttrs('variable', name, shape, dtype))
 }
 
 export interface ConstantAttrs extends Attrs {
@@ -221,8 +235,14 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
 /** A value that never changes: a number, or a copy of an array with its shape. */
 export function constant(
   value: number | TypedArray,
-  shape: Shape = typeof value === 'number' ? [] : [value.length],
+  shape: Shape = typeof value === 'number' ? [] : [value?.length ?? 0],
 ): Node {
+  const isArray = ArrayBuffer.isView(value) && 'length' in value
+  if (typeof value !== 'number' && !isArray) {
+    const expected = 'a number, or a typed array with its shape'
+    throw new FoveaError('E_DTYPE', { what: 'no constant', where: 'constant', expected, got: show(value) })
+  }
+  wantShape(shape, 'constant')
   return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })
 }
 

@@ -1,5 +1,6 @@
 /** Shapes: plain lists of sizes, and the arithmetic of broadcasting, convolution and pooling. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 
 export type Shape = readonly number[]
 
@@ -8,6 +9,16 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => pro
 
 /** `[2, 3]` as text. */
 export const shapeText = (shape: Shape): string => `[${shape.join(', ')}]`
+
+/** A list of sizes, integers >= 1; none are a scalar's. */
+export const isShape = (value: unknown): value is Shape =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n > 0)
+
+/** Throws E_SHAPE unless it is a shape. */
+export function wantShape(shape: unknown, where: string): asserts shape is Shape {
+  if (isShape(shape)) return
+  throw new FoveaError('E_SHAPE', { what: 'a shape is a list of integers >= 1', where, got: show(shape) })
+}
 
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i])
 

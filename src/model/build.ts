@@ -2,25 +2,22 @@
 import { readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, settle } from '../base/options.ts'
+import { custom, integer, list, settle, settleOne } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { Shape } from '../graph/shape.ts'
 import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
+import { isTensor } from '../nn/layer.ts'
 import { layers as builtIn } from '../nn/layers/index.ts'
 import type { AnyLayerMaker } from '../saved/model-file.ts'
 import { modelFromBytes } from '../saved/model-file.ts'
+import { fileBytes, fileName, filePath } from './files.ts'
 import type { ModelOptions } from './model.ts'
 import { Model, modelTable } from './model.ts'
 
-const isShape = (value: unknown): value is Shape =>
-  Array.isArray(value) && value.length > 0 && value.every((n) => Number.isSafeInteger(n) && n > 0)
-
-const sequentialTable = {
-  inputShape: custom<Shape>({
-    says: 'sizes of one sample; without it the model is wired when it first sees data',
-    accepts: 'a list of integers >= 1, as [height, width, channels]',
-    check: (v) => (isShape(v) ? v : undefined),
+export const sequentialTable = {
+  inputShape: list(integer({ says: 'a size', min: 1 }), {
+    says: 'sizes of one sample, as [height, width, channels]; without it the model is wired when it first sees data',
+    length: { min: 1 },
     optional: true,
   }),
   ...modelTable,
@@ -71,9 +68,6 @@ export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): 
   })
 }
 
-const isTensor = (ends: unknown): ends is Tensor =>
-  typeof ends === 'object' && ends !== null && 'source' in ends && 'shape' in ends
-
 /** The tensors themselves; anything else is refused. */
 function listOf(ends: Ends): readonly Tensor[] {
   const list: unknown[] = isTensor(ends) ? [ends] : Object.values(ends ?? {})
@@ -89,7 +83,7 @@ function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string):
   return { ...(ends as Record<string, Tensor>) }
 }
 
-const loadTable = {
+export const loadTable = {
   ...engineOptions,
   customLayers: custom<readonly AnyLayerMaker[]>({
     says: 'kinds of layers that are no part of Fovea: what `defineLayer` gave',
@@ -108,14 +102,15 @@ export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOption
     const hint = 'give yours another type in defineLayer'
     throw new FoveaError('E_OPTION', { what: `there is a layer '${twice.type}' already`, where: 'customLayers', hint })
   }
-  const saved = modelFromBytes(bytes, file, customLayers)
+  settleOne(fileName, file, 'file', 'modelFrom')
+  const saved = modelFromBytes(settleOne(fileBytes, bytes, 'bytes', 'modelFrom'), file, customLayers)
   const { kind, network } = saved
   return new Model({ kind, name: network.name, seed: 0, engine, from: network }, saved)
 }
 
 /** Reads a model that `save` wrote. Throws E_FILE or E_VERSION when the file is not one. */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
-  const bytes = await readFile(path)
+  const bytes = await readFile(settleOne(filePath, path, 'path', 'loadModel'))
   if (!bytes) {
     const hint = 'in a browser: modelFrom(new Uint8Array(await (await fetch(url)).arrayBuffer()))'
     throw new FoveaError('E_IO', { what: 'there is no such file', where: path, hint })

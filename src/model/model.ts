@@ -2,14 +2,14 @@
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
-import { custom, integer, settle, text } from '../base/options.ts'
+import { custom, integer, settle, settleOne, show, text } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
+import { wantDataset } from '../data/dataset.ts'
 import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.ts'
 import { preprocessingFor, settlePreprocessing } from '../data/preprocessing.ts'
-import { readingOptions } from '../data/reader.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
@@ -33,20 +33,23 @@ import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
-import { findRateOptions, rateSearch } from '../training/find-rate.ts'
+import { rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
-import { fitExtras, fitOptions } from '../training/fit-options.ts'
+import { fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
-import { evaluate, INFERENCE_BATCH, predict } from '../training/inference.ts'
-import { checkLength, sampleWeightOptions } from '../training/sample-weights.ts'
+import { evaluate, predict } from '../training/inference.ts'
+import { checkLength } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
+import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
+import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
+import { fileName, filePath } from './files.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassCount, checkClassNames, checkDataset, valuesByName } from './samples.ts'
+import { asDataset, checkClassCount, checkClassNames, valuesByName } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -60,47 +63,6 @@ export const modelTable = {
   ...engineOptions,
 }
 export type ModelOptions = Options<typeof modelTable>
-
-/** Options of `evaluate` and `predict`; the same for the library and the command. */
-export const inferenceOptions = {
-  batchSize: integer({
-    says: 'samples per run; changes the speed, never the answer',
-    min: 1,
-    default: INFERENCE_BATCH,
-  }),
-  ...readingOptions,
-  ...engineOptions,
-}
-
-const abortOptions = {
-  signal: custom<AbortSignal>({
-    says: 'gives the call up: it throws what the signal was aborted with',
-    accepts: 'an AbortSignal',
-    check: fitExtras.signal.check,
-    optional: true,
-  }),
-}
-
-const predictTable = { ...inferenceOptions, ...abortOptions }
-export type PredictOptions = Options<typeof predictTable>
-
-const evaluateTable = { ...predictTable, ...objectiveOptions, ...sampleWeightOptions }
-export type EvaluateOptions = Options<typeof evaluateTable>
-
-const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
-export type ModelFitOptions = Options<typeof fitTable>
-
-const { optimizer, batchSize, shuffle, seed, classWeight } = fitOptions
-const { sampleWeight } = fitExtras
-const findTable = {
-  ...findRateOptions,
-  ...{ optimizer, batchSize, shuffle, seed, classWeight, sampleWeight },
-  ...readingOptions,
-  ...abortOptions,
-  ...objectiveOptions,
-  ...engineOptions,
-}
-export type FindLearningRateOptions = Options<typeof findTable>
 
 interface Recipe {
   readonly kind: 'sequential' | 'functional'
@@ -130,10 +92,12 @@ export class Model {
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
-  constructor(
-    { kind, name, seed, engine, from, placement, weightsFrom }: Recipe,
-    saved?: Omit<SavedModel, 'network' | 'kind'>,
-  ) {
+  constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
+    if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
+      const hint = 'sequential(...), model(...) and loadModel(...) make models'
+      throw new FoveaError('E_MODEL', { what: 'no model can be made of it', where: 'Model', got: show(recipe), hint })
+    }
+    const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
     this.name = name
     this.seed = seed
@@ -354,7 +318,7 @@ export class Model {
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
   check(data: Dataset, options: ObjectiveOptions = {}): void {
-    const { objective } = this.#taskOf(data, options)
+    const { objective } = this.#taskOf(data, settle(objectiveOptions, options, 'check'))
     this.#aboutSamples(data, objective)
   }
 
@@ -373,7 +337,7 @@ export class Model {
 
   /** A model without an input shape takes that of the data. */
   #taskOf(data: Dataset, options: ObjectiveOptions): Task {
-    checkDataset(data, this.name)
+    wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
@@ -423,6 +387,7 @@ export class Model {
   async predictPicture(picture: PictureGiven, name = 'picture'): Promise<Prediction> {
     const how = this.preprocessing
     if (!how) throw noPreprocessing(this.name, this.inputs, this.#learnedFrom)
+    settleOne(fileName, name, 'name', 'predictPicture')
     return this.predict(await pictureSample(picture, how, name))
   }
 
@@ -465,6 +430,10 @@ export class Model {
 
   /** Overwrites weights by name. The arrays are taken during the call. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
+    if (typeof values !== 'object' || values === null) {
+      const expected = "arrays by name, as in { 'dense/kernel': new Float32Array(...) }"
+      throw new FoveaError('E_MODEL', { what: 'no weights', where: this.name, expected, got: show(values) })
+    }
     const taken = Object.entries(values).map(([name, numbers]) => [name, numbers.slice()] as const)
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
@@ -499,7 +468,7 @@ export class Model {
 
   /** Writes the model to one safetensors file, whole or not at all. */
   async save(path: string): Promise<void> {
-    await writeFile(path, await this.toBytes())
+    await writeFile(settleOne(filePath, path, 'path', 'save'), await this.toBytes())
   }
 
   /** The engine that holds the weights now. */

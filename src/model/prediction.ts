@@ -1,8 +1,13 @@
 /** What a model answers: rows of numbers per output, and what they mean. */
+import { FoveaError } from '../base/errors.ts'
+import { integer, settleOne, show } from '../base/options.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { classesOf, isBinary } from '../nn/heads.ts'
+
+const classCount = integer({ says: 'classes', min: 0 })
+const sampleNumber = integer({ says: 'number of the sample', min: 0 })
 
 /** One class with its probability. */
 export interface Ranked {
@@ -43,6 +48,8 @@ export class Answer implements Rows {
 
   /** The `count` most probable classes of a sample, best first. */
   top(count: number, sample = 0): Ranked[] {
+    settleOne(classCount, count, 'count', 'top')
+    settleOne(sampleNumber, sample, 'sample', 'top')
     return Array.from(this.#row(sample), (probability, index) => ({
       index,
       className: this.classNames?.[index] ?? String(index),
@@ -68,8 +75,14 @@ export class Prediction implements Rows {
 
   constructor(
     outputs: Readonly<Record<string, Rows>>,
-    { heads, classNames }: { heads: Readonly<Record<string, Head>>; classNames?: readonly string[] | undefined },
+    about: { heads: Readonly<Record<string, Head>>; classNames?: readonly string[] | undefined },
   ) {
+    const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null
+    if (![outputs, about, about?.heads].every(isByName) || !Object.values(outputs).every(isByName)) {
+      const [got, hint] = [show(outputs), 'predict makes predictions']
+      throw new FoveaError('E_MODEL', { what: 'no prediction can be made of it', where: 'Prediction', got, hint })
+    }
+    const { heads, classNames } = about
     const answers = Object.entries(outputs).map(([name, numbers]) => {
       const head = Object.hasOwn(heads, name) ? heads[name] : 'linear'
       return [name, new Answer(numbers, head, classNames)]

@@ -3,7 +3,8 @@ import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
 import { settleClassNames } from '../data/class-names.ts'
-import type { Dataset, Parts } from '../data/dataset.ts'
+import type { Dataset } from '../data/dataset.ts'
+import { isDataset } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
@@ -88,20 +89,6 @@ function checkRgba(values: unknown, shape: Shape, where: string): void {
     got: show(values),
     hint: 'model.predictPicture({ width, height, data }) takes RGBA, an ImageData or the canvas itself',
   })
-}
-
-const isDataset = (samples: unknown): samples is Dataset => typeof (samples as Dataset | undefined)?.read === 'function'
-
-export function checkDataset(data: unknown, where: string): asserts data is Dataset {
-  const { length, inputs, targets } = (data ?? {}) as Partial<Dataset>
-  const isWhole = Number.isSafeInteger(length) && typeof inputs === 'object' && typeof targets === 'object'
-  if (isDataset(data) && isWhole && data.length > 0) return
-  const hint = isDataset((data as Partial<Parts> | undefined)?.train)
-    ? 'did you mean its part .train or .test?'
-    : undefined
-  const got = isDataset(data) ? `length ${length}, inputs ${typeof inputs}, targets ${typeof targets}` : show(data)
-  const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
 }
 
 /** Names for more or fewer classes than a network tells apart belong to other data. */

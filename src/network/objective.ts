@@ -1,7 +1,7 @@
 /** What a network is trained for and judged by: a loss and metrics per output, matched with the fields of a dataset. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { choice, custom } from '../base/options.ts'
+import { choice, either, list, named, record } from '../base/options.ts'
 import type { Dataset, Fields } from '../data/dataset.ts'
 import type { Node } from '../graph/node.ts'
 import { input } from '../graph/node.ts'
@@ -9,9 +9,9 @@ import { sameShape, shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { endOf, heads, logitsOf } from '../nn/heads.ts'
 import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
-import { chooseLoss, lossNames, lossPerSample, lossRow, settleLoss } from '../nn/losses.ts'
+import { chooseLoss, losses, lossNames, lossPerSample, lossRow } from '../nn/losses.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
-import { chooseMetrics, metricLogName, metricNames, metricPerSample, settleMetric } from '../nn/metrics.ts'
+import { chooseMetrics, metricLogName, metricPerSample, metrics } from '../nn/metrics.ts'
 import { weighed } from '../nn/per-sample.ts'
 import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
@@ -23,11 +23,6 @@ export type LossChoice = Loss | Readonly<Record<string, Loss>>
 /** Metrics for all outputs, or lists per output by name. */
 export type MetricsChoice = readonly Metric[] | Readonly<Record<string, readonly Metric[]>>
 
-const words = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-const jsonOr = (other: (text: string) => unknown) => (text: string) =>
-  /^[[{]/.test(text) ? JSON.parse(text) : other(text)
-
 /** A loss of its own, `{ type, ... }`, rather than losses by name of output. */
 function isOneLoss(value: LossChoice): value is Loss {
   if (typeof value === 'string') return true
@@ -36,37 +31,20 @@ function isOneLoss(value: LossChoice): value is Loss {
   return typeof type === 'string' && !Object.values(rest).some(isLoss)
 }
 const isLoss = (value: unknown): boolean =>
-  lossNames.includes(value as LossName) || (isObject(value) && typeof (value as { type?: unknown }).type === 'string')
+  lossNames.includes(value as LossName) || typeof (value as { type?: unknown } | null | undefined)?.type === 'string'
 
-function checkLoss(value: unknown): LossChoice | undefined {
-  if (typeof value !== 'string' && (!isObject(value) || Array.isArray(value))) return undefined
-  const loss = value as LossChoice
-  for (const one of isOneLoss(loss) ? [loss] : Object.values(loss)) settleLoss(one) // throws
-  return loss
-}
-
-function checkMetrics(value: unknown): MetricsChoice | undefined {
-  const lists = Array.isArray(value) ? [value] : isObject(value) ? Object.values(value) : undefined
-  if (!lists?.every(Array.isArray)) return undefined
-  for (const metric of lists.flat()) settleMetric(metric) // throws
-  return value as MetricsChoice
-}
+const loss = named(losses, { says: 'a loss', what: 'loss' })
+const metricList = list(named(metrics, { says: 'a metric', what: 'metric' }), { says: 'metrics' })
 
 /** What a model is trained for and judged by: options of `fit` and `evaluate`, kept with the model. */
 export const objectiveOptions = {
-  loss: custom<LossChoice | undefined>({
-    says: 'what is minimised; follows from the targets when absent',
-    accepts: `${words(lossNames)}, { type, ...options }, or one per output by name`,
-    check: checkLoss,
+  loss: either([loss, record(loss, { says: 'losses', keys: 'output' })], {
+    says: 'what is minimised, for all outputs or by name of output; follows from the targets when absent',
     optional: true,
-    parse: jsonOr((text) => text),
   }),
-  metrics: custom<MetricsChoice | undefined>({
-    says: 'what is measured besides; follows from the loss when absent',
-    accepts: `a list of ${words(metricNames)} or { type, ...options }, or lists per output by name`,
-    check: checkMetrics,
+  metrics: either([metricList, record(metricList, { says: 'lists', keys: 'output' })], {
+    says: 'what is measured besides, for all outputs or by name of output; follows from the loss when absent',
     optional: true,
-    parse: jsonOr((text) => text.split(',')),
   }),
   lossReduction: choice(['sumOverBatchSize', 'meanWithSampleWeight'], {
     says: 'weighted losses are divided by the number of samples (Keras) or by the sum of the weights (PyTorch)',

@@ -62,8 +62,9 @@ const matches = (name: string, pattern: string): boolean =>
   new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`).test(name)
 
 function unknownLayer(where: string, name: string, known: readonly string[]): FoveaError {
-  const hint = didYouMean(name, known) ?? `the layers are ${known.join(', ')}`
-  return new FoveaError('E_MODEL', { what: `has no layer '${name}'`, where, hint })
+  const near = typeof name === 'string' ? didYouMean(name, known) : undefined
+  const hint = near ?? `the layers are ${known.join(', ')}`
+  return new FoveaError('E_MODEL', { what: `has no layer ${show(name)}`, where, hint })
 }
 
 /** Those of `layers` that are in a network and have weights, by their names there. */

@@ -1,6 +1,7 @@
 /** The table of a model's layers, printed as Keras prints it. */
 import type { Options } from '../base/options.ts'
 import { choice, flag, integer, settle } from '../base/options.ts'
+import { printable } from '../base/printable.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Layer } from '../nn/layer.ts'
 import { countOf } from '../nn/layer.ts'
@@ -77,17 +78,19 @@ function keras3(view: SummaryView, { columns, lineLength, showTrainable }: Look)
   const ends = showTrainable ? [...plain.map((end) => end * 0.9), 1] : plain
   const widest = (chain ? 88 : 108) + (showTrainable ? 12 : 0)
   const width = lineLength ?? roomFor(Math.min(widest, columns - 4), ends)
-  const cells = rows.map(({ name, className, shape, params, frozen, connectedTo }) => [
-    `${name} (${className})`,
-    shapeText(shape),
-    params === undefined ? '0 (unbuilt)' : thousands(params),
-    ...(chain ? [] : [connectedTo.join(', ') || '-']),
-    ...(showTrainable ? [params ? (frozen ? 'N' : 'Y') : '-'] : []),
-  ])
+  const cells = printableCells(
+    rows.map(({ name, className, shape, params, frozen, connectedTo }) => [
+      `${name} (${className})`,
+      shapeText(shape),
+      params === undefined ? '0 (unbuilt)' : thousands(params),
+      ...(chain ? [] : [connectedTo.join(', ') || '-']),
+      ...(showTrainable ? [params ? (frozen ? 'N' : 'Y') : '-'] : []),
+    ]),
+  )
   const { all, learnt } = totals(rows)
   const say = (line: string) => wrap(line, Math.max(columns, width), 'fold')
   return [
-    ...say(`Model: "${view.name}"`),
+    ...say(`Model: "${printable(view.name)}"`),
     ...boxTable(columnsOf(view, showTrainable), cells, { width, ends }),
     ...say(` Total params: ${countText(all + (optimizerParams ?? 0))}`),
     ...say(` Trainable params: ${countText(learnt)}`),
@@ -102,17 +105,19 @@ function keras2(view: SummaryView, { lineLength, showTrainable }: Look): string[
   const plain = (chain ? [0.45, 0.85, 1] : [0.33, 0.55, 0.67, 1]).map((end) => Math.trunc(end * base))
   const width = base + (showTrainable ? 11 : 0)
   const ends = showTrainable ? [...plain, width] : plain
-  const fields = rows.map(({ name, className, shape, params, frozen, connectedTo }) => [
-    `${name} (${className})`,
-    className === inputClass ? `[${shapeText(shape)}]` : shapeText(shape),
-    params === undefined ? '0 (unbuilt)' : `${params}`,
-    ...(chain ? [] : [`[${connectedTo.map((place) => `'${place}'`).join(', ')}]`]),
-    ...(showTrainable ? [frozen ? 'N' : 'Y'] : []),
-  ])
+  const fields = printableCells(
+    rows.map(({ name, className, shape, params, frozen, connectedTo }) => [
+      `${name} (${className})`,
+      className === inputClass ? `[${shapeText(shape)}]` : shapeText(shape),
+      params === undefined ? '0 (unbuilt)' : `${params}`,
+      ...(chain ? [] : [`[${connectedTo.map((place) => `'${place}'`).join(', ')}]`]),
+      ...(showTrainable ? [frozen ? 'N' : 'Y'] : []),
+    ]),
+  )
   const titles = columnsOf(view, showTrainable).map(({ title }) => title)
   const { all, learnt } = totals(rows)
   return [
-    `Model: "${view.name}"`,
+    `Model: "${printable(view.name)}"`,
     '_'.repeat(width),
     ...plainRow(titles, ends),
     '='.repeat(width),
@@ -124,6 +129,9 @@ function keras2(view: SummaryView, { lineLength, showTrainable }: Look): string[
     '_'.repeat(width),
   ]
 }
+
+/** Names may be a stranger's. */
+const printableCells = (rows: readonly (readonly string[])[]): string[][] => rows.map((row) => row.map(printable))
 
 function totals(rows: readonly SummaryRow[]): { all: number; learnt: number } {
   const sum = (count: (row: SummaryRow) => number) => rows.reduce((total, row) => total + count(row), 0)

@@ -1,7 +1,7 @@
 /** First values of weights, by Keras's names; a function of (seed, stream, shape) alone. */
 import { FoveaError } from '../base/errors.ts'
-import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { choice, custom, number, settle } from '../base/options.ts'
+import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
+import { choice, named, number, settleNamed } from '../base/options.ts'
 import type { Draw } from '../base/random.ts'
 import { normalAt, normals, uniforms } from '../base/random.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -20,20 +20,20 @@ function fansOf(shape: Shape): Fans {
   return { fanIn: window * inputs, fanOut: window * outputs }
 }
 
-interface InitializerRow<T extends OptionTable> {
-  readonly options: T
+interface InitializerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   readonly fill: (options: Settled<T>, shape: Shape, draw: Draw) => Float32Array
 }
-const define = <const T extends OptionTable>(options: T, fill: InitializerRow<T>['fill']): InitializerRow<T> => ({
-  options,
-  fill,
-})
+const define = <const T extends OptionTable>(
+  says: string,
+  options: T,
+  fill: InitializerRow<T>['fill'],
+): InitializerRow<T> => ({ says, options, fill })
 
 /** Uniform on [-limit, limit). */
 const uniformUpTo = (limit: number, shape: Shape, draw: Draw): Float32Array =>
   uniforms(draw, sizeOf(shape)).map((u) => (2 * u - 1) * limit)
-const uniform = (limitOf: (fans: Fans) => number) =>
-  define({}, (_, shape, draw) => uniformUpTo(limitOf(fansOf(shape)), shape, draw))
+const uniform = (says: string, limitOf: (fans: Fans) => number) =>
+  define(says, {}, (_, shape, draw) => uniformUpTo(limitOf(fansOf(shape)), shape, draw))
 
 /** Standard deviation of a standard normal cut off at 2. */
 const CUT_DEVIATION = 0.8796256610342398
@@ -52,8 +52,8 @@ function cutNormalOf(deviation: number, shape: Shape, draw: Draw): Float32Array 
   const scale = deviation / CUT_DEVIATION
   return cutNormals(draw, sizeOf(shape)).map((z) => z * scale)
 }
-const cutNormal = (deviationOf: (fans: Fans) => number) =>
-  define({}, (_, shape, draw) => cutNormalOf(deviationOf(fansOf(shape)), shape, draw))
+const cutNormal = (says: string, deviationOf: (fans: Fans) => number) =>
+  define(says, {}, (_, shape, draw) => cutNormalOf(deviationOf(fansOf(shape)), shape, draw))
 
 const full = (value: number, shape: Shape): Float32Array => new Float32Array(sizeOf(shape)).fill(value)
 
@@ -88,28 +88,35 @@ const normalOptions = {
   stddev: number({ says: 'standard deviation (before the cut)', min: 0, default: 0.05 }),
 }
 
-const initializers = {
-  /** Glorot and Bengio 2010: uniform up to sqrt(6 / (fan in + fan out)). */
-  glorotUniform: uniform(({ fanIn, fanOut }) => Math.sqrt(6 / (fanIn + fanOut))),
-  glorotNormal: cutNormal(({ fanIn, fanOut }) => Math.sqrt(2 / (fanIn + fanOut))),
-  /** He et al. 2015: variance 2 / fan in, for relu. */
-  heUniform: uniform(({ fanIn }) => Math.sqrt(6 / fanIn)),
-  heNormal: cutNormal(({ fanIn }) => Math.sqrt(2 / fanIn)),
-  /** LeCun et al. 1998: variance 1 / fan in, for selu. */
-  lecunUniform: uniform(({ fanIn }) => Math.sqrt(3 / fanIn)),
-  lecunNormal: cutNormal(({ fanIn }) => Math.sqrt(1 / fanIn)),
-  randomNormal: define(normalOptions, ({ mean, stddev }, shape, draw) =>
+export const initializers = {
+  /** Glorot and Bengio 2010. */
+  glorotUniform: uniform('Uniform up to sqrt(6 / (fan in + fan out)).', ({ fanIn, fanOut }) =>
+    Math.sqrt(6 / (fanIn + fanOut)),
+  ),
+  glorotNormal: cutNormal('Truncated normal of variance 2 / (fan in + fan out).', ({ fanIn, fanOut }) =>
+    Math.sqrt(2 / (fanIn + fanOut)),
+  ),
+  /** He et al. 2015. */
+  heUniform: uniform('Uniform of variance 2 / fan in, for relu.', ({ fanIn }) => Math.sqrt(6 / fanIn)),
+  heNormal: cutNormal('Truncated normal of variance 2 / fan in, for relu.', ({ fanIn }) => Math.sqrt(2 / fanIn)),
+  /** LeCun et al. 1998. */
+  lecunUniform: uniform('Uniform of variance 1 / fan in, for selu.', ({ fanIn }) => Math.sqrt(3 / fanIn)),
+  lecunNormal: cutNormal('Truncated normal of variance 1 / fan in, for selu.', ({ fanIn }) => Math.sqrt(1 / fanIn)),
+  randomNormal: define('Normal.', normalOptions, ({ mean, stddev }, shape, draw) =>
     normals(draw, sizeOf(shape)).map((z) => mean + z * stddev),
   ),
-  truncatedNormal: define(normalOptions, ({ mean, stddev }, shape, draw) =>
-    cutNormals(draw, sizeOf(shape)).map((z) => mean + z * stddev),
+  truncatedNormal: define(
+    'Normal, values beyond two standard deviations drawn again.',
+    normalOptions,
+    ({ mean, stddev }, shape, draw) => cutNormals(draw, sizeOf(shape)).map((z) => mean + z * stddev),
   ),
   randomUniform: define(
+    'Uniform from minval to maxval.',
     { minval: number({ says: 'lower end', default: -0.05 }), maxval: number({ says: 'upper end', default: 0.05 }) },
     ({ minval, maxval }, shape, draw) => uniforms(draw, sizeOf(shape)).map((u) => minval + u * (maxval - minval)),
   ),
-  /** Variance scale / fan. */
   varianceScaling: define(
+    'Variance scale / fan.',
     {
       scale: number({ says: 'the variance times the fan', min: 0, ends: 'open', default: 1 }),
       mode: choice(fanModeNames, { says: 'which fan divides it', default: 'fanIn' }),
@@ -118,57 +125,38 @@ const initializers = {
     ({ scale, mode, distribution }, shape, draw) =>
       distributions[distribution](scale / fanModes[mode](fansOf(shape)), shape, draw),
   ),
-  /** Saxe et al. 2014: gain times a matrix [all axes but the last, the last] of orthonormal columns, or rows. */
-  orthogonal: define({ gain }, ({ gain }, shape, draw) => {
-    wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)
-    return Float32Array.from(orthogonalMatrix(matrixShape(shape), draw), (x) => gain * x)
-  }),
-  /** gain on the diagonal of a matrix, 0 elsewhere. */
-  identity: define({ gain }, ({ gain }, shape) => {
+  /** Saxe et al. 2014. */
+  orthogonal: define(
+    'gain times a matrix [all axes but the last, the last] of orthonormal columns, or rows.',
+    { gain },
+    ({ gain }, shape, draw) => {
+      wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)
+      return Float32Array.from(orthogonalMatrix(matrixShape(shape), draw), (x) => gain * x)
+    },
+  ),
+  identity: define('gain on the diagonal of a matrix, 0 elsewhere.', { gain }, ({ gain }, shape) => {
     wantAxes(shape.length === 2, 'identity', 'two axes', shape)
     return full(0, shape).map((_, i) => (i % (shape[1] + 1) === 0 && i < shape[1] * shape[1] ? gain : 0))
   }),
-  zeros: define({}, (_, shape) => full(0, shape)),
-  ones: define({}, (_, shape) => full(1, shape)),
-  constant: define({ value: number({ says: 'the value', default: 0 }) }, ({ value }, shape) => full(value, shape)),
+  zeros: define('All 0.', {}, (_, shape) => full(0, shape)),
+  ones: define('All 1.', {}, (_, shape) => full(1, shape)),
+  constant: define('One value throughout.', { value: number({ says: 'the value', default: 0 }) }, ({ value }, shape) =>
+    full(value, shape),
+  ),
 } as const
 
 export type InitializerName = keyof typeof initializers
 export const initializerNames = Object.keys(initializers) as InitializerName[]
 
-type InitializerWithOptions = {
-  [N in InitializerName]: { readonly type: N } & Options<(typeof initializers)[N]['options']>
-}[InitializerName]
-
 /** An initializer: its name, or `{ type, ...options }` such as `{ type: 'constant', value: 0.1 }`. Plain JSON. */
-export type Initializer = InitializerName | InitializerWithOptions
-
-const parts = (initializer: Initializer) => {
-  const { type, ...options } = typeof initializer === 'string' ? { type: initializer } : initializer
-  return { type, options }
-}
+export type Initializer = Named<typeof initializers>
 
 /** The first values of a weight. */
 export function initialize(initializer: Initializer, shape: Shape, draw: Draw): Float32Array {
-  const { type, options } = parts(initializer)
-  const row = initializers[type] as InitializerRow<OptionTable>
-  return row.fill(settle(row.options, options, type), shape, draw)
-}
-
-function check(value: unknown): Initializer | undefined {
-  const isWord = typeof value === 'string'
-  if (!isWord && (typeof value !== 'object' || value === null)) return undefined
-  const { type, options } = parts(value as Initializer)
-  if (!initializerNames.includes(type)) return undefined
-  settle(initializers[type].options as OptionTable, options, type) // says what is wrong with an option
-  return value as Initializer
+  const { type, options } = settleNamed(initializers, initializer, 'initializer')
+  return (initializers[type] as unknown as InitializerRow).fill(options, shape, draw)
 }
 
 /** An initializer as an option of a layer. */
 export const initializerOption = (says: string, value: Initializer) =>
-  custom<Initializer>({
-    says,
-    accepts: `${initializerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
-    check,
-    default: value,
-  })
+  named(initializers, { says, what: 'initializer', default: value })

@@ -1,11 +1,11 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { custom, flag, settle, show } from '../base/options.ts'
+import { flag, isOption, settle, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf } from '../graph/shape.ts'
+import { sizeOf, wantShape } from '../graph/shape.ts'
 import type { DrawOptions } from './draws.ts'
 import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
@@ -108,15 +108,25 @@ export type LayerMaker<T extends OptionTable> = (Record<never, never> extends Op
   readonly row: AnyLayerRow
 }
 
+const nameTable = {
+  name: text({ says: 'name of the layer, unique in its model', without: '/', filled: true, optional: true }),
+}
+
 /** Options of every layer. Names without / never meet the names that Fovea gives to what is its own. */
-const commonOptions = {
-  name: custom<string | undefined>({
-    says: 'name of the layer, unique in its model',
-    accepts: 'a text without /',
-    check: (v) => (typeof v === 'string' && v !== '' && !v.includes('/') ? v : undefined),
-    optional: true,
-  }),
+export const commonOptions = {
+  ...nameTable,
   trainable: flag({ says: 'whether its weights learn', default: true }),
+}
+
+function wantRow(type: string, row: AnyLayerRow): void {
+  const { className, says, options, forward, weights = forward } = (row ?? {}) as Partial<AnyLayerRow>
+  const areWords = [type, className, says].every((word) => typeof word === 'string' && word !== '')
+  const areFunctions = [forward, weights].every((part) => typeof part === 'function')
+  const areOptions = Object.values(options ?? { missing: undefined }).every((option) => isOption(option))
+  if (areWords && areFunctions && areOptions) return
+  const expected = 'a word, and { className, says, options, weights?, forward }'
+  const got = `${show(type)} and ${show(row)}`
+  throw new FoveaError('E_OPTION', { what: 'no layer can be made of it', where: 'defineLayer', expected, got })
 }
 
 /** Defines a kind of layer; the result makes layers from options. */
@@ -124,6 +134,7 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   type: string,
   row: LayerRow<T, W>,
 ): LayerMaker<T> {
+  wantRow(type, row as unknown as AnyLayerRow)
   const taken = Object.keys(row.options).find((name) => Object.hasOwn(commonOptions, name))
   if (taken !== undefined) {
     const hint = `every layer has the options ${Object.keys(commonOptions).join(' and ')}`
@@ -145,15 +156,21 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
 }
 
+/** Is this what `input`, or a layer called on tensors, gives? */
+export function isTensor(value: unknown): value is Tensor {
+  const { shape, source } = (value ?? {}) as Partial<Tensor>
+  return Array.isArray(shape) && (source?.kind === 'input' || source?.kind === 'layer')
+}
+
 function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
   const where = layer.givenName ?? layer.type
-  const stranger = inputs.find((x) => typeof x !== 'object' || x === null || !('source' in x))
-  if (stranger !== undefined) {
+  const stranger = inputs.findIndex((x) => !isTensor(x))
+  if (stranger >= 0) {
     const hint = 'call it on what input(...) or another layer, called in its turn, gives'
     throw new FoveaError('E_MODEL', {
       what: 'is called on something else than a tensor',
       where,
-      got: show(stranger),
+      got: show(inputs[stranger]),
       hint,
     })
   }
@@ -177,14 +194,9 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
 }
 
 /** Where values enter: the shape of one sample. Without a name it is called `input_layer`. */
-export function input(shape: Shape, { name }: { name?: string } = {}): Tensor {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
-    throw new FoveaError('E_SHAPE', {
-      what: 'wants the sizes of one sample, integers >= 1',
-      where: name ?? 'input',
-      got: JSON.stringify(shape),
-    })
-  }
+export function input(shape: Shape, options: { name?: string | undefined } = {}): Tensor {
+  const { name } = settle(nameTable, options, 'input')
+  wantShape(shape, name ?? 'input')
   return { shape, source: { kind: 'input', name } }
 }
 

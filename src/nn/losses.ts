@@ -1,6 +1,6 @@
 /** Losses by Keras's names: one number per sample, from logits. The head that turns logits into answers follows from the loss. */
 import { FoveaError } from '../base/errors.ts'
-import type { NamedRow, Options, OptionTable, Settled } from '../base/options.ts'
+import type { Named, NamedRow, OptionTable, Settled } from '../base/options.ts'
 import { number, settleNamed } from '../base/options.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
@@ -164,12 +164,8 @@ export const losses = {
 export type LossName = keyof typeof losses
 export const lossNames = Object.keys(losses) as LossName[]
 
-type LossOptions = {
-  [N in LossName]: { readonly type: N } & Options<(typeof losses)[N]['options']>
-}[LossName]
-
 /** A loss as a user gives it: its name, or its name with options. Plain JSON. */
-export type Loss = LossName | LossOptions
+export type Loss = Named<typeof losses>
 
 /** A checked loss. Plain data: the key of a program says it whole. */
 export type SettledLoss = NamedRow<LossName>

@@ -1,6 +1,6 @@
 /** Metrics by Keras's names: one number per sample, averaged over samples. */
 import { FoveaError } from '../base/errors.ts'
-import type { NamedRow, Options, OptionTable, Settled } from '../base/options.ts'
+import type { Named, NamedRow, OptionTable, Settled } from '../base/options.ts'
 import { integer, number, settleNamed } from '../base/options.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
@@ -102,12 +102,8 @@ export const metrics = {
 export type MetricName = keyof typeof metrics
 export const metricNames = Object.keys(metrics) as MetricName[]
 
-type MetricOptions = {
-  [N in MetricName]: { readonly type: N } & Options<(typeof metrics)[N]['options']>
-}[MetricName]
-
 /** A metric as a user gives it: its name, or its name with options. Plain JSON. */
-export type Metric = MetricName | MetricOptions
+export type Metric = Named<typeof metrics>
 
 /** A checked metric: plain data. */
 export type SettledMetric = NamedRow<MetricName>

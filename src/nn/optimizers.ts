@@ -2,20 +2,16 @@
  * Optimizers by Keras's names and rules. An update is a graph; what depends on its number alone is computed outside,
  * exactly. What goes on around every rule (decay, clipping, accumulation, averages) is in step.ts.
  */
-
-import { FoveaError } from '../base/errors.ts'
-import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { choice, custom, flag, integer, number, settle } from '../base/options.ts'
+import type { Conflict, Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
+import { choice, flag, integer, list, number, settleNamed, text, withCommon, withDefault } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { add, div, mul, sqrt, sub } from '../ops/elementwise.ts'
 import type { LearningRate } from './schedules.ts'
-import { learningRateForm } from './schedules.ts'
+import { learningRate } from './schedules.ts'
 
-export interface OptimizerRow<T extends OptionTable, Slot extends string, Rate extends string> {
-  readonly says: string
+export interface OptimizerRow<T extends OptionTable, Slot extends string, Rate extends string> extends NamedEntry<T> {
   /** The learning rate when a user gives none. */
   readonly learningRate: number
-  readonly options: T
   /** State kept per weight, of its shape, and what fills it at first. */
   readonly slots: (options: Settled<T>) => Readonly<Partial<Record<Slot, number>>>
   /** Numbers that update `t` (1 for the first) reads. */
@@ -41,10 +37,8 @@ const longest = (says: string) => number({ says, min: 0, ends: 'open', optional:
 /** Options of every optimizer; a row may give one another default. */
 const commonOptions = {
   weightDecay: weightDecay(0),
-  excludeFromWeightDecay: custom<readonly string[]>({
-    says: 'weights whose names contain one of these do not decay',
-    accepts: "a list of texts, such as ['bias', 'gamma', 'beta']",
-    check: (v) => (Array.isArray(v) && v.every((part) => typeof part === 'string' && part !== '') ? v : undefined),
+  excludeFromWeightDecay: list(text({ says: 'part of a name', filled: true }), {
+    says: "weights whose names contain one of these do not decay, such as ['bias', 'gamma', 'beta']",
     default: [],
   }),
   clipnorm: longest('the longest that the gradient of a weight may be'),
@@ -199,19 +193,25 @@ const adagrad = define({
   },
 })
 
-export const optimizers = { sgd, adam, adamW, rmsprop, nadam, adagrad } as const
+/** Clips and averages that do not go together. */
+function conflict(options: Settled<typeof commonOptions>): Conflict | undefined {
+  const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => options[clip] !== undefined)
+  if (clips.length > 1) return { what: 'clips gradients in two ways', got: clips.join(' and ') }
+  if (options.emaOverwriteFrequency === undefined || options.useEma) return undefined
+  return { what: "'emaOverwriteFrequency' does nothing without averages", hint: 'say useEma: true' }
+}
+
+/** Every optimizer by name, with all its options. */
+export const optimizers = withCommon(
+  { sgd, adam, adamW, rmsprop, nadam, adagrad } as const,
+  (row) => ({ learningRate: withDefault<LearningRate>(learningRate, row.learningRate), ...commonOptions }),
+  conflict,
+)
 export type OptimizerName = keyof typeof optimizers
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
 
-type OptimizerOptions = {
-  [N in OptimizerName]: { readonly type: N; readonly learningRate?: LearningRate | undefined } & Options<
-    (typeof optimizers)[N]['options']
-  > &
-    Options<typeof commonOptions>
-}[OptimizerName]
-
 /** An optimizer as a user gives it: its name, or its name with options. Plain JSON. */
-export type Optimizer = OptimizerName | OptimizerOptions
+export type Optimizer = Named<typeof optimizers>
 
 /** A checked optimizer: its row with all options. */
 export interface SettledOptimizer {
@@ -222,28 +222,7 @@ export interface SettledOptimizer {
 
 /** The optimizer with all its options, and with this learning rate where one is given. */
 export function settleOptimizer(given: Optimizer, learningRate?: LearningRate): SettledOptimizer {
-  const { type, ...options } = typeof given === 'string' ? { type: given } : given
-  if (!optimizerNames.includes(type)) {
-    throw new FoveaError('E_OPTION', {
-      what: 'unknown optimizer',
-      expected: optimizerNames.join(', '),
-      got: String(type),
-    })
-  }
-  const row = optimizers[type] as unknown as AnyOptimizerRow
-  const rate = custom<LearningRate>({
-    says: 'size of a step, or a schedule of it',
-    ...learningRateForm,
-    default: row.learningRate,
-  })
-  const settled = settle({ learningRate: rate, ...commonOptions, ...row.options }, options, type)
-  const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => settled[clip] !== undefined)
-  if (clips.length > 1) {
-    throw new FoveaError('E_OPTION', { what: 'clips gradients in two ways', where: type, got: clips.join(' and ') })
-  }
-  if (settled.emaOverwriteFrequency !== undefined && !settled.useEma) {
-    const what = "'emaOverwriteFrequency' does nothing without averages"
-    throw new FoveaError('E_OPTION', { what, where: type, hint: 'say useEma: true' })
-  }
-  return { type, row, options: learningRate === undefined ? settled : { ...settled, learningRate } }
+  const { type, options } = settleNamed(optimizers, given, 'optimizer')
+  const settled = learningRate === undefined ? options : { ...options, learningRate }
+  return { type, row: optimizers[type] as unknown as AnyOptimizerRow, options: settled as SettledOptimizer['options'] }
 }

@@ -1,15 +1,11 @@
 /** Regularizers by Keras's names: a penalty on a weight, which is added to the loss. */
-import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { custom, number, settle } from '../base/options.ts'
+import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
+import { named, number, settleNamed } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { abs, add, mul } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 
-interface RegularizerRow<T extends OptionTable> {
-  readonly says: string
-  readonly options: T
-  /** What the name alone stands for, where that is more than the defaults. */
-  readonly named?: Settled<T>
+interface RegularizerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   /** A scalar from a weight of any shape. */
   readonly penalty: (options: Settled<T>, weight: Node) => Node
 }
@@ -41,38 +37,14 @@ export const regularizers = {
 export type RegularizerName = keyof typeof regularizers
 export const regularizerNames = Object.keys(regularizers) as RegularizerName[]
 
-type RegularizerWithOptions = {
-  [N in RegularizerName]: { readonly type: N } & Options<(typeof regularizers)[N]['options']>
-}[RegularizerName]
-
 /** A regularizer: its name, or `{ type, ...options }` such as `{ type: 'l2', l2: 1e-4 }`. Plain JSON. */
-export type Regularizer = RegularizerName | RegularizerWithOptions
-
-function settled(regularizer: Regularizer) {
-  const isName = typeof regularizer === 'string'
-  const { type, ...options } = isName ? { type: regularizer } : regularizer
-  const row = regularizers[type] as unknown as RegularizerRow<OptionTable>
-  return { row, options: settle(row.options, (isName && row.named) || options, type) }
-}
+export type Regularizer = Named<typeof regularizers>
 
 /** The penalty on a weight: a scalar. */
 export function penaltyOf(regularizer: Regularizer, weight: Node): Node {
-  const { row, options } = settled(regularizer)
-  return row.penalty(options, weight)
-}
-
-function check(value: unknown): Regularizer | undefined {
-  const type = typeof value === 'object' && value !== null ? (value as { type?: unknown }).type : value
-  if (!regularizerNames.includes(type as RegularizerName)) return undefined
-  settled(value as Regularizer) // says what is wrong with an option
-  return value as Regularizer
+  const { type, options } = settleNamed(regularizers, regularizer, 'regularizer')
+  return (regularizers[type] as unknown as RegularizerRow).penalty(options, weight)
 }
 
 /** A regularizer as an option of a layer; none when absent. */
-export const regularizerOption = (says: string) =>
-  custom<Regularizer | undefined>({
-    says,
-    accepts: `${regularizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
-    check,
-    optional: true,
-  })
+export const regularizerOption = (says: string) => named(regularizers, { says, what: 'regularizer', optional: true })

@@ -1,19 +1,13 @@
 /** Learning rate schedules by Keras's names: numbers on the host, in float64, functions of the update's number alone. */
-import { FoveaError } from '../base/errors.ts'
-import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { custom, flag, integer, number, settle } from '../base/options.ts'
+import type { NamedEntry, OptionTable, Settled, WithOptions } from '../base/options.ts'
+import { described, either, flag, integer, list, number, settleNamed, withCommon } from '../base/options.ts'
 
-interface ScheduleRow<T extends OptionTable> {
-  readonly says: string
-  readonly options: T
+interface ScheduleRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   /** The rate of update `t` (0 for the first after the warm-up) of a training of `total` updates (1 or more). */
   readonly rate: (options: Settled<T>, t: number, total: number) => number
   /** The rate of update `t` of the warm-up, where it does not rise from 0 to the schedule's first rate. */
   readonly warmup?: (options: Settled<T>, t: number, warmupSteps: number) => number | undefined
-  /** What is wrong with options that are right one by one, in words. */
-  readonly complaint?: (options: Settled<T>) => string | undefined
 }
-type AnyScheduleRow = ScheduleRow<OptionTable>
 
 const define = <const T extends OptionTable>(row: ScheduleRow<T>) => row
 
@@ -29,13 +23,6 @@ const alpha = number({ says: 'lowest rate, as a share of the first', min: 0, max
 
 /** From 1 to 0 along half a wave as `share` goes from 0 to 1. */
 const halfCosine = (share: number): number => 0.5 * (1 + Math.cos(Math.PI * share))
-
-const numbers = (says: string, isRight: (list: readonly number[]) => boolean, accepts: string) =>
-  custom<readonly number[]>({
-    says,
-    accepts,
-    check: (v) => (Array.isArray(v) && v.every(Number.isFinite) && isRight(v) ? v : undefined),
-  })
 
 const constant = define({
   says: 'One rate throughout.',
@@ -56,21 +43,19 @@ const stepDecay = define({
 const piecewiseConstantDecay = define({
   says: 'The first value up to the first boundary and at it, and so on; the last value after the last boundary.',
   options: {
-    boundaries: numbers(
-      'last updates of all values but the last',
-      (list) => list.every((n, i) => n >= 0 && (i === 0 || n > list[i - 1])),
-      'a list of ascending numbers >= 0',
-    ),
-    values: numbers(
-      'the rates, one more than boundaries',
-      (list) => list.length > 0 && list.every((n) => n >= 0),
-      'a list of numbers >= 0',
-    ),
+    boundaries: list(number({ says: 'an update', min: 0 }), {
+      says: 'last updates of all values but the last',
+      order: 'ascending',
+    }),
+    values: list(number({ says: 'a rate', min: 0 }), {
+      says: 'the rates, one more than boundaries',
+      length: { min: 1 },
+    }),
   },
-  complaint: ({ boundaries, values }) =>
+  conflict: ({ boundaries, values }) =>
     values.length === boundaries.length + 1
       ? undefined
-      : `${boundaries.length} boundaries want ${boundaries.length + 1} values, not ${values.length}`,
+      : { what: `${boundaries.length} boundaries want ${boundaries.length + 1} values, not ${values.length}` },
   rate: ({ boundaries, values }, t) => values[boundaries.filter((boundary) => boundary < t).length],
 })
 
@@ -171,7 +156,7 @@ const oneCycle = define({
   },
 })
 
-export const schedules = {
+const ownSchedules = {
   constant,
   stepDecay,
   piecewiseConstantDecay,
@@ -182,8 +167,6 @@ export const schedules = {
   cosineDecayRestarts,
   oneCycle,
 } as const
-export type ScheduleName = keyof typeof schedules
-export const scheduleNames = Object.keys(schedules) as ScheduleName[]
 
 /** Options of every schedule. */
 const commonOptions = {
@@ -194,44 +177,30 @@ const commonOptions = {
   }),
 }
 
+/** Every schedule by name, with all its options. */
+export const schedules = withCommon(ownSchedules, () => commonOptions)
+export type ScheduleName = keyof typeof schedules
+export const scheduleNames = Object.keys(schedules) as ScheduleName[]
+
 /** A schedule as a user gives it, such as `{ type: 'cosineDecay', initialLearningRate: 0.001 }`. Plain JSON. */
-export type Schedule = {
-  [N in ScheduleName]: { readonly type: N } & Options<(typeof schedules)[N]['options']> & Options<typeof commonOptions>
-}[ScheduleName]
+export type Schedule = WithOptions<typeof schedules>
 
 /** A learning rate: one for all updates, or a schedule. */
 export type LearningRate = number | Schedule
 
-/** The options of a schedule, all filled in; throws where they are wrong. */
-function settleSchedule({ type, ...given }: Schedule) {
-  const row = schedules[type] as unknown as AnyScheduleRow
-  const options = settle({ ...row.options, ...commonOptions }, given, type)
-  const what = row.complaint?.(options)
-  if (what) throw new FoveaError('E_OPTION', { what, where: type })
-  return { row, options, warmupSteps: options.warmupSteps }
-}
+/** A learning rate as an option. */
+export const learningRate = either(
+  [number({ says: 'one rate', min: 0 }), described(schedules, { says: 'a schedule', what: 'schedule' })],
+  { says: 'size of a step, or a schedule of it' },
+)
 
 /** The rate of update `t` (0 for the first) of a training of `total` updates. After a warm-up, a schedule begins at its own 0. */
 export function rateAt(learningRate: LearningRate, t: number, total: number): number {
   if (typeof learningRate === 'number') return learningRate
-  const { row, options, warmupSteps } = settleSchedule(learningRate)
+  const { type, options } = settleNamed(schedules, learningRate, 'schedule')
+  const row = schedules[type] as unknown as ScheduleRow
+  const { warmupSteps } = options as Settled<typeof commonOptions>
   const rest = Math.max(1, total - warmupSteps)
   if (t >= warmupSteps) return row.rate(options, t - warmupSteps, rest)
   return row.warmup?.(options, t, warmupSteps) ?? (row.rate(options, 0, rest) * (t + 1)) / warmupSteps
-}
-
-function check(value: unknown): LearningRate | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined
-  if (typeof value !== 'object' || value === null) return undefined
-  if (!scheduleNames.includes((value as Schedule).type)) return undefined
-  settleSchedule(value as Schedule) // says what is wrong with an option
-  return value as Schedule
-}
-
-/** How a learning rate is checked, said and read from a command line: the rest of an option. */
-export const learningRateForm = {
-  accepts: `a number >= 0, or { type, ...options } with the type ${scheduleNames.map((n) => `'${n}'`).join(', ')}`,
-  check,
-  parse: (text: string): unknown =>
-    text.trimStart().startsWith('{') ? JSON.parse(text) : text === '' ? text : Number(text),
 }

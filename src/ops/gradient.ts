@@ -1,7 +1,8 @@
 /** The walk back. It names no op: every rule stands in its op's row. */
 import { FoveaError, locate } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import { constant, topological } from '../graph/node.ts'
+import { constant, isNode, topological } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
 import { broadcastTo } from './broadcasting.ts'
 import { add } from './elementwise.ts'
@@ -13,6 +14,11 @@ const ownRule: GradientRule = (dy, node) => node.op.row.gradient?.(dy, node, nod
 
 /** The derivative of a scalar `of` for each node of `wrt`, as nodes; zeros where nothing flows. */
 export function gradients(of: Node, wrt: readonly Node[], rule: GradientRule = ownRule): Node[] {
+  const isRight = isNode(of) && Array.isArray(wrt) && wrt.every(isNode) && typeof rule === 'function'
+  if (!isRight) {
+    const [expected, got] = ['a scalar node, and a list of nodes', `${show(of)} and ${show(wrt)}`]
+    throw new FoveaError('E_GRAPH', { what: 'no nodes', where: 'gradients', expected, got })
+  }
   if (of.shape.length > 0) {
     throw new FoveaError('E_GRAPH', {
       what: 'only a scalar has gradients',

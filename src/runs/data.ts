@@ -6,16 +6,19 @@ import { type DatasetName, datasetOptions, datasets } from '../data/datasets/ind
 
 export const datasetNames = Object.keys(datasets) as DatasetName[]
 
+type All<T> = (T extends unknown ? (table: T) => void : never) extends (all: infer A) => void ? A : never
+/** An option that several datasets have is one flag, and one row of their tables. */
+const ofAll: All<(typeof datasetOptions)[DatasetName]> = Object.assign({}, ...Object.values(datasetOptions))
+
 /** Commands with a seed of their own draw with that one. */
-const { seed: drawingSeed, ...drawing } = datasetOptions.digits
+const { seed: drawingSeed, ...others } = ofAll
 
 export { drawingSeed }
 
 /** Which dataset, and the options of all of them: those of another one than the chosen are refused. */
 export const dataOptions = {
   data: choice(datasetNames, { says: 'the data set' }),
-  ...datasetOptions.mnist,
-  ...drawing,
+  ...others,
 }
 
 /** Reads the dataset `name`; `options` may hold those of others too. */

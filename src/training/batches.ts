@@ -60,22 +60,22 @@ export function datasetBatches(
     shuffle
       ? permutation({ seed, stream: stream('shuffle'), step: epoch }, data.length)
       : Uint32Array.from({ length: data.length }, (_, i) => i)
+  const batches = Math.ceil(data.length / batchSize)
   return {
     data,
     samples: data.length,
     batchSize: Math.min(batchSize, data.length),
-    batches: Math.ceil(data.length / batchSize),
+    batches,
     close: () => reader.close(),
     epoch(epoch) {
       const order = orderOf(epoch)
       const indicesOf = (batch: number) => order.subarray(batch * batchSize, (batch + 1) * batchSize)
       const reading = { mode: 'train', epoch: epoch + 1, seed } as const
-      const to = Math.ceil(data.length / batchSize)
       let queue: AsyncGenerator<Filled, undefined> | undefined
       return {
         sizeOf: (batch) => indicesOf(batch).length,
         async read(batch) {
-          queue ??= reader.batches({ from: batch, to, indicesOf, reading, signal })
+          queue ??= reader.batches({ from: batch, to: batches, indicesOf, reading, signal })
           const filled = await nextOf(queue, signal)
           if (!filled) return undefined
           const again = (): Promise<Batch> => readBatch(data, filled.indices, { reading })

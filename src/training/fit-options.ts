@@ -1,24 +1,16 @@
 /** The options of `fit`: those that are plain data, which the command has as flags, and the others. */
 
 import type { Options } from '../base/options.ts'
-import { choice, custom, flag, integer, number, settle, text } from '../base/options.ts'
+import { choice, custom, flag, group, integer, named, number, optional, text } from '../base/options.ts'
 import { isAbortSignal } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
 import { objectiveOptions } from '../network/objective.ts'
-import type { Optimizer, OptimizerName } from '../nn/optimizers.ts'
-import { optimizerNames, settleOptimizer } from '../nn/optimizers.ts'
-import type { LearningRate } from '../nn/schedules.ts'
-import { learningRateForm } from '../nn/schedules.ts'
+import { optimizers } from '../nn/optimizers.ts'
+import { learningRate } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
 import { PauseControl } from './pause.ts'
 import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
-
-/** Is this an optimizer that we have? What is wrong with its options is said at once. */
-function isOptimizer(value: unknown): value is Optimizer {
-  const type = typeof value === 'string' ? value : (value as { type?: unknown } | null)?.type
-  return optimizerNames.includes(type as OptimizerName) && settleOptimizer(value as Optimizer) !== undefined
-}
 
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
@@ -34,18 +26,8 @@ export const fitOptions = {
     default: 0,
   }),
   batchSize: integer({ says: 'samples per step', min: 1, default: 32 }),
-  optimizer: custom<Optimizer>({
-    says: 'rule of the updates',
-    accepts: `${optimizerNames.map((n) => `'${n}'`).join(', ')} or { type, ...options }`,
-    check: (v) => (isOptimizer(v) ? v : undefined),
-    default: 'adam',
-    parse: (s) => (s.startsWith('{') ? JSON.parse(s) : s),
-  }),
-  learningRate: custom<LearningRate | undefined>({
-    says: "size of a step, or a schedule of it; the optimizer's own when absent",
-    ...learningRateForm,
-    optional: true,
-  }),
+  optimizer: named(optimizers, { says: 'rule of the updates', what: 'optimizer', default: 'adam' }),
+  learningRate: optional(learningRate, "size of a step, or a schedule of it; the optimizer's own when absent"),
   ...objectiveOptions,
   ...classWeightOptions,
   validationSplit: number({
@@ -83,8 +65,6 @@ const checkpointTable = {
   keep: integer({ says: 'files that are kept', min: 1, default: 2 }),
 }
 export type CheckpointOptions = Options<typeof checkpointTable>
-const checkpointOptions = (value: unknown): CheckpointOptions | undefined =>
-  isObject(value) ? settle(checkpointTable, value, 'checkpoints') : undefined
 
 /** What else `fit` takes: things that are no plain data. */
 export const fitExtras = {
@@ -101,10 +81,9 @@ export const fitExtras = {
     check: (v) => (Array.isArray(v) && v.every(isObject) ? [...v] : undefined),
     optional: true,
   }),
-  checkpoints: custom<CheckpointOptions>({
+  checkpoints: group(checkpointTable, {
     says: 'where and how often all that is needed to go on is saved: at the end of every epoch, and every so many steps',
-    accepts: '{ folder, every?: steps, keep?: files }',
-    check: checkpointOptions,
+    what: 'checkpoints',
     optional: true,
   }),
   resume: flag({

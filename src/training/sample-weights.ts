@@ -2,7 +2,7 @@
 
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, show } from '../base/options.ts'
+import { choice, custom, either, number, record, show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
 import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
@@ -16,12 +16,6 @@ export type ClassWeight = 'balanced' | Readonly<Record<number, number>>
 
 const isWeight = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
 
-function checkClassWeight(value: unknown): ClassWeight | undefined {
-  if (value === 'balanced') return value
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  return Object.values(value).every(isWeight) ? { ...(value as Readonly<Record<number, number>>) } : undefined
-}
-
 /** Weights of samples, or undefined where they are none. */
 export function checkSampleWeight(value: unknown): Float32Array | undefined {
   const isList = arrayKind(value) === 'Float32Array' || Array.isArray(value)
@@ -31,14 +25,16 @@ export function checkSampleWeight(value: unknown): Float32Array | undefined {
 
 /** An option of `fit` that is plain data. */
 export const classWeightOptions = {
-  classWeight: custom<ClassWeight | undefined>({
-    says: 'what a class counts for in the loss of training; 1 when absent, and for classes that are not named',
-    accepts:
-      "{ [class index]: a number >= 0 } or 'balanced' (n / (classes * samples of the class), which reads the data once)",
-    check: checkClassWeight,
-    optional: true,
-    parse: (text) => (text.startsWith('{') ? JSON.parse(text) : text),
-  }),
+  classWeight: either(
+    [
+      choice(['balanced'], { says: 'counted' }),
+      record(number({ says: 'a weight', min: 0 }), { says: 'weights', keys: 'class index' }),
+    ],
+    {
+      says: 'what a class counts for in the loss of training; 1 when absent, and for classes that are not named; balanced: n / (classes * samples of the class), which reads the data once',
+      optional: true,
+    },
+  ),
 }
 
 /** An option of `fit` and `evaluate`. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Option } from '../../src/base/options.ts'
 import * as options from '../../src/base/options.ts'
-import { custom, flagName, integer, number, settle, show } from '../../src/base/options.ts'
-import { refused, tableOf } from '../hostile/options-refused.ts'
+import { custom, flagName, integer, number, optional, settle, show } from '../../src/base/options.ts'
+import { kindsOf, ofKinds, refused, tableOf } from '../hostile/options-refused.ts'
 import { failure } from '../support/failure.ts'
 
 const table = tableOf(options)
@@ -62,6 +62,82 @@ suite('on a command line', () => {
   })
 })
 
+const kinds = kindsOf(options)
+
+suite('kinds', () => {
+  for (const [name, right, wrong] of ofKinds) {
+    for (const value of right)
+      test(`${name}: ${show(value)}`, () =>
+        assert.deepEqual(settle({ [name]: kinds[name] }, { [name]: value }, 'at'), { [name]: value }))
+    for (const [value, ...words] of wrong)
+      test(`${name}: not ${show(value)}`, () =>
+        assert.throws(() => settle({ [name]: kinds[name] }, { [name]: value }, 'at'), failure('E_OPTION', ...words)))
+  }
+
+  test('every kind is in the table above', () => {
+    assert.deepEqual(
+      Object.keys(kinds),
+      ofKinds.map(([name]) => name),
+    )
+  })
+
+  test('a group fills its defaults; a name alone may stand for options', () => {
+    assert.deepEqual(settle({ saving: kinds.saving }, { saving: { folder: 'x' } }, 'at').saving, {
+      folder: 'x',
+      keep: 2,
+    })
+    assert.deepEqual(kinds.kind.check('soft'), 'soft')
+  })
+
+  const flags: readonly [name: keyof typeof kinds, text: string, value: unknown][] = [
+    ['kind', 'soft', 'soft'],
+    ['kind', ' { "type": "soft", "rate": 2 }', { type: 'soft', rate: 2 }],
+    ['one', 'plain', 'plain'],
+    ['one', '{ "a": "plain" }', { a: 'plain' }],
+    ['rate', '1e-3', 0.001],
+    ['rate', '{ "type": "plain" }', { type: 'plain' }],
+    ['rate', 'fast', undefined],
+    ['rate', '', undefined],
+    ['weights', 'balanced', 'balanced'],
+    ['weights', '{ "0": 2 }', { 0: 2 }],
+    ['pair', '28,28', [28, 28]],
+    ['pair', '[28, 28]', [28, 28]],
+    ['many', 'plain,soft', ['plain', 'soft']],
+    ['many', '["plain", { "type": "soft", "rate": 1 }]', ['plain', { type: 'soft', rate: 1 }]],
+    ['channels', '3', 3],
+    ['channels', '2', undefined],
+    ['saving', '{ "folder": "x" }', { folder: 'x', keep: 2 }],
+  ]
+  for (const [name, given, value] of flags)
+    test(`a flag: ${name} ${given}`, () => {
+      const option: Option<unknown> = kinds[name]
+      assert.deepEqual(option.check(option.parse(given)), value)
+    })
+
+  test('a table as JSON is all that a form needs', () => {
+    const plain = JSON.parse(JSON.stringify(kinds))
+    assert.deepEqual(plain.pair.kind, { kind: 'list', of: { kind: 'integer', min: 1 }, length: 2 })
+    assert.deepEqual(plain.channels.kind, { kind: 'choice', choices: [1, 3] })
+    const { says, options } = plain.kind.kind.rows.soft
+    assert.equal(says, 'with a rate')
+    assert.deepEqual(options.rate, {
+      says: 'how soft',
+      kind: { kind: 'number', min: 0 },
+      accepts: 'a number >= 0',
+      required: true,
+    })
+    assert.deepEqual(Object.keys(options), ['scale', 'limit', 'rate'])
+  })
+
+  test('the same option said otherwise', () => {
+    const { says, required, accepts } = optional(kinds.rate, 'another rate')
+    assert.deepEqual(
+      { says, required, accepts },
+      { says: 'another rate', required: false, accepts: kinds.rate.accepts },
+    )
+  })
+})
+
 test('ranges in words', () => {
   const words = (option: Option<unknown>) => option.accepts
   assert.deepEqual(
@@ -82,6 +158,10 @@ test('any value in a few words', () => {
   const rows: readonly [value: unknown, text: string][] = [
     ['a', "'a'"],
     [3, '3'],
+    [Number.NaN, 'NaN'],
+    [-Infinity, '-Infinity'],
+    [Symbol('s'), 'Symbol(s)'],
+    [3n, 'something that is no JSON'],
     [undefined, 'undefined'],
     [null, 'null'],
     [[1, 2], '[1,2]'],

@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { commands } from '../../src/cli/commands/index.ts'
 import { progressBar } from '../../src/cli/progress.ts'
+import type { Part } from '../../src/cli/terminal.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
 import { autoEngine } from '../../src/engines/index.ts'
@@ -356,14 +357,16 @@ test('a reader that leaves ends the command quietly', async () => {
 test('the bar: never wider than the terminal, and whole at the end', async () => {
   for (const columns of [60, 80, 120]) {
     const [drawn, printed]: string[][] = [[], []]
+    const plain = (parts: readonly Part[]): string =>
+      parts.map((part) => (typeof part === 'string' ? part : part.text)).join('')
     const bar = progressBar({
       isLive: true,
       hasStyles: false,
       columns,
-      print: (line) => printed.push(line),
-      draw: (line) => drawn.push(line),
+      print: (...line) => printed.push(plain(line)),
+      printLines: assert.fail,
+      draw: (...line) => drawn.push(plain(line)),
       note: assert.fail,
-      paint: (_, text) => text,
     })
     const logs = { accuracy: 0.98765, loss: 0.00004321 }
     const progress = {

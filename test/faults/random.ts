@@ -61,15 +61,17 @@ export const random: readonly Fault[] = [
   {
     name: 'glorotUniform: the deviation for the limit',
     file: 'src/nn/initializers.ts',
-    find: 'glorotUniform: uniform(({ fanIn, fanOut }) => Math.sqrt(6 /',
-    replace: 'glorotUniform: uniform(({ fanIn, fanOut }) => Math.sqrt(2 /',
+    find: `glorotUniform: uniform('Uniform up to sqrt(6 / (fan in + fan out)).', ({ fanIn, fanOut }) =>
+    Math.sqrt(6 /`,
+    replace: `glorotUniform: uniform('', ({ fanIn, fanOut }) =>
+    Math.sqrt(2 /`,
     tests: ['initial-values'],
   },
   {
     name: 'heNormal: variance 1 / fan in',
     file: 'src/nn/initializers.ts',
-    find: 'heNormal: cutNormal(({ fanIn }) => Math.sqrt(2 / fanIn))',
-    replace: 'heNormal: cutNormal(({ fanIn }) => Math.sqrt(1 / fanIn))',
+    find: `heNormal: cutNormal('Truncated normal of variance 2 / fan in, for relu.', ({ fanIn }) => Math.sqrt(2 / fanIn))`,
+    replace: `heNormal: cutNormal('', ({ fanIn }) => Math.sqrt(1 / fanIn))`,
     tests: ['initial-values'],
   },
   {

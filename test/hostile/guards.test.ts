@@ -63,6 +63,17 @@ const callers = {
     code: 'E_OPTION',
     refused: options.refused.map(([given, ...words]) => [words[0], given, ...words]),
   },
+  kinds: {
+    entry: 'src/base/options.ts',
+    call:
+      (m: typeof Options) =>
+      ([name, value]: [keyof ReturnType<typeof options.kindsOf>, unknown]) =>
+        m.settle({ [name]: options.kindsOf(m)[name] }, { [name]: value }, 'at'),
+    code: 'E_OPTION',
+    refused: options.ofKinds.flatMap(([name, , wrong]) =>
+      wrong.map(([value, ...words]) => [`${name}: ${String(words[0])}`, [name, value], ...words]),
+    ),
+  },
   model: {
     entry: 'src/saved/model-file.ts',
     call: (m: typeof ModelFile) => (bytes: Uint8Array) => m.modelFromBytes(bytes, 'f'),
@@ -85,7 +96,8 @@ const callers = {
 const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
   'src/base/bytes.ts': ['bytes', 'idx', 'safetensors'],
   'src/base/json.ts': ['safetensors', 'model', 'large'],
-  'src/base/options.ts': ['options', 'model'],
+  'src/base/settle.ts': ['options', 'kinds', 'model'],
+  'src/base/kinds.ts': ['options', 'kinds', 'model'],
   'src/files/idx.ts': ['idx', 'idxWriter'],
   'src/files/safetensors.ts': ['safetensors', 'safetensorsWriter', 'model'],
   'src/saved/model-file.ts': ['model', 'newer'],
@@ -98,8 +110,7 @@ const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
 
 /** Guards that nothing notices, and why that is right: `file: text`. */
 const spared: Readonly<Record<string, string>> = {
-  "src/base/options.ts: typeof type === 'string'": 'includes, next to it, is false for all others: for TypeScript',
-  "src/base/options.ts: typeof v === 'number'": 'Number.isFinite, next to it, is false for all others: for TypeScript',
+  'src/base/settle.ts: given !== null': 'the kind of a row looks at the form first; for calls from code',
   "src/network/network.ts: tensor.source.kind !== 'input'": 'a file names as inputs only what input(...) made',
   'src/network/network.ts: places.has(tensor)': 'all inputs of a file are named',
   'src/network/network.ts: terms.length > 0': 'of the loss in training, not of files',
@@ -108,10 +119,14 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
-  "src/nn/layer.ts: typeof v === 'string'": 'layers of a file are named by keys, which are texts',
+  'src/nn/layer.ts: stranger >= 0': 'calls of a file are made on tensors',
+  'src/nn/layer.ts: wantRow(type, row as unknown as AnyLayerRow)':
+    'a file holds no code: kinds of layers are defined by programs',
+  'src/nn/layer.ts: areWords': 'the same',
+  'src/nn/layer.ts: areFunctions': 'the same',
+  'src/nn/layer.ts: areOptions': 'the same',
+  'src/data/preprocessing.ts: wantImage(image)': 'of pictures, not of files',
   'src/nn/layer.ts: taken !== undefined': 'asked when a kind of layer is defined',
-  'src/nn/layer.ts: stranger !== undefined': 'calls of a file are made on tensors',
-  'src/nn/layer.ts: !Array.isArray(shape)': 'the model file looks for a list first',
 }
 
 const hooks = startHooks()

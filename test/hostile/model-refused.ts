@@ -177,7 +177,7 @@ export const refused: readonly Refused[] = [
     'with a loss of a wrong type',
     made(() => {}, { objective: '{"loss":{"type":["huber"]}}' }),
     'objective',
-    'unknown loss',
+    "'loss' is wrong",
   ],
   ['with an unknown metric', made(() => {}, { objective: '{"metrics":["exec"]}' }), 'objective', 'unknown metric'],
   ['with an unknown initializer', options('conv', { kernelInitializer: 'exec' }), "'kernelInitializer' is wrong"],
@@ -258,13 +258,13 @@ export const refused: readonly Refused[] = [
   [
     'with an input of no size',
     calls((list) => list.splice(0, 1, { input: 'image', shape: [6, 0, 1] })),
-    'image: wants the sizes',
+    'image: a shape is a list of integers >= 1',
     '[6,0,1]',
   ],
   [
     'with an input of half a size',
     calls((list) => list.splice(0, 1, { input: 'image', shape: [6, 0.5, 1] })),
-    'wants the sizes',
+    'a shape is a list of integers >= 1',
   ],
   ['with an input of a text', calls((list) => list.splice(0, 1, { input: 'image', shape: '6' })), 'no known layer'],
   ['with an input of a number', calls((list) => list.splice(0, 1, { input: 3, shape: [6, 6, 1] })), 'no known layer'],
@@ -277,7 +277,7 @@ export const refused: readonly Refused[] = [
   [
     'with sizes beyond 2^53',
     calls((list) => list.splice(0, 1, { input: 'image', shape: [2 ** 53, 1, 1] })),
-    'wants the sizes',
+    'a shape is a list of integers >= 1',
   ],
   [
     'with two ends of one name',

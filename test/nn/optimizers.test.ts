@@ -204,7 +204,11 @@ test('rates are a function of the step: what is done when, and the learning rate
 for (const [what, options, says] of [
   ['two ways of clipping', { clipnorm: 1, clipvalue: 1 }, ['clipnorm and clipvalue']],
   ['accumulation over one step', { gradientAccumulationSteps: 1 }, ['gradientAccumulationSteps', 'an integer >= 2']],
-  ['a word where a list belongs', { excludeFromWeightDecay: 'bias' }, ['excludeFromWeightDecay', 'a list of texts']],
+  [
+    'a word where a list belongs',
+    { excludeFromWeightDecay: 'bias' },
+    ['excludeFromWeightDecay', 'a list, each a text'],
+  ],
   ['overwriting without averages', { emaOverwriteFrequency: 5 }, ['emaOverwriteFrequency', 'useEma: true']],
   ['a clip of nothing', { clipnorm: 0 }, ['clipnorm', '> 0']],
   ['an unknown schedule', { learningRate: { type: 'cosine' } }, ['learningRate', "'cosineDecay'"]],

@@ -63,7 +63,7 @@ for (const [text, wanted] of [
 for (const [what, value, words] of [
   ['a word', 'fast', ["'learningRate' is wrong", 'a number >= 0', "'oneCycle'", "got 'fast'"]],
   ['a negative rate', -1, ['a number >= 0', 'got -1']],
-  ['an unknown schedule', { type: 'linear' }, ["'polynomialDecay'", '"linear"']],
+  ['an unknown schedule', { type: 'linear' }, ["'polynomialDecay'", "'linear'"]],
   ['a missing option', { type: 'cosineDecay' }, ["cosineDecay: 'initialLearningRate' is missing"]],
   ['an option misspelt', { type: 'constant', learningrate: 1 }, ["did you mean 'learningRate'"]],
   [

@@ -1,7 +1,7 @@
 /** Judges a trained model on the test part of a dataset. */
 import { chosen, flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
-import { inferenceOptions } from '../../model/model.ts'
+import { inferenceOptions } from '../../model/call-options.ts'
 import { dataOptions, drawingSeed, loadData, refuseForeign } from '../../runs/data.ts'
 import { openTrained } from '../../runs/open-model.ts'
 import { defineCommand } from '../command.ts'

@@ -2,6 +2,7 @@
 import { readFile } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
 import { chosen, flag, integer } from '../../base/options.ts'
+import { printable } from '../../base/printable.ts'
 import { engineOptions } from '../../engines/index.ts'
 import type { Model } from '../../model/model.ts'
 import type { Ranked } from '../../model/prediction.ts'
@@ -50,10 +51,12 @@ async function classesOf(model: Model, path: string, count: number): Promise<Ran
 /** A row per class; the picture is named in the first. */
 function rowsOf(top: readonly Ranked[], picture: string, widths: { picture: number; className: number }): string[] {
   return top.map(({ className, probability }, i) =>
-    [(i === 0 ? picture : '').padEnd(widths.picture), className.padEnd(widths.className), probability.toFixed(4)].join(
-      '  ',
-    ),
+    [
+      (i === 0 ? printable(picture) : '').padEnd(widths.picture),
+      printable(className).padEnd(widths.className),
+      probability.toFixed(4),
+    ].join('  '),
   )
 }
 
-const longest = (words: readonly string[]): number => Math.max(0, ...words.map((word) => word.length))
+const longest = (words: readonly string[]): number => Math.max(0, ...words.map((word) => printable(word).length))

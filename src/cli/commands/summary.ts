@@ -15,7 +15,7 @@ export const summary = defineCommand({
   examples: ['fovea summary lenet'],
   async run({ arguments: [name], options }, terminal) {
     const model = await openNetwork(name)
-    terminal.print(model.summary({ ...options, columns: options.columns ?? terminal.columns }))
+    terminal.printLines(model.summary({ ...options, columns: options.columns ?? terminal.columns }))
     return 0
   },
 })

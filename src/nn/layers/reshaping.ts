@@ -1,4 +1,4 @@
-import { custom } from '../../base/options.ts'
+import { custom, integer, list } from '../../base/options.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
 import { pad } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
@@ -29,6 +29,7 @@ export const reshape = defineLayer('reshape', {
       says: 'sizes of one sample; one of them may be -1',
       accepts: 'a list of integers >= 1, one of which may be -1',
       check: (value) => (isShape(value) ? value : undefined),
+      as: list(integer({ says: 'a size', min: -1 }), { says: 'sizes' }).kind,
     }),
   },
   forward: ([x], _, { targetShape }) => reshapeNode(x, { shape: [x.shape[0], ...targetShape] }),

@@ -3,7 +3,7 @@ import { flag, integer, number, settle } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
 import { minDelta, monitorOptions, watcher } from './monitor.ts'
 
-const options = {
+export const earlyStoppingOptions = {
   ...monitorOptions,
   minDelta: minDelta(0),
   patience: integer({ says: 'epochs without improvement that are let pass', min: 0, default: 0 }),
@@ -11,7 +11,7 @@ const options = {
   startFromEpoch: integer({ says: 'epochs that are not watched, at the start', min: 0, default: 0 }),
   restoreBestWeights: flag({ says: 'end with the weights of the best epoch, not the last', default: false }),
 }
-export type EarlyStoppingOptions = Options<typeof options>
+export type EarlyStoppingOptions = Options<typeof earlyStoppingOptions>
 
 interface State {
   readonly wait: number
@@ -29,7 +29,7 @@ export function earlyStopping(given: EarlyStoppingOptions = {}): Callback {
     restoreBestWeights,
     minDelta: delta,
     ...watch
-  } = settle(options, given, name)
+  } = settle(earlyStoppingOptions, given, name)
   const log = watcher(watch, name)
   let state: State = { wait: 0 }
   return {

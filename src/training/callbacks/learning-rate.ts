@@ -1,11 +1,11 @@
 /** Callbacks that set the learning rate. */
 import { FoveaError } from '../../base/errors.ts'
 import type { Options } from '../../base/options.ts'
-import { integer, number, settle } from '../../base/options.ts'
+import { integer, number, settle, show } from '../../base/options.ts'
 import type { Callback } from '../history.ts'
 import { minDelta, monitorOptions, watcher } from './monitor.ts'
 
-const options = {
+export const plateauOptions = {
   ...monitorOptions,
   factor: number({ says: 'the rate is multiplied by it', min: 0, max: 1, ends: 'right-open', default: 0.1 }),
   patience: integer({ says: 'epochs without improvement that are let pass', min: 0, default: 10 }),
@@ -13,7 +13,7 @@ const options = {
   cooldown: integer({ says: 'epochs after a reduction that do not count', min: 0, default: 0 }),
   minLearningRate: number({ says: 'the rate never falls below', min: 0, default: 0 }),
 }
-export type PlateauOptions = Options<typeof options>
+export type PlateauOptions = Options<typeof plateauOptions>
 
 interface State {
   readonly best?: number
@@ -25,7 +25,7 @@ const fresh: State = { wait: 0, cooldown: 0 }
 /** Lowers the learning rate when a log does not improve any more. */
 export function reduceLearningRateOnPlateau(given: PlateauOptions = {}): Callback {
   const name = 'reduceLearningRateOnPlateau'
-  const settled = settle(options, given, name)
+  const settled = settle(plateauOptions, given, name)
   const { factor, patience, cooldown, minLearningRate, minDelta: delta, ...watch } = settled
   const log = watcher(watch, name)
   let state = fresh
@@ -62,8 +62,13 @@ export function reduceLearningRateOnPlateau(given: PlateauOptions = {}): Callbac
 
 /** Sets the learning rate of every epoch (1 for the first) to what `rate` makes of the epoch and the rate so far. */
 export function learningRateScheduler(rate: (epoch: number, learningRate: number) => number): Callback {
+  const name = 'learningRateScheduler'
+  if (typeof rate !== 'function') {
+    const expected = 'a function (epoch, learningRate) => learningRate'
+    throw new FoveaError('E_OPTION', { what: 'no schedule', where: name, expected, got: show(rate) })
+  }
   return {
-    name: 'learningRateScheduler',
+    name,
     onEpochBegin(epoch, training) {
       training.learningRate = rate(epoch, training.learningRate)
     },

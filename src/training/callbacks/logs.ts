@@ -9,7 +9,7 @@ import { logFile } from './log-file.ts'
 
 const append = flag({ says: 'go on at the end of the file, rather than begin it anew', default: false })
 
-const csvOptions = {
+export const csvOptions = {
   path: text({ says: 'the file' }),
   separator: custom<string>({
     says: 'between the columns',
@@ -56,7 +56,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
   }
 }
 
-const jsonOptions = {
+export const jsonOptions = {
   path: text({ says: 'the file' }),
   every: integer({ says: 'steps from one line to the next; epochs alone when absent', min: 1, optional: true }),
   append,

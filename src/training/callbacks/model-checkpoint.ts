@@ -4,14 +4,14 @@ import type { Callback } from '../history.ts'
 import { monitorOptions, watcher } from './monitor.ts'
 import { pathPattern } from './path-pattern.ts'
 
-const options = {
+export const modelCheckpointOptions = {
   path: text({
     says: "the model's file; the epoch and logs in braces, as in best-{epoch:02d}-{val_loss:.2f}, are filled in",
   }),
   ...monitorOptions,
   saveBestOnly: flag({ says: 'save when the log has improved, not after every epoch', default: false }),
 }
-export type ModelCheckpointOptions = Options<typeof options>
+export type ModelCheckpointOptions = Options<typeof modelCheckpointOptions>
 
 interface State {
   readonly best?: number
@@ -23,7 +23,7 @@ interface State {
  */
 export function modelCheckpoint(given: ModelCheckpointOptions): Callback {
   const name = 'modelCheckpoint'
-  const { path, saveBestOnly, ...watch } = settle(options, given, name)
+  const { path, saveBestOnly, ...watch } = settle(modelCheckpointOptions, given, name)
   const log = watcher(watch, name)
   const pattern = pathPattern(path)
   let state: State = {}

@@ -1,0 +1,10 @@
+/** Files as arguments: where they lie, what they are called in complaints, their bytes. */
+import { custom, text } from '../base/options.ts'
+
+export const filePath = text({ says: 'where the file lies', filled: true })
+export const fileName = text({ says: 'what complaints call it' })
+export const fileBytes = custom<Uint8Array>({
+  says: 'the bytes of a file',
+  accepts: 'a Uint8Array, as in new Uint8Array(await (await fetch(url)).arrayBuffer())',
+  check: (v) => (Object.prototype.toString.call(v) === '[object Uint8Array]' ? (v as Uint8Array) : undefined),
+})
