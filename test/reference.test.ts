@@ -35,7 +35,7 @@ test('links lead somewhere; no cell is torn; nothing is undefined', () => {
 
 /** Options whose values JSON cannot say. */
 const objects = [
-  ...['a model', 'a dataset', 'an AbortSignal', 'a list of what defineLayer gives'],
+  ...['a model', 'a dataset', 'an AbortSignal', 'a list of what defineLayer gives', 'what trainingControl() gives'],
   'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
   'a Float32Array or list, one number >= 0 per sample',
 ]

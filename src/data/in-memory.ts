@@ -55,8 +55,8 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
     for (const [target, field] of Object.entries(fields.targets)) checkLabels(field, classNames, `${name}: ${target}`)
   }
   const specs = { inputs: specsOf(fields.inputs), targets: specsOf(fields.targets) }
-  const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
-    signal?.throwIfAborted()
+  const read: Dataset['read'] = async (indices, into, reading = atRest) => {
+    reading?.signal?.throwIfAborted()
     checkIndices(indices, length, name)
     wantBatch(into, { name, ...specs }, indices.length)
     for (const side of ['inputs', 'targets'] as const) copySamples(fields[side], indices, into[side])

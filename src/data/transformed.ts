@@ -8,7 +8,7 @@ import { zeros } from '../graph/dtype.ts'
 import { sameShape, sizeOf } from '../graph/shape.ts'
 import { BatchPool } from './batch.ts'
 import type { Dataset, Reading, TransformStep } from './dataset.ts'
-import { atRest } from './dataset.ts'
+import { atRest, wantDataset } from './dataset.ts'
 import { Draws } from './draws.ts'
 import type { Preprocessing } from './preprocessing.ts'
 import { settlePreprocessing } from './preprocessing.ts'
@@ -32,6 +32,7 @@ interface Stage extends Prepared {
  * training nothing random is done. A `field` must be named where there are several inputs.
  */
 export function transform(dataset: Dataset, list: readonly Transform[]): Dataset {
+  wantDataset(dataset, 'transform')
   if (!Array.isArray(list) || list.length === 0) {
     const expected = "a list such as [{ type: 'randomFlip', mode: 'horizontal' }]"
     throw new FoveaError('E_OPTION', { what: 'wants transforms', where: 'transform', expected, got: show(list) })

@@ -434,7 +434,9 @@ export class Model {
       const expected = "arrays by name, as in { 'dense/kernel': new Float32Array(...) }"
       throw new FoveaError('E_MODEL', { what: 'no weights', where: this.name, expected, got: show(values) })
     }
-    const taken = Object.entries(values).map(([name, numbers]) => [name, numbers.slice()] as const)
+    const taken = Object.entries(values).map(
+      ([name, numbers]) => [name, ArrayBuffer.isView(numbers) ? numbers.slice() : numbers] as const,
+    ) // `write` refuses what is no array
     const known = networkWeights(this.network)
     for (const name of Object.keys(values)) {
       if (!Object.hasOwn(known, name))

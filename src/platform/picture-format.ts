@@ -3,6 +3,8 @@
  * decoders do not agree on. Every length that a file states is checked before it is followed.
  */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
+import { arrayKind } from '../base/realm.ts'
 
 /** The file formats that Node and browsers both decode, by their first bytes ('.' is any byte). */
 const signatures = {
@@ -40,6 +42,10 @@ function nameOf<N extends string>(table: Readonly<Record<N, readonly string[]>>,
 
 /** Refuses, before any decoder sees it, what is none of the pictures that Fovea reads (an SVG or a PDF, say). */
 export function checkFormat(bytes: Uint8Array, name: string): void {
+  if (arrayKind(bytes) !== 'Uint8Array' || typeof name !== 'string') {
+    const expected = "a file's bytes as a Uint8Array, and a text"
+    throw new FoveaError('E_OPTION', { what: 'no picture', where: 'decodeImage', expected, got: show(bytes) })
+  }
   if (nameOf(signatures, bytes)) return
   const other = nameOf(foreign, bytes)
   throw new FoveaError('E_FILE', {

@@ -1,14 +1,26 @@
 /** The outermost tag of an SVG: how large it says it is, and the same drawing at another size. */
 import { FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
+import { custom, integer, settle, text } from '../base/options.ts'
 import { checkSize } from './picture.ts'
 
-export interface RasterizeOptions {
-  /** Pixels; where only one of the two is given, the other follows; where none is, the drawing's own size. */
-  readonly width?: number
-  readonly height?: number
-  /** What lies beneath: `#rrggbb`, by default white. */
-  readonly background?: string
+export const rasterizeOptions = {
+  width: integer({
+    says: "pixels; follows from the height where that alone is given, and is the drawing's own where neither is",
+    min: 1,
+    optional: true,
+  }),
+  height: integer({ says: 'the same the other way round', min: 1, optional: true }),
+  background: custom<string>({
+    says: 'what lies beneath',
+    accepts: 'a colour as #rrggbb',
+    as: text({ says: 'a colour' }).kind,
+    check: (v) => (typeof v === 'string' && /^#[0-9a-f]{6}$/i.test(v) ? v : undefined),
+    default: '#ffffff',
+    parse: (s) => s,
+  }),
 }
+export type RasterizeOptions = Options<typeof rasterizeOptions>
 
 /** A drawing that is as large as it shall be. */
 export interface SizedSvg {
@@ -30,13 +42,13 @@ const units: Readonly<Record<string, number>> = {
 }
 
 /** Settles the size in pixels, and writes it into the tag, so that every renderer draws the same. */
-export function sizedSvg(svg: string, { width, height, background = '#ffffff' }: RasterizeOptions = {}): SizedSvg {
+export function sizedSvg(svg: string, options: RasterizeOptions = {}): SizedSvg {
+  const { width, height, background } = settle(rasterizeOptions, options, 'rasterize')
   const tag = typeof svg === 'string' ? /<svg\b(?:[^>"']|"[^"]*"|'[^']*')*>/.exec(svg) : null
   if (!tag) throw refused('this is no SVG', 'a text with <svg ...>')
-  if (!/^#[0-9a-f]{6}$/i.test(background)) throw refused('no such background', 'a colour as #rrggbb', background)
-  const [text] = tag
+  const [open] = tag
   const attribute = (name: string): string | undefined => {
-    const found = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`).exec(text)
+    const found = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`).exec(open)
     return found?.[1] ?? found?.[2]
   }
   const box = (attribute('viewBox') ?? '')
@@ -53,10 +65,10 @@ export function sizedSvg(svg: string, { width, height, background = '#ffffff' }:
   if (![size.width, size.height].every((n) => Number.isSafeInteger(n) && n > 0))
     throw refused('no such size', 'integers >= 1', `${size.width} x ${size.height}`)
   checkSize(size.width, size.height, 'rasterize')
-  const bare = text.replaceAll(/\s(width|height)\s*=\s*("[^"]*"|'[^']*')/g, '')
+  const bare = open.replaceAll(/\s(width|height)\s*=\s*("[^"]*"|'[^']*')/g, '')
   const frame = isBox ? '' : ` viewBox="0 0 ${own[0]} ${own[1]}"`
   const resized = bare.replace(/^<svg/, `<svg width="${size.width}" height="${size.height}"${frame}`)
-  return { svg: svg.slice(0, tag.index) + resized + svg.slice(tag.index + text.length), ...size, background }
+  return { svg: svg.slice(0, tag.index) + resized + svg.slice(tag.index + open.length), ...size, background }
 }
 
 /** `210mm` in CSS pixels; undefined for what depends on surroundings, as `100%` does. */

@@ -6,7 +6,6 @@
 import { integer, type Options, settle } from '../../base/options.ts'
 import { permutation, stream } from '../../base/random.ts'
 import type { Batch, Dataset, Parts } from '../dataset.ts'
-import { atRest } from '../dataset.ts'
 import { checkIndices } from '../in-memory.ts'
 import { digitPictures } from '../preprocessing.ts'
 import { drawDigit, side } from './digits/draw.ts'
@@ -67,7 +66,8 @@ export function digitsPart({ name, seed, first, length }: Digits, ways: Skeleton
     image.set(images.subarray(index * pixels, (index + 1) * pixels), at * pixels)
   }
 
-  const read: Dataset['read'] = async (indices, into, { signal } = atRest) => {
+  const read: Dataset['read'] = async (indices, into, reading) => {
+    const signal = reading?.signal
     signal?.throwIfAborted()
     checkIndices(indices, length, name)
     for (let i = 0; i < indices.length; i++) write(indices[i], into, i)

@@ -14,6 +14,7 @@ export const csvOptions = {
   separator: custom<string>({
     says: 'between the columns',
     accepts: 'one character, no quote and no end of a line',
+    as: text({ says: 'one character' }).kind,
     check: (v) => (typeof v === 'string' && /^[^"\r\n]$/u.test(v) ? v : undefined),
     default: ',',
     parse: (s) => s,
