@@ -20,7 +20,7 @@ function fansOf(shape: Shape): Fans {
   return { fanIn: window * inputs, fanOut: window * outputs }
 }
 
-interface InitializerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
+export interface InitializerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   readonly fill: (options: Settled<T>, shape: Shape, draw: Draw) => Float32Array
 }
 const define = <const T extends OptionTable>(

@@ -5,7 +5,7 @@ import type { Node } from '../graph/node.ts'
 import { abs, add, mul } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
 
-interface RegularizerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
+export interface RegularizerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   /** A scalar from a weight of any shape. */
   readonly penalty: (options: Settled<T>, weight: Node) => Node
 }

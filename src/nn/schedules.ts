@@ -2,7 +2,7 @@
 import type { NamedEntry, OptionTable, Settled, WithOptions } from '../base/options.ts'
 import { described, either, flag, integer, list, number, settleNamed, withCommon } from '../base/options.ts'
 
-interface ScheduleRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
+export interface ScheduleRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   /** The rate of update `t` (0 for the first after the warm-up) of a training of `total` updates (1 or more). */
   readonly rate: (options: Settled<T>, t: number, total: number) => number
   /** The rate of update `t` of the warm-up, where it does not rise from 0 to the schedule's first rate. */
