@@ -8,10 +8,12 @@ import { commands } from '../src/cli/commands/index.ts'
 import { compileOptions } from '../src/compile/program.ts'
 import { datasetOptions, datasets, datasetWords } from '../src/data/datasets/index.ts'
 import { preprocessingOptions } from '../src/data/preprocessing.ts'
+import { transforms } from '../src/data/transforms/index.ts'
 import { engineOptions, engines } from '../src/engines/index.ts'
 import { loadTable, sequentialTable } from '../src/model/build.ts'
 import { evaluateTable, findTable, fitTable, predictTable } from '../src/model/call-options.ts'
 import { modelTable } from '../src/model/model.ts'
+import { graphOptions, runOptions } from '../src/network/model-graph.ts'
 import { summaryOptions } from '../src/network/summary.ts'
 import { activationNames } from '../src/nn/activations.ts'
 import { initializers } from '../src/nn/initializers.ts'
@@ -23,6 +25,7 @@ import { regularizers } from '../src/nn/regularizers.ts'
 import { schedules } from '../src/nn/schedules.ts'
 import type { PublicOp } from '../src/ops/checked.ts'
 import { publicOps } from '../src/ops/public.ts'
+import { rasterizeOptions } from '../src/platform/svg.ts'
 import { callbackRows } from '../src/training/callbacks/index.ts'
 
 export const FOLDER = 'docs/reference'
@@ -169,6 +172,8 @@ const optionSections: Readonly<Record<string, OptionTable>> = {
   'predict(samples, options)': predictTable,
   'findLearningRate(data, options)': findTable,
   'summary(options)': summaryOptions,
+  'graph(options)': graphOptions,
+  'run(goals, inputs, options)': runOptions,
 }
 
 const modelsPage = (): string =>
@@ -181,12 +186,17 @@ const modelsPage = (): string =>
   ])
 
 const dataPage = (): string =>
-  page('Data', 'Datasets by name, and what makes an input of a picture.', [
+  page('Data', 'Datasets by name, transforms of their samples, and what makes an input of a picture.', [
     ...Object.keys(datasets).map((name) => {
       const key = name as keyof typeof datasets
       return `## datasets.${name}\n\n${cell(datasetWords[key])}\n\n${optionsTable(datasetOptions[key])}`
     }),
+    `## Transforms\n\nThe list of \`transform(dataset, [{ type, ... }])\`, in its order; \`field\` names the input where there are several.`,
+    ...Object.entries(transforms).map(
+      ([name, { says, options }]) => `### ${name}\n\n${cell(says)}.\n\n${optionsTable(options)}`,
+    ),
     `## Preprocessing\n\n\`preprocess(image, preprocessing)\`, and \`model.preprocessing\`.\n\n${optionsTable(preprocessingOptions)}`,
+    `## rasterize(svg, options)\n\nThe pixels of a drawing.\n\n${optionsTable(rasterizeOptions)}`,
   ])
 
 function commandSection(name: string, command: Command): string {
@@ -298,6 +308,8 @@ export function referenceTables(): Readonly<Record<string, OptionTable>> {
     ...optionSections,
     ...datasetOptions,
     preprocessing: preprocessingOptions,
+    rasterize: rasterizeOptions,
+    ...Object.fromEntries(Object.entries(transforms).map(([name, { options }]) => [name, options])),
     ...Object.fromEntries(rows.map(([name, { options }]) => [name, options])),
     ...Object.fromEntries(ofCommands),
   }

@@ -3,7 +3,7 @@ import type { Callback, Progress } from '../training/history.ts'
 import { logsOf } from '../training/history.ts'
 import { wrapped } from './columns.ts'
 import { durationText, metricTexts, rateText } from './number-text.ts'
-import type { Part, Terminal } from './terminal.ts'
+import type { Segment, Terminal } from './terminal.ts'
 
 const BAR_LENGTH = 20
 /** A bar that says less than this is left out. */
@@ -74,7 +74,7 @@ const epochTitle = (epoch: number, epochs: number): string => `Epoch ${epoch}/${
 const counted = ({ batch, batches }: Progress): string => `${String(batch).padStart(String(batches).length)}/${batches}`
 
 /** One line that never wraps: the bar gives way first, then the end of the line. */
-function liveLine(progress: Progress, terminal: Terminal): Part[] {
+function liveLine(progress: Progress, terminal: Terminal): Segment[] {
   const count = counted(progress)
   const facts = [
     `${durationText(progress.secondsLeft)} ${rateText(progress.imagesPerSecond)}`,
@@ -87,7 +87,7 @@ function liveLine(progress: Progress, terminal: Terminal): Part[] {
   return [`${count} ${facts}`.slice(0, terminal.columns)]
 }
 
-function bar({ batch, batches }: Progress, length: number, { hasStyles }: Terminal): Part[] {
+function bar({ batch, batches }: Progress, length: number, { hasStyles }: Terminal): Segment[] {
   const done = Math.floor((length * batch) / batches)
   return [
     { style: 'green', text: '━'.repeat(done) },

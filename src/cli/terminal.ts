@@ -8,20 +8,20 @@ export interface Terminal {
   /** Characters that fit on a line. */
   readonly columns: number
   /** A line of the result, of texts and styled parts. */
-  print(...line: readonly Part[]): void
+  print(...line: readonly Segment[]): void
   /** Lines of the result, as our own code has broken them. */
   printLines(text: string): void
   /** A remark beside the result: one line. */
   note(line: string): void
   /** Draws over the line at the cursor; the next line takes its place. */
-  draw(...line: readonly Part[]): void
+  draw(...line: readonly Segment[]): void
   /** Whether stdout shows styles and the user wants them (NO_COLOR). */
   readonly hasStyles: boolean
 }
 export type Style = 'bold' | 'dim' | 'green'
 
 /** Part of a line. What it says may be a stranger's: nothing in it commands the terminal, whatever its style. */
-export type Part = string | { readonly style: Style; readonly text: string }
+export type Segment = string | { readonly style: Style; readonly text: string }
 
 const ERASE_LINE = '\r\x1b[K'
 
@@ -29,17 +29,17 @@ export function terminalOf({ stdout, stderr, env }: NodeJS.Process): Terminal {
   const isLive = stdout.isTTY === true && env['TERM'] !== 'dumb'
   const hasStyles = isLive && stdout.hasColors()
   let isDrawn = false
-  const rendered = (line: readonly Part[]): string => line.map(partText).join('')
-  const partText = (part: Part): string => {
-    if (typeof part === 'string') return printable(part)
-    const text = printable(part.text)
-    return hasStyles ? styleText(part.style, text, { validateStream: false }) : text
+  const rendered = (line: readonly Segment[]): string => line.map(segmentText).join('')
+  const segmentText = (segment: Segment): string => {
+    if (typeof segment === 'string') return printable(segment)
+    const text = printable(segment.text)
+    return hasStyles ? styleText(segment.style, text, { validateStream: false }) : text
   }
   const undraw = (): void => {
     if (isDrawn) stdout.write(ERASE_LINE)
     isDrawn = false
   }
-  const print = (...line: readonly Part[]): void => {
+  const print = (...line: readonly Segment[]): void => {
     undraw()
     stdout.write(`${rendered(line)}\n`)
   }

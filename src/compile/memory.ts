@@ -1,4 +1,5 @@
 /** Memory: every arena buffer's offset, known before the first run. */
+import { Addresses } from './addresses.ts'
 import type { Buffer } from './step.ts'
 
 /** One thing done in order, and the buffers it touches; scratch is both read and written. */
@@ -37,7 +38,8 @@ export interface MemoryRules {
 interface Span {
   readonly buffers: Buffer[]
   readonly bytes: number
-  first: number
+  /** The first and the last time: 0 is before the first touch, touch i happens at i + 1. */
+  readonly first: number
   last: number
   /** What it takes up in the arena. */
   readonly space: number
@@ -54,21 +56,15 @@ export function planMemory(
   rules: MemoryRules,
 ): MemoryPlan {
   const spans = lifetimes(touches, { before, after }, rules)
-  const placed: (Span & { offset: number })[] = []
-  for (const span of [...spans].sort((a, b) => b.space - a.space || a.first - b.first)) {
-    const rivals = placed
-      .filter((x) => x.first <= span.last && span.first <= x.last)
-      .sort((a, b) => a.offset - b.offset)
-    let offset = 0
-    for (const rival of rivals) {
-      if (rival.offset - offset >= span.space) break
-      offset = Math.max(offset, rival.offset + rival.space)
-    }
-    placed.push({ ...span, offset })
+  const addresses = new Addresses(spans.length)
+  const offsets = new Map<Buffer, number>()
+  let peakBytes = 0
+  for (const { buffers, first, last, space } of [...spans].sort((a, b) => b.space - a.space || a.first - b.first)) {
+    const offset = addresses.take(first, last, space)
+    for (const buffer of buffers) offsets.set(buffer, offset)
+    peakBytes = Math.max(peakBytes, offset + space)
   }
-  const offsets = new Map(placed.flatMap(({ buffers, offset }) => buffers.map((buffer) => [buffer, offset] as const)))
-  const peakBytes = placed.reduce((peak, x) => Math.max(peak, x.offset + x.space), 0)
-  return { offsets, peakBytes, liveBytes: mostAlive(spans, touches.length) }
+  return { offsets, peakBytes, liveBytes: mostAlive(spans, touches.length + 2) }
 }
 
 function lifetimes(
@@ -91,37 +87,42 @@ function lifetimes(
         space: spaceOf(buffer.bytes),
       })
   }
-  for (const buffer of before) touch(buffer, -1)
-  touches.forEach(({ reads, writes }, time) => {
-    for (const buffer of reads) touch(buffer, time)
-    for (const buffer of writes) touch(buffer, time)
+  for (const buffer of before) touch(buffer, 0)
+  touches.forEach(({ reads, writes }, i) => {
+    for (const buffer of reads) touch(buffer, i + 1)
+    for (const buffer of writes) touch(buffer, i + 1)
   })
-  for (const buffer of after) touch(buffer, touches.length)
+  for (const buffer of after) touch(buffer, touches.length + 1)
 
-  touches.forEach(({ reads, writes, inPlace }, time) => {
+  touches.forEach(({ reads, writes, inPlace }, i) => {
     if (!inPlace || !mayOverwrite) return
-    const taken = new Set<Span>()
+    const time = i + 1
+    const written = new Set(writes)
+    const read = reads.filter((x) => !written.has(x)).map((x) => spanOf.get(x))
+    const dying = [...new Set(read)].filter((x) => x?.last === time) as Span[]
     for (const target of writes) {
       const own = spanOf.get(target)
       if (!own || own.first !== time) continue
-      const dying = reads
-        .filter((x) => !writes.includes(x))
-        .map((x) => spanOf.get(x))
-        .find((x) => x && !taken.has(x) && x !== own && x.last === time && x.bytes === own.bytes)
-      if (!dying) continue
-      taken.add(dying)
-      dying.last = own.last
-      dying.buffers.push(...own.buffers)
-      for (const buffer of own.buffers) spanOf.set(buffer, dying)
+      const index = dying.findIndex((x) => x !== own && x.bytes === own.bytes)
+      if (index < 0) continue
+      const [under] = dying.splice(index, 1)
+      under.last = own.last
+      under.buffers.push(...own.buffers)
+      for (const buffer of own.buffers) spanOf.set(buffer, under)
     }
   })
   return [...new Set(spanOf.values())]
 }
 
-function mostAlive(spans: readonly Span[], end: number): number {
-  let most = 0
-  for (let time = -1; time <= end; time++) {
-    const alive = spans.reduce((sum, x) => sum + (x.first <= time && time <= x.last ? x.space : 0), 0)
+function mostAlive(spans: readonly Span[], times: number): number {
+  const changes = new Float64Array(times + 1)
+  for (const { first, last, space } of spans) {
+    changes[first] += space
+    changes[last + 1] -= space
+  }
+  let [alive, most] = [0, 0]
+  for (const change of changes) {
+    alive += change
     most = Math.max(most, alive)
   }
   return most

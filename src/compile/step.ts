@@ -37,6 +37,15 @@ export interface KernelStep {
   readonly outputs: readonly [Value]
 }
 
+/** What an engine lowers a kernel step from, with its attributes typed. */
+export interface TypedStep<A> {
+  readonly attrs: A
+  readonly inputs: readonly Value[]
+  readonly output: Value
+  readonly head: KernelStep['head']
+  readonly tail: KernelStep['tail']
+}
+
 /** Expressions over the same inputs, computed in one loop over `shape`; output i is expression i. */
 export interface ElementwiseStep {
   readonly kind: 'elementwise'

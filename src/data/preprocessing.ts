@@ -33,10 +33,11 @@ const isSide = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number)
 
 /** A number for all channels, or one for each. */
 export type PerChannel = number | readonly number[]
-const perChannelKind = either(
-  [number({ says: 'for all' }), list(number({ says: 'for one' }), { says: 'one per channel' })],
-  { says: 'a number, or one per channel' },
-).kind
+export const perChannelForms = [
+  number({ says: 'for all' }),
+  list(number({ says: 'for one' }), { says: 'one per channel', length: { min: 1 } }),
+] as const
+const perChannelKind = either(perChannelForms, { says: 'a number, or one per channel' }).kind
 const isFactor = (n: unknown): boolean => typeof n === 'number' && Math.abs(n) <= 1e30
 const perChannel = (v: unknown): PerChannel | undefined => {
   if (Array.isArray(v)) return v.every(isFactor) ? Object.freeze([...v]) : undefined

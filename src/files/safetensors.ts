@@ -88,15 +88,15 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const { [metadataName]: metadata = {}, ...entries } = readHeader(reader)
   const dataStart = reader.offset
   const tensors: Record<string, Tensor> = Object.create(null)
-  const places = Object.entries(entries).map(([name, entry]) => placeOf(name, entry, reader))
+  const found = Object.entries(entries).map(([name, entry]) => entryOf(name, entry, reader))
   let end = 0
-  for (const place of places.sort((a, b) => a.start - b.start || a.end - b.end)) {
-    if (place.start !== end) {
-      const what = `tensor '${place.name}' leaves a hole or overlaps another`
-      throw reader.error(what, { expected: `data from ${end}`, got: `${place.start}` }, dataStart + place.start)
+  for (const one of found.sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (one.start !== end) {
+      const what = `tensor '${one.name}' leaves a hole or overlaps another`
+      throw reader.error(what, { expected: `data from ${end}`, got: `${one.start}` }, dataStart + one.start)
     }
-    end = place.end
-    tensors[place.name] = elementsOf(place, reader)
+    end = one.end
+    tensors[one.name] = elementsOf(one, reader)
   }
   reader.end()
   return { metadata: readMetadata(metadata, reader), tensors }
@@ -123,7 +123,7 @@ function readMetadata(metadata: unknown, reader: ByteReader): Record<string, str
   throw reader.error(`${metadataName} is wrong`, { expected: 'texts by name', got: show(metadata) }, 8)
 }
 
-interface Place {
+interface TensorEntry {
   readonly name: string
   readonly dtype: string
   readonly shape: readonly number[]
@@ -132,7 +132,7 @@ interface Place {
 }
 
 /** Where a tensor says it lies, everything checked that can be without its neighbours. */
-function placeOf(name: string, entry: unknown, reader: ByteReader): Place {
+function entryOf(name: string, entry: unknown, reader: ByteReader): TensorEntry {
   const wrong = (what: string, expected: string, got: unknown): FoveaError =>
     reader.error(`tensor '${name}': ${what}`, { expected, got: show(got) }, 8)
   if (!isObject(entry) || Object.keys(entry).sort().join() !== 'data_offsets,dtype,shape') {
@@ -154,7 +154,7 @@ function placeOf(name: string, entry: unknown, reader: ByteReader): Place {
 }
 
 /** The elements of a tensor that starts where the reader stands. */
-function elementsOf({ name, dtype, shape, start, end }: Place, reader: ByteReader): Tensor {
+function elementsOf({ name, dtype, shape, start, end }: TensorEntry, reader: ByteReader): Tensor {
   const { read } = fileTypes[dtype]
   if (!read) {
     throw reader.error(`tensor '${name}' is ${dtype}, which Fovea does not compute with`, { hint: 'save it as F32' })

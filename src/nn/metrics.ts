@@ -22,7 +22,7 @@ export interface Judged {
 }
 
 /** An output and what it is compared with. */
-interface Place {
+interface Comparison {
   readonly head: Head
   readonly output: Shape
   readonly target: TensorSpec
@@ -31,7 +31,7 @@ interface Place {
 export interface MetricRow<T extends OptionTable = OptionTable> {
   readonly says: string
   readonly options: T
-  readonly fits: (place: Place) => boolean
+  readonly fits: (comparison: Comparison) => boolean
   readonly wants: string
   /** The name in logs, where it is another one. */
   readonly logName?: (options: Settled<T>) => string
@@ -44,10 +44,10 @@ const define = <const T extends OptionTable>(row: MetricRow<T>): MetricRow<T> =>
 const isClassIndex = ({ dtype, shape }: TensorSpec): boolean => dtype === 'int32' && shape.length === 0
 
 /** Rows of scores for more than one class, and a class index or such a row to meet. */
-const tellsClasses = ({ output, target }: Place): boolean =>
+const tellsClasses = ({ output, target }: Comparison): boolean =>
   output.length === 1 && output[0] > 1 && (isClassIndex(target) || sameShape(target.shape, output))
 
-const isElementwise = ({ output, target }: Place): boolean => areAlike(target.shape, output)
+const isElementwise = ({ output, target }: Comparison): boolean => areAlike(target.shape, output)
 
 /** Of targets [n], or [n, classes]. */
 const classIndex = (target: Node): Node => (target.shape.length === 1 ? target : argmax(toFloat(target)))
@@ -70,7 +70,7 @@ export const metrics = {
   accuracy: define({
     says: 'Share that is right: the largest output, or the side of 0.5 where the loss is binaryCrossentropy.',
     options: {},
-    fits: (place) => (place.head === 'sigmoid' ? isElementwise(place) : tellsClasses(place)),
+    fits: (comparison) => (comparison.head === 'sigmoid' ? isElementwise(comparison) : tellsClasses(comparison)),
     wants: 'classes: outputs [classes], or the loss binaryCrossentropy',
     perSample: (judged) => (judged.head === 'sigmoid' ? sideIsRight(judged, 0.5) : largestIsRight(judged)),
   }),
@@ -128,12 +128,16 @@ const followingFrom: { readonly [H in Head]: MetricName } = {
 }
 
 /** The metrics asked for, each checked against its output; or the one that follows from the head. */
-export function chooseMetrics(asked: readonly Metric[] | undefined, place: Place, where: string): SettledMetric[] {
-  const chosen = (asked ?? [followingFrom[place.head]]).map(settleMetric)
+export function chooseMetrics(
+  asked: readonly Metric[] | undefined,
+  comparison: Comparison,
+  where: string,
+): SettledMetric[] {
+  const chosen = (asked ?? [followingFrom[comparison.head]]).map(settleMetric)
   for (const metric of chosen) {
     const { fits, wants } = rowOf(metric)
-    if (fits(place)) continue
-    const { head, output, target } = place
+    if (fits(comparison)) continue
+    const { head, output, target } = comparison
     throw new FoveaError('E_MISMATCH', {
       what: `${metric.type} does not fit the output`,
       where,

@@ -1,27 +1,6 @@
 /** An op as a user calls it: its arguments are checked by tables, from which its page in the reference is made too. */
-import type { Option, OptionTable } from '../base/options.ts'
-import { custom, settle, settleOne } from '../base/options.ts'
-import type { Node } from '../graph/node.ts'
-import { isNode } from '../graph/node.ts'
-import type { Operand } from './elementwise.ts'
-
-const expected = 'a node, as placeholder, variable, constant and ops give'
-
-/** A node as an argument. */
-export const nodeArgument = (says: string): Option<Node, true> =>
-  custom<Node>({ says, accepts: expected, check: (v) => (isNode(v) ? v : undefined) })
-
-/** A node that may be left out. */
-export const maybeNode = (says: string): Option<Node | undefined, false> =>
-  custom<Node>({ says, accepts: expected, check: (v) => (isNode(v) ? v : undefined), optional: true })
-
-/** A node, or a number that stands for a constant. */
-export const operandArgument = (says: string): Option<Operand, true> =>
-  custom<Operand>({
-    says,
-    accepts: `a number, or ${expected}`,
-    check: (v) => (typeof v === 'number' || isNode(v) ? v : undefined),
-  })
+import type { OptionTable } from '../base/options.ts'
+import { settle, settleOne } from '../base/options.ts'
 
 type Call = (...given: never[]) => unknown
 
@@ -33,6 +12,9 @@ export interface PublicOp<F extends Call = Call> {
   readonly attrs?: OptionTable
   readonly call: F
 }
+
+/** A row of a family's table; TypeScript infers the function. */
+export const op = <F extends Call>(row: PublicOp<F>): PublicOp<F> => row
 
 /** The functions of a table of ops, each with its arguments checked first. */
 export function checkedOps<T extends Readonly<Record<string, PublicOp>>>(

@@ -3,11 +3,14 @@
  * [n, ...spatial, channels], kernels [...window, channels / groups, filters], rank 1 to 3.
  */
 import { FoveaError } from '../base/errors.ts'
+import { integer } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import type { Op, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
+import { images, nodeArgument, sizeList, strides, windowPadding } from './arguments.ts'
+import { op } from './checked.ts'
 
 export interface ConvolutionAttrs {
   /** One entry per spatial axis. */
@@ -149,6 +152,20 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
   },
 )
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const convolutionPrimitives = { convolution, convolutionInputGradient, convolutionKernelGradient } as const
-export const convolutionOps = { convolution } as const
+
+/** What users call. */
+export const convolutionPublic = {
+  convolution: op({
+    says: 'Convolution of any rank; the kernel is not flipped.',
+    takes: { x: images, kernel: nodeArgument('[...window, channels / groups, filters]') },
+    attrs: {
+      strides,
+      dilation: sizeList('distance between neighbours in the window, one per spatial axis'),
+      padding: windowPadding,
+      groups: integer({ says: 'channels are split into so many groups, each with its own filters', min: 1 }),
+    },
+    call: convolution,
+  }),
+} as const

@@ -1,10 +1,16 @@
 /** Elementwise ops: one row each, the function of one element and its derivative. No engine has a kernel for any of them. */
 import { FoveaError } from '../base/errors.ts'
+import type { OptionTable } from '../base/options.ts'
+import { number } from '../base/options.ts'
 import type { FloatDType } from '../graph/dtype.ts'
 import type { Node, Op, OpRow, Stored } from '../graph/node.ts'
 import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
+import type { Operand } from './arguments.ts'
+import { operandArgument } from './arguments.ts'
 import { sumTo } from './broadcasting.ts'
+import type { PublicOp } from './checked.ts'
+import { op } from './checked.ts'
 import type { Scalar, ScalarLike } from './scalar.ts'
 import {
   argument,
@@ -21,15 +27,18 @@ import {
 } from './scalar.ts'
 
 /**
- * A row: `f` of one element, and `df`, the derivative for each argument, in terms of the arguments and the result `y`.
- * A derivative that reads only `y` lets the compiler forget the arguments (relu, sigmoid, tanh, selu, exp).
+ * A row: `says`, its words in the reference; `f` of one element; and `df`, the derivative for each argument, in terms of
+ * the arguments and the result `y`. A derivative that reads only `y` lets the compiler forget the arguments (relu,
+ * sigmoid, tanh, selu, exp).
  */
 type Unary = {
+  says: string
   f: (x: Scalar) => ScalarLike
   df: (x: Scalar, y: Scalar) => ScalarLike
   domain?: readonly [number, number]
 }
 type Binary = {
+  says: string
   f: (a: Scalar, b: Scalar) => ScalarLike
   df: (a: Scalar, b: Scalar, y: Scalar) => readonly [ScalarLike, ScalarLike]
   domain?: readonly [number, number]
@@ -61,54 +70,89 @@ const geluCore = (x: ScalarLike) => s.tanh(s.mul(GELU, s.add(x, s.mul(0.044715, 
 const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 }
 
 const unaryRows = {
-  /** The same number as float32: how bytes and class indices enter the arithmetic. */
-  toFloat: { f: (x) => x, df: () => 1 },
-  neg: { f: (x) => s.neg(x), df: () => -1 },
-  abs: { f: (x) => s.abs(x), df: (x) => s.sub(step(x), step(s.neg(x))) },
-  sqrt: { f: (x) => s.sqrt(x), df: (_, y) => s.div(0.5, y), domain: [0.1, 3] },
-  exp: { f: (x) => s.exp(x), df: (_, y) => y },
-  log: { f: (x) => s.log(x), df: (x) => s.div(1, x), domain: [0.1, 3] },
-  relu: { f: (x) => s.max(x, 0), df: (_, y) => step(y) },
-  sigmoid: { f: logistic, df: (_, y) => s.mul(y, s.sub(1, y)) },
-  tanh: { f: (x) => s.tanh(x), df: (_, y) => s.sub(1, s.mul(y, y)) },
+  toFloat: {
+    says: 'The same number as float32: how bytes and class indices enter the arithmetic.',
+    f: (x) => x,
+    df: () => 1,
+  },
+  neg: { says: '-x.', f: (x) => s.neg(x), df: () => -1 },
+  abs: { says: '|x|.', f: (x) => s.abs(x), df: (x) => s.sub(step(x), step(s.neg(x))) },
+  sqrt: { says: 'The square root of x.', f: (x) => s.sqrt(x), df: (_, y) => s.div(0.5, y), domain: [0.1, 3] },
+  exp: { says: 'e^x.', f: (x) => s.exp(x), df: (_, y) => y },
+  log: { says: 'The natural logarithm of x.', f: (x) => s.log(x), df: (x) => s.div(1, x), domain: [0.1, 3] },
+  relu: { says: 'max(x, 0).', f: (x) => s.max(x, 0), df: (_, y) => step(y) },
+  sigmoid: { says: '1 / (1 + e^-x).', f: logistic, df: (_, y) => s.mul(y, s.sub(1, y)) },
+  tanh: { says: 'The hyperbolic tangent of x.', f: (x) => s.tanh(x), df: (_, y) => s.sub(1, s.mul(y, y)) },
   selu: {
+    says: 'ELU with the scale and alpha of self-normalizing networks.',
     f: (x) =>
       s.select(s.less(0, x), s.mul(SELU.scale, x), s.mul(SELU.scale * SELU.alpha, s.sub(s.exp(s.min(x, 0)), 1))),
     df: (_, y) => s.select(s.less(0, y), SELU.scale, s.add(y, SELU.scale * SELU.alpha)),
   },
-  square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },
-  rsqrt: { f: (x) => s.div(1, s.sqrt(x)), df: (x, y) => s.div(s.mul(-0.5, y), x), domain: [0.1, 3] },
-  relu6: { f: (x) => s.min(s.max(x, 0), 6), df: (_, y) => s.mul(step(y), s.less(y, 6)), domain: [-3, 8] },
+  square: { says: 'x^2.', f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },
+  rsqrt: {
+    says: '1 / sqrt(x).',
+    f: (x) => s.div(1, s.sqrt(x)),
+    df: (x, y) => s.div(s.mul(-0.5, y), x),
+    domain: [0.1, 3],
+  },
+  relu6: {
+    says: 'x kept within 0 and 6.',
+    f: (x) => s.min(s.max(x, 0), 6),
+    df: (_, y) => s.mul(step(y), s.less(y, 6)),
+    domain: [-3, 8],
+  },
   /** Slope 0.2 below zero, as Keras's function has it (its layer: 0.3, PyTorch: 0.01). */
-  leakyRelu: { f: (x) => s.select(s.less(0, x), x, s.mul(0.2, x)), df: (_, y) => s.select(s.less(0, y), 1, 0.2) },
+  leakyRelu: {
+    says: 'x above 0, 0.2 x below.',
+    f: (x) => s.select(s.less(0, x), x, s.mul(0.2, x)),
+    df: (_, y) => s.select(s.less(0, y), 1, 0.2),
+  },
   elu: {
+    says: 'x above 0, e^x - 1 below.',
     f: (x) => s.select(s.less(0, x), x, s.sub(s.exp(s.min(x, 0)), 1)),
     df: (_, y) => s.select(s.less(0, y), 1, s.add(y, 1)),
   },
-  silu: { f: (x) => s.mul(x, logistic(x)), df: (x, y) => s.add(y, s.mul(logistic(x), s.sub(1, y))) },
-  hardSigmoid: { f: hardLogistic, df: (_, y) => s.mul(s.mul(step(y), s.less(y, 1)), 1 / 6), domain: [-5, 5] },
+  silu: {
+    says: 'x sigmoid(x).',
+    f: (x) => s.mul(x, logistic(x)),
+    df: (x, y) => s.add(y, s.mul(logistic(x), s.sub(1, y))),
+  },
+  hardSigmoid: {
+    says: 'x / 6 + 1/2 kept within 0 and 1.',
+    f: hardLogistic,
+    df: (_, y) => s.mul(s.mul(step(y), s.less(y, 1)), 1 / 6),
+    domain: [-5, 5],
+  },
   hardSwish: {
+    says: 'x hardSigmoid(x).',
     f: (x) => s.mul(x, hardLogistic(x)),
     df: (x) => s.select(s.less(s.abs(x), 3), s.add(s.div(x, 3), 0.5), step(x)),
     domain: [-5, 5],
   },
-  softplus: { f: softplus, df: logistic },
+  softplus: { says: 'log(1 + e^x).', f: softplus, df: logistic },
   /** Misra 2019: x tanh(softplus(x)). */
   mish: {
+    says: 'x tanh(softplus(x)).',
     f: (x) => s.mul(x, mishParts(x).ratio),
     df: (x) => {
       const { e, whole, ratio } = mishParts(x)
       return s.add(ratio, s.mul(x, s.div(s.div(s.mul(4, s.mul(e, s.add(e, 1))), whole), whole)))
     },
   },
-  erf: { f: (x) => s.erf(x), df: (x) => s.mul(2 / Math.sqrt(Math.PI), s.exp(s.neg(s.mul(x, x)))) },
+  erf: {
+    says: 'The error function of x.',
+    f: (x) => s.erf(x),
+    df: (x) => s.mul(2 / Math.sqrt(Math.PI), s.exp(s.neg(s.mul(x, x)))),
+  },
   /** Hendrycks and Gimpel 2016: x times the share of a normal distribution below x; nothing cancels far below 0. */
   gelu: {
+    says: 'x times the share of a normal distribution below x.',
     f: (x) => s.mul(x, s.normalCdf(x)),
     df: (x) => s.add(s.normalCdf(x), s.mul(x, normalDensity(x))),
   },
-  /** The same by their approximation with tanh. */
   geluTanh: {
+    says: 'gelu by its approximation with tanh.',
     f: (x) => s.mul(s.mul(0.5, x), s.add(1, geluCore(x))),
     df: (x) => {
       const t = geluCore(x)
@@ -116,29 +160,41 @@ const unaryRows = {
       return s.add(s.mul(0.5, s.add(1, t)), s.mul(s.mul(s.mul(0.5, x), s.sub(1, s.mul(t, t))), slope))
     },
   },
-  /** 1 where x is a finite number, else 0. */
-  finite: { f: (x) => s.less(s.abs(x), Infinity), df: () => 0 },
+  finite: { says: '1 where x is a finite number, else 0.', f: (x) => s.less(s.abs(x), Infinity), df: () => 0 },
 } satisfies Record<string, Unary>
 
 const binaryRows = {
-  add: { f: (a, b) => s.add(a, b), df: () => [1, 1] },
-  sub: { f: (a, b) => s.sub(a, b), df: () => [1, -1] },
-  mul: { f: (a, b) => s.mul(a, b), df: (a, b) => [b, a] },
-  div: { f: (a, b) => s.div(a, b), df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))], domain: [0.5, 3] },
+  add: { says: 'a + b.', f: (a, b) => s.add(a, b), df: () => [1, 1] },
+  sub: { says: 'a - b.', f: (a, b) => s.sub(a, b), df: () => [1, -1] },
+  mul: { says: 'a b.', f: (a, b) => s.mul(a, b), df: (a, b) => [b, a] },
+  div: {
+    says: 'a / b.',
+    f: (a, b) => s.div(a, b),
+    df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))],
+    domain: [0.5, 3],
+  },
   /** a^b. A negative base wants a whole exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
   pow: {
+    says: 'a^b; NaN for a negative base with a broken exponent.',
     f: (a, b) => s.pow(a, b),
     df: (a, b, y) => [slopeForBase(a, b), slopeForExponent(a, b, y)],
     domain: [0.5, 3],
   },
-  /** The larger one; at a tie the gradient goes to `a`. */
-  maximum: { f: (a, b) => s.max(a, b), df: (a, b) => [s.lessEqual(b, a), s.less(a, b)] },
-  minimum: { f: (a, b) => s.min(a, b), df: (a, b) => [s.lessEqual(a, b), s.less(b, a)] },
-  less: { f: (a, b) => s.less(a, b), df: flat },
-  lessEqual: { f: (a, b) => s.lessEqual(a, b), df: flat },
-  greater: { f: (a, b) => s.less(b, a), df: flat },
-  greaterEqual: { f: (a, b) => s.lessEqual(b, a), df: flat },
-  equal: { f: (a, b) => s.equal(a, b), df: flat },
+  maximum: {
+    says: 'The larger of a and b; at a tie the gradient goes to a.',
+    f: (a, b) => s.max(a, b),
+    df: (a, b) => [s.lessEqual(b, a), s.less(a, b)],
+  },
+  minimum: {
+    says: 'The smaller of a and b; at a tie the gradient goes to a.',
+    f: (a, b) => s.min(a, b),
+    df: (a, b) => [s.lessEqual(a, b), s.less(b, a)],
+  },
+  less: { says: '1 where a < b, else 0.', f: (a, b) => s.less(a, b), df: flat },
+  lessEqual: { says: '1 where a <= b, else 0.', f: (a, b) => s.lessEqual(a, b), df: flat },
+  greater: { says: '1 where a > b, else 0.', f: (a, b) => s.less(b, a), df: flat },
+  greaterEqual: { says: '1 where a >= b, else 0.', f: (a, b) => s.lessEqual(b, a), df: flat },
+  equal: { says: '1 where a = b, else 0.', f: (a, b) => s.equal(a, b), df: flat },
 } satisfies Record<string, Binary>
 
 export interface ElementwiseAttrs extends Stored {
@@ -190,8 +246,6 @@ export function cast(x: Node, dtype: FloatDType): Node {
   return elementwise([x], { label: 'cast', f: argument(0), df: [scalar(1)], ...(dtype !== 'float32' && { dtype }) })
 }
 
-/** A node, or a number that stands for a constant. */
-export type Operand = Node | number
 const node = (x: Operand): Node => (typeof x === 'number' ? constant(x) : x)
 
 type UnaryOps = { readonly [K in keyof typeof unaryRows]: (x: Operand) => Node }
@@ -236,6 +290,32 @@ export function clip(x: Operand, min: number, max: number): Node {
   const inside = s.mul(s.lessEqual(min, value), s.lessEqual(value, max))
   return elementwise([node(x)], { label: 'clip', f: s.min(s.max(value, min), max), df: [inside] })
 }
+
+const operand = operandArgument('values')
+const rowsOf = (rows: Readonly<Record<string, { readonly says: string }>>, takes: OptionTable) =>
+  Object.entries(rows).map(([name, { says }]) => [
+    name,
+    { says, takes, call: elementwiseOps[name as keyof typeof elementwiseOps] },
+  ])
+const ofOperands = Object.fromEntries([
+  ...rowsOf(unaryRows, { x: operand }),
+  ...rowsOf(binaryRows, { a: operand, b: operand }),
+]) as unknown as { readonly [N in keyof typeof elementwiseOps]: PublicOp<(typeof elementwiseOps)[N]> }
+
+/** What users call. */
+export const elementwisePublic = {
+  ...ofOperands,
+  select: op({
+    says: 'a where the condition is not 0, else b.',
+    takes: { condition: operandArgument('what decides'), a: operand, b: operand },
+    call: select,
+  }),
+  clip: op({
+    says: 'x kept within min and max; the gradient passes inside and at both ends.',
+    takes: { x: operand, min: number({ says: 'lower end' }), max: number({ says: 'upper end' }) },
+    call: clip,
+  }),
+} as const
 
 /** The interval from which the tests draw inputs, [-3, 3] unless a row says otherwise. */
 export function domainOf(name: keyof typeof elementwiseOps): readonly [number, number] {

@@ -1,8 +1,11 @@
 /** Indexing. An index outside the table reads as zeros and is never written. */
 import { FoveaError } from '../base/errors.ts'
+import { integer } from '../base/options.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantDType } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
+import { nodeArgument } from './arguments.ts'
+import { op } from './checked.ts'
 
 /** Rows `indices` of `table` along its first axis: [rows, ...rest], int32 [...i] -> [...i, ...rest]. */
 export const gather: Op<2> = defineOp('gather', 2, {
@@ -49,6 +52,20 @@ export const oneHot: Op<1, { readonly depth: number }> = defineOp('oneHot', 1, {
   ],
 })
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const indexingPrimitives = { gather, gatherGradient, oneHot } as const
-export const indexingOps = { gather, oneHot } as const
+
+/** What users call. */
+export const indexingPublic = {
+  gather: op({
+    says: 'Rows of a table along its first axis; zeros for an index outside.',
+    takes: { table: nodeArgument('float32 [rows, ...]'), indices: nodeArgument('int32 of any shape') },
+    call: gather,
+  }),
+  oneHot: op({
+    says: 'A row of zeros with a 1 at each index: [...i] -> [...i, depth].',
+    takes: { indices: nodeArgument('int32 of any shape') },
+    attrs: { depth: integer({ says: 'length of a row', min: 1 }) },
+    call: oneHot,
+  }),
+} as const

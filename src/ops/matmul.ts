@@ -1,7 +1,10 @@
 import { FoveaError } from '../base/errors.ts'
+import { flag } from '../base/options.ts'
 import type { Op, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
+import { nodeArgument } from './arguments.ts'
+import { op } from './checked.ts'
 
 export interface MatmulAttrs extends Stored {
   readonly transposeA?: boolean
@@ -89,6 +92,18 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
   ],
 })
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const matmulPrimitives = { matmul } as const
-export const matmulOps = { matmul } as const
+
+/** What users call. */
+export const matmulPublic = {
+  matmul: op({
+    says: 'The product of two matrices: [m, k] x [k, n] -> [m, n].',
+    takes: { a: nodeArgument('a matrix'), b: nodeArgument('a matrix') },
+    attrs: {
+      transposeA: flag({ says: 'a is given as [k, m]', default: false }),
+      transposeB: flag({ says: 'b is given as [n, k]', default: false }),
+    },
+    call: matmul,
+  }),
+} as const

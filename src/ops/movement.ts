@@ -1,10 +1,13 @@
 /** Movement: the same numbers in other places. */
 import { FoveaError } from '../base/errors.ts'
+import { integer, list, number } from '../base/options.ts'
 import type { Attrs, Node, Op } from '../graph/node.ts'
 import { defineOp } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { axisOf, sameShape, shapeText } from '../graph/shape.ts'
+import { borders, lastAxis, nodeArgument, placeList, sizeList, values } from './arguments.ts'
 import { broadcastTo, reshape } from './broadcasting.ts'
+import { op } from './checked.ts'
 
 /** Axes in another order: axis i of the result is axis `permutation[i]` of x. */
 export const transpose: Op<1, { readonly permutation: readonly number[] }> = defineOp('transpose', 1, {
@@ -160,6 +163,45 @@ export function concat(inputs: readonly Node[], { axis = -1 }: { readonly axis?:
   return concatOp(inputs, { axis: axisOf(axis, inputs[0].shape.length) })
 }
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const movementPrimitives = { transpose, pad, slice, concat: concatOp, broadcastTo } as const
-export const movementOps = { reshape, transpose, pad, slice, concat, broadcastTo } as const
+
+/** What users call. */
+export const movementPublic = {
+  reshape: op({
+    says: 'The same values in row-major order under another shape.',
+    takes: { x: values },
+    attrs: { shape: list(integer({ says: 'a size', min: -1 }), { says: 'the sizes; one of them may be -1' }) },
+    call: reshape,
+  }),
+  transpose: op({
+    says: 'Axes in another order: axis i of the result is axis permutation[i] of x.',
+    takes: { x: values },
+    attrs: { permutation: placeList('every axis once') },
+    call: transpose,
+  }),
+  pad: op({
+    says: 'Zeros, or one other value, before and after along every axis.',
+    takes: { x: values },
+    attrs: { padding: borders, value: number({ says: 'what fills it; 0 when absent', optional: true }) },
+    call: pad,
+  }),
+  slice: op({
+    says: 'A box of x: size elements from begin along every axis.',
+    takes: { x: values },
+    attrs: { begin: placeList('the first place, one per axis'), size: sizeList('how many, one per axis') },
+    call: slice,
+  }),
+  concat: op({
+    says: 'Inputs one after the other along an axis.',
+    takes: { inputs: list(nodeArgument('values'), { says: 'one node or more', length: { min: 1 } }) },
+    attrs: { axis: lastAxis },
+    call: concat,
+  }),
+  broadcastTo: op({
+    says: 'Repeated along axes of size 1 and new leading axes.',
+    takes: { x: values },
+    attrs: { shape: sizeList('the shape') },
+    call: broadcastTo,
+  }),
+} as const

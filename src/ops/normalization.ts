@@ -1,11 +1,15 @@
 /** Softmax and its logarithm over the last axis; moments, and what is normalised by them. */
+
+import { number } from '../base/options.ts'
 import type { Node, Op } from '../graph/node.ts'
 import { defineOp, wantFloats } from '../graph/node.ts'
 import { axisOf } from '../graph/shape.ts'
+import { maybeNode, nodeArgument, values } from './arguments.ts'
 import { reshape } from './broadcasting.ts'
+import { op } from './checked.ts'
 import { add, elementwiseOps, exp, expression, mul, sub } from './elementwise.ts'
 import type { ReduceOptions } from './reduction.ts'
-import { mean as meanOf, sum } from './reduction.ts'
+import { mean as meanOf, reduceAttrs, sum } from './reduction.ts'
 import { argument, s, scalar } from './scalar.ts'
 
 const samples = [
@@ -81,6 +85,29 @@ export function batchNorm(x: Node, { mean, variance, gamma, beta, epsilon }: Bat
     : expression('batchNorm', [x, mean, scale], scaled)
 }
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const normalizationPrimitives = { softmax, logSoftmax } as const
-export const normalizationOps = { softmax, logSoftmax, moments, batchNorm } as const
+
+/** What users call. */
+export const normalizationPublic = {
+  softmax: op({ says: 'exp(x) / sum(exp(x)) over the last axis.', takes: { x: values }, call: softmax }),
+  logSoftmax: op({ says: 'x - log(sum(exp(x))) over the last axis.', takes: { x: values }, call: logSoftmax }),
+  moments: op({
+    says: 'Mean and (biased) variance: { mean, variance }.',
+    takes: { x: values },
+    attrs: reduceAttrs,
+    call: moments,
+  }),
+  batchNorm: op({
+    says: 'gamma (x - mean) / sqrt(variance + epsilon) + beta, by parameters that broadcast over x.',
+    takes: { x: values },
+    attrs: {
+      mean: nodeArgument('the mean'),
+      variance: nodeArgument('the variance'),
+      gamma: maybeNode('factor; 1 when absent'),
+      beta: maybeNode('what is added; 0 when absent'),
+      epsilon: number({ says: 'added to the variance', min: 0 }),
+    },
+    call: batchNorm,
+  }),
+} as const

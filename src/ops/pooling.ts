@@ -4,6 +4,8 @@ import type { Op } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
+import { images, sizeList, strides, windowPadding } from './arguments.ts'
+import { op } from './checked.ts'
 
 export interface PoolAttrs {
   /** One entry per spatial axis. */
@@ -111,6 +113,18 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
   },
 )
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const poolingPrimitives = { maxPool, maxPoolGradient, averagePool, averagePoolGradient } as const
-export const poolingOps = { maxPool, averagePool } as const
+
+const attrs = { window: sizeList('sizes of the window, one per spatial axis'), strides, padding: windowPadding }
+
+/** What users call. */
+export const poolingPublic = {
+  maxPool: op({ says: 'The largest value of every window.', takes: { x: images }, attrs, call: maxPool }),
+  averagePool: op({
+    says: 'The mean of every window; a border never counts.',
+    takes: { x: images },
+    attrs,
+    call: averagePool,
+  }),
+} as const

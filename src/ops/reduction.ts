@@ -1,9 +1,13 @@
 /** Reductions. The primitives take one run of neighbouring axes, [from, to), and drop it; the functions take any axes. */
+
+import { flag, list } from '../base/options.ts'
 import type { Node, Op } from '../graph/node.ts'
 import { constant, defineOp, wantFloats } from '../graph/node.ts'
 import { axisOf, sizeOf } from '../graph/shape.ts'
+import { axis, lastAxis, values } from './arguments.ts'
 import type { AxisRun } from './broadcasting.ts'
 import { dropped, reshape, runSamples, runsOf, spread, sumRun } from './broadcasting.ts'
+import { op } from './checked.ts'
 import { div, equal, mul } from './elementwise.ts'
 import { transpose } from './movement.ts'
 
@@ -84,6 +88,28 @@ export function argmax(x: Node, axis = -1): Node {
   return argmaxRun(x, { from, to: from + 1 })
 }
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const reductionPrimitives = { sum: sumRun, max: maxRun, argmax: argmaxRun } as const
-export const reductionOps = { sum, mean, max, argmax } as const
+
+/** `ReduceOptions` as options. */
+export const reduceAttrs = {
+  axes: list(axis, { says: 'axes to reduce; all of them when absent', optional: true }),
+  keepDims: flag({ says: 'keep reduced axes with size 1', default: false }),
+}
+
+/** What users call. */
+export const reductionPublic = {
+  sum: op({ says: 'The sum over axes.', takes: { x: values }, attrs: reduceAttrs, call: sum }),
+  mean: op({ says: 'The mean over axes.', takes: { x: values }, attrs: reduceAttrs, call: mean }),
+  max: op({
+    says: 'The largest value over axes; ties share the gradient.',
+    takes: { x: values },
+    attrs: reduceAttrs,
+    call: max,
+  }),
+  argmax: op({
+    says: 'The index of the first largest value along one axis, as int32.',
+    takes: { x: values, axis: lastAxis },
+    call: argmax as (x: Node, axis?: number) => Node,
+  }),
+} as const

@@ -3,11 +3,14 @@
  * global batch of the first row (axis 0) made here; with the stream they fix every element (see base/random.ts).
  */
 import { FoveaError } from '../base/errors.ts'
+import { integer } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantDType } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
+import { nodeArgument, sizeList } from './arguments.ts'
+import { op } from './checked.ts'
 
 export interface SamplingAttrs {
   readonly shape: Shape
@@ -49,6 +52,17 @@ export const randomNormal: Op<1, SamplingAttrs> = defineOp('randomNormal', 1, {
   samples,
 })
 
-/** Lines of the tables: what engines compute, and what users call. */
+/** What engines compute. */
 export const samplingPrimitives = { randomUniform, randomNormal } as const
-export const samplingOps = { randomUniform, randomNormal } as const
+
+const takes = { key: nodeArgument('int32 [4]: seed low, seed high, step, place of the first row') }
+const attrs = {
+  shape: sizeList('the shape'),
+  stream: integer({ says: 'number of the stream of random numbers', min: 0 }),
+}
+
+/** What users call. */
+export const samplingPublic = {
+  randomUniform: op({ says: 'Uniform on [0, 1).', takes, attrs, call: randomUniform }),
+  randomNormal: op({ says: 'Standard normal.', takes, attrs, call: randomNormal }),
+} as const

@@ -28,7 +28,7 @@ interface Entry {
   readonly step: number
 }
 
-interface Place {
+interface FolderOnDisk {
   readonly folder: string
   readonly disk: Disk
 }
@@ -73,15 +73,15 @@ export async function openCheckpoints(
   if (!(Number.isSafeInteger(keep) && keep >= 1)) {
     throw new FoveaError('E_OPTION', { what: "'keep' is wrong", expected: 'an integer >= 1', got: String(keep) })
   }
-  const place = { folder, disk }
-  await prepare(place)
+  const onDisk = { folder, disk }
+  await prepare(onDisk)
   const unreadable = new Set<string>()
   let saved: Promise<unknown> = Promise.resolve()
   return {
     save(step, checkpoint) {
       const bytes = checkpointToBytes(checkpoint)
       const saving = Promise.all([bytes, saved]).then(([ready]) =>
-        save(place, { step, bytes: ready, keep, unreadable }),
+        save(onDisk, { step, bytes: ready, keep, unreadable }),
       )
       saved = saving.catch(() => undefined)
       return saving
@@ -95,7 +95,7 @@ export async function openCheckpoints(
 }
 
 /** Makes the folder, removes dead drafts, and tries whether files can be made. */
-async function prepare({ folder, disk }: Place): Promise<void> {
+async function prepare({ folder, disk }: FolderOnDisk): Promise<void> {
   const trial = `${folder}/.${DRAFT}${crypto.randomUUID()}.tmp`
   try {
     await disk.mkdir(folder)
@@ -116,14 +116,14 @@ interface Save {
   readonly unreadable: Set<string>
 }
 
-async function save(place: Place, { step, bytes, keep, unreadable }: Save): Promise<string> {
+async function save(onDisk: FolderOnDisk, { step, bytes, keep, unreadable }: Save): Promise<string> {
   if (!(Number.isSafeInteger(step) && step >= 0)) {
     throw new FoveaError('E_OPTION', { what: "'step' is wrong", expected: 'an integer >= 0', got: String(step) })
   }
-  const { folder, disk } = place
+  const { folder, disk } = onDisk
   const name = nameOf(step)
   const path = `${folder}/${name}`
-  const others = (await list(place)).filter((entry) => entry.name !== name)
+  const others = (await list(onDisk)).filter((entry) => entry.name !== name)
   const later = others.find((entry) => entry.step > step && !unreadable.has(entry.name))
   if (later) {
     throw new FoveaError('E_OPTION', {
@@ -155,7 +155,7 @@ async function removing(old: string, path: string, action: (path: string) => Pro
 }
 
 /** The checkpoints of a folder, the newest first. */
-async function list({ folder, disk }: Place): Promise<Entry[]> {
+async function list({ folder, disk }: FolderOnDisk): Promise<Entry[]> {
   const names = await disk.readdir(folder).catch((error) => {
     if (codeOf(error) === 'ENOENT') return []
     throw ioFailure(folder, 'listed', error)

@@ -30,7 +30,7 @@ export interface Extras extends Omit<FitExtras, 'validationData' | 'stepsPerEpoc
 export type Lesson = Task | (Task<Described> & { readonly source: BatchSource })
 
 /** What of it is trained on, and judged by. */
-interface Parts {
+interface TrainingData {
   readonly data: Described
   readonly source: BatchSource
   readonly validation: Validation | undefined
@@ -134,7 +134,7 @@ function streamParts(
   { data, source }: Task<Described> & { readonly source: BatchSource },
   { validation }: Extras,
   settings: FitSettings,
-): Parts {
+): TrainingData {
   const { batchSize, fastDevRun } = settings
   const all = validation && { ...validation, sampleWeight: undefined }
   if (fastDevRun === undefined) return { data, source, validation: withReader(all, settings) }
@@ -156,7 +156,7 @@ function withReader(
 
 const first = (data: Dataset, samples: number): Dataset => take(data, Math.min(data.length, samples))
 
-function datasetParts(task: Task, extras: Extras, settings: FitSettings): Parts {
+function datasetParts(task: Task, extras: Extras, settings: FitSettings): TrainingData {
   checkLength(extras.sampleWeight, task.data)
   const { data, validation } = partsOf(task, extras, settings)
   const { batchSize, seed, overfitBatches, workers, prefetch } = settings

@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { commands } from '../../src/cli/commands/index.ts'
 import { progressBar } from '../../src/cli/progress.ts'
-import type { Part } from '../../src/cli/terminal.ts'
+import type { Segment } from '../../src/cli/terminal.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
 import { autoEngine } from '../../src/engines/index.ts'
@@ -357,7 +357,7 @@ test('a reader that leaves ends the command quietly', async () => {
 test('the bar: never wider than the terminal, and whole at the end', async () => {
   for (const columns of [60, 80, 120]) {
     const [drawn, printed]: string[][] = [[], []]
-    const plain = (parts: readonly Part[]): string =>
+    const plain = (parts: readonly Segment[]): string =>
       parts.map((part) => (typeof part === 'string' ? part : part.text)).join('')
     const bar = progressBar({
       isLive: true,

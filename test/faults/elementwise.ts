@@ -117,9 +117,9 @@ export const elementwise: readonly Fault[] = [
   {
     name: 'an op without a golden row: hardTanh with wrong bounds',
     file: 'src/ops/elementwise.ts',
-    find: 'square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },',
+    find: "square: { says: 'x^2.', f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) },",
     replace:
-      'square: { f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) }, hardTanh: { f: (x) => s.min(s.max(x, -2), 2), df: (x) => s.less(s.abs(x), 2) },',
+      "square: { says: 'x^2.', f: (x) => s.mul(x, x), df: (x) => s.mul(2, x) }, hardTanh: { says: 'x.', f: (x) => s.min(s.max(x, -2), 2), df: (x) => s.less(s.abs(x), 2) },",
     tests: ['golden-demand'],
   },
   {
@@ -174,8 +174,8 @@ export const elementwise: readonly Fault[] = [
   {
     name: 'softplus: the slope is that of relu',
     file: 'src/ops/elementwise.ts',
-    find: 'softplus: { f: softplus, df: logistic }',
-    replace: 'softplus: { f: softplus, df: step }',
+    find: 'f: softplus, df: logistic',
+    replace: 'f: softplus, df: step',
     tests: ['golden: softplus', 'gradient: softplus'],
   },
   {
@@ -202,8 +202,8 @@ export const elementwise: readonly Fault[] = [
   {
     name: 'maximum is the minimum',
     file: 'src/ops/elementwise.ts',
-    find: 'maximum: { f: (a, b) => s.max(a, b)',
-    replace: 'maximum: { f: (a, b) => s.min(a, b)',
+    find: 'f: (a, b) => s.max(a, b)',
+    replace: 'f: (a, b) => s.min(a, b)',
     tests: ['gradient: maximum'],
   },
   {

@@ -1,21 +1,16 @@
 import { FoveaError } from '../../base/errors.ts'
-import { choice, custom, integer, number } from '../../base/options.ts'
+import { choice, integer, list, number } from '../../base/options.ts'
 import { shapeText } from '../../graph/shape.ts'
 import { fillModes, sourcesAlong } from './fill.ts'
 import { defineTransform, pictureShape } from './transform.ts'
-
-type Size = readonly [number, number]
-const isSize = (v: unknown): v is Size =>
-  Array.isArray(v) && v.length === 2 && v.every((n) => Number.isSafeInteger(n) && n >= 1)
 
 /** torchvision's RandomCrop: padding first, then a part at a place of its own for every sample. */
 export const randomCrop = defineTransform({
   says: 'cuts a part out at random; with padding and no size, pictures move by up to the padding',
   options: {
-    size: custom<Size | undefined>({
+    size: list(integer({ says: 'a side', min: 1 }), {
       says: "of the part, [height, width]; the picture's own when absent",
-      accepts: '[height, width], integers >= 1',
-      check: (v) => (isSize(v) ? [v[0], v[1]] : undefined),
+      length: 2,
       optional: true,
     }),
     padding: integer({ says: 'pixels around the picture before the part is cut out', min: 0, default: 0 }),

@@ -1,22 +1,16 @@
 import { FoveaError } from '../../base/errors.ts'
-import { custom } from '../../base/options.ts'
+import { either } from '../../base/options.ts'
 import { shapeText } from '../../graph/shape.ts'
+import type { PerChannel } from '../preprocessing.ts'
+import { perChannelForms } from '../preprocessing.ts'
 import { defineTransform } from './transform.ts'
-
-type PerChannel = number | readonly number[]
-const isPerChannel = (v: unknown): v is PerChannel =>
-  Number.isFinite(v) || (Array.isArray(v) && v.length > 0 && v.every(Number.isFinite))
-const perChannel = {
-  accepts: 'a number, or a list of one per channel',
-  check: (v: unknown): PerChannel | undefined => (isPerChannel(v) ? v : undefined),
-}
 
 /** Keras's Rescaling: numbers x become x * scale + offset in float32. */
 export const rescale = defineTransform({
   says: 'makes float32 of numbers: x * scale + offset',
   options: {
-    scale: custom<PerChannel>({ says: 'factor, such as 1/255', ...perChannel }),
-    offset: custom<PerChannel>({ says: 'added after that', ...perChannel, default: 0 }),
+    scale: either(perChannelForms, { says: 'factor, such as 1/255, or one per channel' }),
+    offset: either(perChannelForms, { says: 'added after that', default: 0 }),
   },
   prepare({ shape }, { scale, offset }) {
     const channels = shape.at(-1) ?? 1

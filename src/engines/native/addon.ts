@@ -57,14 +57,14 @@ export interface Operation extends MadeOperation {
 }
 
 /** Where an operand lies: in the arena, in a tensor or its shadow, or in memory of the program's own. */
-export type Place =
+export type OperandPlace =
   | { readonly in: 'arena'; readonly at: number; readonly bytes: number }
   | { readonly in: 'tensor' | 'shadow'; readonly tensor: TensorHandle; readonly bytes: number }
   | { readonly in: 'own'; readonly bytes: number; readonly values?: ArrayBufferView }
 
 export interface ProgramDescription {
   readonly arenaBytes: number
-  readonly places: readonly Place[]
+  readonly places: readonly OperandPlace[]
   readonly stages: readonly {
     readonly operation: OperationHandle
     /** A place for each operand. */

@@ -11,7 +11,7 @@ import type { Buffer } from '../../compile/step.ts'
 import { bytesOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
 import { arrayFor, dtypes } from '../../graph/dtype.ts'
-import type { Description, Machine, Operation, Place, TensorHandle } from './addon.ts'
+import type { Description, Machine, OperandPlace, Operation, TensorHandle } from './addon.ts'
 import { describeAddon, findAddon } from './addon.ts'
 import { expressionLimits } from './expression.ts'
 import type { NativeCode } from './kernels/context.ts'
@@ -110,7 +110,7 @@ function load(
   residents: ReadonlyMap<string, Resident>,
   { machine, arena, check }: { machine: Machine; arena: Arena; check: () => void },
 ): Executable {
-  const places: Place[] = []
+  const places: OperandPlace[] = []
   const numbers = new Map<Buffer, number>()
   const placeOf = (buffer: Buffer): number => {
     const known = numbers.get(buffer)
@@ -181,7 +181,7 @@ function load(
 /** Gives back the arena's space that programs hold which were dropped without being closed. */
 const dropped = new FinalizationRegistry<() => void>((release) => release())
 
-function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: ReadonlyMap<string, Resident>): Place {
+function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: ReadonlyMap<string, Resident>): OperandPlace {
   const { home, bytes } = buffer
   if (home.in === 'arena') return { in: 'arena', at: layout.memory.offsets.get(buffer) ?? 0, bytes }
   if (home.in === 'state' || home.in === 'shadow') {

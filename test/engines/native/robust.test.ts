@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import { compile } from '../../../src/compile/program.ts'
 import { State } from '../../../src/compile/state.ts'
-import type { Description, Machine, Place, ProgramDescription } from '../../../src/engines/native/addon.ts'
+import type { Description, Machine, OperandPlace, ProgramDescription } from '../../../src/engines/native/addon.ts'
 import { nativeEngine } from '../../../src/engines/native/engine.ts'
 import { expressionFields } from '../../../src/engines/native/expression.ts'
 import { functionCodes } from '../../../src/engines/native/instructions.ts'
@@ -285,7 +285,7 @@ suite('native: what is wrong is refused', { skip }, () => {
     await refused(() => own.tensor(far - 1000), 'E_LIMIT', 'tensor')
     await refused(() => own.reserve(far - 1000), 'E_LIMIT', 'arena')
     await own.run(small, [], [0]) // goes on in the arena that there was
-    const huge: Place = { in: 'arena', at: 0, bytes: 2 ** 44 }
+    const huge: OperandPlace = { in: 'arena', at: 0, bytes: 2 ** 44 }
     const large = own.load({ arenaBytes: 2 ** 44, places: [huge], stages: [] })
     await large.ready
     await refused(() => own.run(large.program, [], []), 'E_LIMIT', 'arena')
@@ -293,7 +293,7 @@ suite('native: what is wrong is refused', { skip }, () => {
     // a scratch of 4 TB: it does not load, and does not run
     const wide = expressionFields([1, 2 ** 40], [float(1)], [argument(0)], ['float32'])
     const { handle: operation, operandBytes } = own.operation({ kind: 'sum', where: 'wide', sums: 1, outer: 1, count: 1, inner: 2 ** 40, head: wide }) // biome-ignore format: a row
-    const places = operandBytes.map((bytes): Place => ({ in: 'arena', at: 0, bytes }))
+    const places = operandBytes.map((bytes): OperandPlace => ({ in: 'arena', at: 0, bytes }))
     const stages = [{ operation, operands: places.map((_, i) => i), written: [] }]
     const deep = own.load({ arenaBytes: 2 ** 44, places, stages })
     await refused(() => deep.ready, 'E_LIMIT', 'scratch')
@@ -318,7 +318,7 @@ suite('native: what is wrong is refused', { skip }, () => {
 
   test('what was given back', async () => {
     const held = machine.tensor(132)
-    const places: Place[] = [{ in: 'tensor', tensor: held, bytes: 132 }]
+    const places: OperandPlace[] = [{ in: 'tensor', tensor: held, bytes: 132 }]
     const { program: on, ready } = machine.load(program({ arenaBytes: 0, places }))
     await ready
     const last = machine.run(on, [], [0]) // goes first

@@ -1,6 +1,6 @@
 /** What lowering a kernel step is given, and the stages it makes. */
 import type { Stage } from '../../../compile/engine.ts'
-import type { Buffer, KernelStep, Value } from '../../../compile/step.ts'
+import type { Buffer, TypedStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { StorageDType, StoredSpec } from '../../../graph/dtype.ts'
 import type { AttrsOf } from '../../../graph/node.ts'
@@ -55,13 +55,8 @@ export interface Context {
   unpooled(dx: Value): Unpooled | undefined
 }
 
-/** A kernel step with its attributes typed. */
-export interface Lowering<A> {
-  readonly attrs: A
-  readonly inputs: readonly Value[]
-  readonly output: Value
-  readonly head: KernelStep['head']
-  readonly tail: KernelStep['tail']
+/** A kernel step, and what is known of all of them. */
+export interface Lowering<A> extends TypedStep<A> {
   readonly context: Context
 }
 /** A lowering for each op of a table: forget one and it does not compile. */

@@ -1,5 +1,5 @@
 /** What lowering a kernel step is given, and how kernels compute the elementwise tail that was fused into them. */
-import type { KernelStep, Value } from '../../../compile/step.ts'
+import type { TypedStep, Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { AttrsOf } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'
@@ -13,14 +13,7 @@ import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { elementwiseStage } from './elementwise.ts'
 
-/** A kernel step with its attributes typed. */
-export interface Lowering<A> {
-  readonly attrs: A
-  readonly inputs: readonly Value[]
-  readonly output: Value
-  readonly head: KernelStep['head']
-  readonly tail: KernelStep['tail']
-}
+export type Lowering<A> = TypedStep<A>
 
 /** A lowering for each op of a table: forget one and it does not compile. */
 export type Kernels<Ops> = { readonly [N in keyof Ops]: Lower<AttrsOf<Ops[N]>> }
