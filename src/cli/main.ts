@@ -40,7 +40,7 @@ async function main([first, ...rest]: readonly string[], terminal: Terminal): Pr
 function explain(error: unknown, terminal: Terminal): number {
   const isOurs = !(error instanceof FoveaError) || error.kind === 'bug'
   const message = messageOf(error)
-  terminal.note(isOurs ? `this is a mistake of Fovea's, please report it with all that follows: ${message}` : message)
+  terminal.note(isOurs ? `this is a bug in Fovea, please report it with everything below: ${message}` : message)
   if (isOurs || process.env['FOVEA_DEBUG'])
     for (const line of inspect(error).split('\n')) console.error(printable(line))
   return isOurs ? exitCodes.bug : error.exitCode

@@ -15,7 +15,7 @@ export interface Terminal {
   note(line: string): void
   /** Draws over the line at the cursor; the next line takes its place. */
   draw(...line: readonly Part[]): void
-  /** Whether stdout shows styles and the user wants them (NO_COLOR). */
+  /** Whether stdout shows styles and the user needs them (NO_COLOR). */
   readonly hasStyles: boolean
 }
 export type Style = 'bold' | 'dim' | 'green'

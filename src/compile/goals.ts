@@ -29,7 +29,7 @@ export function wantGoals(goals: Partial<Goals>): Partial<Goals> {
     float32.every(isNode)
   if (isRight) return goals
   const expected = '{ outputs: { name: node }, updates: [[variable, next]] }'
-  throw new FoveaError('E_GRAPH', { what: 'no goals', where: 'compile', expected, got: show(goals) })
+  throw new FoveaError('E_GRAPH', { what: 'these are not goals', where: 'compile', expected, got: show(goals) })
 }
 
 /** The variables that updates name: each once, and of the same shape and dtype as its next value. */

@@ -29,7 +29,7 @@ export const compileOptions = {
     default: 'on',
   }),
   precision: choice(precisions, {
-    says: 'an engine that cannot do as asked computes in float32',
+    says: 'an engine without it computes in float32',
     default: 'float32',
   }),
 }
@@ -157,7 +157,7 @@ function simplified({ outputs, updates, float32 = [] }: Goals): Goals {
 export function compile(state: State, goals: Partial<Goals>, options: CompileOptions = {}): Program {
   if (!(state instanceof State)) {
     const hint = 'as in new State(openEngine())'
-    throw new FoveaError('E_OPTION', { what: 'wants a state', where: 'compile', got: show(state), hint })
+    throw new FoveaError('E_OPTION', { what: 'needs a state', where: 'compile', got: show(state), hint })
   }
   const whole = { outputs: {}, updates: [], ...wantGoals(goals) }
   return new Program(state, whole, settle(compileOptions, options, 'compile') as CompileOptions)

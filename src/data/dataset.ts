@@ -90,7 +90,7 @@ const isFields = (value: unknown): value is Fields =>
   value !== null &&
   Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
 
-/** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who wants one. */
+/** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who needs one. */
 export function wantDataset(data: unknown, where: string): asserts data is Dataset {
   const { name, length, inputs, targets, classNames } = (data ?? {}) as Partial<Dataset>
   const isWhole = Number.isSafeInteger(length) && (length as number) > 0 && isFields(inputs) && isFields(targets)
@@ -106,7 +106,7 @@ export function wantDataset(data: unknown, where: string): asserts data is Datas
         .join(', ')
     : show(data)
   const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
+  throw new FoveaError('E_MISMATCH', { what: 'needs a dataset', where, expected, got, ...(hint && { hint }) })
 }
 
 /** Throws E_DATA unless it has inputs and targets, each a dtype and the shape of one sample. */

@@ -35,7 +35,7 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
   wantDataset(dataset, 'transform')
   if (!Array.isArray(list) || list.length === 0) {
     const expected = "a list such as [{ type: 'randomFlip', mode: 'horizontal' }]"
-    throw new FoveaError('E_OPTION', { what: 'wants transforms', where: 'transform', expected, got: show(list) })
+    throw new FoveaError('E_OPTION', { what: 'needs transforms', where: 'transform', expected, got: show(list) })
   }
   const before = dataset.transforms ?? []
   const inputs: Record<string, TensorSpec> = { ...dataset.inputs }

@@ -35,7 +35,7 @@ const rows = {
     open: (threads) => wasmEngine({ threads }),
   },
   reference: {
-    says: 'plain loops in float64: the truth, for teaching and debugging',
+    says: 'plain loops in float64: to compare with, for teaching and debugging',
     missing: () => undefined,
     open: () => referenceEngine(),
   },

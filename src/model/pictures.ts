@@ -28,7 +28,7 @@ export function noPreprocessing(
   inputs: Readonly<Record<string, Shape>>,
   learnedFrom: DType | undefined,
 ): FoveaError {
-  const what = 'does not know what to make of pictures: it learned from data that had no preprocessing'
+  const what = 'cannot prepare pictures: it learned from data without preprocessing'
   const [shape, ...others] = Object.values(inputs)
   const [height, width, channels] = shape
   if (others.length > 0 || shape.length !== 3 || (channels !== 1 && channels !== 3)) {

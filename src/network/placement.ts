@@ -79,7 +79,7 @@ export class Placement {
     const turn = this.home().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
     this.#turn = turn.catch(() => {})
     const reading = turn.then(({ values }) => values)
-    reading.catch(() => {}) // whoever wants them hears of it
+    reading.catch(() => {}) // whoever needs them hears of it
     return () => reading
   }
 

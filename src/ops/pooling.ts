@@ -16,7 +16,7 @@ export interface PoolAttrs {
 export function poolAxes(x: Shape, { window, strides, padding }: PoolAttrs): AxisWindow[] {
   if (x.length < 3 || x.length > 5) {
     throw new FoveaError('E_SHAPE', {
-      what: 'wants [n, ...spatial, channels] with 1 to 3 spatial axes',
+      what: 'needs [n, ...spatial, channels] with 1 to 3 spatial axes',
       got: shapeText(x),
     })
   }

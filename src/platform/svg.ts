@@ -10,7 +10,7 @@ export const rasterizeOptions = {
     min: 1,
     optional: true,
   }),
-  height: integer({ says: 'the same the other way round', min: 1, optional: true }),
+  height: integer({ says: 'pixels; follows from the width where only that is given', min: 1, optional: true }),
   background: custom<string>({
     says: 'what lies beneath',
     accepts: 'a colour as #rrggbb',

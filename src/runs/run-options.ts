@@ -8,7 +8,7 @@ import { dataOptions, datasetNames } from './data.ts'
 export const runGroups = {
   data: {
     ...dataOptions,
-    fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
+    fallback: choice(datasetNames, { says: 'the data set to use when --data is not available', optional: true }),
   },
   training: {
     ...fitOptions,

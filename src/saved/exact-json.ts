@@ -23,7 +23,7 @@ export function exactJsonToText(value: JsonObject): string {
   return JSON.stringify(written(value, 'facts'))
 }
 
-/** The object of a text; throws SyntaxError where it is no object in JSON. */
+/** The object of a text; throws SyntaxError where it is not a JSON object. */
 export function exactJsonFromText(text: string): JsonObject {
   const read: unknown = JSON.parse(text, (_, value: unknown) => (isPlain(value) ? (numberOf(value) ?? value) : value))
   if (!isPlain(read)) throw new SyntaxError('not an object')

@@ -46,7 +46,7 @@ export async function beginTraining(
   const { network } = session
   const { objective } = lesson
   if (trainedWeights(network).length === 0) {
-    const hint = 'unfreeze() some layers, or build it of layers that have weights'
+    const hint = 'unfreeze() some layers, or use layers that have weights'
     throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
   }
   const { callbacks = [], signal, control, save, sampleWeight } = extras

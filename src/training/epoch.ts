@@ -152,6 +152,6 @@ async function nonFinite(training: Training, pending: Pending): Promise<FoveaErr
   return new FoveaError('E_NONFINITE', {
     what: `${source} is not a finite number; the weights are those before this step`,
     where: `epoch ${epoch}, batch ${batch}`,
-    hint: isData ? 'mend the data' : `lower the learning rate (now ${rate}), or look for bad values in the data`,
+    hint: isData ? 'correct the data' : `lower the learning rate (now ${rate}), or look for bad values in the data`,
   })
 }

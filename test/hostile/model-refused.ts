@@ -400,7 +400,12 @@ export const refused: readonly Refused[] = [
     'expected uint8',
     'got float32',
   ],
-  ['that learned from numbers of no type', metadata('learnedFrom', 'float64'), 'learnedFrom is no dtype', "'float64'"],
+  [
+    'that learned from numbers of no type',
+    metadata('learnedFrom', 'float64'),
+    'learnedFrom is not a dtype',
+    "'float64'",
+  ],
 ]
 
 /** Files of a newer format say so; anything else about them may be new. */

@@ -11,7 +11,7 @@ import { digitPictures } from '../preprocessing.ts'
 
 export const mnistOptions = {
   dataDir: text({ says: 'the folder that holds the four files; no other is searched', optional: true }),
-  download: flag({ says: 'download the files when they are nowhere on this machine', default: true }),
+  download: flag({ says: 'download the files when they are not on this machine', default: true }),
 }
 
 /** SHA-256 of the four files, unpacked. */

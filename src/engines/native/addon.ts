@@ -43,7 +43,7 @@ export interface MadeOperation {
   readonly handle: OperationHandle
   /** Bytes of its scratch operand, where it has one. */
   readonly scratch: number
-  /** Bytes of the operand that oneDNN wants in a layout of its own; 0 where the plain one is as good. */
+  /** Bytes of the operand that oneDNN needs in a layout of its own; 0 where the plain one is as good. */
   readonly packed: number
   /** The name of what computes a product: oneDNN's, or our own. */
   readonly implementation?: string

@@ -45,7 +45,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
       const missing = known.filter((log) => !columns.includes(log))
       if (missing.length === 0) return
       const [expected, got] = [`columns for ${known.join(', ')}`, columns.join(', ')]
-      const hint = `there is none for ${missing.join(', ')}: name another file, or begin this one anew without 'append'`
+      const hint = `it has no column for ${missing.join(', ')}: name another file, or start this one again without 'append'`
       throw new FoveaError('E_OPTION', { what: 'the file has other columns', where: path, expected, got, hint })
     },
     async onEpochEnd(record) {
