@@ -45,7 +45,7 @@ function make<T>(kind: Kind, o: Says<T> & { optional?: boolean }): Option<T> {
   }
 }
 
-/** Refuses what no option can be made of. */
+/** Refuses what is not the description of an option. */
 function want(isRight: boolean, expected: string, got: unknown): void {
   if (isRight) return
   throw new FoveaError('E_OPTION', {

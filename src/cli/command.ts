@@ -99,7 +99,7 @@ function entryOf(
   throw new FoveaError('E_OPTION', { what: `'${rawName}' needs a value`, where, expected: option.accepts })
 }
 
-/** What the text stands for, or the text itself where it stands for nothing: the check then quotes it. */
+/** The value of the text, or the text itself where it has none: the check then quotes it. */
 function parsed(option: Option<unknown>, text: string): unknown {
   try {
     const value = option.parse(text)

@@ -10,7 +10,7 @@ import { commands } from './commands/index.ts'
 import { commandHelp, overview } from './help.ts'
 import { type Terminal, terminalOf } from './terminal.ts'
 
-/** Signal 13: whoever read our output has gone (`fovea ... | head -1`). */
+/** Signal 13: the reader of our output has ended (`fovea ... | head -1`). */
 const BROKEN_PIPE = 128 + 13
 
 async function main([first, ...rest]: readonly string[], terminal: Terminal): Promise<number> {

@@ -9,7 +9,7 @@ import { shapeText } from '../graph/shape.ts'
 export interface Goals {
   readonly outputs: Readonly<Record<string, Node>>
   readonly updates: readonly (readonly [variable: Node, next: Node])[]
-  /** Values that mixed precision leaves float32 though they lie between two products: logits. */
+  /** Values that mixed precision leaves float32 though they are between two products: logits. */
   readonly float32?: readonly Node[]
 }
 

@@ -25,7 +25,7 @@ export interface Reading {
   /** The epoch under way, 1 for the first that the model has seen; 0 in mode 'infer'. */
   readonly epoch: number
   readonly seed: number
-  /** Aborted when nobody waits for the samples any more: what takes long stops and throws `signal.reason`. */
+  /** Aborted when the samples are no longer needed: what takes long stops and throws `signal.reason`. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -65,9 +65,9 @@ export interface Dataset {
    * what for; a dataset of which nothing is random may ignore it.
    */
   read(indices: ArrayLike<number>, into: Batch, reading?: Reading): Promise<void>
-  /** The dataset as data, for `workers`; undefined where `read` is not the one that it tells of (`{ ...data, read }`). */
+  /** The dataset as data, for `workers`; undefined where `read` is not the one that it describes (`{ ...data, read }`). */
   describe?(): Description | undefined
-  /** A text that only the same samples have, in the place of those that `dataHash` would read; undefined as above. */
+  /** A text that only the same samples have, instead of those that `dataHash` would read; undefined as above. */
   identity?(): Promise<string | undefined>
 }
 

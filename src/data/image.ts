@@ -274,7 +274,7 @@ export function crop(
   return { width, height, channels, pixels }
 }
 
-/** The median of each channel over the outermost pixels: the ground that the subject lies on. */
+/** The median of each channel over the outermost pixels: the background of the subject. */
 export function borderColour({ width, height, channels, pixels }: Image): number[] {
   const border: number[] = []
   for (let y = 0; y < height; y++) {

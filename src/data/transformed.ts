@@ -28,7 +28,7 @@ interface Stage extends Prepared {
 
 /**
  * The samples of `dataset`, each transformed by all of `list` in turn whenever it is read. What is random in that is a
- * function of (seed, epoch, number of the sample, place in the list), so the same whoever reads, in any order; outside
+ * function of (seed, epoch, number of the sample, place in the list), so the same for every reader and in any order; outside
  * training nothing random is done. A `field` must be named where there are several inputs.
  */
 export function transform(dataset: Dataset, list: readonly Transform[]): Dataset {

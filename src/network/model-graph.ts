@@ -1,4 +1,4 @@
-/** A network's graph for whoever needs to go on from it: nodes by name, and goals over them as a program can be fed. */
+/** A network's graph, to be extended: nodes by name, and goals over them as a program can be fed. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, show } from '../base/options.ts'
@@ -27,7 +27,7 @@ export const graphOptions = {
 export type GraphOptions = Options<typeof graphOptions>
 
 export const runOptions = {
-  seed: integer({ says: 'of what layers draw', min: 0, default: 0 }),
+  seed: integer({ says: 'seed of what layers draw', min: 0, default: 0 }),
 }
 export type RunOptions = Options<typeof runOptions>
 
@@ -55,7 +55,7 @@ export interface ModelGraph {
   readonly logits: Readonly<Record<string, Node>>
   /** What `predict` answers. */
   readonly outputs: Readonly<Record<string, Node>>
-  /** In mode `'train'`: running statistics and their next values, for goals that shall move them. */
+  /** In mode `'train'`: running statistics and their next values, for goals that update them. */
   readonly updates: Goals['updates']
 }
 
@@ -113,7 +113,7 @@ function beforeHead(output: Node): Node {
   return found ?? output
 }
 
-/** Goals over the nodes of a model's graph, and placeholders of one's own. */
+/** Goals over the nodes of a model's graph, and your own placeholders. */
 export interface GraphGoals<Outputs extends Goals['outputs'] = Goals['outputs']>
   extends Partial<Omit<Goals, 'outputs'>> {
   readonly outputs: Outputs

@@ -62,7 +62,7 @@ export class Placement {
   }
 
   /**
-   * Weights by name as they are at this call, whatever happens to the model later: what makes them. Where nobody has asked for the
+   * Weights by name as they are at this call; later changes of the model do not matter: what makes them. Where nobody has asked for the
    * session yet these are the first ones, and none is opened.
    */
   valuesNow(names: readonly string[]): () => Promise<Values> {
@@ -79,7 +79,7 @@ export class Placement {
     const turn = this.home().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
     this.#turn = turn.catch(() => {})
     const reading = turn.then(({ values }) => values)
-    reading.catch(() => {}) // whoever needs them hears of it
+    reading.catch(() => {}) // each reader of them gets the error
     return () => reading
   }
 

@@ -13,7 +13,7 @@ export const runGroups = {
   training: {
     ...fitOptions,
     batchSize: { ...fitOptions.batchSize, default: 128 },
-    seed: { ...fitOptions.seed, says: 'of all that is random: weights, order, dropout, drawn digits' },
+    seed: { ...fitOptions.seed, says: 'seed of all that is random: weights, order, dropout, drawn digits' },
   },
   engine: engineOptions,
   'ends and checkpoints': {

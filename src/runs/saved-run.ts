@@ -15,7 +15,7 @@ export interface RunEvent {
   readonly [name: string]: unknown
 }
 
-/** What the folder of a run tells of it. */
+/** What the folder of a run says about it. */
 export interface SavedRun {
   readonly path: string
   /** The content of config.json. */
@@ -33,7 +33,7 @@ export async function readRun(path: string): Promise<SavedRun> {
 }
 
 /**
- * What the run in `path` was asked, with the options in `given` in the place of its own: for a run that goes on. The engine
+ * What the run in `path` was asked, with the options in `given` instead of its own: for a run that goes on. The engine
  * is the one that it began on, since a checkpoint goes on with its engine alone.
  */
 export async function requestOf(path: string, given: Partial<RunOptions> = {}): Promise<RunRequest> {

@@ -29,7 +29,7 @@ export interface Checkpoint {
 
 const FORMAT = 'fovea-checkpoint'
 const PIECE = 2 ** 26
-/** safetensors of one dtype lie in the order of their names: the checksum's is behind all that begin with these. */
+/** safetensors of one dtype are in the order of their names: the checksum's is behind all that begin with these. */
 const CHECKSUM = 'sha256'
 const DIGITS = 64
 const PLAIN = 'numbers/'

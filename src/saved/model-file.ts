@@ -228,7 +228,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
   })
 }
 
-/** What a stranger's file gets wrong is the file's mistake, whichever check noticed it. */
+/** What is wrong in a file is E_FILE, whatever check found it. */
 function asFileErrors<T>(file: string, action: () => T): T {
   try {
     return action()

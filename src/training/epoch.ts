@@ -15,7 +15,7 @@ import { each, isOver, rateOf, timeIn } from './training.ts'
 interface Pending extends BegunStep {
   readonly place: StepPosition
   readonly samples: number
-  /** What it was taken on; nobody asks that of a step from a checkpoint, which was finite. */
+  /** What it was taken on; not known for a step from a checkpoint, which was finite. */
   readonly batch?: Omit<TrainingBatch, 'arrays'>
 }
 

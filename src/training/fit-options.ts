@@ -53,7 +53,7 @@ export const fitOptions = {
     optional: true,
   }),
   shuffle: flag({ says: 'a new order every epoch', default: true }),
-  seed: integer({ says: 'of the order, of dropout and of augmentation', min: 0, default: 0 }),
+  seed: integer({ says: 'seed of the order, of dropout and of augmentation', min: 0, default: 0 }),
   ...readingOptions,
 }
 
@@ -98,7 +98,7 @@ export const fitExtras = {
     optional: true,
   }),
   signal: custom<AbortSignal>({
-    says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
+    says: 'ends training after the steps that have started (two at most); the weights are those of the last one',
     accepts: 'an AbortSignal',
     check: (v) => (isAbortSignal(v) ? v : undefined),
     optional: true,

@@ -1,4 +1,4 @@
-/** Batches as they come: from a generator, a camera, a socket. Nobody knows how many there are, or can read one again. */
+/** Batches as they come: from a generator, a camera, a socket. Their number is unknown, and none can be read again. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import type { Batch, Fields } from '../data/dataset.ts'
@@ -115,7 +115,7 @@ export async function openStream(
 /** What a promise gives, or undefined once the signal says no more. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (!signal) return promise
-  promise.catch(() => {}) // nobody may be left to hear of it
+  promise.catch(() => {}) // it may be that no one waits for it any more
   let stop = (): void => {}
   const aborted = new Promise<undefined>((resolve) => {
     stop = () => resolve(undefined)

@@ -167,13 +167,13 @@ test('train --json: events and nothing else', async () => {
   assert.deepEqual(events[6], { event: 'end', ended: 'finished', steps: 3, out, model: join(out, 'model.safetensors') })
 })
 
-test('train: other data stand in where the first cannot be had', async () => {
+test('train: other data stand in where the first is not available', async () => {
   const words = ['train', 'lenet', '--data', 'mnist', '--no-download', ...small.slice(2), '--steps', '1']
   const { code, stdout, stderr } = await fovea(...words, '--fallback', 'digits', '--out', inFolder('fallback'))
   assert.equal(code, 0)
   assert.match(
     stderr,
-    /^fovea: mnist cannot be had \(.*\): training on digits instead; to have it, put its files .*\n$/,
+    /^fovea: mnist is not available \(.*\): training on digits instead; to have it, put its files .*\n$/,
   )
   assert.match(stdout, /^digits train: 256 images.*\ndigits test: 64 images/)
 })

@@ -213,17 +213,17 @@ export const refused: readonly Refused[] = [
   [
     'with a call of no layer',
     calls((list) => list.splice(1, 1, { layer: 'cunv', inputs: [0] })),
-    'no known layer',
+    'unknown layer',
     'call 1',
     'cunv',
   ],
   [
     'with a call of an object',
     calls((list) => list.splice(1, 1, { layer: objects, inputs: [0] })),
-    'no known layer',
+    'unknown layer',
     'toString',
   ],
-  ['with a call without inputs', calls((list) => list.splice(1, 1, { layer: 'conv' })), 'no known layer', 'call 1'],
+  ['with a call without inputs', calls((list) => list.splice(1, 1, { layer: 'conv' })), 'unknown layer', 'call 1'],
   [
     'with a call of itself',
     calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [1] })),
@@ -266,8 +266,8 @@ export const refused: readonly Refused[] = [
     calls((list) => list.splice(0, 1, { input: 'image', shape: [6, 0.5, 1] })),
     'a shape is a list of integers >= 1',
   ],
-  ['with an input of a text', calls((list) => list.splice(0, 1, { input: 'image', shape: '6' })), 'no known layer'],
-  ['with an input of a number', calls((list) => list.splice(0, 1, { input: 3, shape: [6, 6, 1] })), 'no known layer'],
+  ['with an input of a text', calls((list) => list.splice(0, 1, { input: 'image', shape: '6' })), 'unknown layer'],
+  ['with an input of a number', calls((list) => list.splice(0, 1, { input: 3, shape: [6, 6, 1] })), 'unknown layer'],
   [
     'with an input of many axes',
     calls((list) => list.splice(0, 1, { input: 'image', shape: Array(1000).fill(1) })),
@@ -324,7 +324,7 @@ export const refused: readonly Refused[] = [
   [
     'with preprocessing of other pictures',
     metadata('preprocessing', '{"size":[6,7],"channels":1}'),
-    'does not make what is taken',
+    'does not make what the input takes',
     '[6, 6, 1]',
     '[6, 7, 1]',
   ],
@@ -341,7 +341,7 @@ export const refused: readonly Refused[] = [
       ;(a.calls as unknown[]).push({ input: 'more', shape: [6, 6, 1] })
       m['preprocessing'] = '{"size":[6,6],"channels":1}'
     }),
-    'does not make what is taken',
+    'does not make what the input takes',
     '[6, 6, 1] and [6, 6, 1]',
   ],
   [

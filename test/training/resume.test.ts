@@ -118,7 +118,7 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
   ]
   for (const [other, word] of others) {
     const again = net().fit(train, { ...short, ...other, resume: true })
-    await assert.rejects(again, failure('E_MISMATCH', `another ${word}`, checkpoints.folder, 'begin anew'))
+    await assert.rejects(again, failure('E_MISMATCH', `'${word}' differs`, checkpoints.folder, 'start again'))
   }
   const wider = sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])
   await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', 'another model'))

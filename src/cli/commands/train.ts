@@ -21,7 +21,7 @@ const resume = text({
   optional: true,
 })
 const json = flag({ says: 'print events as JSON, one object a line', default: false })
-const data = choice(datasetNames, { says: 'the data set; a run that goes on has it already', optional: true })
+const data = choice(datasetNames, { says: 'the data set; a resumed run already has it', optional: true })
 
 const groups = {
   ...runGroups,

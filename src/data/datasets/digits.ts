@@ -31,7 +31,7 @@ export async function digits(options: Options<typeof digitsOptions> = {}): Promi
 }
 
 const pixels = side * side
-/** Images beyond these are drawn anew at each reading: 51 MB at most. */
+/** Images beyond these are drawn again at each reading: 51 MB at most. */
 const keptAtMost = 65_536
 
 /** A part, as plain data. */

@@ -24,7 +24,7 @@ const files = {
 type FileName = keyof typeof files
 const fileNames = Object.keys(files) as FileName[]
 
-/** How they may be called, and where they may lie below a folder: as published, and as torchvision keeps them. */
+/** Their possible names, and where they may be below a folder: as published, and as torchvision keeps them. */
 const spellings = (name: FileName): string[] => [name, name.replace('-idx', '.idx')].flatMap((n) => [n, `${n}.gz`])
 const places = ['', '/mnist', '/MNIST/raw']
 

@@ -8,7 +8,7 @@ export const randomFlip = defineTransform({
     mode: choice(['horizontal', 'vertical', 'horizontal_and_vertical'], {
       says: 'swaps left and right, or top and bottom; with both, each is drawn separately',
     }),
-    probability: number({ says: 'of a flip', min: 0, max: 1, default: 0.5 }),
+    probability: number({ says: 'probability of a flip', min: 0, max: 1, default: 0.5 }),
   },
   prepare(spec, { mode, probability }) {
     const [height, width, channels] = pictureShape(spec, 'randomFlip')

@@ -7,7 +7,7 @@ import { logsOf } from '../history.ts'
 import { csvRow, firstCsvRow } from './csv.ts'
 import { logFile } from './log-file.ts'
 
-const append = flag({ says: 'go on at the end of the file, rather than begin it anew', default: false })
+const append = flag({ says: 'append to the file instead of starting it again', default: false })
 
 export const csvOptions = {
   path: text({ says: 'the file' }),
@@ -38,7 +38,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
   return {
     name,
     async onTrainBegin({ logs, resumed }) {
-      await file.begin(append ? 'append' : 'anew', resumed !== undefined)
+      await file.begin(append ? 'append' : 'new', resumed !== undefined)
       known = ['epoch', ...logs]
       columns = file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)
       if (columns === known) return write(columns)
@@ -71,7 +71,7 @@ export function jsonLogger(given: JsonLoggerOptions): Callback {
   const file = logFile(path)
   return {
     name,
-    onTrainBegin: ({ resumed }) => file.begin(append ? 'append' : 'anew', resumed !== undefined),
+    onTrainBegin: ({ resumed }) => file.begin(append ? 'append' : 'new', resumed !== undefined),
     async onBatchEnd(progress) {
       if (progress.step % every === 0) await file.write(JSON.stringify({ event: 'step', ...progress }))
     },
