@@ -53,7 +53,7 @@ export async function checkpointFromBytes(bytes: Uint8Array, file: string): Prom
   const isWhole = (await checksumOf(bytes)) === String.fromCharCode(...bytes.subarray(-DIGITS))
   const { metadata, tensors } = readSafetensors(bytes, file)
   if (metadata['format'] !== FORMAT && (isWhole || !(CHECKSUM in tensors))) {
-    const what = 'is a safetensors file, but not a Fovea checkpoint'
+    const what = 'is a safetensors file, but not a checkpoint of Fovea'
     throw new FoveaError('E_FILE', { what, where: file, expected: `format: ${FORMAT}`, got: show(metadata['format']) })
   }
   if (!isWhole) throw new FoveaError('E_FILE', { what: 'is damaged: the checksum does not match', where: file })

@@ -94,7 +94,7 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
     const tensor = Number.isInteger(index) ? tensors[index as number] : undefined
     if (tensor) return tensor
     throw new FoveaError('E_FILE', {
-      what: 'a call refers to something that is not before it',
+      what: 'a call refers to no call before it',
       where: `call ${tensors.length}`,
       got: show(index),
     })
@@ -174,7 +174,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
     const { format, formatVersion } = metadata
     if (format !== 'fovea') {
       throw new FoveaError('E_FILE', {
-        what: 'is a safetensors file, but not a Fovea model: its metadata does not say so',
+        what: 'is a safetensors file, but not a model of Fovea: its metadata does not say so',
         expected: 'format: fovea',
         got: show(format),
       })

@@ -114,10 +114,10 @@ export const refused: readonly Refused[] = [
   ['with calls in an object', architecture({ calls: {} }), 'calls must be a list', 'got {}'],
   ['without outputs', architecture({ outputs: undefined }), 'outputs must be an object'],
   ['with no output', architecture({ outputs: {} }), 'has no output'],
-  ['with an output of no call', architecture({ outputs: { digit: 6 } }), 'none before it', 'got 6'],
-  ['with an output between calls', architecture({ outputs: { digit: 1.5 } }), 'none before it', 'got 1.5'],
-  ['with an object for a number', architecture({ outputs: { digit: objects } }), 'none before it', 'toString'],
-  ['with a key for a number', architecture({ outputs: { digit: 'length' } }), 'none before it', "'length'"],
+  ['with an output of no call', architecture({ outputs: { digit: 6 } }), 'no call before it', 'got 6'],
+  ['with an output between calls', architecture({ outputs: { digit: 1.5 } }), 'no call before it', 'got 1.5'],
+  ['with an object for a number', architecture({ outputs: { digit: objects } }), 'no call before it', 'toString'],
+  ['with a key for a number', architecture({ outputs: { digit: 'length' } }), 'no call before it', "'length'"],
   [
     'with an output of a bad name',
     text('{"layers":{},"calls":[{"input":"x","shape":[2]}],"outputs":{"__proto__":0},"name":""}'),
@@ -227,10 +227,14 @@ export const refused: readonly Refused[] = [
   [
     'with a call of itself',
     calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [1] })),
-    'none before it',
+    'no call before it',
     'call 1',
   ],
-  ['with a call of a later one', calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [3] })), 'none before it'],
+  [
+    'with a call of a later one',
+    calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [3] })),
+    'no call before it',
+  ],
   [
     'with a call on nothing',
     calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [] })),
@@ -386,7 +390,7 @@ export const refused: readonly Refused[] = [
       m['preprocessing'] = '{"size":[6,6],"channels":1}'
       m['learnedFrom'] = 'float32'
     }),
-    'other numbers',
+    'the numbers that the model learns from',
     'expected float32',
     'got bytes',
   ],
@@ -396,7 +400,7 @@ export const refused: readonly Refused[] = [
       m['preprocessing'] = '{"size":[6,6],"channels":1,"scale":1}'
       m['learnedFrom'] = 'uint8'
     }),
-    'other numbers',
+    'the numbers that the model learns from',
     'expected uint8',
     'got float32',
   ],
