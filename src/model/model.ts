@@ -95,12 +95,7 @@ export class Model {
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
     if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
       const hint = 'sequential(...), model(...) and loadModel(...) make models'
-      throw new FoveaError('E_MODEL', {
-        what: 'a model cannot be made from this',
-        where: 'Model',
-        got: show(recipe),
-        hint,
-      })
+      throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
     }
     const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
