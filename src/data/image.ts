@@ -95,7 +95,7 @@ interface Taps {
 }
 
 /**
- * Resizes with half-pixel centres: output pixel i lies at (i + 0.5) * input / output - 0.5. Computed in float64, first
+ * Resizes with half-pixel centres: output pixel i is at (i + 0.5) * input / output - 0.5. Computed in float64, first
  * along the rows, then along the columns; uint8 results are rounded once, halves up. Besides the result it holds a few
  * rows of it.
  */

@@ -62,7 +62,7 @@ export class Placement {
   }
 
   /**
-   * Weights by name as they are at this call; later changes of the model do not matter: what makes them. Where nobody has asked for the
+   * A function that gives the weights as they are at this call, by name; later changes do not matter. Where no call has opened the
    * session yet these are the first ones, and none is opened.
    */
   valuesNow(names: readonly string[]): () => Promise<Values> {

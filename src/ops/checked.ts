@@ -15,7 +15,7 @@ export const nodeArgument = (says: string): Option<Node, true> =>
 export const maybeNode = (says: string): Option<Node | undefined, false> =>
   custom<Node>({ says, accepts: expected, check: (v) => (isNode(v) ? v : undefined), optional: true })
 
-/** A node, or a number that stands for a constant. */
+/** A node, or a number as a constant. */
 export const operandArgument = (says: string): Option<Operand, true> =>
   custom<Operand>({
     says,

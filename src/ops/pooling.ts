@@ -85,7 +85,7 @@ export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, 
   samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
 })
 
-/** The mean of every window, over the elements that lie inside the input. */
+/** The mean of every window, over the elements that are inside the input. */
 export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
   infer: ([x], attrs) => {
     return { shape: pooled(x.shape, attrs), dtype: wantAlike([x]) }
@@ -95,7 +95,7 @@ export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
-/** dy spread evenly over the elements of its window that lie inside the input. */
+/** dy spread evenly over the elements of its window that are inside the input. */
 export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape }> = defineOp(
   'averagePoolGradient',
   1,

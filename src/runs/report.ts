@@ -38,7 +38,7 @@ export interface RunEnd {
   readonly model: string
 }
 
-/** What the history of a run is made of, and what programs hear of it: logged steps, epochs, the test. */
+/** What the history of a run is made of, and what programs get of it: logged steps, epochs, the test. */
 function events(write: (line: string) => void | Promise<void>, every: number) {
   const event = (name: string, facts: object) => write(JSON.stringify({ event: name, ...facts }))
   return {

@@ -21,7 +21,7 @@ interface Pending extends BegunStep {
 
 /**
  * The batches of the epoch that are not done yet. A step is reported when the one after it has been started, whenever it
- * was done, so that callbacks hear and do the same in the same order in every run. `onPause` is called after every so many
+ * was done, so that callbacks get and do the same in the same order in every run. `onPause` is called after every so many
  * steps, and where training ends within the epoch: steps that are done but not reported are in the position then. When
  * it fails, nothing is left running.
  */
@@ -100,7 +100,7 @@ async function mayGoOn(training: Training, pending: readonly Pending[]): Promise
   return !isOver(training)
 }
 
-/** A step as those hear of it who have taken it by themselves. */
+/** A step as `trainingControl().step()` reports it. */
 function doneStep({ place: { epoch, batch, step }, samples, learningRate }: Pending, sums: Sums): DoneStep {
   return { epoch, batch, step, learningRate, logs: batchMeans(sums, samples) }
 }

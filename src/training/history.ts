@@ -1,4 +1,4 @@
-/** What training reports: records of epochs, progress of batches, and the callbacks that hear of them. */
+/** What training reports: records of epochs, progress of batches, and the callbacks. */
 import type { Precision } from '../compile/precision.ts'
 
 /** Sums turned into means, by the names that logs use: `loss`, `accuracy`, `val_loss`. */
