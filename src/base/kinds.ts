@@ -117,13 +117,13 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
       return `a list${lengthWords(kind)}${order}, each ${acceptsOf(kind.of)}`
     },
     isForm: (v) => Array.isArray(v),
-    check: (v, kind) => (isLength(kind, v) && isEach(kind.of, v) && isOrdered(kind, v) ? v : undefined),
+    check: (v, kind) => (isLength(kind, v) && isEach(kind.of, v) && isOrdered(kind, v) ? [...v] : undefined),
     parse: (text, { of }) => (looksLikeJson(text) ? json(text) : text.split(',').map((part) => parseAs(of, part))),
   },
   record: {
     accepts: ({ of, keys }) => `{ [${keys}]: ${inner(of)} }`,
     isForm: isObject,
-    check: (v, { of }) => (isEach(of, Object.values(v)) ? v : undefined),
+    check: (v, { of }) => (isEach(of, Object.values(v)) ? { ...v } : undefined),
     parse: json,
   },
   row: {

@@ -81,10 +81,6 @@ export interface Parts {
 export const isDataset = (value: unknown): value is Dataset =>
   typeof (value as Dataset | undefined | null)?.read === 'function'
 
-/** A list of texts, as class names are. */
-export const isTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.every((text) => typeof text === 'string')
-
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' &&
   value !== null &&
@@ -92,14 +88,14 @@ const isFields = (value: unknown): value is Fields =>
 
 /** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who needs one. */
 export function wantDataset(data: unknown, where: string): asserts data is Dataset {
-  const { name, length, inputs, targets, classNames } = (data ?? {}) as Partial<Dataset>
+  const { name, length, inputs, targets } = (data ?? {}) as Partial<Dataset>
   const isWhole = Number.isSafeInteger(length) && (length as number) > 0 && isFields(inputs) && isFields(targets)
-  const isNamed = typeof name === 'string' && (classNames === undefined || isTexts(classNames))
+  const isNamed = typeof name === 'string'
   if (isDataset(data) && isWhole && isNamed) return
   const hint = isDataset((data as Partial<Parts> | undefined | null)?.train)
     ? 'did you mean its part .train or .test?'
     : undefined
-  const facts = { name, length, inputs, targets, ...(classNames !== undefined && { classNames }) }
+  const facts = { name, length, inputs, targets }
   const got = isDataset(data)
     ? Object.entries(facts)
         .map(([fact, value]) => `${fact} ${show(value)}`)

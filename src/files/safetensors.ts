@@ -66,7 +66,11 @@ function inInt32(value: number | bigint): number {
 function inFloat32(value: number): number {
   const narrow = Math.fround(value)
   if (Number.isFinite(narrow) === Number.isFinite(value)) return narrow
-  throw new FoveaError('E_FILE', { what: 'a number beyond float32', got: `${value}`, hint: 'save the tensor as F32' })
+  throw new FoveaError('E_FILE', {
+    what: 'a number beyond float32',
+    got: `${value}`,
+    hint: 'a float32 holds up to 3.4e38',
+  })
 }
 
 /** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */

@@ -125,7 +125,6 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/layer.ts: areWords': 'the same',
   'src/nn/layer.ts: areFunctions': 'the same',
   'src/nn/layer.ts: areOptions': 'the same',
-  'src/data/preprocessing.ts: wantImage(image)': 'of pictures, not of files',
   'src/nn/layer.ts: taken !== undefined': 'asked when a kind of layer is defined',
 }
 

@@ -43,7 +43,15 @@ const types: Readonly<Record<string, Type>> = {
     read: (v, at) => new DataView(Uint32Array.of(v.getUint16(at, true) << 16).buffer).getFloat32(0, true),
   },
   F32: { width: 4, dtype: 'float32', read: (v, at) => v.getFloat32(at, true) },
-  F64: { width: 8, dtype: 'float32', read: (v, at) => Math.fround(v.getFloat64(at, true)) },
+  F64: {
+    width: 8,
+    dtype: 'float32',
+    read: (v, at) => Math.fround(v.getFloat64(at, true)),
+    fit: (b) => {
+      const value = new DataView(b.buffer, b.byteOffset).getFloat64(0, true)
+      if (Number.isFinite(value) !== Number.isFinite(Math.fround(value))) b[7] &= 0xbf // below 2
+    },
+  },
 }
 
 const words = fc.oneof(

@@ -87,6 +87,12 @@ export const refused: readonly Refused[] = [
     file({ t: tensor('I64', [1], [0, 8]) }, bytesOf(BigInt64Array.of(-(2n ** 31n) - 1n))),
     '-2147483649',
   ],
+  [
+    'float64 beyond float32',
+    file({ t: tensor('F64', [1], [0, 8]) }, bytesOf(Float64Array.of(-1e39))),
+    "tensor 't'",
+    '-1e+39',
+  ],
 ]
 
 /** What is not written. */
