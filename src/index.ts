@@ -5,7 +5,7 @@ export { decodeImage, encodePng, rasterize } from '#platform'
 export type { ErrorCode, ErrorKind } from './base/errors.ts'
 // errors
 export { errorCodes, exitCodes, FoveaError } from './base/errors.ts'
-/** What options of a layer of one's own are made of: `options.integer({ says, min: 1 })`. */
+/** What options of your own layers are made of: `options.integer({ says, min: 1 })`. */
 export * as options from './base/makers.ts'
 export type { Engine, Numbers } from './compile/engine.ts'
 export type { Precision } from './compile/precision.ts'

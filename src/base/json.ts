@@ -1,5 +1,5 @@
 /**
- * JSON from strangers. `JSON.parse` keeps the last of two equal keys without a word, makes gigabytes of lists from 100 MB
+ * JSON from strangers. `JSON.parse` keeps the last of two equal keys silently, makes gigabytes of lists from 100 MB
  * of brackets, and in V8 takes some escaped keys for others (https://github.com/nodejs/node/issues/63785: Node 24, 26);
  * this reader refuses equal keys, and its limits hold before anything is made.
  */

@@ -28,7 +28,7 @@ interface KindRow<K extends Kind, F> {
   readonly isForm: (value: unknown, kind: K) => boolean
   /** Of the right form: the value where it is right, or undefined; what is wrong may be complained of at once. */
   readonly check: (value: F, kind: K) => unknown
-  /** The value that a flag's text stands for. */
+  /** The value of a flag's text. */
   readonly parse: (text: string, kind: K) => unknown
 }
 
@@ -191,7 +191,7 @@ export const acceptsOf = (kind: Kind): string => rowOf(kind).accepts(kind)
 export const checkAs = (kind: Kind, value: unknown): unknown =>
   isForm(kind, value) ? rowOf(kind).check(value, kind) : undefined
 
-/** The value that a flag's text stands for; the check follows. */
+/** The value of a flag's text; the check follows. */
 export const parseAs = (kind: Kind, text: string): unknown => rowOf(kind).parse(text, kind)
 
 /** The words that a kind names itself, for the nearest spelling. */

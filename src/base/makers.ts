@@ -45,10 +45,15 @@ function make<T>(kind: Kind, o: Says<T> & { optional?: boolean }): Option<T> {
   }
 }
 
-/** Refuses what no option can be made of. */
+/** Refuses what is not the description of an option. */
 function want(isRight: boolean, expected: string, got: unknown): void {
   if (isRight) return
-  throw new FoveaError('E_OPTION', { what: 'no option can be made of it', where: 'options', expected, got: show(got) })
+  throw new FoveaError('E_OPTION', {
+    what: 'an option cannot be made from this',
+    where: 'options',
+    expected,
+    got: show(got),
+  })
 }
 
 const isTable = (value: unknown): value is object =>

@@ -2,7 +2,7 @@
 
 /**
  * Signs that command a terminal or reorder what is read: controls (ESC, newlines), separators of lines, the overrides of
- * the bidirectional algorithm and other formats that nobody sees, halves of a pair. Those that join letters and emoji stay.
+ * the bidirectional algorithm and other formats that are not visible, halves of a pair. Those that join letters and emoji stay.
  */
 const commands = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?!\u200c|\u200d)\p{Cf}/gu
 

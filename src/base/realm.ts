@@ -1,5 +1,5 @@
 /**
- * What a value is, whichever realm it comes from: a frame, a context of node:vm, a test runner's sandbox. Each has classes
+ * What a value is, from any realm: a frame, a context of node:vm, a test runner's sandbox. Each has classes
  * of its own, and `instanceof` knows only ours.
  */
 
@@ -21,7 +21,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Does it tell of an abort, as signals of every realm and their stand-ins do? */
+/** Does it report an abort, as signals of every realm and their stand-ins do? */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
   return typeof aborted === 'boolean' && typeof addEventListener === 'function'

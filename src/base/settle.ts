@@ -56,7 +56,7 @@ export interface Option<T, Required extends boolean = boolean> {
   readonly default: T | undefined
   /** The checked value, or undefined when it is not acceptable. */
   readonly check: (value: unknown) => T | undefined
-  /** The value that a flag's text stands for; the check follows. */
+  /** The value of a flag's text; the check follows. */
   readonly parse: (text: string) => unknown
   /** The words to choose from. */
   readonly words?: readonly string[]
@@ -142,7 +142,7 @@ export interface NamedEntry<T extends OptionTable = OptionTable> {
   /** One line for docs. */
   readonly says?: string
   readonly options: T
-  /** What the name alone stands for, where that is more than the defaults. */
+  /** What the name alone means, where that is more than the defaults. */
   readonly named?: Readonly<Record<string, unknown>>
   /** What is wrong with options that are right one by one. */
   readonly conflict?: (options: Settled<T>) => Conflict | undefined

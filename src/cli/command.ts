@@ -96,10 +96,10 @@ function entryOf(
   if (!option) return [rawName, value]
   if (value !== undefined) return [rawName, parsed(option, value)]
   if (option.isSwitch) return [rawName, true]
-  throw new FoveaError('E_OPTION', { what: `'${rawName}' wants a value`, where, expected: option.accepts })
+  throw new FoveaError('E_OPTION', { what: `'${rawName}' needs a value`, where, expected: option.accepts })
 }
 
-/** What the text stands for, or the text itself where it stands for nothing: the check then quotes it. */
+/** The value of the text, or the text itself where it has none: the check then quotes it. */
 function parsed(option: Option<unknown>, text: string): unknown {
   try {
     const value = option.parse(text)

@@ -10,7 +10,7 @@ import { commands } from './commands/index.ts'
 import { commandHelp, overview } from './help.ts'
 import { type Terminal, terminalOf } from './terminal.ts'
 
-/** Signal 13: whoever read our output has gone (`fovea ... | head -1`). */
+/** Signal 13: the reader of our output has ended (`fovea ... | head -1`). */
 const BROKEN_PIPE = 128 + 13
 
 async function main([first, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
@@ -40,7 +40,7 @@ async function main([first, ...rest]: readonly string[], terminal: Terminal): Pr
 function explain(error: unknown, terminal: Terminal): number {
   const isOurs = !(error instanceof FoveaError) || error.kind === 'bug'
   const message = messageOf(error)
-  terminal.note(isOurs ? `this is a mistake of Fovea's, please report it with all that follows: ${message}` : message)
+  terminal.note(isOurs ? `this is a bug in Fovea, please report it with everything below: ${message}` : message)
   if (isOurs || process.env['FOVEA_DEBUG'])
     for (const line of inspect(error).split('\n')) console.error(printable(line))
   return isOurs ? exitCodes.bug : error.exitCode

@@ -21,14 +21,15 @@ function headings(terminal: Terminal): RunReport {
     },
     onTrainBegin({ engine, precision, askedPrecision, arenaBytes, samples, validationSamples, resumed }) {
       terminal.print(`engine ${engine}`)
-      const instead = askedPrecision && `, which this engine has in the place of ${askedPrecision}`
+      const instead = askedPrecision && `, which this engine uses instead of ${askedPrecision}`
       terminal.print(`precision ${precision}${instead ?? ''}`)
-      terminal.print(`memory ${sizeText(arenaBytes)} for a step, weights and optimizer apart`)
+      terminal.print(`memory ${sizeText(arenaBytes)} for a step, without weights and optimizer`)
       if (validationSamples > 0 && samples !== undefined)
         terminal.print(`train on ${countText(samples)} images, validate on ${countText(validationSamples)}`)
-      for (const reason of resumed?.skipped ?? []) terminal.note(`an unusable checkpoint is left out: ${reason}`)
+      for (const reason of resumed?.skipped ?? [])
+        terminal.note(`a checkpoint that cannot be used is skipped: ${reason}`)
       resumedAt = resumed?.step
-      if (resumed) terminal.print(`goes on after step ${countText(resumed.step)}, from ${resumed.path}`)
+      if (resumed) terminal.print(`continues after step ${countText(resumed.step)}, from ${resumed.path}`)
       terminal.print('')
     },
     onTest(logs) {

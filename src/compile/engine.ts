@@ -58,7 +58,7 @@ export interface Engine<Code = unknown> {
   readonly threads: number
   /** What it runs on, for people: `SIMD with fused multiply-add, 2 threads`. */
   readonly description: string
-  /** Arena, residents and what a program keeps for good never exceed this many bytes together. */
+  /** Arena, residents and what a program keeps never exceed this many bytes together. */
   readonly memoryLimit: number
   /** How the planner is to place what the kernels work on. */
   readonly memoryRules: MemoryRules

@@ -40,7 +40,7 @@ export function unfused(order: readonly Node[]): Fusion {
   }
 }
 
-/** Decides for nodes in topological `order`; `kept` are needed for themselves, whoever reads them. */
+/** Decides for nodes in topological `order`; `kept` are needed for themselves, not only by other nodes. */
 export function fuse(order: readonly Node[], kept: ReadonlySet<Node>, limits: StepLimits): Fusion {
   const users = new Map<Node, Set<Node>>()
   for (const node of order) for (const x of node.inputs) users.set(x, (users.get(x) ?? new Set()).add(node))

@@ -9,7 +9,7 @@ import { shapeText } from '../graph/shape.ts'
 export interface Goals {
   readonly outputs: Readonly<Record<string, Node>>
   readonly updates: readonly (readonly [variable: Node, next: Node])[]
-  /** Values that mixed precision leaves float32 though they lie between two products: logits. */
+  /** Values that mixed precision leaves float32 though they are between two products: logits. */
   readonly float32?: readonly Node[]
 }
 
@@ -29,7 +29,7 @@ export function wantGoals(goals: Partial<Goals>): Partial<Goals> {
     float32.every(isNode)
   if (isRight) return goals
   const expected = '{ outputs: { name: node }, updates: [[variable, next]] }'
-  throw new FoveaError('E_GRAPH', { what: 'no goals', where: 'compile', expected, got: show(goals) })
+  throw new FoveaError('E_GRAPH', { what: 'these are not goals', where: 'compile', expected, got: show(goals) })
 }
 
 /** The variables that updates name: each once, and of the same shape and dtype as its next value. */

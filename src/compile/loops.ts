@@ -93,7 +93,7 @@ function joined(host: ElementwiseStep, guest: ElementwiseStep): ElementwiseStep 
   }
 }
 
-/** Drops what a loop writes and nobody reads any more. */
+/** Drops what a loop writes and no step reads. */
 export function withoutUnread(steps: readonly Step[], wanted: ReadonlySet<Buffer>): Step[] {
   const read = new Set(steps.flatMap((step) => readsOf(step).map((x) => x.buffer)))
   return steps.map((step) => {

@@ -1,6 +1,6 @@
 /**
  * Mixed precision, as Keras's policy `mixed_bfloat16`: convolutions and matrix products read bfloat16, and values that
- * lie between two of them are stored as bfloat16. Weights, optimizer, sums, losses and all that is computed within an
+ * are between two of them are stored as bfloat16. Weights, optimizer, sums, losses and all that is computed within an
  * op stay float32. A pass over a graph whose gradients are there; every question is to a property of an op's row.
  */
 import type { FloatDType } from '../graph/dtype.ts'

@@ -29,7 +29,7 @@ export const compileOptions = {
     default: 'on',
   }),
   precision: choice(precisions, {
-    says: 'an engine that cannot do as asked computes in float32',
+    says: 'an engine without it computes in float32',
     default: 'float32',
   }),
 }
@@ -75,7 +75,7 @@ export class Program {
         what: 'the program needs more memory than the engine has',
         where: engine.name,
         expected: `at most ${engine.memoryLimit} bytes`,
-        got: `${this.memory.peakBytes} for a run, ${own} for good and ${kept} of state`,
+        got: `${this.memory.peakBytes} for a run, ${own} for the program and ${kept} of state`,
         hint: 'use a smaller batch',
       })
     }
@@ -88,7 +88,7 @@ export class Program {
     )
     this.#changes = goals.updates.length > 0 ? state : undefined
     this.ready = this.#executable.ready
-    this.ready.catch(() => {}) // whoever runs it hears of it
+    this.ready.catch(() => {}) // each run throws it
   }
 
   /**
@@ -135,7 +135,7 @@ export class Program {
   }
 }
 
-/** The tensor of the state that a variable stands for. */
+/** The tensor of the state that a variable reads. */
 function residentFor(state: State, name: string, wanted: TensorSpec): Resident {
   const resident = state.resident(name)
   const [expected, got] = [wanted, resident.spec].map(({ dtype, shape }) => `${dtype} ${shapeText(shape)}`)
@@ -157,7 +157,7 @@ function simplified({ outputs, updates, float32 = [] }: Goals): Goals {
 export function compile(state: State, goals: Partial<Goals>, options: CompileOptions = {}): Program {
   if (!(state instanceof State)) {
     const hint = 'as in new State(openEngine())'
-    throw new FoveaError('E_OPTION', { what: 'wants a state', where: 'compile', got: show(state), hint })
+    throw new FoveaError('E_OPTION', { what: 'needs a state', where: 'compile', got: show(state), hint })
   }
   const whole = { outputs: {}, updates: [], ...wantGoals(goals) }
   return new Program(state, whole, settle(compileOptions, options, 'compile') as CompileOptions)

@@ -15,7 +15,7 @@ export class State {
   constructor(engine: Engine) {
     if (typeof engine?.create !== 'function') {
       const hint = 'as in new State(openEngine())'
-      throw new FoveaError('E_OPTION', { what: 'wants an engine', where: 'State', got: show(engine), hint })
+      throw new FoveaError('E_OPTION', { what: 'needs an engine', where: 'State', got: show(engine), hint })
     }
     this.engine = engine
   }
@@ -49,7 +49,7 @@ export class State {
     }
     if (!isSurfaceDType(dtype)) {
       const expected = 'float32, int32 or uint8'
-      throw new FoveaError('E_DTYPE', { what: 'no dtype of a state', where: name, expected, got: show(dtype) })
+      throw new FoveaError('E_DTYPE', { what: 'not a dtype of a state', where: name, expected, got: show(dtype) })
     }
     const known = this.#residents.get(name)?.spec
     if (!known) {
@@ -83,7 +83,7 @@ export class State {
   /** Forgets tensors and gives their memory back. */
   remove(names: Iterable<string>): void {
     if (typeof names !== 'object' || names === null || !(Symbol.iterator in names)) {
-      throw new FoveaError('E_OPTION', { what: 'wants a list of names', where: 'remove', got: show(names) })
+      throw new FoveaError('E_OPTION', { what: 'needs a list of names', where: 'remove', got: show(names) })
     }
     for (const name of names) {
       this.#residents.get(name)?.close()

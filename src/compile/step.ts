@@ -6,7 +6,7 @@ import { sizeOf } from '../graph/shape.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { scalarText } from '../ops/scalar.ts'
 
-/** Where numbers live: in the arena that programs share, with the state or the program, for good. */
+/** Where numbers live: in the arena that programs share, with the state or the program, permanently. */
 export interface Buffer {
   readonly bytes: number
   readonly home:
@@ -81,7 +81,7 @@ export const arenaValue = <D extends StorageDType>({ shape, dtype }: StoredSpec 
   buffer: { bytes: bytesOf({ shape, dtype }), home: { in: 'arena' } },
 })
 
-/** May results lie over operands of as many bytes? Not over such as have other elements there, in numbers of another width. */
+/** May results overwrite operands of as many bytes? Not over such as have other elements there, in numbers of another width. */
 export const mayOverwrite = ({ inputs, outputs }: Pick<ElementwiseStep, 'inputs' | 'outputs'>): boolean =>
   inputs.every((x) =>
     outputs.every((y) => x.buffer.bytes !== y.buffer.bytes || dtypes[x.dtype].bytes === dtypes[y.dtype].bytes),

@@ -19,7 +19,7 @@ export function copy<V extends Value>(from: Value, to: V, steps: Step[]): V {
 }
 
 /**
- * Lets new values of variables overwrite the old ones. A step writes straight into the variable when nobody reads the
+ * Lets new values of variables overwrite the old ones. A step writes straight into the variable when no step reads the
  * old value later, and it reads it itself, if at all, element by element, on an engine that may work in place; otherwise
  * a copy at the end does it.
  */

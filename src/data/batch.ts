@@ -37,7 +37,7 @@ export class BatchPool {
     return this.#free.get(size)?.pop() ?? allocateBatch(this.#fields, size)
   }
 
-  /** Takes arrays for `size` samples that nobody uses any more. */
+  /** Takes arrays for `size` samples that are no longer used. */
   give(batch: Batch, size: number): void {
     const free = this.#free.get(size)
     if (free) free.push(batch)

@@ -1,4 +1,4 @@
-/** Names of classes, wherever they are set: a text for each, in the order of the classes. */
+/** Names of classes, for every place that sets them: a text for each, in the order of the classes. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 

@@ -25,7 +25,7 @@ export interface Reading {
   /** The epoch under way, 1 for the first that the model has seen; 0 in mode 'infer'. */
   readonly epoch: number
   readonly seed: number
-  /** Aborted when nobody waits for the samples any more: what takes long stops and throws `signal.reason`. */
+  /** Aborted when the samples are no longer needed: what takes long stops and throws `signal.reason`. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -65,9 +65,9 @@ export interface Dataset {
    * what for; a dataset of which nothing is random may ignore it.
    */
   read(indices: ArrayLike<number>, into: Batch, reading?: Reading): Promise<void>
-  /** The dataset as data, for `workers`; undefined where `read` is not the one that it tells of (`{ ...data, read }`). */
+  /** The dataset as data, for `workers`; undefined where `read` is not the one that it describes (`{ ...data, read }`). */
   describe?(): Description | undefined
-  /** A text that only the same samples have, in the place of those that `dataHash` would read; undefined as above. */
+  /** A text that only the same samples have, instead of those that `dataHash` would read; undefined as above. */
   identity?(): Promise<string | undefined>
 }
 
@@ -86,7 +86,7 @@ const isFields = (value: unknown): value is Fields =>
   value !== null &&
   Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
 
-/** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who wants one. */
+/** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who needs one. */
 export function wantDataset(data: unknown, where: string): asserts data is Dataset {
   const { name, length, inputs, targets } = (data ?? {}) as Partial<Dataset>
   const isWhole = Number.isSafeInteger(length) && (length as number) > 0 && isFields(inputs) && isFields(targets)
@@ -102,7 +102,7 @@ export function wantDataset(data: unknown, where: string): asserts data is Datas
         .join(', ')
     : show(data)
   const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'wants a dataset', where, expected, got, ...(hint && { hint }) })
+  throw new FoveaError('E_MISMATCH', { what: 'needs a dataset', where, expected, got, ...(hint && { hint }) })
 }
 
 /** Throws E_DATA unless it has inputs and targets, each a dtype and the shape of one sample. */

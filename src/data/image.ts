@@ -75,7 +75,7 @@ function noPicture(source: unknown, where: string): FoveaError {
   const expected =
     '{ width, height, channels: 1, 3 or 4, pixels: bytes }, an ImageData in sRGB, or what a canvas can draw'
   const hint = "a file's bytes: decodeImage(bytes) first; bytes without a size: { width, height, data } for RGBA"
-  return new FoveaError('E_MISMATCH', { what: 'this is no picture', where, expected, got: show(source), hint })
+  return new FoveaError('E_MISMATCH', { what: 'this is not a picture', where, expected, got: show(source), hint })
 }
 
 export interface Resize {
@@ -95,7 +95,7 @@ interface Taps {
 }
 
 /**
- * Resizes with half-pixel centres: output pixel i lies at (i + 0.5) * input / output - 0.5. Computed in float64, first
+ * Resizes with half-pixel centres: output pixel i is at (i + 0.5) * input / output - 0.5. Computed in float64, first
  * along the rows, then along the columns; uint8 results are rounded once, halves up. Besides the result it holds a few
  * rows of it.
  */
@@ -227,7 +227,7 @@ function tapsOf(input: number, output: number, { by, antialias, from, count }: A
 export function toGrayscale(image: Image): Image {
   if (image.channels === 1) return image
   if (image.channels !== 3) {
-    throw new FoveaError('E_SHAPE', { what: 'toGrayscale wants 1 or 3 channels', got: `${image.channels}` })
+    throw new FoveaError('E_SHAPE', { what: 'toGrayscale needs 1 or 3 channels', got: `${image.channels}` })
   }
   const { width, height, pixels } = image
   const gray = new Uint8Array(width * height)
@@ -241,7 +241,7 @@ export function toGrayscale(image: Image): Image {
 export function toColour(image: Image): Image {
   if (image.channels === 3) return image
   if (image.channels !== 1) {
-    throw new FoveaError('E_SHAPE', { what: 'toColour wants 1 or 3 channels', got: `${image.channels}` })
+    throw new FoveaError('E_SHAPE', { what: 'toColour needs 1 or 3 channels', got: `${image.channels}` })
   }
   const pixels = new Uint8Array(image.pixels.length * 3)
   for (let i = 0; i < image.pixels.length; i++) pixels.fill(image.pixels[i], 3 * i, 3 * i + 3)
@@ -274,7 +274,7 @@ export function crop(
   return { width, height, channels, pixels }
 }
 
-/** The median of each channel over the outermost pixels: the ground that the subject lies on. */
+/** The median of each channel over the outermost pixels: the background of the subject. */
 export function borderColour({ width, height, channels, pixels }: Image): number[] {
   const border: number[] = []
   for (let y = 0; y < height; y++) {

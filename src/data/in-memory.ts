@@ -39,7 +39,7 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
   if (typeof name !== 'string' || !isByName(inputs) || !isByName(targets)) {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
     const where = typeof name === 'string' ? name : 'fromArrays'
-    throw new FoveaError('E_DATA', { what: 'wants a name, inputs and targets', where, expected, got: show(arrays) })
+    throw new FoveaError('E_DATA', { what: 'needs a name, inputs and targets', where, expected, got: show(arrays) })
   }
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
@@ -48,7 +48,7 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
   const length = lengths[0]
   if (lengths.some((other) => other !== length)) {
     const got = all.map(([field], i) => `${field} ${lengths[i]}`).join(', ')
-    throw new FoveaError('E_DATA', { what: 'fields of unequal numbers of samples', where: name, got })
+    throw new FoveaError('E_DATA', { what: 'fields have different numbers of samples', where: name, got })
   }
   const classNames = given === undefined ? undefined : settleClassNames(given, name)
   if (classNames) {

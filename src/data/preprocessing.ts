@@ -46,7 +46,7 @@ const perChannel = (v: unknown): PerChannel | undefined => {
 
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
-    says: 'what the network wants: [height, width]',
+    says: 'what the network needs: [height, width]',
     accepts: '[height, width], integers from 1 to 16384, at most 100 megapixels',
     as: list(integer({ says: 'a side', min: 1, max: longest }), { says: 'height and width', length: 2 }).kind,
     check: (v) => {
@@ -56,7 +56,7 @@ export const preprocessingOptions = {
   }),
   channels: choice([1, 3], { says: '1 for gray by Rec. 601, 3 for red, green and blue' }),
   fit: choice(['stretch', 'contain', 'cover'], {
-    says: "another form is stretched, fits in whole (the rest gets the border's colour) or is cut to the middle",
+    says: "a picture of another shape is stretched, fitted in whole (the rest gets the border's colour), or cut to its middle",
     default: 'stretch',
   }),
   ink: choice(['any', 'light', 'dark'], {
@@ -124,7 +124,7 @@ export function preprocessingFor(
   if (all.length !== 1 || !sameShape(made, all[0].shape)) {
     const expected = all.map(({ shape }) => shapeText(shape)).join(' and ')
     throw new FoveaError('E_MISMATCH', {
-      what: 'the preprocessing does not make what is taken',
+      what: 'the preprocessing does not make what the input takes',
       where,
       expected,
       got: shapeText(made),
@@ -138,7 +138,7 @@ export function preprocessingFor(
       : 'say how a byte becomes a number of the data, as in { scale: 1 / 255 } or { scale: 1 / 127.5, offset: -1 }'
   const got = makesFloats(settled) ? 'float32' : 'bytes'
   throw new FoveaError('E_MISMATCH', {
-    what: 'the preprocessing makes other numbers than are learned from',
+    what: 'the preprocessing does not make the numbers that the model learns from',
     where,
     expected: dtype,
     got,

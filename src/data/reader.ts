@@ -1,4 +1,4 @@
-/** Batches of a dataset, read ahead of whoever uses them, into arrays that are used again and again. */
+/** Batches of a dataset, read ahead of their use, into arrays that are used again and again. */
 import { FoveaError } from '../base/errors.ts'
 import { integer } from '../base/options.ts'
 import { allocateBatch, BatchPool, clearRest } from './batch.ts'
@@ -53,7 +53,7 @@ export interface Filled {
 
 /**
  * Reads a dataset batch by batch, in order. Without workers the batches are read one after the other on this thread, and
- * up to `prefetch` of them lie ready; with workers each of these reads whole batches. The samples are the same in any
+ * up to `prefetch` of them are ready; with workers each of these reads whole batches. The samples are the same in any
  * case. Nothing is allocated for arrays once as many as are in use at a time have been given back.
  */
 export class Reader {
@@ -79,7 +79,7 @@ export class Reader {
     }
   }
 
-  /** The batches of a pass; one pass at a time. Whoever stops early calls `return()`, as `for await` does. */
+  /** The batches of a pass; one pass at a time. To stop early, call `return()`, as `for await` does. */
   async *batches({ from = 0, to, indicesOf, capacity, reading, signal }: Pass): AsyncGenerator<Filled, undefined> {
     const { workers = 0, prefetch = Math.max(2, 2 * workers) } = this.#options
     const giveUp = new AbortController()
@@ -105,7 +105,7 @@ export class Reader {
       signal?.removeEventListener('abort', onAbort)
       giveUp.abort()
       for (const filled of ahead) void filled.then(({ release }) => release()).catch(() => {})
-      if (!signal?.aborted) await Promise.allSettled(ahead) // whoever aborts does not wait for those who do not listen
+      if (!signal?.aborted) await Promise.allSettled(ahead) // an abort does not wait for readers that ignore the signal
     }
   }
 

@@ -20,7 +20,7 @@ export type ToReadingThread =
       readonly buffers: readonly ArrayBuffer[]
       readonly reading: Omit<Reading, 'signal'>
     }
-  /** Nobody waits for what was asked for in this pass. */
+  /** What was asked for in this pass is no longer needed. */
   | { readonly type: 'giveUp'; readonly pass: number }
 
 export type FromReadingThread =

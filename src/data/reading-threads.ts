@@ -56,7 +56,7 @@ export class ReadingThreads {
     })
   }
 
-  /** Nobody waits for the batches of this pass any more. */
+  /** The batches of this pass are no longer needed. */
   giveUp(pass: number): void {
     if (!this.#ended) for (const thread of this.#threads) thread.postMessage({ type: 'giveUp', pass })
   }

@@ -28,14 +28,14 @@ interface Stage extends Prepared {
 
 /**
  * The samples of `dataset`, each transformed by all of `list` in turn whenever it is read. What is random in that is a
- * function of (seed, epoch, number of the sample, place in the list), so the same whoever reads, in any order; outside
+ * function of (seed, epoch, number of the sample, place in the list), so the same for every reader and in any order; outside
  * training nothing random is done. A `field` must be named where there are several inputs.
  */
 export function transform(dataset: Dataset, list: readonly Transform[]): Dataset {
   wantDataset(dataset, 'transform')
   if (!Array.isArray(list) || list.length === 0) {
     const expected = "a list such as [{ type: 'randomFlip', mode: 'horizontal' }]"
-    throw new FoveaError('E_OPTION', { what: 'wants transforms', where: 'transform', expected, got: show(list) })
+    throw new FoveaError('E_OPTION', { what: 'needs transforms', where: 'transform', expected, got: show(list) })
   }
   const before = dataset.transforms ?? []
   const inputs: Record<string, TensorSpec> = { ...dataset.inputs }

@@ -52,7 +52,7 @@ port.listen((received) => {
   const message = received as ToReadingThread
   if (message.type === 'open') {
     const dataset = openSource(message.source)
-    dataset.catch(() => {}) // each read tells of it
+    dataset.catch(() => {}) // each read throws it
     crew.opened = { ...message, dataset }
   } else if (message.type === 'read') {
     crew.last = crew.last.then(() => read(message))

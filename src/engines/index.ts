@@ -35,7 +35,7 @@ const rows = {
     open: (threads) => wasmEngine({ threads }),
   },
   reference: {
-    says: 'plain loops in float64: the truth, for teaching and debugging',
+    says: 'plain loops in float64: to compare with, for teaching and debugging',
     missing: () => undefined,
     open: () => referenceEngine(),
   },
@@ -69,7 +69,7 @@ export const engineOptions = {
 }
 export type EngineChoice = Options<typeof engineOptions>
 
-/** The environment variable that says what `auto` stands for. */
+/** The environment variable that says what `auto` means. */
 const VARIABLE = 'FOVEA_ENGINE'
 
 /** What FOVEA_ENGINE names; undefined where it says nothing, or `auto`. Throws E_OPTION where it names no engine. */
@@ -95,7 +95,7 @@ async function firstHere(names: readonly EngineName[]): Promise<EngineName | und
 }
 
 /**
- * The engine that `auto` stands for: the one that FOVEA_ENGINE names, else the best one here. Throws E_OPTION where the
+ * The engine that `auto` means: the one that FOVEA_ENGINE names, else the best one here. Throws E_OPTION where the
  * variable names no engine, E_ENGINE where it names one that is not here.
  */
 export async function autoEngine(): Promise<EngineName> {
@@ -111,7 +111,7 @@ async function refuseMissing(name: EngineName, where: string): Promise<void> {
   if (got !== undefined) throw new FoveaError('E_ENGINE', { what: 'the engine is not available', where, got })
 }
 
-/** The engine and threads that a choice stands for here. */
+/** The engine and threads that a choice means here. */
 async function resolved(given: EngineSettings): Promise<{ name: EngineName; threads: number }> {
   const { engine = 'auto', threads } = settle(openOptions, given, 'engine')
   const name = engine === 'auto' ? await autoEngine() : engine
@@ -119,7 +119,7 @@ async function resolved(given: EngineSettings): Promise<{ name: EngineName; thre
   return { name, threads: threads ?? Math.min(hardwareThreads(), engines[name].most?.() ?? Infinity) }
 }
 
-/** Opens an engine of one's own; close it when done. Throws E_ENGINE where it cannot run. */
+/** Opens an engine of your own; close it when done. Throws E_ENGINE where it cannot run. */
 export async function openEngine(given: EngineSettings = {}): Promise<Engine> {
   const { name, threads } = await resolved(given)
   return engines[name].open(threads)

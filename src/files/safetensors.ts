@@ -131,7 +131,7 @@ interface TensorEntry {
   readonly end: number
 }
 
-/** Where a tensor says it lies, everything checked that can be without its neighbours. */
+/** Where a tensor says that it is, with everything checked that can be without its neighbours. */
 function entryOf(name: string, entry: unknown, reader: ByteReader): TensorEntry {
   const wrong = (what: string, expected: string, got: unknown): FoveaError =>
     reader.error(`tensor '${name}': ${what}`, { expected, got: show(got) }, 8)
@@ -170,7 +170,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
 
-/** The dtypes written, in the reference's order: the widest elements first, so that all of them lie aligned. */
+/** The dtypes written, in the reference's order: the widest elements first, so that all of them are aligned. */
 const writtenTypes = { float32: 'F32', int32: 'I32', uint8: 'U8' } as const
 const rank = (tensor: Tensor): number => Object.keys(writtenTypes).indexOf(tensor.dtype)
 
@@ -226,7 +226,7 @@ function roomFor(bytes: number): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** A JSON object written by hand, because JSON.stringify would put names such as '0' first. */
+/** A JSON object written without JSON.stringify, because JSON.stringify would put names such as '0' first. */
 const object = (members: readonly string[]): string => `{${members.join()}}`
 const member = (name: string, value: string): string => `${JSON.stringify(name)}:${value}`
 

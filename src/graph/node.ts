@@ -144,7 +144,7 @@ export function wantDType(inputs: readonly StoredSpec[], ...wanted: readonly Sto
   for (const { dtype } of inputs) {
     if (wanted.includes(dtype)) continue
     const hint = dtype === 'uint8' ? 'scale bytes first, as in mul(x, 1 / 255)' : undefined
-    throw new FoveaError('E_DTYPE', { what: `wants ${wanted.join(' or ')}`, got: dtype, ...(hint && { hint }) })
+    throw new FoveaError('E_DTYPE', { what: `needs ${wanted.join(' or ')}`, got: dtype, ...(hint && { hint }) })
   }
 }
 
@@ -240,7 +240,12 @@ export function constant(
   const isArray = ArrayBuffer.isView(value) && 'length' in value
   if (typeof value !== 'number' && !isArray) {
     const expected = 'a number, or a typed array with its shape'
-    throw new FoveaError('E_DTYPE', { what: 'no constant', where: 'constant', expected, got: show(value) })
+    throw new FoveaError('E_DTYPE', {
+      what: 'not a value for a constant',
+      where: 'constant',
+      expected,
+      got: show(value),
+    })
   }
   wantShape(shape, 'constant')
   return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })

@@ -40,7 +40,7 @@ export function sequential(first: SequentialOptions | readonly Layer[], second?:
   const isLayer = (layer: unknown): boolean => typeof layer === 'function' && 'row' in layer && 'options' in layer
   if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
-    throw new FoveaError('E_MODEL', { what: 'wants a list of layers', where: 'sequential', hint })
+    throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', hint })
   }
   const model = new Model({ kind: 'sequential', name, engine: { engine, threads, precision }, from: layers, ...rest })
   return inputShape ? model.build(inputShape) : model
@@ -73,7 +73,7 @@ function listOf(ends: Ends): readonly Tensor[] {
   const list: unknown[] = isTensor(ends) ? [ends] : Object.values(ends ?? {})
   if (list.length > 0 && list.every(isTensor)) return list
   const hint = 'as in model(x, y) or model({ left, right }, { digit }), each from input(...) or a layer called on one'
-  throw new FoveaError('E_MODEL', { what: 'wants tensors as inputs and outputs', where: 'model', hint })
+  throw new FoveaError('E_MODEL', { what: 'needs tensors as inputs and outputs', where: 'model', hint })
 }
 
 function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string): Record<string, Tensor> {
@@ -86,7 +86,7 @@ function entries(ends: Ends, nameOf: (tensor: Tensor, index: number) => string):
 export const loadTable = {
   ...engineOptions,
   customLayers: custom<readonly AnyLayerMaker[]>({
-    says: 'kinds of layers that are no part of Fovea: what `defineLayer` gave',
+    says: 'kinds of layers that are not part of Fovea: results of `defineLayer`',
     accepts: 'a list of what defineLayer gives',
     check: (v) => (Array.isArray(v) && v.every((make) => typeof make === 'function' && 'type' in make) ? v : undefined),
     default: [],
@@ -100,7 +100,7 @@ export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOption
   const twice = customLayers.find(({ type }) => Object.hasOwn(builtIn, type))
   if (twice) {
     const hint = 'give yours another type in defineLayer'
-    throw new FoveaError('E_OPTION', { what: `there is a layer '${twice.type}' already`, where: 'customLayers', hint })
+    throw new FoveaError('E_OPTION', { what: `there is already a layer '${twice.type}'`, where: 'customLayers', hint })
   }
   settleOne(fileName, file, 'file', 'modelFrom')
   const saved = modelFromBytes(settleOne(fileBytes, bytes, 'bytes', 'modelFrom'), file, customLayers)

@@ -22,7 +22,7 @@ export const inferenceOptions = {
 
 const abortOptions = {
   signal: custom<AbortSignal>({
-    says: 'gives the call up: it throws what the signal was aborted with',
+    says: 'stops the call, which throws the reason of the signal',
     accepts: 'an AbortSignal',
     check: fitExtras.signal.check,
     optional: true,

@@ -1,7 +1,7 @@
-/** Files as arguments: where they lie, what they are called in complaints, their bytes. */
+/** Files as arguments: their paths, their names in errors, their bytes. */
 import { custom, text } from '../base/options.ts'
 
-export const filePath = text({ says: 'where the file lies', filled: true })
+export const filePath = text({ says: 'path of the file', filled: true })
 export const fileName = text({ says: 'what complaints call it' })
 export const fileBytes = custom<Uint8Array>({
   says: 'the bytes of a file',

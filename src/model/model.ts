@@ -53,7 +53,7 @@ import { asDataset, checkClassCount, checkClassNames, valuesByName } from './sam
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
-  seed: integer({ says: 'of the first weights', min: 0, default: 0 }),
+  seed: integer({ says: 'seed of the first weights', min: 0, default: 0 }),
   weightsFrom: custom<Model>({
     says: 'a model whose layers this one shares: it begins with their weights',
     accepts: 'a model',
@@ -95,7 +95,7 @@ export class Model {
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
     if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
       const hint = 'sequential(...), model(...) and loadModel(...) make models'
-      throw new FoveaError('E_MODEL', { what: 'no model can be made of it', where: 'Model', got: show(recipe), hint })
+      throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
     }
     const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
@@ -209,7 +209,7 @@ export class Model {
   }
 
   /**
-   * Keeps the weights of layers as they are in training, of all where none is named; `*` in a name stands for any text. It sets
+   * Keeps the weights of layers as they are in training, of all where none is named; `*` in a name matches any text. It sets
    * their `trainable`, as in Keras: so they are frozen in every model that has them.
    */
   freeze(...names: readonly string[]): this {
@@ -380,7 +380,7 @@ export class Model {
 
   /**
    * Answers for one picture, prepared as the data were that the model learned from: the bytes of a PNG, JPEG, WebP, GIF
-   * or AVIF file (`name` stands for it in complaints), a `File` or `Blob`, or pixels: `{ width, height, channels, pixels }`
+   * or AVIF file (`name` is what errors call it), a `File` or `Blob`, or pixels: `{ width, height, channels, pixels }`
    * as `decodeImage` gives them, an `ImageData`, in a browser also a canvas, an `ImageBitmap` or a `VideoFrame`. Throws
    * E_FILE when the picture cannot be decoded, E_MODEL where the model has no `preprocessing`.
    */
@@ -454,7 +454,7 @@ export class Model {
     return this.#bytesBy({})
   }
 
-  /** The same with other tensors of the state in the place of weights, by name. */
+  /** The same with other tensors of the state instead of weights, by name. */
   async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
     return modelToBytes({
       network: this.network,

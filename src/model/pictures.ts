@@ -10,7 +10,7 @@ import type { Shape } from '../graph/shape.ts'
 /** The bytes of a PNG, JPEG, WebP, GIF or AVIF file, a `File` or `Blob` of them, or pixels. */
 export type PictureGiven = Uint8Array | ArrayBuffer | Blob | PictureSource
 
-/** One sample; pixels are taken during the call, and so are the bytes of a file. `name` stands for it in complaints. */
+/** One sample; pixels are taken during the call, and so are the bytes of a file. `name` is what errors call it. */
 export async function pictureSample(given: PictureGiven, how: Preprocessing, name: string): Promise<TypedArray> {
   const kind = Object.prototype.toString.call(given).slice(8, -1) // of any realm
   if (kind === 'Uint8Array') return preprocess(await decodeImage(given as Uint8Array, name), how)
@@ -22,13 +22,13 @@ export async function pictureSample(given: PictureGiven, how: Preprocessing, nam
   return preprocess(given as PictureSource, how)
 }
 
-/** The error of a model that does not know what to make of pictures, with what would tell it. */
+/** The error of a model that cannot prepare pictures, with the way out. */
 export function noPreprocessing(
   where: string,
   inputs: Readonly<Record<string, Shape>>,
   learnedFrom: DType | undefined,
 ): FoveaError {
-  const what = 'does not know what to make of pictures: it learned from data that had no preprocessing'
+  const what = 'cannot prepare pictures: it learned from data without preprocessing'
   const [shape, ...others] = Object.values(inputs)
   const [height, width, channels] = shape
   if (others.length > 0 || shape.length !== 3 || (channels !== 1 && channels !== 3)) {

@@ -80,7 +80,7 @@ export class Prediction implements Rows {
     const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null
     if (![outputs, about, about?.heads].every(isByName) || !Object.values(outputs).every(isByName)) {
       const [got, hint] = [show(outputs), 'predict makes predictions']
-      throw new FoveaError('E_MODEL', { what: 'no prediction can be made of it', where: 'Prediction', got, hint })
+      throw new FoveaError('E_MODEL', { what: 'a prediction cannot be made from this', where: 'Prediction', got, hint })
     }
     const { heads, classNames } = about
     const answers = Object.entries(outputs).map(([name, numbers]) => {

@@ -39,7 +39,7 @@ export function asDataset(
     if (data) return [name, data.slice()] as const
     const hint = 'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
-    throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
+    throw new FoveaError('E_MISMATCH', { what: 'these are not samples', where, expected, got: show(samples), hint })
   })
   const taken = Object.fromEntries(fields)
   const described = fields.map(([name, data]) => [name, { shape: inputs[name], data }])

@@ -38,7 +38,7 @@ export class Copies {
     return { session: copy.session, release }
   }
 
-  /** Lets go of the copy on an engine, at once or when nobody uses it any more. */
+  /** Closes the copy on an engine, at once or when its last use ends. */
   forget(engine: Engine): void {
     const copy = this.#copies.get(engine)
     this.#copies.delete(engine)

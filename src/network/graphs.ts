@@ -239,7 +239,7 @@ function calledIn(calls: readonly Call[], at: number): string {
   return `the output of ${of.layer.name}${earlier > 0 ? ` in its use ${earlier + 1}` : ''}`
 }
 
-/** Answers: logits through each output's head; a softmax that is there already is not applied twice. */
+/** Answers: logits through each output's head; where the model already ends in a softmax, none is added. */
 export function predictionGoals(
   network: Network,
   inputs: Readonly<Record<string, string>>,

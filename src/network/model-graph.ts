@@ -1,4 +1,4 @@
-/** A network's graph for whoever wants to go on from it: nodes by name, and goals over them as a program can be fed. */
+/** A network's graph, to be extended: nodes by name, and goals over them as a program can be fed. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, show } from '../base/options.ts'
@@ -27,7 +27,7 @@ export const graphOptions = {
 export type GraphOptions = Options<typeof graphOptions>
 
 export const runOptions = {
-  seed: integer({ says: 'of what layers draw', min: 0, default: 0 }),
+  seed: integer({ says: 'seed of what layers draw', min: 0, default: 0 }),
 }
 export type RunOptions = Options<typeof runOptions>
 
@@ -55,7 +55,7 @@ export interface ModelGraph {
   readonly logits: Readonly<Record<string, Node>>
   /** What `predict` answers. */
   readonly outputs: Readonly<Record<string, Node>>
-  /** In mode `'train'`: running statistics and their next values, for goals that shall move them. */
+  /** In mode `'train'`: running statistics and their next values, for goals that update them. */
   readonly updates: Goals['updates']
 }
 
@@ -113,7 +113,7 @@ function beforeHead(output: Node): Node {
   return found ?? output
 }
 
-/** Goals over the nodes of a model's graph, and placeholders of one's own. */
+/** Goals over the nodes of a model's graph, and your own placeholders. */
 export interface GraphGoals<Outputs extends Goals['outputs'] = Goals['outputs']>
   extends Partial<Omit<Goals, 'outputs'>> {
   readonly outputs: Outputs
@@ -126,12 +126,12 @@ export function checkGoals(goals: unknown, where: string): asserts goals is Grap
   const { outputs } = (goals ?? {}) as { readonly outputs?: unknown }
   if (typeof outputs !== 'object' || outputs === null) {
     const expected = '{ outputs: nodes by name, updates }'
-    throw new FoveaError('E_OPTION', { what: 'these are no goals', where, expected, got: show(goals) })
+    throw new FoveaError('E_OPTION', { what: 'these are not goals', where, expected, got: show(goals) })
   }
   for (const [name, node] of Object.entries(outputs)) {
     if (typeof node === 'object' && node !== null && 'op' in node && 'inputs' in node) continue
     const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
-    throw new FoveaError('E_OPTION', { what: `the output '${name}' is no node`, where, got: show(node), hint })
+    throw new FoveaError('E_OPTION', { what: `the output '${name}' is not a node`, where, got: show(node), hint })
   }
 }
 
@@ -176,7 +176,7 @@ function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   if (feeds === KEY) return input(KEY, shape, 'int32')
   const name = Object.keys(network.inputs).find((one) => nameIn(one) === feeds)
   if (name === undefined) {
-    const hint = 'goals are run by the model whose graph they stand on'
+    const hint = 'goals are run by the model whose graph they were made from'
     throw new FoveaError('E_GRAPH', { what: `has no input ${String(feeds)}`, where: network.name, hint })
   }
   const stored = Object.hasOwn(given, name) ? dtypeOf(given[name]) : undefined
@@ -208,7 +208,7 @@ function fedValues(
   const missing = Object.keys(program.inputs).find((at) => at !== KEY && !full.some((one) => one.at === at))
   if (missing === undefined)
     return Object.fromEntries(full.filter(({ at }) => at in program.inputs).map(({ at, values }) => [at, values]))
-  const what = `wants values for '${missing.slice(missing.indexOf('/') + 1)}'`
+  const what = `needs values for '${missing.slice(missing.indexOf('/') + 1)}'`
   throw new FoveaError('E_MISMATCH', {
     what,
     where: network.name,

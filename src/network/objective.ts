@@ -43,7 +43,7 @@ export const objectiveOptions = {
     optional: true,
   }),
   metrics: either([metricList, record(metricList, { says: 'lists', keys: 'output' })], {
-    says: 'what is measured besides, for all outputs or by name of output; follows from the loss when absent',
+    says: 'what is measured besides the loss, for all outputs or by name of output; follows from the loss when absent',
     optional: true,
   }),
   lossReduction: choice(['sumOverBatchSize', 'meanWithSampleWeight'], {
@@ -128,10 +128,10 @@ export function objectiveFor(
   const isOneForAll = { loss: loss !== undefined && isOneLoss(loss), metrics: Array.isArray(metrics) }
   for (const [option, said] of Object.entries({ loss, metrics })) {
     if (said === undefined || isOneForAll[option as 'loss']) continue
-    const astray = Object.keys(said).find((name) => !Object.hasOwn(network.outputs, name))
+    const stray = Object.keys(said).find((name) => !Object.hasOwn(network.outputs, name))
     const expected = Object.keys(network.outputs).join(', ')
-    if (astray !== undefined)
-      throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: astray })
+    if (stray !== undefined)
+      throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: stray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
   let known: Record<string, Head> | undefined

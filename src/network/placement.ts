@@ -62,7 +62,7 @@ export class Placement {
   }
 
   /**
-   * Weights by name as they are at this call, whatever happens to the model later: what makes them. Where nobody has asked for the
+   * A function that gives the weights as they are at this call, by name; later changes do not matter. Where no call has opened the
    * session yet these are the first ones, and none is opened.
    */
   valuesNow(names: readonly string[]): () => Promise<Values> {
@@ -79,7 +79,7 @@ export class Placement {
     const turn = this.home().then(({ state }) => ({ values: valuesBy((name) => state.read(name)) }))
     this.#turn = turn.catch(() => {})
     const reading = turn.then(({ values }) => values)
-    reading.catch(() => {}) // whoever wants them hears of it
+    reading.catch(() => {}) // each reader of them gets the error
     return () => reading
   }
 

@@ -20,7 +20,7 @@ export class ProgramCache {
     return this.#programs.size
   }
 
-  /** The program under `key`, made where there is none. Those unused for longest are let go, and live on while somebody runs them. */
+  /** The program under `key`, made where there is none. Those unused for longest are closed, but not while one is running. */
   get(key: string, make: () => Program): Program {
     const known = this.#programs.get(key)
     const program = known ?? make()
@@ -37,7 +37,7 @@ export class ProgramCache {
     }
   }
 
-  /** Closes all of them: nobody may run them any more. */
+  /** Closes all of them: they cannot be run any more. */
   close(): void {
     for (const program of this.#programs.values()) program.close()
     this.#programs.clear()

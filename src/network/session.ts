@@ -49,7 +49,7 @@ export function firstValues(
 
 export class Session {
   readonly network: Network
-  /** How its programs shall compute. */
+  /** The precision of its programs. */
   readonly askedPrecision: Precision
   readonly #shared: Shared
   /** Programs of another form of the network, or with other frozen layers, are others. */

@@ -36,7 +36,7 @@ export function partOf(network: Network, ends: readonly string[]): Network {
   }
 }
 
-/** Layers by name, which must be there; `*` in a name stands for any text. */
+/** Layers by name, which must be there; `*` in a name matches any text. */
 export function layersCalled(network: Network, names: readonly string[]): Layer[] {
   const known = network.layers.map(({ name }) => name)
   return names.flatMap((name) => {

@@ -21,7 +21,7 @@ export const drawer =
   ({ shape, distribution = 'uniform' }: DrawOptions): Node => {
     if (!Object.hasOwn(distributions, distribution)) {
       const expected = Object.keys(distributions).join(', ')
-      throw new FoveaError('E_OPTION', { what: 'no distribution of draw', expected, got: show(distribution) })
+      throw new FoveaError('E_OPTION', { what: 'unknown distribution', expected, got: show(distribution) })
     }
     return distributions[distribution](key, { shape, stream: stream('dropout', next()) })
   }

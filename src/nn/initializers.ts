@@ -120,7 +120,7 @@ export const initializers = {
     {
       scale: number({ says: 'the variance times the fan', min: 0, ends: 'open', default: 1 }),
       mode: choice(fanModeNames, { says: 'which fan divides it', default: 'fanIn' }),
-      distribution: choice(distributionNames, { says: 'what is drawn', default: 'truncatedNormal' }),
+      distribution: choice(distributionNames, { says: 'the distribution', default: 'truncatedNormal' }),
     },
     ({ scale, mode, distribution }, shape, draw) =>
       distributions[distribution](scale / fanModes[mode](fansOf(shape)), shape, draw),

@@ -126,7 +126,7 @@ function wantRow(type: string, row: AnyLayerRow): void {
   if (areWords && areFunctions && areOptions) return
   const expected = 'a word, and { className, says, options, weights?, forward }'
   const got = `${show(type)} and ${show(row)}`
-  throw new FoveaError('E_OPTION', { what: 'no layer can be made of it', where: 'defineLayer', expected, got })
+  throw new FoveaError('E_OPTION', { what: 'a layer cannot be made from this', where: 'defineLayer', expected, got })
 }
 
 /** Defines a kind of layer; the result makes layers from options. */
@@ -137,8 +137,8 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   wantRow(type, row as unknown as AnyLayerRow)
   const taken = Object.keys(row.options).find((name) => Object.hasOwn(commonOptions, name))
   if (taken !== undefined) {
-    const hint = `every layer has the options ${Object.keys(commonOptions).join(' and ')}`
-    throw new FoveaError('E_OPTION', { what: `'${taken}' is no name for an option`, where: type, hint })
+    const hint = `every layer already has the options ${Object.keys(commonOptions).join(' and ')}`
+    throw new FoveaError('E_OPTION', { what: `'${taken}' cannot be the name of an option`, where: type, hint })
   }
   const make = (given: object = {}): Layer => {
     const table = { ...row.options, ...commonOptions }
@@ -166,9 +166,9 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
   const where = layer.givenName ?? layer.type
   const stranger = inputs.findIndex((x) => !isTensor(x))
   if (stranger >= 0) {
-    const hint = 'call it on what input(...) or another layer, called in its turn, gives'
+    const hint = 'call it on the result of input(...) or of another layer'
     throw new FoveaError('E_MODEL', {
-      what: 'is called on something else than a tensor',
+      what: 'is called on something that is not a tensor',
       where,
       got: show(inputs[stranger]),
       hint,

@@ -28,7 +28,7 @@ export interface LossRow<T extends OptionTable = OptionTable> {
   readonly follows?: (target: TensorSpec, output: Shape) => boolean
   /** Does it take targets like these (of one sample)? */
   readonly fits: (target: TensorSpec, output: Shape) => boolean
-  readonly wants: string
+  readonly needs: string
   /** What is wrong with the target of a sample, in words, or undefined. */
   readonly complaint: (target: Values, output: Shape) => string | undefined
   /** What else such targets may be. */
@@ -83,7 +83,7 @@ const regression = <const T extends OptionTable>(
   ...row,
   head: 'linear',
   fits: ({ shape, dtype }, output) => dtype === 'float32' && areAlike(shape, output),
-  wants: "float32 numbers of the outputs' shape",
+  needs: "float32 numbers of the outputs' shape",
   complaint: (target) => {
     const wrong = Array.from(target).find((value) => !Number.isFinite(value))
     return wrong === undefined ? undefined : `expected finite numbers, got ${wrong}`
@@ -98,7 +98,7 @@ export const losses = {
     head: 'softmax',
     follows: () => true,
     fits: ({ shape, dtype }, output) => dtype === 'int32' && output.length === 1 && output[0] > 1 && shape.length === 0,
-    wants: 'one int32 class index per sample, and outputs [classes]',
+    needs: 'one int32 class index per sample, and outputs [classes]',
     complaint: ({ 0: label }, [classes]) =>
       label >= 0 && label < classes ? undefined : `expected 0 to ${classes - 1}, got ${label}`,
     classes: { count: ([classes]) => classes, of: ({ 0: label }) => label },
@@ -110,12 +110,12 @@ export const losses = {
     head: 'softmax',
     follows: ({ dtype }) => dtype === 'float32',
     fits: ({ shape }, output) => output.length === 1 && output[0] > 1 && sameShape(shape, output),
-    wants: 'a row [classes] per sample, and outputs [classes]',
+    needs: 'a row [classes] per sample, and outputs [classes]',
     complaint: (row) => {
       const total = Array.from(row).reduce((sum, p) => sum + (p >= 0 ? p : Number.NaN), 0)
       return Math.abs(total - 1) <= 1e-3 ? undefined : `expected numbers >= 0 that sum to 1, got a sum of ${total}`
     },
-    hint: "several labels per sample: loss: 'binaryCrossentropy'; values to be met: loss: 'meanSquaredError'",
+    hint: "for several labels per sample, loss: 'binaryCrossentropy'; for numbers, loss: 'meanSquaredError'",
     classes: {
       count: ([classes]) => classes,
       of: (row) => Array.from(row).reduce((best, p, i) => (p > row[best] ? i : best), 0),
@@ -128,7 +128,7 @@ export const losses = {
     head: 'sigmoid',
     follows: ({ shape, dtype }, output) => dtype === 'uint8' || (dtype === 'int32' && isOneEach(shape, output)),
     fits: ({ shape }, output) => areAlike(shape, output),
-    wants: "numbers from 0 to 1 of the outputs' shape, or one 0 or 1 per sample and outputs [1]",
+    needs: "numbers from 0 to 1 of the outputs' shape, or one 0 or 1 per sample and outputs [1]",
     complaint: (target) => {
       const wrong = Array.from(target).find((p) => !(p >= 0 && p <= 1))
       return wrong === undefined ? undefined : `expected 0 to 1, got ${wrong}`
@@ -200,7 +200,7 @@ export function chooseLoss(
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
   const meant = lossNames.filter((type) => end === 'linear' || lossRow({ type }).head === end)
-  const expected = settled ? [lossRow(settled).wants] : meant.map((type) => lossRow({ type }).wants)
+  const expected = settled ? [lossRow(settled).needs] : meant.map((type) => lossRow({ type }).needs)
   const tail = end === 'linear' ? '' : ` that end in ${end}`
   throw new FoveaError('E_MISMATCH', {
     what: settled ? `${settled.type} does not fit the targets` : `no loss follows from the targets and outputs${tail}`,
@@ -218,5 +218,5 @@ function hintFor({ dtype, shape }: TensorSpec, output: Shape, named: readonly Lo
   if (dtype === 'uint8' && sizeOf(shape) === 1)
     return { hint: 'class indices are int32, as in Int32Array.from(labels)' }
   if (named.length === 0) return {}
-  return { hint: `if it is so meant, name the loss: ${named.map((type) => `loss: '${type}'`).join(' or ')}` }
+  return { hint: `if this is what you want, name the loss: ${named.map((type) => `loss: '${type}'`).join(' or ')}` }
 }

@@ -32,7 +32,7 @@ export interface MetricRow<T extends OptionTable = OptionTable> {
   readonly says: string
   readonly options: T
   readonly fits: (comparison: Comparison) => boolean
-  readonly wants: string
+  readonly needs: string
   /** The name in logs, where it is another one. */
   readonly logName?: (options: Settled<T>) => string
   /** [n] */
@@ -62,7 +62,7 @@ const ofErrors = (says: string, of: (error: Node) => Node) =>
     says,
     options: {},
     fits: isElementwise,
-    wants: "targets of the outputs' shape",
+    needs: "targets of the outputs' shape",
     perSample: ({ answer, target }) => meanOfSample(of(sub(answer, valuesLike(answer, target)))),
   })
 
@@ -71,14 +71,14 @@ export const metrics = {
     says: 'Share that is right: the largest output, or the side of 0.5 where the loss is binaryCrossentropy.',
     options: {},
     fits: (comparison) => (comparison.head === 'sigmoid' ? isElementwise(comparison) : tellsClasses(comparison)),
-    wants: 'classes: outputs [classes], or the loss binaryCrossentropy',
+    needs: 'classes: outputs [classes], or the loss binaryCrossentropy',
     perSample: (judged) => (judged.head === 'sigmoid' ? sideIsRight(judged, 0.5) : largestIsRight(judged)),
   }),
   binaryAccuracy: define({
     says: 'Share of answers that are on the right side of a threshold.',
     options: { threshold: number({ says: 'answers above it mean 1', default: 0.5 }) },
     fits: isElementwise,
-    wants: "targets of the outputs' shape",
+    needs: "targets of the outputs' shape",
     perSample: (judged, { threshold }) => sideIsRight(judged, threshold),
   }),
   /** Ties count for the sample, as in TensorFlow's in_top_k: only larger outputs stand before the right class. */
@@ -86,7 +86,7 @@ export const metrics = {
     says: 'Share of samples with fewer than k outputs larger than that of the right class.',
     options: { k: integer({ says: 'places that count as right', min: 1, default: 5 }) },
     fits: tellsClasses,
-    wants: 'outputs [classes]',
+    needs: 'outputs [classes]',
     logName: ({ k }) => `top${k}Accuracy`,
     perSample: ({ logits, target }, { k }) => {
       const classes = logits.shape[1]
@@ -135,13 +135,13 @@ export function chooseMetrics(
 ): SettledMetric[] {
   const chosen = (asked ?? [followingFrom[comparison.head]]).map(settleMetric)
   for (const metric of chosen) {
-    const { fits, wants } = rowOf(metric)
+    const { fits, needs } = rowOf(metric)
     if (fits(comparison)) continue
     const { head, output, target } = comparison
     throw new FoveaError('E_MISMATCH', {
       what: `${metric.type} does not fit the output`,
       where,
-      expected: wants,
+      expected: needs,
       got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(output)} outputs, head ${head}`,
       hint: `the one that fits is ${followingFrom[head]}; for several outputs give metrics by name of output`,
     })

@@ -171,7 +171,7 @@ const ownSchedules = {
 /** Options of every schedule. */
 const commonOptions = {
   warmupSteps: integer({
-    says: "updates that come first, in which the rate rises evenly to the schedule's first: update t of n has t / n of it",
+    says: "updates at the start in which the rate rises evenly to the schedule's first: update t of n has t / n of it",
     min: 0,
     default: 0,
   }),

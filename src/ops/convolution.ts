@@ -25,7 +25,7 @@ export function convolutionAxes(x: Shape, kernel: Shape, attrs: ConvolutionAttrs
   const rank = x.length - 2
   if (rank < 1 || rank > 3 || kernel.length !== x.length) {
     throw new FoveaError('E_SHAPE', {
-      what: 'wants [n, ...spatial, channels] and [...window, channels / groups, filters] with 1 to 3 spatial axes',
+      what: 'needs [n, ...spatial, channels] and [...window, channels / groups, filters] with 1 to 3 spatial axes',
       got: `${shapeText(x)} and ${shapeText(kernel)}`,
     })
   }

@@ -28,7 +28,7 @@ export const gatherGradient: Op<2, { readonly rows: number }> = defineOp('gather
     wantDType([indices], 'int32')
     if (!sameShape(dy.shape.slice(0, indices.shape.length), indices.shape)) {
       const [expected, got] = [`[${indices.shape.join(', ')}, ...]`, shapeText(dy.shape)]
-      throw new FoveaError('E_SHAPE', { what: 'wants a row per index', expected, got })
+      throw new FoveaError('E_SHAPE', { what: 'needs a row per index', expected, got })
     }
     return { shape: [rows, ...dy.shape.slice(indices.shape.length)], dtype: 'float32' }
   },

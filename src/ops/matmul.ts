@@ -17,7 +17,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
     wantAlike([a, b])
     if (a.shape.length !== 2 || b.shape.length !== 2) {
       throw new FoveaError('E_SHAPE', {
-        what: 'wants two matrices',
+        what: 'needs two matrices',
         got: `${shapeText(a.shape)} and ${shapeText(b.shape)}`,
         hint: 'reshape them to [m, k] and [k, n]',
       })

@@ -80,7 +80,7 @@ export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Sh
     )
     if (!inside || begin.length !== x.shape.length || size.length !== x.shape.length) {
       throw new FoveaError('E_SHAPE', {
-        what: 'the box lies outside',
+        what: 'the box is outside of x',
         expected: `a box within ${shapeText(x.shape)}`,
         got: `begin ${shapeText(begin)}, size ${shapeText(size)}`,
       })

@@ -18,7 +18,7 @@ export interface PoolAttrs {
 export function poolAxes(x: Shape, { window, strides, padding }: PoolAttrs): AxisWindow[] {
   if (x.length < 3 || x.length > 5) {
     throw new FoveaError('E_SHAPE', {
-      what: 'wants [n, ...spatial, channels] with 1 to 3 spatial axes',
+      what: 'needs [n, ...spatial, channels] with 1 to 3 spatial axes',
       got: shapeText(x),
     })
   }
@@ -87,7 +87,7 @@ export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, 
   samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
 })
 
-/** The mean of every window, over the elements that lie inside the input. */
+/** The mean of every window, over the elements that are inside the input. */
 export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
   infer: ([x], attrs) => {
     return { shape: pooled(x.shape, attrs), dtype: wantAlike([x]) }
@@ -97,7 +97,7 @@ export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
-/** dy spread evenly over the elements of its window that lie inside the input. */
+/** dy spread evenly over the elements of its window that are inside the input. */
 export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape }> = defineOp(
   'averagePoolGradient',
   1,

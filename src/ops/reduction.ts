@@ -65,7 +65,7 @@ export function max(x: Node, options: ReduceOptions = {}): Node {
   return options.keepDims ? reshape(most, { shape }) : most
 }
 
-/** Axes that do not lie side by side, brought together at the end: one run; `shape` has them with size 1. */
+/** Axes that are not side by side, brought together at the end: one run; `shape` has them with size 1. */
 function gathered({ shape }: Node, axes: readonly number[] = []) {
   const reduced = new Set(axes.map((axis) => axisOf(axis, shape.length)))
   const others = shape.map((_, axis) => axis).filter((axis) => !reduced.has(axis))

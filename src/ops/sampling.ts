@@ -22,7 +22,7 @@ function infer([key]: readonly StoredSpec[], { shape }: SamplingAttrs): StoredSp
   wantDType([key], 'int32')
   if (key.shape.length !== 1 || key.shape[0] !== 4) {
     throw new FoveaError('E_SHAPE', {
-      what: 'wants a key of four integers',
+      what: 'needs a key of four integers',
       expected: '[4]',
       got: shapeText(key.shape),
     })

@@ -39,7 +39,7 @@ export const scalarFns = {
 
 export type ScalarFn = keyof typeof scalarFns
 
-/** An expression, or a number that stands for a constant. */
+/** An expression, or a number as a constant. */
 export type ScalarLike = Scalar | number
 
 const zero: Scalar = { kind: 'constant', value: 0 }

@@ -59,7 +59,8 @@ export function imageFrom(source: unknown): Picture | undefined {
   if (!Object.hasOwn(drawables, kind)) return undefined
   const [width, height] = drawables[kind].map((name) => (source as Record<string, number>)[name])
   const where = `picture of a ${kind}`
-  if (!(width > 0 && height > 0)) throw new FoveaError('E_SHAPE', { what: 'has no pixels (yet, or any more)', where })
+  if (!(width > 0 && height > 0))
+    throw new FoveaError('E_SHAPE', { what: 'has no pixels (not loaded yet, or closed)', where })
   try {
     return drawn(source as CanvasImageSource, { width, height }, { where })
   } catch (cause) {
@@ -79,7 +80,7 @@ export function imageFrom(source: unknown): Picture | undefined {
 export async function rasterize(svg: string, options?: RasterizeOptions): Promise<Picture> {
   const { svg: sized, background, ...size } = sizedSvg(svg, options)
   if (typeof Image === 'undefined') {
-    const hint = 'draw it in the page'
+    const hint = 'draw it in the page, not in a worker'
     throw new FoveaError('E_ENGINE', { what: 'a worker cannot draw an SVG', where: 'rasterize', hint })
   }
   const url = URL.createObjectURL(new Blob([sized], { type: 'image/svg+xml' }))

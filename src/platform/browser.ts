@@ -75,7 +75,7 @@ export const hardwareThreads = (): number => navigator.hardwareConcurrency
 /** What a worker needs to start, for complaints. */
 export const workerHint: string =
   "the server must have the script; the page's Content-Security-Policy must allow it in worker-src, and blob: too where it " +
-  'is of another origin, which then must allow it by CORS; a page that is cross-origin isolated wants it with ' +
+  'is of another origin, which then must allow it by CORS; a page that is cross-origin isolated needs it with ' +
   'Cross-Origin-Embedder-Policy too'
 
 /** Browsers start workers of the page's own origin alone; one of another origin is imported by a script that is ours. */

@@ -34,7 +34,7 @@ const PIECE = 2 ** 26
 /**
  * Writes a file whole or not at all. When it resolves, the file is there after any crash; when it rejects (E_IO), what was
  * there before is as it was, or the new file stands whole in its place, and the draft is gone if the disk lets it go.
- * The folder must be there. The draft lies beside the file: `.`, `draftPrefix`, something unique, `.tmp`.
+ * The folder must be there. The draft is beside the file: `.`, `draftPrefix`, something unique, `.tmp`.
  */
 export async function writeDurably(
   disk: Disk,

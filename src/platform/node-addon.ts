@@ -41,7 +41,7 @@ export function loadAddon(): LoadedAddon {
 
 /**
  * Threads that wait for each other soon go to sleep. OpenMP by itself lets them spin for milliseconds, which takes the
- * processor from whoever they wait for: beside other busy processes a LeNet step took four times as long. OpenMP reads the
+ * processor from the process that they wait for: beside other busy processes a LeNet step took four times as long. OpenMP reads the
  * variable once, when the addon brings it in; processes that are started later do not see it.
  */
 function withShortWaits<T>(load: () => T): T {

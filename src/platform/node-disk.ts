@@ -70,7 +70,7 @@ function roomFor(bytes: number, where: string): Uint8Array {
 
 /**
  * Makes a folder and those missing above it; whether any was missing. Node's own `recursive` never ends where a folder can
- * be made in none that is there, as in /proc, and tells of a read-only disk that something is missing.
+ * be made in none that is there, as in /proc, and reports a missing folder where the disk is read-only.
  */
 async function makeFolder(path: string): Promise<boolean> {
   try {

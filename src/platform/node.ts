@@ -120,7 +120,7 @@ function workerFlags(): { execArgv?: string[] } {
 }
 
 /** What a worker needs to start, for complaints. */
-export const workerHint: string = 'node --permission wants --allow-worker, and --allow-fs-read for the script'
+export const workerHint: string = 'node --permission needs --allow-worker, and --allow-fs-read for the script'
 
 /** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
 export const Worker: WorkerMaker = class implements Helper {

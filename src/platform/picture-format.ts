@@ -44,7 +44,12 @@ function nameOf<N extends string>(table: Readonly<Record<N, readonly string[]>>,
 export function checkFormat(bytes: Uint8Array, name: string): void {
   if (arrayKind(bytes) !== 'Uint8Array' || typeof name !== 'string') {
     const expected = "a file's bytes as a Uint8Array, and a text"
-    throw new FoveaError('E_OPTION', { what: 'no picture', where: 'decodeImage', expected, got: show(bytes) })
+    throw new FoveaError('E_OPTION', {
+      what: 'this is not a picture',
+      where: 'decodeImage',
+      expected,
+      got: show(bytes),
+    })
   }
   if (nameOf(signatures, bytes)) return
   const other = nameOf(foreign, bytes)

@@ -39,7 +39,7 @@ export function damaged(name: string, bytes: Uint8Array, cause: unknown): FoveaE
   const got = messageOf(cause).split('\n')[0]
   const kind = unusualKind(bytes)
   if (!kind) return new FoveaError('E_FILE', { what: 'the picture is damaged', where: name, got, cause })
-  const hint = 'save it anew as a PNG or as a plain JPEG'
+  const hint = 'save it again as a PNG or as a plain JPEG'
   return new FoveaError('E_FILE', { what: `the decoder here does not read ${kind}`, where: name, got, hint, cause })
 }
 

@@ -10,9 +10,9 @@ export const rasterizeOptions = {
     min: 1,
     optional: true,
   }),
-  height: integer({ says: 'the same the other way round', min: 1, optional: true }),
+  height: integer({ says: 'pixels; follows from the width where only that is given', min: 1, optional: true }),
   background: custom<string>({
-    says: 'what lies beneath',
+    says: 'colour of the background',
     accepts: 'a colour as #rrggbb',
     as: text({ says: 'a colour' }).kind,
     check: (v) => (typeof v === 'string' && /^#[0-9a-f]{6}$/i.test(v) ? v : undefined),
@@ -22,7 +22,7 @@ export const rasterizeOptions = {
 }
 export type RasterizeOptions = Options<typeof rasterizeOptions>
 
-/** A drawing that is as large as it shall be. */
+/** A drawing in its final size. */
 export interface SizedSvg {
   readonly svg: string
   readonly width: number

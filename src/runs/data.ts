@@ -40,7 +40,7 @@ export function refuseForeign(given: Iterable<string>, used: readonly DatasetNam
   }
 }
 
-/** Whether data could not be had, so that other data may stand in. */
+/** Whether data are not available, so that other data may be used. */
 export const isUnavailable = (error: unknown): error is FoveaError =>
   error instanceof FoveaError && (error.kind === 'file' || error.kind === 'io')
 

@@ -1,4 +1,4 @@
-/** What is told of a training run: its events, for whoever listens, and as JSON, one object a line. */
+/** Reports of a training run: its events, as calls and as JSON, one object a line. */
 
 import type { Model } from '../model/model.ts'
 import { logFile } from '../training/callbacks/log-file.ts'
@@ -21,7 +21,7 @@ export interface RunFacts {
   readonly out: string
 }
 
-/** Hears of a run: the library's events, and three of the command's own. */
+/** Functions that are called during a run: the library's events, and three of the command's own. */
 export interface RunReport extends Callback {
   onStart?(facts: RunFacts, model: Model): void
   /** Loss and metrics on the test part. */
@@ -38,7 +38,7 @@ export interface RunEnd {
   readonly model: string
 }
 
-/** What the history of a run is made of, and what programs hear of it: logged steps, epochs, the test. */
+/** What the history of a run is made of, and what programs get of it: logged steps, epochs, the test. */
 function events(write: (line: string) => void | Promise<void>, every: number) {
   const event = (name: string, facts: object) => write(JSON.stringify({ event: name, ...facts }))
   return {
@@ -54,7 +54,7 @@ export function historyReport(path: string, every: number): RunReport {
   return {
     name: 'history',
     ...events(file.write, every),
-    onTrainBegin: ({ resumed }) => file.begin('anew', resumed !== undefined),
+    onTrainBegin: ({ resumed }) => file.begin('new', resumed !== undefined),
     state: file.state,
     restore: file.restore,
   }

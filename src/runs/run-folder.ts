@@ -97,9 +97,9 @@ async function entriesOf(path: string): Promise<string[] | undefined> {
 
 const taken = (path: string): FoveaError =>
   new FoveaError('E_OPTION', {
-    what: 'the folder is not empty, and nothing in it shall be overwritten',
+    what: 'the folder is not empty, and its files are not overwritten',
     where: path,
-    hint: 'name another one with --out, or leave --out away',
+    hint: 'name another one with --out, or leave out --out',
   })
 
 /** `2026-01-31-09-05-00`, in local time. */

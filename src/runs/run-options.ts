@@ -8,12 +8,12 @@ import { dataOptions, datasetNames } from './data.ts'
 export const runGroups = {
   data: {
     ...dataOptions,
-    fallback: choice(datasetNames, { says: 'the data set to take when --data cannot be had', optional: true }),
+    fallback: choice(datasetNames, { says: 'the data set to use when --data is not available', optional: true }),
   },
   training: {
     ...fitOptions,
     batchSize: { ...fitOptions.batchSize, default: 128 },
-    seed: { ...fitOptions.seed, says: 'of all that is random: weights, order, dropout, drawn digits' },
+    seed: { ...fitOptions.seed, says: 'seed of all that is random: weights, order, dropout, drawn digits' },
   },
   engine: engineOptions,
   'ends and checkpoints': {

@@ -15,7 +15,7 @@ export interface RunEvent {
   readonly [name: string]: unknown
 }
 
-/** What the folder of a run tells of it. */
+/** What the folder of a run says about it. */
 export interface SavedRun {
   readonly path: string
   /** The content of config.json. */
@@ -33,7 +33,7 @@ export async function readRun(path: string): Promise<SavedRun> {
 }
 
 /**
- * What the run in `path` was asked, with the options in `given` in the place of its own: for a run that goes on. The engine
+ * What the run in `path` was asked, with the options in `given` instead of its own: for a run that goes on. The engine
  * is the one that it began on, since a checkpoint goes on with its engine alone.
  */
 export async function requestOf(path: string, given: Partial<RunOptions> = {}): Promise<RunRequest> {
@@ -41,7 +41,7 @@ export async function requestOf(path: string, given: Partial<RunOptions> = {}): 
   const { network, options, engine } = config as { network?: unknown; options?: unknown; engine?: { name?: unknown } }
   const file = join(path, CONFIG_FILE)
   if (typeof network !== 'string' || typeof options !== 'object' || options === null) {
-    throw new FoveaError('E_FILE', { what: 'tells of no training', where: file, hint: wantsRun })
+    throw new FoveaError('E_FILE', { what: 'does not describe a training', where: file, hint: wantsRun })
   }
   const { out: _, ...begun } = options as Record<string, unknown>
   const { engine: asked = await engineOfBegin(engine?.name, path), ...now } = given
@@ -60,7 +60,7 @@ async function engineOfBegin(name: unknown, run: string): Promise<EngineName | u
     what: `the run began on the engine ${known}, which is not here`,
     where: run,
     got: missing,
-    hint: `a checkpoint goes on with its engine alone; fovea train ${run} --data ... trains its model further on another`,
+    hint: `a checkpoint only continues on its engine; fovea train ${run} --data ... trains its model further on another`,
   })
 }
 
@@ -84,5 +84,5 @@ function recordOf(text: string, where: string): Record<string, unknown> {
   } catch {
     // said below
   }
-  throw new FoveaError('E_FILE', { what: 'is no object in JSON', where })
+  throw new FoveaError('E_FILE', { what: 'is not a JSON object', where })
 }

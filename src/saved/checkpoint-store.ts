@@ -55,7 +55,7 @@ export async function latestCheckpoint(
   }
   if (skipped.length === 0) return undefined
   throw new FoveaError('E_FILE', {
-    what: 'there are checkpoints, and none of them loads',
+    what: 'there are checkpoints, but none of them can be loaded',
     where: folder,
     got: skipped.map(({ error }) => error.message).join(' | '),
     cause: skipped[0].error,

@@ -29,7 +29,7 @@ export interface Checkpoint {
 
 const FORMAT = 'fovea-checkpoint'
 const PIECE = 2 ** 26
-/** safetensors of one dtype lie in the order of their names: the checksum's is behind all that begin with these. */
+/** safetensors of one dtype are in the order of their names: the checksum's is behind all that begin with these. */
 const CHECKSUM = 'sha256'
 const DIGITS = 64
 const PLAIN = 'numbers/'
@@ -53,7 +53,7 @@ export async function checkpointFromBytes(bytes: Uint8Array, file: string): Prom
   const isWhole = (await checksumOf(bytes)) === String.fromCharCode(...bytes.subarray(-DIGITS))
   const { metadata, tensors } = readSafetensors(bytes, file)
   if (metadata['format'] !== FORMAT && (isWhole || !(CHECKSUM in tensors))) {
-    const what = "is safetensors, but not a checkpoint of Fovea's"
+    const what = 'is a safetensors file, but not a checkpoint of Fovea'
     throw new FoveaError('E_FILE', { what, where: file, expected: `format: ${FORMAT}`, got: show(metadata['format']) })
   }
   if (!isWhole) throw new FoveaError('E_FILE', { what: 'is damaged: the checksum does not match', where: file })
@@ -88,7 +88,7 @@ function fromStored(name: string, { shape, dtype, data }: Tensor): [name: string
   if (name.startsWith(PLAIN)) return [name.slice(PLAIN.length), { shape, data }]
   if (name.startsWith(WIDE) && dtype === 'uint8' && shape[shape.length - 1] === 8)
     return [name.slice(WIDE.length), { shape: shape.slice(0, -1), data: new Float64Array(data.buffer) }]
-  throw new FoveaError('E_FILE', { what: 'a tensor that no checkpoint has', where: name })
+  throw new FoveaError('E_FILE', { what: 'a tensor that does not belong in a checkpoint', where: name })
 }
 
 function checkVersion(text: string): void {
@@ -107,6 +107,6 @@ function readFacts(text: string): JsonObject {
   try {
     return exactJsonFromText(text)
   } catch (cause) {
-    throw new FoveaError('E_FILE', { what: 'facts in the metadata is no object in JSON', cause })
+    throw new FoveaError('E_FILE', { what: "'facts' in the metadata is not a JSON object", cause })
   }
 }

@@ -1,4 +1,4 @@
-/** What a checkpoint knows besides its tensors, as text: JSON that gives back every number as it was, or refuses. */
+/** What a checkpoint knows besides its tensors, as text: JSON that keeps every number exactly, or throws. */
 
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
@@ -11,7 +11,7 @@ export type JsonObject = { readonly [name: string]: Json | undefined }
 /** The numbers that JSON has not are said as `{ "$number": "NaN" }`. */
 const otherNumbers: Readonly<Record<string, number>> = { '-0': -0, NaN, Infinity, '-Infinity': -Infinity }
 
-/** The number that an object stands for. */
+/** The number that an object encodes. */
 function numberOf(value: Record<string, unknown>): number | undefined {
   const name = value['$number']
   return typeof name === 'string' && Object.hasOwn(otherNumbers, name) ? otherNumbers[name] : undefined
@@ -23,7 +23,7 @@ export function exactJsonToText(value: JsonObject): string {
   return JSON.stringify(written(value, 'facts'))
 }
 
-/** The object of a text; throws SyntaxError where it is no object in JSON. */
+/** The object of a text; throws SyntaxError where it is not a JSON object. */
 export function exactJsonFromText(text: string): JsonObject {
   const read: unknown = JSON.parse(text, (_, value: unknown) => (isPlain(value) ? (numberOf(value) ?? value) : value))
   if (!isPlain(read)) throw new SyntaxError('not an object')

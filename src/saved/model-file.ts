@@ -94,7 +94,7 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
     const tensor = Number.isInteger(index) ? tensors[index as number] : undefined
     if (tensor) return tensor
     throw new FoveaError('E_FILE', {
-      what: 'a call refers to none before it',
+      what: 'a call refers to no call before it',
       where: `call ${tensors.length}`,
       got: show(index),
     })
@@ -109,7 +109,7 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
       const known = made.get(layer as string)
       if (!known || !Array.isArray(from))
         throw new FoveaError('E_FILE', {
-          what: 'a call of no known layer',
+          what: 'a call of an unknown layer',
           where: `call ${tensors.length}`,
           got: show(call),
         })
@@ -174,7 +174,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
     const { format, formatVersion } = metadata
     if (format !== 'fovea') {
       throw new FoveaError('E_FILE', {
-        what: "is safetensors, but not a model of Fovea's: its metadata says so nowhere",
+        what: 'is a safetensors file, but not a model of Fovea: its metadata does not say so',
         expected: 'format: fovea',
         got: show(format),
       })
@@ -228,7 +228,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
   })
 }
 
-/** What a stranger's file gets wrong is the file's mistake, whichever check noticed it. */
+/** What is wrong in a file is E_FILE, whatever check found it. */
 function asFileErrors<T>(file: string, action: () => T): T {
   try {
     return action()
@@ -257,7 +257,7 @@ function fitting(json: unknown, { inputs }: Network, dtype: DType | undefined): 
 
 function dtypeIn(text: string | undefined): DType | undefined {
   if (text === undefined || isSurfaceDType(text)) return text
-  throw new FoveaError('E_FILE', { what: 'learnedFrom is no dtype', expected: 'float32 or int32', got: show(text) })
+  throw new FoveaError('E_FILE', { what: 'learnedFrom is not a dtype', expected: 'float32 or int32', got: show(text) })
 }
 
 function parsed(text: string | undefined, key: string): unknown {
@@ -269,8 +269,8 @@ function parsed(text: string | undefined, key: string): unknown {
 
 /** A word per output of the network. */
 function words(value: unknown, what: string, known: readonly string[], { outputs }: Network): Record<string, string> {
-  const astray = Object.keys(record(value, what)).find((name) => !Object.hasOwn(outputs, name))
-  if (astray !== undefined) throw new FoveaError('E_FILE', { what: `${what} names no output`, got: show(astray) })
+  const stray = Object.keys(record(value, what)).find((name) => !Object.hasOwn(outputs, name))
+  if (stray !== undefined) throw new FoveaError('E_FILE', { what: `${what} names no output`, got: show(stray) })
   for (const word of Object.values(record(value, what))) {
     if (!known.includes(word as string))
       throw new FoveaError('E_FILE', {

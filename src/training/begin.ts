@@ -46,7 +46,7 @@ export async function beginTraining(
   const { network } = session
   const { objective } = lesson
   if (trainedWeights(network).length === 0) {
-    const hint = 'unfreeze() some layers, or build it of layers that have weights'
+    const hint = 'unfreeze() some layers, or use layers that have weights'
     throw new FoveaError('E_MODEL', { what: 'has nothing to train', where: network.name, hint })
   }
   const { callbacks = [], signal, control, save, sampleWeight } = extras
@@ -117,7 +117,7 @@ function countFrom(session: Session, { epochs, steps }: { readonly epochs: numbe
 }
 
 /**
- * Puts the state of an optimizer in its place. Its slots and the count of its steps begin anew when it is another one, or
+ * Puts the state of an optimizer in its place. Its slots and the count of its steps start again when it is another one, or
  * when weights are trained that had none; averages begin at the weights in every training.
  */
 async function beginOptimizer(session: Session, optimizer: SettledOptimizer): Promise<void> {

@@ -130,10 +130,10 @@ async function restore(
   path: string,
 ): Promise<void> {
   const byKey = new Map(callbacks.map(({ key, callback }) => [key, callback]))
-  const astray = Object.keys(states).find((key) => byKey.get(key)?.restore === undefined)
-  if (astray !== undefined) {
+  const stray = Object.keys(states).find((key) => byKey.get(key)?.restore === undefined)
+  if (stray !== undefined) {
     const got = [...byKey.keys()].join(', ') || 'none'
-    const what = `the training had a callback '${astray}'`
+    const what = `the training had a callback '${stray}'`
     throw new FoveaError('E_MISMATCH', { what, where: path, got, hint: 'give the same callbacks again' })
   }
   for (const [name, { shape, data }] of Object.entries(tensors)) {
@@ -151,8 +151,8 @@ function checkIdentity(saved: JsonObject, own: JsonObject, where: string): void 
   for (const name of new Set([...Object.keys(saved), ...Object.keys(own)])) {
     const [expected, got] = [saved[name], own[name]]
     if (JSON.stringify(expected) === JSON.stringify(got)) continue
-    const what = `another ${name} than the training had that this checkpoint belongs to`
-    const hint = 'go on with the same, or begin anew in another folder'
+    const what = `'${name}' differs from the training that wrote this checkpoint`
+    const hint = 'use the same as before, or start again in another folder'
     const isDigest = typeof expected === 'string' && /^[0-9a-f]{64}$/.test(expected)
     const told = isDigest ? {} : { expected: said(expected), got: said(got) }
     throw new FoveaError('E_MISMATCH', { what, where, ...told, hint })

@@ -15,13 +15,13 @@ import { each, isOver, rateOf, timeIn } from './training.ts'
 interface Pending extends BegunStep {
   readonly place: StepPosition
   readonly samples: number
-  /** What it was taken on; nobody asks that of a step from a checkpoint, which was finite. */
+  /** What it was taken on; not known for a step from a checkpoint, which was finite. */
   readonly batch?: Omit<TrainingBatch, 'arrays'>
 }
 
 /**
  * The batches of the epoch that are not done yet. A step is reported when the one after it has been started, whenever it
- * was done, so that callbacks hear and do the same in the same order in every run. `onPause` is called after every so many
+ * was done, so that callbacks get and do the same in the same order in every run. `onPause` is called after every so many
  * steps, and where training ends within the epoch: steps that are done but not reported are in the position then. When
  * it fails, nothing is left running.
  */
@@ -100,7 +100,7 @@ async function mayGoOn(training: Training, pending: readonly Pending[]): Promise
   return !isOver(training)
 }
 
-/** A step as those hear of it who have taken it by themselves. */
+/** A step as `trainingControl().step()` reports it. */
 function doneStep({ place: { epoch, batch, step }, samples, learningRate }: Pending, sums: Sums): DoneStep {
   return { epoch, batch, step, learningRate, logs: batchMeans(sums, samples) }
 }
@@ -152,6 +152,6 @@ async function nonFinite(training: Training, pending: Pending): Promise<FoveaErr
   return new FoveaError('E_NONFINITE', {
     what: `${source} is not a finite number; the weights are those before this step`,
     where: `epoch ${epoch}, batch ${batch}`,
-    hint: isData ? 'mend the data' : `lower the learning rate (now ${rate}), or look for bad values in the data`,
+    hint: isData ? 'correct the data' : `lower the learning rate (now ${rate}), or look for bad values in the data`,
   })
 }

@@ -21,7 +21,7 @@ export const fitOptions = {
   }),
   steps: integer({ says: 'steps after which training ends, in the middle of an epoch or not', min: 1, optional: true }),
   initialEpoch: integer({
-    says: 'epochs that were before: records, order of samples and schedules go on behind them, up to epoch `epochs`',
+    says: 'epochs that were trained before: records, order of samples and schedules continue from there, up to epoch `epochs`',
     min: 0,
     default: 0,
   }),
@@ -43,17 +43,17 @@ export const fitOptions = {
   }),
   maxTime: number({ says: 'seconds after which training ends', min: 0, optional: true }),
   fastDevRun: integer({
-    says: 'a trial of everything: one epoch of this many batches, judged on as many, without checkpoints',
+    says: 'a quick test of everything: one epoch of this many batches, evaluated on as many, without checkpoints',
     min: 1,
     optional: true,
   }),
   overfitBatches: integer({
-    says: 'train on the first so many batches alone, in their order, and judge on the same: a sound net learns them by heart',
+    says: 'train on the first batches only, this many, in their order, and evaluate on the same: a working network memorises them',
     min: 1,
     optional: true,
   }),
   shuffle: flag({ says: 'a new order every epoch', default: true }),
-  seed: integer({ says: 'of the order, of dropout and of augmentation', min: 0, default: 0 }),
+  seed: integer({ says: 'seed of the order, of dropout and of augmentation', min: 0, default: 0 }),
   ...readingOptions,
 }
 
@@ -70,13 +70,13 @@ export type CheckpointOptions = Options<typeof checkpointTable>
 export const fitExtras = {
   ...sampleWeightOptions,
   validationData: custom<Dataset>({
-    says: 'judged after every epoch; wins over validationSplit',
+    says: 'evaluated after every epoch; replaces validationSplit',
     accepts: 'a dataset',
     check: (v) => (isObject(v) ? (v as Dataset) : undefined),
     optional: true,
   }),
   callbacks: custom<readonly Callback[]>({
-    says: 'hear of training',
+    says: 'are called during training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
     check: (v) => (Array.isArray(v) && v.every(isObject) ? [...v] : undefined),
     optional: true,
@@ -87,7 +87,7 @@ export const fitExtras = {
     optional: true,
   }),
   resume: flag({
-    says: 'go on from the last checkpoint in the folder, to the bit as if there had been no interruption; begin if there is none',
+    says: 'continue from the last checkpoint in the folder, with the same result to the bit; start new if there is none',
     default: false,
   }),
   stepsPerEpoch: integer({ says: 'batches of an epoch, where they come from an iterable', min: 1, optional: true }),
@@ -98,7 +98,7 @@ export const fitExtras = {
     optional: true,
   }),
   signal: custom<AbortSignal>({
-    says: 'ends training once the steps under way (two at most) are done; the weights are then those of the last one',
+    says: 'ends training after the steps that have started (two at most); the weights are those of the last one',
     accepts: 'an AbortSignal',
     check: (v) => (isAbortSignal(v) ? v : undefined),
     optional: true,

@@ -1,4 +1,4 @@
-/** Training: epochs of steps, judged after each; it ends early, goes on from a checkpoint, and tells callbacks of it all. */
+/** Training: epochs of steps with validation after each; it can end early, resume from a checkpoint, and calls callbacks. */
 import { FoveaError } from '../base/errors.ts'
 import { HALTED, judgedWeights } from '../network/graphs.ts'
 import type { Session } from '../network/session.ts'

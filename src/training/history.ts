@@ -1,4 +1,4 @@
-/** What training reports: records of epochs, progress of batches, and the callbacks that hear of them. */
+/** What training reports: records of epochs, progress of batches, and the callbacks. */
 import type { Precision } from '../compile/precision.ts'
 
 /** Sums turned into means, by the names that logs use: `loss`, `accuracy`, `val_loss`. */
@@ -61,7 +61,7 @@ export interface TrainingInfo {
   readonly askedPrecision?: Precision
   /** The checkpoint that training goes on from, and why newer ones could not be used. */
   readonly resumed?: { readonly path: string; readonly step: number; readonly skipped: readonly string[] }
-  /** Bytes planned for a training step, weights and optimizer state apart. */
+  /** Bytes planned for a training step, without weights and optimizer state. */
   readonly arenaBytes: number
 }
 
@@ -87,12 +87,12 @@ export interface GradientStep {
 /** Numbers of an engine: float64 on `reference`. */
 type Values = Float32Array | Float64Array
 
-/** What a callback may do to the training that it hears of. */
+/** What a callback may do to its training. */
 export interface TrainingControl {
   /** Ends training once the steps under way are done. */
   stop(why: string): void
   /**
-   * The rate that was set last, or that of the next step. What is set, a number >= 0, stays in the place of a number or
+   * The rate that was set last, or that of the next step. What is set, a number >= 0, replaces a number or
    * a schedule: from the next step on, or in `onBatchEnd` from the one after that, since the next is under way already.
    */
   learningRate: number
@@ -108,7 +108,7 @@ export interface TrainingControl {
   save(path: string): Promise<void>
 }
 
-/** Hears of training; a promise is waited for. */
+/** Functions that are called during training; a promise is waited for. */
 export interface Callback {
   /** Under this name its state is found again in a checkpoint. */
   readonly name?: string

@@ -28,7 +28,7 @@ export interface EvaluateOptions {
   readonly reader?: Reader | undefined
   readonly workers?: number | undefined
   readonly prefetch?: number | undefined
-  /** Tensors of the state in the place of weights, by name (see `judgedWeights`). */
+  /** Tensors of the state instead of weights, by name (see `judgedWeights`). */
   readonly judged?: Readonly<Record<string, string>>
 }
 
@@ -58,7 +58,7 @@ export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'sig
   readonly heads: Readonly<Record<string, Head>>
 }
 
-/** What is asked about; `taken` are arrays, nobody else's, that hold the samples one after the other: batches are parts of them. */
+/** What is asked about; `taken` are arrays that only this call uses and that hold the samples one after the other: batches are parts of them. */
 export interface Asked extends Dataset {
   readonly taken?: Batch['inputs']
 }

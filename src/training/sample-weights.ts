@@ -31,7 +31,7 @@ export const classWeightOptions = {
       record(number({ says: 'a weight', min: 0 }), { says: 'weights', keys: 'class index' }),
     ],
     {
-      says: 'what a class counts for in the loss of training; 1 when absent, and for classes that are not named; balanced: n / (classes * samples of the class), which reads the data once',
+      says: 'weight of each class in the training loss; 1 when absent, and for classes that are not named; balanced: n / (classes * samples of the class), which reads the data once',
       optional: true,
     },
   ),
@@ -40,7 +40,7 @@ export const classWeightOptions = {
 /** An option of `fit` and `evaluate`. */
 export const sampleWeightOptions = {
   sampleWeight: custom<Float32Array | readonly number[] | undefined>({
-    says: 'what each sample of the data counts for in the loss, in their order; multiplied by the weight of its class',
+    says: 'weight of each sample in the loss, in the order of the data; multiplied by the weight of its class',
     accepts: 'a Float32Array or list, one number >= 0 per sample',
     check: checkSampleWeight,
     optional: true,
@@ -60,7 +60,7 @@ export interface Weighting {
 export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: Pick<Dataset, 'length' | 'name'>): void {
   if (sampleWeight === undefined || sampleWeight.length === data.length) return
   throw new FoveaError('E_MISMATCH', {
-    what: 'sampleWeight wants one number per sample',
+    what: 'sampleWeight needs one number per sample',
     where: data.name,
     expected: `${data.length}`,
     got: `${sampleWeight.length}`,
@@ -82,22 +82,22 @@ export async function classWeightsFor(
   if (!classes || count === undefined || terms.length > 1) {
     const got = terms.length > 1 ? `${terms.length} outputs` : `the loss ${loss.type}`
     const hint = 'sampleWeight says what each sample counts for'
-    throw new FoveaError('E_MISMATCH', { what: 'classWeight wants one output of classes', where: data.name, got, hint })
+    throw new FoveaError('E_MISMATCH', { what: 'classWeight needs one output of classes', where: data.name, got, hint })
   }
   if (classWeight === 'balanced') {
     if ('read' in data) return balanced(await countClasses(data, target, classes.of))
-    const hint = 'count the classes, and say what each counts for'
-    throw new FoveaError('E_OPTION', { what: "classWeight 'balanced' wants a dataset", where: data.name, hint })
+    const hint = 'count the classes, and give a weight for each'
+    throw new FoveaError('E_OPTION', { what: "classWeight 'balanced' needs a dataset", where: data.name, hint })
   }
   const known = Array.from({ length: count }, (_, i) => String(i))
-  const astray = Object.keys(classWeight).find((key) => !known.includes(key))
-  if (astray === undefined) return classWeight
+  const stray = Object.keys(classWeight).find((key) => !known.includes(key))
+  if (stray === undefined) return classWeight
   const expected = `0 to ${count - 1}`
   throw new FoveaError('E_OPTION', {
     what: 'classWeight names no class',
     where: data.name,
     expected,
-    got: show(astray),
+    got: show(stray),
   })
 }
 

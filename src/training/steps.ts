@@ -1,5 +1,5 @@
 /**
- * A step on a batch. As a rule it is one program; where a callback hears of gradients, it is two with a seam between
+ * A step on a batch. As a rule it is one program; where a callback has `onGradients`, it is two with a seam between
  * them: what is computed, then what is made of it.
  */
 import type { Program } from '../compile/program.ts'

@@ -1,4 +1,4 @@
-/** Batches as they come: from a generator, a camera, a socket. Nobody knows how many there are, or can read one again. */
+/** Batches as they come: from a generator, a camera, a socket. Their number is unknown, and none can be read again. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import type { Batch, Fields } from '../data/dataset.ts'
@@ -48,13 +48,13 @@ export function checkForm(data: unknown, options: Readonly<Record<string, unknow
     const hint = 'for fewer samples take(data, count); for fewer steps in all: steps'
     throw new FoveaError('E_OPTION', { what: "'stepsPerEpoch' is for an iterable of batches", where: 'fit', hint })
   }
-  const astray = ofDatasets.find((name) => options[name] !== undefined && options[name] !== false)
-  if (astray !== undefined) {
-    const what = `'${astray}' wants a dataset: batches of an iterable come once, in their own order`
+  const stray = ofDatasets.find((name) => options[name] !== undefined && options[name] !== false)
+  if (stray !== undefined) {
+    const what = `'${stray}' needs a dataset: batches of an iterable come once, in their own order`
     throw new FoveaError('E_OPTION', { what, where: 'fit', hint: 'leave it out, or make a dataset: fromArrays(...)' })
   }
   if (stepsPerEpoch !== undefined) return
-  const hint = 'nobody can tell how many batches an iterable has: say how many make an epoch'
+  const hint = 'an iterable does not say how many batches it has: give the number that makes an epoch'
   throw new FoveaError('E_OPTION', { what: "'stepsPerEpoch' is missing", where: 'fit', hint })
 }
 
@@ -115,7 +115,7 @@ export async function openStream(
 /** What a promise gives, or undefined once the signal says no more. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   if (!signal) return promise
-  promise.catch(() => {}) // nobody may be left to hear of it
+  promise.catch(() => {}) // it may be that no one waits for it any more
   let stop = (): void => {}
   const aborted = new Promise<undefined>((resolve) => {
     stop = () => resolve(undefined)
@@ -143,7 +143,7 @@ function taken(given: GivenBatch, network: Network, where: string): Taken {
     : [given?.['inputs' as never], given?.['targets' as never], given?.['sampleWeight' as never]]
   if (!inputs || !targets) {
     const expected = '[inputs, targets] or { inputs, targets }, each a typed array, or typed arrays by name'
-    throw new FoveaError('E_DATA', { what: 'is no batch', where, expected, got: show(given) })
+    throw new FoveaError('E_DATA', { what: 'is not a batch', where, expected, got: show(given) })
   }
   const fed = byName(inputs, Object.keys(network.inputs), `${where}: inputs`)
   const wanted = byName(targets, Object.keys(network.outputs), `${where}: targets`)
@@ -165,7 +165,7 @@ function taken(given: GivenBatch, network: Network, where: string): Taken {
   const weights = sampleWeight === undefined ? undefined : checkSampleWeight(sampleWeight)
   if (sampleWeight !== undefined && weights?.length !== samples) {
     const [expected, got] = [`${samples} numbers >= 0`, weights ? `${weights.length}` : show(sampleWeight)]
-    throw new FoveaError('E_DATA', { what: 'sampleWeight wants one number per sample', where, expected, got })
+    throw new FoveaError('E_DATA', { what: 'sampleWeight needs one number per sample', where, expected, got })
   }
   return {
     arrays: { inputs: copied(fed), targets: copied(wanted) } satisfies Batch,
@@ -180,10 +180,10 @@ function taken(given: GivenBatch, network: Network, where: string): Taken {
 function byName(given: Arrays, names: readonly string[], where: string): Record<string, TypedArray> {
   const named = ArrayBuffer.isView(given) ? { [names[0]]: given } : given
   const got = Object.keys(named)
-  const astray = got.length !== names.length || got.some((name) => !names.includes(name))
-  if (astray) {
+  const stray = got.length !== names.length || got.some((name) => !names.includes(name))
+  if (stray) {
     const [expected, told] = [names.join(', '), ArrayBuffer.isView(given) ? 'one array' : got.join(', ')]
-    throw new FoveaError('E_DATA', { what: 'wants a typed array for each', where, expected, got: told })
+    throw new FoveaError('E_DATA', { what: 'needs a typed array for each', where, expected, got: told })
   }
   for (const name of names) {
     if (dtypeOf(named[name])) continue

@@ -22,7 +22,7 @@ export function checkTargets(
     for (let i = 0; i < indices.length; i++) {
       const wrong = complaint(sampleOf(values, i, capacity), shape)
       if (wrong === undefined) continue
-      const what = `this is no target for ${loss.type}: ${wrong}`
+      const what = `the targets do not fit the loss ${loss.type}: ${wrong}`
       throw new FoveaError('E_LABEL', {
         what,
         where: `${where}: ${target} of sample ${indices[i]}`,

@@ -166,7 +166,7 @@ export function forgetKept({ state }: Session): void {
 /** Has training learnt of a rate, it holds from a step that does not depend on timing; what no step will ask for is dropped. */
 function withRate({ at, rateFrom }: Training, learningRate: number): readonly RateChange[] {
   if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
-    const what = 'a callback sets a learning rate that is none'
+    const what = 'a callback sets a learning rate that is not valid'
     throw new FoveaError('E_OPTION', { what, expected: 'a number >= 0', got: show(learningRate) })
   }
   const first = at.rates.findLastIndex(({ from }) => from <= at.step - 1 - IN_FLIGHT)

@@ -127,7 +127,7 @@ test('train --resume: a run that ended early goes on as if it had not, with opti
   const few = ['--epochs', '2', '--validation-split', '0.25', '--log-every', '2', '--seed', '3']
   await fine('train', 'lenet', ...small, ...few, '--out', out, '--checkpoint-every', '2', '--steps', '9')
   const output = await fine('train', '--resume', out, '--steps', '12')
-  assert.match(output, /^goes on after step 9, from .*checkpoint-0*9\.safetensors$/m)
+  assert.match(output, /^continues after step 9, from .*checkpoint-0*9\.safetensors$/m)
   for (const name of ['model.safetensors', 'history.jsonl']) {
     const [got, wanted] = [out, trained].map((folder) => readFileSync(join(folder, name), 'utf8'))
     const timeless = (text: string) => text.replaceAll(/"(seconds|secondsLeft|imagesPerSecond)":[^,}]+/g, '')
@@ -167,13 +167,13 @@ test('train --json: events and nothing else', async () => {
   assert.deepEqual(events[6], { event: 'end', ended: 'finished', steps: 3, out, model: join(out, 'model.safetensors') })
 })
 
-test('train: other data stand in where the first cannot be had', async () => {
+test('train: other data stand in where the first is not available', async () => {
   const words = ['train', 'lenet', '--data', 'mnist', '--no-download', ...small.slice(2), '--steps', '1']
   const { code, stdout, stderr } = await fovea(...words, '--fallback', 'digits', '--out', inFolder('fallback'))
   assert.equal(code, 0)
   assert.match(
     stderr,
-    /^fovea: mnist cannot be had \(.*\): training on digits instead; to have it, put its files .*\n$/,
+    /^fovea: mnist is not available \(.*\): training on digits instead; to have it, put its files .*\n$/,
   )
   assert.match(stdout, /^digits train: 256 images.*\ndigits test: 64 images/)
 })
@@ -320,7 +320,7 @@ const failures: [words: string, code: number, says: RegExp][] = [
   ['train lenett --data digits', 2, /'lenett'; did you mean 'lenet'/],
   ['train lenet lenet --data digits', 2, /one argument too many: got 'lenet'/],
   ['train lenet --data digits --epcohs 3', 2, /unknown option '--epcohs'; did you mean '--epochs'/],
-  ['train lenet --data digits --epochs', 2, /'--epochs' wants a value: expected an integer >= 1/],
+  ['train lenet --data digits --epochs', 2, /'--epochs' needs a value: expected an integer >= 1/],
   ['train lenet --data digits --epochs --steps', 2, /'--epochs' is wrong: .* got '--steps'/],
   ['train lenet --data digits --threads 0', 2, /'--threads' is wrong: expected an integer >= 1 .* got 0/],
   ['train lenet --data digits --seed -1', 2, /'--seed' is wrong: expected an integer >= 0, got -1/],

@@ -174,7 +174,7 @@ suite('fuse', () => {
     assert.equal(schedule({ outputs: { y }, updates: [] }, { fusing: 'off', rules }).steps.length, 3)
   })
 
-  test('a training step: relu rides back on pooling, the first layer wants no input gradient', () => {
+  test('a training step: relu rides back on pooling, the first layer needs no input gradient', () => {
     const { training } = lenet(2)
     const flat = Object.values(training.outputs)
     const nodes = simplify([...flat, ...training.updates.flat()])

@@ -114,10 +114,10 @@ export const refused: readonly Refused[] = [
   ['with calls in an object', architecture({ calls: {} }), 'calls must be a list', 'got {}'],
   ['without outputs', architecture({ outputs: undefined }), 'outputs must be an object'],
   ['with no output', architecture({ outputs: {} }), 'has no output'],
-  ['with an output of no call', architecture({ outputs: { digit: 6 } }), 'none before it', 'got 6'],
-  ['with an output between calls', architecture({ outputs: { digit: 1.5 } }), 'none before it', 'got 1.5'],
-  ['with an object for a number', architecture({ outputs: { digit: objects } }), 'none before it', 'toString'],
-  ['with a key for a number', architecture({ outputs: { digit: 'length' } }), 'none before it', "'length'"],
+  ['with an output of no call', architecture({ outputs: { digit: 6 } }), 'no call before it', 'got 6'],
+  ['with an output between calls', architecture({ outputs: { digit: 1.5 } }), 'no call before it', 'got 1.5'],
+  ['with an object for a number', architecture({ outputs: { digit: objects } }), 'no call before it', 'toString'],
+  ['with a key for a number', architecture({ outputs: { digit: 'length' } }), 'no call before it', "'length'"],
   [
     'with an output of a bad name',
     text('{"layers":{},"calls":[{"input":"x","shape":[2]}],"outputs":{"__proto__":0},"name":""}'),
@@ -213,24 +213,28 @@ export const refused: readonly Refused[] = [
   [
     'with a call of no layer',
     calls((list) => list.splice(1, 1, { layer: 'cunv', inputs: [0] })),
-    'no known layer',
+    'unknown layer',
     'call 1',
     'cunv',
   ],
   [
     'with a call of an object',
     calls((list) => list.splice(1, 1, { layer: objects, inputs: [0] })),
-    'no known layer',
+    'unknown layer',
     'toString',
   ],
-  ['with a call without inputs', calls((list) => list.splice(1, 1, { layer: 'conv' })), 'no known layer', 'call 1'],
+  ['with a call without inputs', calls((list) => list.splice(1, 1, { layer: 'conv' })), 'unknown layer', 'call 1'],
   [
     'with a call of itself',
     calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [1] })),
-    'none before it',
+    'no call before it',
     'call 1',
   ],
-  ['with a call of a later one', calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [3] })), 'none before it'],
+  [
+    'with a call of a later one',
+    calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [3] })),
+    'no call before it',
+  ],
   [
     'with a call on nothing',
     calls((list) => list.splice(1, 1, { layer: 'conv', inputs: [] })),
@@ -266,8 +270,8 @@ export const refused: readonly Refused[] = [
     calls((list) => list.splice(0, 1, { input: 'image', shape: [6, 0.5, 1] })),
     'a shape is a list of integers >= 1',
   ],
-  ['with an input of a text', calls((list) => list.splice(0, 1, { input: 'image', shape: '6' })), 'no known layer'],
-  ['with an input of a number', calls((list) => list.splice(0, 1, { input: 3, shape: [6, 6, 1] })), 'no known layer'],
+  ['with an input of a text', calls((list) => list.splice(0, 1, { input: 'image', shape: '6' })), 'unknown layer'],
+  ['with an input of a number', calls((list) => list.splice(0, 1, { input: 3, shape: [6, 6, 1] })), 'unknown layer'],
   [
     'with an input of many axes',
     calls((list) => list.splice(0, 1, { input: 'image', shape: Array(1000).fill(1) })),
@@ -324,7 +328,7 @@ export const refused: readonly Refused[] = [
   [
     'with preprocessing of other pictures',
     metadata('preprocessing', '{"size":[6,7],"channels":1}'),
-    'does not make what is taken',
+    'does not make what the input takes',
     '[6, 6, 1]',
     '[6, 7, 1]',
   ],
@@ -341,7 +345,7 @@ export const refused: readonly Refused[] = [
       ;(a.calls as unknown[]).push({ input: 'more', shape: [6, 6, 1] })
       m['preprocessing'] = '{"size":[6,6],"channels":1}'
     }),
-    'does not make what is taken',
+    'does not make what the input takes',
     '[6, 6, 1] and [6, 6, 1]',
   ],
   [
@@ -386,7 +390,7 @@ export const refused: readonly Refused[] = [
       m['preprocessing'] = '{"size":[6,6],"channels":1}'
       m['learnedFrom'] = 'float32'
     }),
-    'other numbers',
+    'the numbers that the model learns from',
     'expected float32',
     'got bytes',
   ],
@@ -396,11 +400,16 @@ export const refused: readonly Refused[] = [
       m['preprocessing'] = '{"size":[6,6],"channels":1,"scale":1}'
       m['learnedFrom'] = 'uint8'
     }),
-    'other numbers',
+    'the numbers that the model learns from',
     'expected uint8',
     'got float32',
   ],
-  ['that learned from numbers of no type', metadata('learnedFrom', 'float64'), 'learnedFrom is no dtype', "'float64'"],
+  [
+    'that learned from numbers of no type',
+    metadata('learnedFrom', 'float64'),
+    'learnedFrom is not a dtype',
+    "'float64'",
+  ],
 ]
 
 /** Files of a newer format say so; anything else about them may be new. */

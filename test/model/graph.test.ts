@@ -296,7 +296,7 @@ const refusals: readonly [
     'Float32Array',
   ],
   [
-    'values that nobody wants',
+    'values that nobody needs',
     (net) => net.run({ outputs: net.graph().outputs }, { input_layer: new Float32Array(2), z: new Float32Array(1) }),
     'E_SHAPE',
     "'z'",

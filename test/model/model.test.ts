@@ -287,7 +287,7 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
   ['samples that fill no image', 'E_SHAPE', ['[28, 28, 1]'], () => small().predict(new Uint8Array(100))],
   ['weights of no layer', 'E_MODEL', ['conv2d/kernel'], () => small().setWeights({ nothing: new Float32Array(1) })],
   ['both parts', 'E_MISMATCH', ['did you mean its part .train'], () => small().fit({ train, test: judged } as never)],
-  ['no dataset', 'E_MISMATCH', ['wants a dataset'], () => small().evaluate(undefined as never)],
+  ['no dataset', 'E_MISMATCH', ['needs a dataset'], () => small().evaluate(undefined as never)],
   [
     'a function as a callback',
     'E_OPTION',

@@ -170,7 +170,7 @@ suite('second derivatives by finite differences', () => {
 suite('gradients: the rules of the walk', () => {
   const x = input('x', [2, 3])
 
-  test('clip wants its ends in order', () => {
+  test('clip needs its ends in order', () => {
     assert.throws(() => clip(x, 1, 0), failure('E_OPTION', 'clip', '1 and 0'))
     assert.throws(() => clip(x, NaN, 0), failure('E_OPTION', 'clip'))
   })

@@ -74,7 +74,7 @@ test('checkpoints: a damaged one is skipped, told, and set aside by the next sav
   assert.equal(await latestN(realDisk, folder), 4)
   await fs.writeFile(paths[0], '')
   await fs.writeFile(paths[1], '')
-  await assert.rejects(store.latest(), failure('E_FILE', folder, 'none of them loads', paths[0], paths[1]))
+  await assert.rejects(store.latest(), failure('E_FILE', folder, 'none of them can be loaded', paths[0], paths[1]))
 })
 function nameOf(step: number | string): string {
   const [digits, more] = String(step).split('.')

@@ -1,4 +1,4 @@
-/** What a test wants of the machine and may not find there. */
+/** What a test needs of the machine and may not find there. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

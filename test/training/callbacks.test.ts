@@ -469,7 +469,7 @@ for (const header of ['epoch,loss\n', 'old\n', 'epoch;accuracy;loss\n', '0,0.25,
   test(`csvLogger does not go on under ${JSON.stringify(header)}, which has no column for a log`, async () => {
     const path = newPath()
     await writeFile(path, header)
-    const refused = failure('E_OPTION', path, 'accuracy', "anew without 'append'")
+    const refused = failure('E_OPTION', path, 'accuracy', "again without 'append'")
     await assert.rejects(played(csvLogger({ path, append: true }), logged), refused)
     assert.equal(await readFile(path, 'utf8'), header)
   })

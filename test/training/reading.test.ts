@@ -54,7 +54,7 @@ test('an augmented training goes on to the bit, with other workers', async () =>
   const checkpoints = { folder: join(folder, '3'), every: 2 }
   const other = transform(train, [{ type: 'randomCrop', padding: 4, fillMode: 'nearest' }])
   for (const data of [train, other]) {
-    await assert.rejects(trained(data, { checkpoints, resume: true }), failure('E_MISMATCH', 'another data'))
+    await assert.rejects(trained(data, { checkpoints, resume: true }), failure('E_MISMATCH', "'data' differs"))
   }
 })
 

@@ -118,16 +118,16 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
   ]
   for (const [other, word] of others) {
     const again = net().fit(train, { ...short, ...other, resume: true })
-    await assert.rejects(again, failure('E_MISMATCH', `another ${word}`, checkpoints.folder, 'begin anew'))
+    await assert.rejects(again, failure('E_MISMATCH', `'${word}' differs`, checkpoints.folder, 'start again'))
   }
   const wider = sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])
-  await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', 'another model'))
+  await assert.rejects(wider.fit(train, { ...short, resume: true }), failure('E_MISMATCH', "'model' differs"))
   const fewer = net().fit(take(train, 329), { ...short, resume: true })
-  await assert.rejects(fewer, failure('E_MISMATCH', 'another data'))
+  await assert.rejects(fewer, failure('E_MISMATCH', "'data' differs"))
   const few = { ...plain, engine: 'reference', steps: 1, batchSize: 8, checkpoints: { folder: newFolder() } } as const
   await net().fit(train, { ...few, precision: 'mixed_bfloat16' })
   const exact = net().fit(train, { ...few, precision: 'float32', resume: true })
-  await assert.rejects(exact, failure('E_MISMATCH', 'another precision', 'mixed_bfloat16', 'float32'))
+  await assert.rejects(exact, failure('E_MISMATCH', "'precision' differs", 'mixed_bfloat16', 'float32'))
   await assert.rejects(
     net().fit(train, { ...plain, resume: true }),
     failure('E_OPTION', "'resume' needs 'checkpoints'"),

@@ -158,8 +158,8 @@ const refusedBatches: [
   words: string[],
 ][] = [
   ['nothing', [], 'E_DATA', ['gave no batch']],
-  ['no batch', [7], 'E_DATA', ['batch 1', 'is no batch', '[inputs, targets]']],
-  ['null', [null], 'E_DATA', ['batch 1', 'is no batch']],
+  ['no batch', [7], 'E_DATA', ['batch 1', 'is not a batch', '[inputs, targets]']],
+  ['null', [null], 'E_DATA', ['batch 1', 'is not a batch']],
   ['inputs alone', [[x]], 'E_DATA', ['batch 1']],
   ['another name', [[{ x }, y]], 'E_DATA', ['batch 1: inputs', 'input_layer', 'got x']],
   ['a list in the place of an array', [[{ input_layer: [1, 2, 3] }, y]], 'E_DTYPE', ['input_layer', 'Float32Array']],
@@ -195,14 +195,14 @@ for (const [what, batches, code, words] of refusedBatches) {
 const refusedOptions: [options: FitOptions, words: string[]][] = [
   [{}, ["'stepsPerEpoch' is missing"]],
   [{ stepsPerEpoch: 0 }, ['stepsPerEpoch', 'an integer >= 1']],
-  [{ stepsPerEpoch: 1, batchSize: 4 }, ["'batchSize' wants a dataset"]],
-  [{ stepsPerEpoch: 1, shuffle: true }, ["'shuffle' wants a dataset"]],
-  [{ stepsPerEpoch: 1, validationSplit: 0.5 }, ["'validationSplit' wants a dataset"]],
-  [{ stepsPerEpoch: 1, sampleWeight: [1, 1] }, ["'sampleWeight' wants a dataset"]],
-  [{ stepsPerEpoch: 1, overfitBatches: 1 }, ["'overfitBatches' wants a dataset"]],
-  [{ stepsPerEpoch: 1, checkpoints: { folder: 'none' } }, ["'checkpoints' wants a dataset"]],
-  [{ stepsPerEpoch: 1, resume: true }, ["'resume' wants a dataset"]],
-  [{ stepsPerEpoch: 1, classWeight: 'balanced' }, ["classWeight 'balanced' wants a dataset"]],
+  [{ stepsPerEpoch: 1, batchSize: 4 }, ["'batchSize' needs a dataset"]],
+  [{ stepsPerEpoch: 1, shuffle: true }, ["'shuffle' needs a dataset"]],
+  [{ stepsPerEpoch: 1, validationSplit: 0.5 }, ["'validationSplit' needs a dataset"]],
+  [{ stepsPerEpoch: 1, sampleWeight: [1, 1] }, ["'sampleWeight' needs a dataset"]],
+  [{ stepsPerEpoch: 1, overfitBatches: 1 }, ["'overfitBatches' needs a dataset"]],
+  [{ stepsPerEpoch: 1, checkpoints: { folder: 'none' } }, ["'checkpoints' needs a dataset"]],
+  [{ stepsPerEpoch: 1, resume: true }, ["'resume' needs a dataset"]],
+  [{ stepsPerEpoch: 1, classWeight: 'balanced' }, ["classWeight 'balanced' needs a dataset"]],
 ]
 for (const [given, words] of refusedOptions) {
   test(`refused with batches of an iterable: ${JSON.stringify(given)}`, async () => {
@@ -213,7 +213,7 @@ for (const [given, words] of refusedOptions) {
 
 test('a dataset has no stepsPerEpoch; typed arrays are no batches; a model must know its inputs', async () => {
   await assert.rejects(tiny().fit(data, { stepsPerEpoch: 3 }), failure('E_OPTION', 'stepsPerEpoch', 'take(data'))
-  await assert.rejects(tiny().fit(x as never, {}), failure('E_MISMATCH', 'wants a dataset'))
+  await assert.rejects(tiny().fit(x as never, {}), failure('E_MISMATCH', 'needs a dataset'))
   const open = sequential([layers.dense({ units: 2 })])
   await assert.rejects(open.fit([[x, y]], { stepsPerEpoch: 1 }), failure('E_MODEL', 'inputShape'))
 })

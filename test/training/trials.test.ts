@@ -115,8 +115,8 @@ interface Diverging {
 }
 const { NaN: nan } = Number
 const diverging: readonly Diverging[] = [
-  { says: 'x of sample 1', weights: [1, 1], x: [1, nan], batch: 2, hint: 'mend the data' },
-  { says: 'x of sample 0', weights: [nan, 1], x: [Infinity], hint: 'mend the data' },
+  { says: 'x of sample 1', weights: [1, 1], x: [1, nan], batch: 2, hint: 'correct the data' },
+  { says: 'x of sample 0', weights: [nan, 1], x: [Infinity], hint: 'correct the data' },
   { says: 'the weight first/kernel', weights: [nan, 1], x: [1] },
   { says: 'the weight second/kernel', weights: [1, Infinity], x: [1] },
   { says: 'the output of first', weights: [1e30, 1], x: [1e10] },

@@ -9,7 +9,7 @@ import { modelArgument, notePrecision } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 export const evaluate = defineCommand({
-  says: 'Judge a trained model on the test part of a data set',
+  says: 'Evaluate a trained model on the test part of a data set',
   arguments: [modelArgument],
   options: {
     ...dataOptions,

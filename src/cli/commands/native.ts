@@ -1,4 +1,4 @@
-/** Builds the native engine where Fovea is installed; nobody's `npm install` compiles anything. */
+/** Builds the native engine where Fovea is installed; `npm install` never compiles anything. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { exitCodes } from '../../base/errors.ts'

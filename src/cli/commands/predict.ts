@@ -14,7 +14,7 @@ import { modelArgument, notePrecision } from '../network.ts'
 const FILE_LIMIT = 64 * 2 ** 20
 
 export const predict = defineCommand({
-  says: 'Say what is in pictures: the most probable classes of each',
+  says: 'Predict the most probable classes of pictures',
   arguments: [modelArgument, { name: 'picture', says: 'PNG, JPEG, WebP, GIF or AVIF files', takes: 'many' }],
   options: {
     top: integer({ says: 'classes per picture', min: 1, default: 3 }),

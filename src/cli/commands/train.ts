@@ -17,11 +17,11 @@ import { networkArgument } from '../network.ts'
 import { textReports } from '../run-text.ts'
 
 const resume = text({
-  says: 'go on with the run in this folder from its last checkpoint, by the options that it began with and those given now',
+  says: 'continue the run in this folder from its last checkpoint, with its own options and those given now',
   optional: true,
 })
 const json = flag({ says: 'print events as JSON, one object a line', default: false })
-const data = choice(datasetNames, { says: 'the data set; a run that goes on has it already', optional: true })
+const data = choice(datasetNames, { says: 'the data set; a resumed run already has it', optional: true })
 
 const groups = {
   ...runGroups,
@@ -81,10 +81,10 @@ async function requestFor(call: Call<typeof trainOptions>): Promise<RunRequest> 
     if (data === undefined) throw missing("'--data' is missing", dataOptions.data.accepts)
     return { network, options: { ...chosen(runOptions, options as Settled<typeof runOptions>), data } }
   }
-  const astray = network ?? out
-  if (astray !== undefined) {
-    const what = 'a run that goes on has its network and its folder already'
-    throw new FoveaError('E_OPTION', { what, where: 'train', got: `'${astray}'` })
+  const stray = network ?? out
+  if (stray !== undefined) {
+    const what = 'a run that is resumed already has its network and its folder'
+    throw new FoveaError('E_OPTION', { what, where: 'train', got: `'${stray}'` })
   }
   const now = [...given]
     .filter((name) => Object.hasOwn(runOptions, name))
@@ -101,5 +101,5 @@ function standsIn(reason: FoveaError, data: string, fallback: string): string {
   const where = named ? `not in FOVEA_DATA, ${named}; ` : ''
   const { hint } = reason.complaint
   const way = hint ? `; to have it, ${hint}` : ''
-  return `${data} cannot be had (${where}${reasonOf(reason)}): training on ${fallback} instead${way}`
+  return `${data} is not available (${where}${reasonOf(reason)}): training on ${fallback} instead${way}`
 }

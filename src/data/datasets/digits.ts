@@ -17,7 +17,7 @@ const firstTest = 1_000_000_000
 export const digitsOptions = {
   samples: integer({ says: 'number of training images', default: 20_000, min: 1, max: firstTest }),
   testSamples: integer({ says: 'number of test images', default: 2_000, min: 1, max: firstTest }),
-  seed: integer({ says: 'seed of the drawing: other seeds, other digits', default: 0 }),
+  seed: integer({ says: 'seed of the drawing: another seed draws other digits', default: 0 }),
 }
 
 /** Handwritten digits 0 to 9, 28 x 28, white on black, drawn on demand. A longer set begins with the shorter one. */
@@ -31,7 +31,7 @@ export async function digits(options: Options<typeof digitsOptions> = {}): Promi
 }
 
 const pixels = side * side
-/** Images beyond these are drawn anew at each reading: 51 MB at most. */
+/** Images beyond these are drawn again at each reading: 51 MB at most. */
 const keptAtMost = 65_536
 
 /** A part, as plain data. */

@@ -11,7 +11,7 @@ import { digitPictures } from '../preprocessing.ts'
 
 export const mnistOptions = {
   dataDir: text({ says: 'the folder that holds the four files; no other is searched', optional: true }),
-  download: flag({ says: 'download the files when they are nowhere on this machine', default: true }),
+  download: flag({ says: 'download the files when they are not on this machine', default: true }),
 }
 
 /** SHA-256 of the four files, unpacked. */
@@ -24,7 +24,7 @@ const files = {
 type FileName = keyof typeof files
 const fileNames = Object.keys(files) as FileName[]
 
-/** How they may be called, and where they may lie below a folder: as published, and as torchvision keeps them. */
+/** Their possible names, and where they may be below a folder: as published, and as torchvision keeps them. */
 const spellings = (name: FileName): string[] => [name, name.replace('-idx', '.idx')].flatMap((n) => [n, `${n}.gz`])
 const places = ['', '/mnist', '/MNIST/raw']
 

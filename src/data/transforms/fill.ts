@@ -1,4 +1,4 @@
-/** What lies beyond the border of a picture, by Keras's words (SciPy's as well). */
+/** What is beyond the border of a picture, by Keras's words (SciPy's as well). */
 
 /** Of a row a b c d: constant k k | a b c d | k k; nearest a a | d d; reflect b a | d c; wrap c d | a b. */
 export const fillModes = ['constant', 'nearest', 'reflect', 'wrap'] as const

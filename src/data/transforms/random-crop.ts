@@ -9,13 +9,13 @@ export const randomCrop = defineTransform({
   says: 'cuts a part out at random; with padding and no size, pictures move by up to the padding',
   options: {
     size: list(integer({ says: 'a side', min: 1 }), {
-      says: "of the part, [height, width]; the picture's own when absent",
+      says: "size of the part, [height, width]; the picture's own when absent",
       length: 2,
       optional: true,
     }),
     padding: integer({ says: 'pixels around the picture before the part is cut out', min: 0, default: 0 }),
     fillMode: choice(fillModes, { says: 'what the padding holds', default: 'constant' }),
-    fillValue: number({ says: "of the padding, for fillMode 'constant'", default: 0 }),
+    fillValue: number({ says: "value of the padding, for fillMode 'constant'", default: 0 }),
   },
   prepare(spec, { size, padding, fillMode, fillValue }) {
     const [height, width, channels] = pictureShape(spec, 'randomCrop')
@@ -36,7 +36,7 @@ export const randomCrop = defineTransform({
       apply(from, into, draws) {
         const top = draws ? draws.integer(0, most[0] - rows + 1) : (most[0] - rows) >> 1
         const left = draws ? draws.integer(1, most[1] - columns + 1) : (most[1] - columns) >> 1
-        // the columns from `first` to `end` lie in the picture, side by side: they are copied at once
+        // the columns from `first` to `end` are in the picture, side by side: they are copied at once
         const first = Math.min(Math.max(padding - left, 0), columns)
         const end = Math.max(first, Math.min(padding + width - left, columns))
         const border = (row: number, out: number, x: number, until: number): void => {

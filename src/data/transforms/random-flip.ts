@@ -6,9 +6,9 @@ export const randomFlip = defineTransform({
   says: 'mirrors pictures; digits and letters change their meaning by it',
   options: {
     mode: choice(['horizontal', 'vertical', 'horizontal_and_vertical'], {
-      says: 'left and right change places, or top and bottom; for both, each is drawn for itself',
+      says: 'swaps left and right, or top and bottom; with both, each is drawn separately',
     }),
-    probability: number({ says: 'of a flip', min: 0, max: 1, default: 0.5 }),
+    probability: number({ says: 'probability of a flip', min: 0, max: 1, default: 0.5 }),
   },
   prepare(spec, { mode, probability }) {
     const [height, width, channels] = pictureShape(spec, 'randomFlip')

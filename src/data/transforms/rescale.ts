@@ -18,7 +18,7 @@ export const rescale = defineTransform({
       if (typeof numbers === 'number') return new Float64Array(channels).fill(numbers)
       if (numbers.length === channels) return Float64Array.from(numbers)
       throw new FoveaError('E_SHAPE', {
-        what: 'wants one number per channel',
+        what: 'needs one number per channel',
         where: 'rescale',
         expected: `${channels} for samples ${shapeText(shape)}`,
         got: `${numbers.length}`,

@@ -35,7 +35,7 @@ export function pictureShape({ shape }: TensorSpec, where: string): readonly [nu
   const [height, width, channels] = shape
   if (shape.length === 3) return [height, width, channels]
   throw new FoveaError('E_SHAPE', {
-    what: 'wants pictures',
+    what: 'needs pictures',
     where,
     expected: '[height, width, channels]',
     got: shapeText(shape),

@@ -43,7 +43,7 @@ export interface MadeOperation {
   readonly handle: OperationHandle
   /** Bytes of its scratch operand, where it has one. */
   readonly scratch: number
-  /** Bytes of the operand that oneDNN wants in a layout of its own; 0 where the plain one is as good. */
+  /** Bytes of the operand that oneDNN needs in a layout of its own; 0 where the plain one is as good. */
   readonly packed: number
   /** The name of what computes a product: oneDNN's, or our own. */
   readonly implementation?: string
@@ -56,7 +56,7 @@ export interface Operation extends MadeOperation {
   readonly name: string
 }
 
-/** Where an operand lies: in the arena, in a tensor or its shadow, or in memory of the program's own. */
+/** Where an operand is: in the arena, in a tensor or its shadow, or in memory of the program's own. */
 export type OperandPlace =
   | { readonly in: 'arena'; readonly at: number; readonly bytes: number }
   | { readonly in: 'tensor' | 'shadow'; readonly tensor: TensorHandle; readonly bytes: number }
@@ -95,7 +95,7 @@ export interface Machine {
   write(tensor: TensorHandle, values: ArrayBufferView): Promise<unknown>
   /** Seconds that each stage took in all runs since the first such call. */
   profile(program: ProgramHandle): Promise<ArrayBuffer[]>
-  /** Gives memory back when what was asked for before is done; whoever uses it later gets E_CLOSED. */
+  /** Gives memory back when what was asked for before is done; later uses get E_CLOSED. */
   drop(handle: TensorHandle | ProgramHandle): void
   close(): void
 }
@@ -109,7 +109,7 @@ export interface Addon {
   ) => Machine
 }
 
-/** The addon, or why it cannot be had here. */
+/** The addon, or why it is not available here. */
 export function findAddon(): { readonly addon: Addon } | { readonly missing: string } {
   const loaded = loadAddon()
   if ('missing' in loaded) return loaded

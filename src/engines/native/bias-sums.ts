@@ -14,7 +14,7 @@ export const biasSums: Pass = {
 
 /**
  * Sums of a gradient dy over all but its channels that come along with a kernel's gradient from the same dy, by the latter's
- * result. Whoever reads such a sum must come after that gradient.
+ * result. A step that reads such a sum must come after that gradient.
  */
 function biasSumsOf(steps: readonly Step[]): ReadonlyMap<Buffer, KernelStep> {
   const gradients = new Map(

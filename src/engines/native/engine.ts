@@ -178,7 +178,7 @@ function load(
   return executable
 }
 
-/** Gives back the arena's space that programs hold which were dropped without being closed. */
+/** Frees the arena's space of programs that were dropped without being closed. */
 const dropped = new FinalizationRegistry<() => void>((release) => release())
 
 function placeFor(buffer: Buffer, layout: Layout<NativeCode>, residents: ReadonlyMap<string, Resident>): OperandPlace {

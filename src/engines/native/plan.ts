@@ -10,7 +10,7 @@ export interface Plan {
   readonly steps: readonly Step[]
   /** What is read when all is done. */
   readonly results: ReadonlySet<Buffer>
-  /** Steps that others compute, or that nobody needs any more. */
+  /** Steps that others compute, or that are no longer needed. */
   readonly covered: ReadonlySet<Step>
   /** By the sum in whose place it stands: a loop that does more than that. */
   readonly loops: ReadonlyMap<Step, SumLoop>

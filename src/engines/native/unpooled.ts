@@ -19,7 +19,7 @@ export const unpooled: Pass = {
 }
 
 /**
- * Gradients of maxPool that nobody reads but a gradient of a kernel, which makes them for itself, and sums that come along with
+ * Gradients of maxPool that only a gradient of a kernel reads, which makes them for itself, and sums that come along with
  * that: by their results.
  */
 function unpooledOf({ steps, noted: notes, covered, results }: Plan): ReadonlyMap<Buffer, Unpooled> {

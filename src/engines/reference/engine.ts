@@ -117,7 +117,7 @@ function bytesIn({ stages }: Layout<Step>): number {
   return [...sizes.values()].reduce((sum, size) => sum + 8 * size, 0)
 }
 
-/** What is stored as bfloat16 has its digits, though here it lies in float64 as everything does. */
+/** What is stored as bfloat16 has its digits, though here it is kept in float64 as everything is. */
 function roundAll(data: Float64Array): void {
   for (let i = 0; i < data.length; i++) data[i] = roundToBfloat16(data[i])
 }

@@ -57,7 +57,7 @@ function section(id: number, body: number[], into: number[]): void {
   for (const byte of body) into.push(byte)
 }
 
-/** Locals as runs of one type, as the format wants them. */
+/** Locals as runs of one type, as the format needs them. */
 function localRuns(locals: readonly WasmType[]): number[][] {
   const runs: { type: WasmType; count: number }[] = []
   for (const type of locals) {

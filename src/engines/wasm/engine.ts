@@ -68,7 +68,7 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     const bytes = bytesIn(values)
     await workers.ask({ type: 'write', at, bytes }, [bytes.buffer])
   }
-  /** Gives back what residents and programs hold that were dropped without being closed. */
+  /** Frees what residents and programs hold that were dropped without being closed. */
   const dropped = new FinalizationRegistry<() => void>((release) => release())
   // made apart from what they release, which they must not keep alive
   const releaseTensor = (address: number, bytes: number) => () => heap.release(address, bytes + SLACK)

@@ -39,7 +39,7 @@ export const i32 = {
   equal: binary(0x46),
   /** The smaller of two signed integers; both are evaluated twice, so give locals or constants. */
   min: (a: Code, b: Code): Code => [a, b, [a, b, 0x48], 0x1b],
-  /** The larger of two signed integers; likewise. */
+  /** The larger of two signed integers; the same. */
   max: (a: Code, b: Code): Code => [a, b, [b, a, 0x48], 0x1b],
   load: (address: Code, offset = 0): Code => [address, 0x28, place(offset)],
   store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x36, place(offset)],

@@ -1,6 +1,6 @@
 /** What the engine and its workers say to each other. Worker 0 alone reads and writes; the others only compute. */
 
-/** Where bytes lie: at an address of the memory, or an offset in the arena, whose address each run says. */
+/** Where bytes are: at an address of the memory, or an offset in the arena, whose address each run says. */
 export interface Address {
   readonly in: 'arena' | 'memory'
   readonly at: number

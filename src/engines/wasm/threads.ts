@@ -132,7 +132,7 @@ function failure({ message, because }: Extract<FromWorker, { type: 'failed' }>):
   if (because === 'policy') return compilingForbidden(message)
   if (because === 'bug') return new FoveaError('E_BUG', { what: 'a kernel of the wasm engine failed', got: message })
   const hint = 'use a smaller batch, or close models that are no longer needed'
-  return new FoveaError('E_LIMIT', { what: 'the host gave the wasm engine no more memory', got: message, hint })
+  return new FoveaError('E_LIMIT', { what: 'the wasm engine got no more memory', got: message, hint })
 }
 
 /** A worker that the host lets us make: some refuse at once, others later. */

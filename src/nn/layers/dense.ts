@@ -41,7 +41,7 @@ export const dense = defineLayer('dense', {
   forward: ([x], { kernel, bias }, { activation }) => {
     if (x.shape.length < 2) {
       const hint = 'give samples an axis of features, as in reshape({ targetShape: [1] })'
-      throw new FoveaError('E_SHAPE', { what: 'wants [..., features]', got: '[]', hint })
+      throw new FoveaError('E_SHAPE', { what: 'needs [..., features]', got: '[]', hint })
     }
     if (x.shape.length === 2) return activated(sums(x, kernel, bias), activation)
     const [features, units] = kernel.shape

@@ -29,7 +29,7 @@ function joined(inputs: readonly [Node, ...Node[]], join: (a: Node, b: Node) => 
   for (const x of rest) {
     if (sameShape(x.shape, first.shape)) continue
     const shapes = inputs.map(({ shape }) => shapeText(shape.slice(1))).join(' and ')
-    throw new FoveaError('E_SHAPE', { what: 'wants tensors of one shape', got: shapes })
+    throw new FoveaError('E_SHAPE', { what: 'needs tensors of one shape', got: shapes })
   }
   return rest.reduce(join, first)
 }
@@ -60,5 +60,5 @@ export const maximum = joining('maximum', 'Maximum', 'Largest of tensors, elemen
 /** The first tensor less the second. */
 export const subtract = joining('subtract', 'Subtract', 'Difference of two tensors, element by element.', (inputs) => {
   if (inputs.length === 2) return joined(inputs, elementwiseOps.sub)
-  throw new FoveaError('E_MODEL', { what: 'wants two tensors', got: `${inputs.length}` })
+  throw new FoveaError('E_MODEL', { what: 'needs two tensors', got: `${inputs.length}` })
 })

@@ -50,7 +50,7 @@ export function channelsOf(shape: Shape, rank: Rank): number {
   if (shape.length === rank + 1) return shape[rank]
   const { samples, axes, example } = words[rank]
   throw new FoveaError('E_SHAPE', {
-    what: `wants ${samples} [${[...axes, 'channels'].join(', ')}]`,
+    what: `needs ${samples} [${[...axes, 'channels'].join(', ')}]`,
     got: shapeText(shape),
     hint: `reshape the input, as in reshape({ targetShape: ${shapeText(example)} })`,
   })

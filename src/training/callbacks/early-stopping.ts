@@ -6,8 +6,8 @@ import { minDelta, monitorOptions, watcher } from './monitor.ts'
 export const earlyStoppingOptions = {
   ...monitorOptions,
   minDelta: minDelta(0),
-  patience: integer({ says: 'epochs without improvement that are let pass', min: 0, default: 0 }),
-  baseline: number({ says: 'a value that must be beaten as well', optional: true }),
+  patience: integer({ says: 'epochs without improvement that are allowed', min: 0, default: 0 }),
+  baseline: number({ says: 'the log must also be better than this value', optional: true }),
   startFromEpoch: integer({ says: 'epochs that are not watched, at the start', min: 0, default: 0 }),
   restoreBestWeights: flag({ says: 'end with the weights of the best epoch, not the last', default: false }),
 }

@@ -8,7 +8,7 @@ import { minDelta, monitorOptions, watcher } from './monitor.ts'
 export const plateauOptions = {
   ...monitorOptions,
   factor: number({ says: 'the rate is multiplied by it', min: 0, max: 1, ends: 'right-open', default: 0.1 }),
-  patience: integer({ says: 'epochs without improvement that are let pass', min: 0, default: 10 }),
+  patience: integer({ says: 'epochs without improvement that are allowed', min: 0, default: 10 }),
   minDelta: minDelta(1e-4),
   cooldown: integer({ says: 'epochs after a reduction that do not count', min: 0, default: 0 }),
   minLearningRate: number({ says: 'the rate never falls below', min: 0, default: 0 }),
@@ -65,7 +65,7 @@ export function learningRateScheduler(rate: (epoch: number, learningRate: number
   const name = 'learningRateScheduler'
   if (typeof rate !== 'function') {
     const expected = 'a function (epoch, learningRate) => learningRate'
-    throw new FoveaError('E_OPTION', { what: 'no schedule', where: name, expected, got: show(rate) })
+    throw new FoveaError('E_OPTION', { what: 'not a schedule', where: name, expected, got: show(rate) })
   }
   return {
     name,

@@ -4,10 +4,10 @@ import { appendFile, readFile, truncateFile } from '#platform'
 export interface LogFile {
   write(line: string): Promise<void>
   /**
-   * For `onTrainBegin`: begins the file anew, or goes on at its end, behind a last line that was cut short too. A file that
+   * For `onTrainBegin`: starts the file again, or appends to it, behind a last line that was cut short too. A file that
    * was restored goes on where the checkpoint was.
    */
-  begin(how: 'anew' | 'append', resumed: boolean): Promise<void>
+  begin(how: 'new' | 'append', resumed: boolean): Promise<void>
   /** All that is in it. */
   text(): Promise<string>
   /** Its bytes so far. */
@@ -29,7 +29,7 @@ export function logFile(path: string): LogFile {
       const goesOn = resumed && isRestored // one that is new in a training that goes on was not restored
       isRestored = false
       if (goesOn) return
-      if (how === 'anew') bytes = await truncateFile(path, 0)
+      if (how === 'new') bytes = await truncateFile(path, 0)
       else bytes = await appendFile(path, /[^\n]$/.test(await text()) ? '\n' : '')
     },
     state: () => ({ bytes }),

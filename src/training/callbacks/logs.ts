@@ -7,7 +7,7 @@ import { logsOf } from '../history.ts'
 import { csvRow, firstCsvRow } from './csv.ts'
 import { logFile } from './log-file.ts'
 
-const append = flag({ says: 'go on at the end of the file, rather than begin it anew', default: false })
+const append = flag({ says: 'append to the file instead of starting it again', default: false })
 
 export const csvOptions = {
   path: text({ says: 'the file' }),
@@ -38,14 +38,14 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
   return {
     name,
     async onTrainBegin({ logs, resumed }) {
-      await file.begin(append ? 'append' : 'anew', resumed !== undefined)
+      await file.begin(append ? 'append' : 'new', resumed !== undefined)
       known = ['epoch', ...logs]
       columns = file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)
       if (columns === known) return write(columns)
       const missing = known.filter((log) => !columns.includes(log))
       if (missing.length === 0) return
       const [expected, got] = [`columns for ${known.join(', ')}`, columns.join(', ')]
-      const hint = `there is none for ${missing.join(', ')}: name another file, or begin this one anew without 'append'`
+      const hint = `it has no column for ${missing.join(', ')}: name another file, or start this one again without 'append'`
       throw new FoveaError('E_OPTION', { what: 'the file has other columns', where: path, expected, got, hint })
     },
     async onEpochEnd(record) {
@@ -71,7 +71,7 @@ export function jsonLogger(given: JsonLoggerOptions): Callback {
   const file = logFile(path)
   return {
     name,
-    onTrainBegin: ({ resumed }) => file.begin(append ? 'append' : 'anew', resumed !== undefined),
+    onTrainBegin: ({ resumed }) => file.begin(append ? 'append' : 'new', resumed !== undefined),
     async onBatchEnd(progress) {
       if (progress.step % every === 0) await file.write(JSON.stringify({ event: 'step', ...progress }))
     },

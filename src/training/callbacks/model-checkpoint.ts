@@ -9,7 +9,7 @@ export const modelCheckpointOptions = {
     says: "the model's file; the epoch and logs in braces, as in best-{epoch:02d}-{val_loss:.2f}, are filled in",
   }),
   ...monitorOptions,
-  saveBestOnly: flag({ says: 'save when the log has improved, not after every epoch', default: false }),
+  saveBestOnly: flag({ says: 'save only when the log has improved', default: false }),
 }
 export type ModelCheckpointOptions = Options<typeof modelCheckpointOptions>
 

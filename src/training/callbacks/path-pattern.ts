@@ -49,9 +49,9 @@ export function pathPattern(path: string): PathPattern {
   return {
     check(logs) {
       const known = [...counts, ...logs]
-      const astray = parts.find((part) => typeof part !== 'string' && !known.includes(part.name))
-      if (astray === undefined) return
-      const got = (astray as Field).name
+      const stray = parts.find((part) => typeof part !== 'string' && !known.includes(part.name))
+      if (stray === undefined) return
+      const got = (stray as Field).name
       const expected = known.join(', ')
       throw new FoveaError('E_OPTION', { what: "'path' names no log", where: 'modelCheckpoint', expected, got })
     },
@@ -66,7 +66,7 @@ function fieldOf(inner: string): Field {
   const [, zero, width, precision, type] = FORMAT.exec(text) ?? []
   const isWhole = type === 'd' || type === ''
   if (type === undefined || (isWhole && (precision !== undefined || !integers.includes(name)))) {
-    throw wrong('has a format that is none', `'{${inner}}'`)
+    throw wrong('has a format that does not exist', `'{${inner}}'`)
   }
   return {
     name,

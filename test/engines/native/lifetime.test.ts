@@ -139,7 +139,7 @@ suite('native: threads', { skip }, () => {
   })
 
   const isRoot = process.getuid?.() === 0 && spawnSync('prlimit', ['--version']).status === 0
-  test('more threads than the system gives', { skip: !isRoot && 'wants root and prlimit' }, () => {
+  test('more threads than the system gives', { skip: !isRoot && 'needs root and prlimit' }, () => {
     // a user has few; root has no such limit, so the process becomes somebody else
     const body = `
       process.setuid(65432)

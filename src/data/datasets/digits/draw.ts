@@ -111,7 +111,7 @@ function fit(path: Path, size: number): Path {
   return path
 }
 
-/** How far each pixel's centre lies inside the ink, as a share of an edge `soft` pixels wide; may exceed 1. */
+/** How far each pixel's centre is inside the ink, as a share of an edge `soft` pixels wide; may exceed 1. */
 function cover(path: Path, soft: number): Float32Array {
   const canvas = new Float32Array(side * side)
   for (let i = 0; i < path.length; i += 6) {

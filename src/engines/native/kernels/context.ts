@@ -51,7 +51,7 @@ export interface Context {
   biasGradientOf(dkernel: Value): Value | undefined
   /** What a maxPool notes for its gradients: by its result, and by theirs. */
   notedFor(result: Value): Noted | undefined
-  /** Of what a maxPool's gradient would give, where nobody computes that. */
+  /** Of what a maxPool's gradient would give, where no step computes that. */
   unpooled(dx: Value): Unpooled | undefined
 }
 

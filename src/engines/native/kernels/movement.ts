@@ -37,7 +37,7 @@ function copy(context: Context, x: Value, y: Value, walk: Walk, isPart = false):
   const where = `copy [${x.shape.join(', ')}]`
   const made = context.operation({ kind: 'copy', where, dtype: x.dtype, ...joined(walk), sourceOffset, targetOffset })
   const result = stage(made, [{ reads: x }, { writes: y }])
-  return isPart ? { ...result, reads: [...result.reads, y.buffer] } : result // what is there already stays
+  return isPart ? { ...result, reads: [...result.reads, y.buffer] } : result // the values in the result stay
 }
 
 const transpose: Lower<AttrsOf<typeof transposeOp>> = ({ inputs: [x], output, attrs, context }) => {

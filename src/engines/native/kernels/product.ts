@@ -9,7 +9,7 @@ import type { Context, NativeStage, Tail } from './context.ts'
 import { kept, scratch, stage } from './context.ts'
 
 /**
- * The operand that a product wants in a layout of its own. It is packed where it is read, from float32 where it was a cast of
+ * The operand that a product needs in a layout of its own. It is packed where it is read, from float32 where it was a cast of
  * that; once for all runs where it does not change.
  */
 export function packed(

@@ -24,7 +24,7 @@ export function eachIndex(shape: Shape, visit: (index: number[], flat: number) =
   }
 }
 
-/** Calls `visit` for each place of a window that lies inside the input: its place in the window and in the input. */
+/** Calls `visit` for each place of a window that is inside the input: its place in the window and in the input. */
 export function eachInside(
   axes: readonly AxisWindow[],
   output: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * Convolution and the gradient of its kernel by the two product loops. Windows are read where they lie in a
+ * Convolution and the gradient of its kernel by the two product loops. Windows are read where they are in a
  * zero-bordered copy of the input (no copy where no border is needed).
  */
 import type { Buffer } from '../../../compile/step.ts'

@@ -48,7 +48,7 @@ export function windowRows(
     { count: axes[1].output, stride: axes[1].stride * strideOf[1] },
   ]
   const window: Nest = axes.map(({ window, dilation }, i) => ({ count: window, stride: dilation * strideOf[i] }))
-  const together = axes[2].dilation === 1 && perGroup === channels // neighbours along the width lie in one run
+  const together = axes[2].dilation === 1 && perGroup === channels // neighbours along the width are one run
   return {
     outer: outer.filter(({ count }) => count > 1),
     width: axes[2].output,

@@ -1,4 +1,4 @@
-/** Movement: numbers copied as they lie, in vectors where both sides are contiguous. */
+/** Movement: numbers copied as they are, in vectors where both sides are contiguous. */
 import type { Value } from '../../../compile/step.ts'
 import type { Attrs } from '../../../graph/node.ts'
 import type { Shape } from '../../../graph/shape.ts'

@@ -87,7 +87,7 @@ const packKernel = defineKernel<PackShape>('pack', (shape) => (f, [source, panel
       ]),
     ]
   }
-  /** Columns lie far apart: four depths of four columns are turned at a time. */
+  /** Columns are far apart: four depths of four columns are turned at a time. */
   const acrossColumns = (): Code => {
     const lines = [0, 1, 2, 3].map(() => f.local('v128'))
     const starts = [0, 1, 2, 3].map(() => f.local('i32'))

@@ -93,7 +93,7 @@ export function bySource({ pairs }: Tile): readonly (readonly [number, readonly 
   return sources.map((source) => [source, pairs.filter((pair) => pair.source === source)])
 }
 
-/** Sets one local per row of taps (of two axes) to the address of its sources, or to 0 where they lie outside. */
+/** Sets one local per row of taps (of two axes) to the address of its sources, or to 0 where they are outside. */
 export function rowAddresses(
   f: FunctionWriter,
   [depth, height]: readonly [Reach, Reach],

@@ -1,6 +1,6 @@
 /**
  * What the two product loops share. Matmul and convolution are both sums of products over "rows", places in memory from
- * which runs of floats are read as they lie (no unfolding of patches):
+ * which runs of floats are read in place (no unfolding of patches):
  *
  *   rowProducts:   y[row, column] = sum over k of x[row + place(k)] * panel[k, column], weights packed in panels
  *   outerProducts: w[k, column] = sum over rows of x[row + place(k)] * y[row, column]

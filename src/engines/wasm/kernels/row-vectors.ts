@@ -1,5 +1,5 @@
 /**
- * A few rows times a matrix that is read once, as it lies, from its first byte to its last: what a prediction for one
+ * A few rows times a matrix that is read once, in its own order, from its first byte to its last: what a prediction for one
  * picture is made of. Packing would cost more than the product (without it lenet predicts 1.8 times, mnistCnn 5 times
  * as many images at batch 1).
  */
