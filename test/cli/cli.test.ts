@@ -315,7 +315,7 @@ const failures: [words: string, code: number, says: RegExp][] = [
     /run: cannot be made: got ENOENT/,
   ],
   ['train --resume FOLDER/none', 7, /none.config\.json: there is no such file/],
-  ['train lenet --resume FOLDER', 2, /has its network and its folder already: got 'lenet'/],
+  ['train lenet --resume FOLDER', 2, /already has its network and its folder: got 'lenet'/],
   ['train lenet', 2, /'--data' is missing: expected 'mnist', 'digits'/],
   ['train lenett --data digits', 2, /'lenett'; did you mean 'lenet'/],
   ['train lenet lenet --data digits', 2, /one argument too many: got 'lenet'/],

@@ -86,7 +86,7 @@ for (const [what, text, code, words] of [
   ['no JSON', '{', 'E_FILE', 'JSON'],
   ['a list', '[]', 'E_FILE', 'JSON'],
   ['nothing', '', 'E_FILE', 'has not begun'],
-  ['no run', '{}', 'E_FILE', 'no training'],
+  ['no run', '{}', 'E_FILE', 'describe a training'],
   ['an unknown option', '{ "network": "lenet", "options": { "data": "digits", "epoch": 2 } }', 'E_OPTION', 'epochs'],
 ] as const)
   test(`config.json with ${what} is refused with its name`, async () => {
