@@ -1,21 +1,31 @@
 /**
- * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers and schedules
- * has a golden row (test/golden), or stands here with its reason.
+ * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers, schedules,
+ * initializers, regularizers, transforms and fill modes has a golden row (test/golden), or stands here with its reason. The
+ * golden inputs of an activation lie on all its pieces.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fillModes } from '../src/data/transforms/fill.ts'
+import { transforms } from '../src/data/transforms/index.ts'
+import { referenceEngine } from '../src/engines/reference/engine.ts'
+import { input } from '../src/graph/node.ts'
+import type { ActivationName } from '../src/nn/activations.ts'
 import { activations } from '../src/nn/activations.ts'
+import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
 import { metrics } from '../src/nn/metrics.ts'
 import { optimizers } from '../src/nn/optimizers.ts'
+import { regularizers } from '../src/nn/regularizers.ts'
 import { schedules } from '../src/nn/schedules.ts'
 import { elementwiseOps } from '../src/ops/elementwise.ts'
 import { kernelOps } from '../src/ops/index.ts'
 import { golden } from './support/golden.ts'
+import { evaluate } from './support/tensors.ts'
 
 type Named = string | { readonly type: string }
 interface Case {
+  readonly name: string
   readonly op?: string
   readonly kind?: string
   readonly layer?: string
@@ -24,6 +34,7 @@ interface Case {
   readonly metric?: Named
   readonly optimizer?: Named
   readonly schedule?: Named
+  readonly mode?: string
 }
 
 /** The names that a file's cases have. */
@@ -46,6 +57,17 @@ interface Demand {
   readonly reasons?: Readonly<Record<string, string>>
 }
 
+/** The cases of the layer that does nothing but an activation. */
+const activationCases = golden<Case>('layers').cases.filter(({ layer }) => layer === 'activation')
+
+const HAND = "Keras's sum and its slope, worked out by hand (test/nn/regularizers.test.ts)"
+const MOMENTS = "the draws are our own: range and moments by the papers' formulas (test/nn/initial-values.test.ts)"
+const EXACT = 'the values are the definition (test/nn/initial-values.test.ts, initializers.test.ts)'
+const drawn = [
+  ...['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'lecunUniform', 'lecunNormal'],
+  ...['randomNormal', 'truncatedNormal', 'randomUniform', 'varianceScaling'],
+]
+
 const demands: Readonly<Record<string, Demand>> = {
   'elementwise ops': { rows: elementwiseOps, golden: opNames },
   'ops with a kernel': {
@@ -61,22 +83,92 @@ const demands: Readonly<Record<string, Demand>> = {
       randomNormal: 'PyTorch draws otherwise: the vectors of Random123, and moments (test/base/random.test.ts)',
     },
   },
-  activations: { rows: activations, golden: names('layers', ({ options }) => options?.activation) },
+  activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
   losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
   metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
   layers: { rows: layers, golden: names('layers', ({ layer }) => layer) },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
+  transforms: {
+    rows: transforms,
+    golden: [
+      ...names('transforms', ({ mode }) => mode && 'randomCrop'),
+      ...(golden('transforms').has('both/flipped') ? ['randomFlip'] : []),
+    ],
+    reasons: { rescale: 'x * scale + offset, worked out for every byte of a picture (test/data/transforms.test.ts)' },
+  },
+  'fill modes': {
+    rows: Object.fromEntries(fillModes.map((mode) => [mode, mode])),
+    golden: names('transforms', ({ mode }) => mode),
+  },
+  regularizers: {
+    rows: regularizers,
+    golden: [],
+    reasons: {
+      l1: HAND,
+      l2: HAND,
+      l1L2: HAND,
+    },
+  },
+  initializers: {
+    rows: initializers,
+    golden: [],
+    reasons: {
+      ...Object.fromEntries(drawn.map((name) => [name, MOMENTS])),
+      orthogonal: 'the Q of a QR by what defines it (test/nn/initializers.test.ts)',
+      identity: EXACT,
+      zeros: EXACT,
+      ones: EXACT,
+      constant: EXACT,
+    },
+  },
 }
 
 for (const [table, { rows, golden: given, reasons = {} }] of Object.entries(demands)) {
   test(`a golden row for each of the ${table}`, () => {
     const without = Object.keys(rows).filter((name) => !given.includes(name))
-    assert.ok(given.length > 0, 'the golden files name none')
+    const isExcused = Object.keys(rows).every((name) => Object.hasOwn(reasons, name))
+    assert.ok(given.length > 0 || isExcused, 'the golden files name none')
     assert.deepEqual(
       without.sort(),
       Object.keys(reasons).sort(),
       'write a row in test/golden, or say here why there is none',
     )
+  })
+}
+
+const STEP = 1 / 32
+/** Where an activation bends: its slope jumps from one step of a fine grid to the next, by more than its curve does nearby. */
+async function bendsOf(name: ActivationName): Promise<number[]> {
+  const grid = Float64Array.from({ length: 20 / STEP + 1 }, (_, i) => i * STEP - 10)
+  const x = input('x', [1, grid.length])
+  const { y } = await evaluate(referenceEngine(), { outputs: { y: activations[name](x) } }, { x: grid })
+  const jump = (i: number) => Math.abs(y[i + 1] - 2 * y[i] + y[i - 1]) / STEP
+  const isBend = (i: number) => jump(i) > 4 * Math.max(jump(i - 2), jump(i + 2)) + 1e-3
+  const bends = Array.from(grid.keys()).slice(3, -3).filter(isBend)
+  return bends.filter((at, i) => at - bends[i - 1] !== 1).map((at) => grid[at])
+}
+
+/** The bends that the definitions have: what is found is held against them. */
+const bent: Partial<Record<ActivationName, readonly number[]>> = {
+  relu: [0],
+  relu6: [0, 6],
+  leakyRelu: [0],
+  selu: [0],
+  hardSigmoid: [-3, 3],
+  hardSwish: [-3, 3],
+}
+for (const { name, options } of activationCases) {
+  const activation = options?.activation as ActivationName
+  test(`golden inputs lie on all pieces of ${activation}`, async () => {
+    const found = activation.endsWith('oftmax') ? [] : await bendsOf(activation)
+    assert.deepEqual(found, bent[activation] ?? [], 'say where it bends')
+    const inputs = Array.from(golden<Case>('layers').tensor(`${name}/x0`).data)
+    const ends = [-8, ...found, 8]
+    for (const [i, from] of ends.slice(0, -1).entries()) {
+      const within = inputs.filter((x) => x > from && x < ends[i + 1])
+      assert.ok(within.length >= 2, `${within.length} inputs within ${from} and ${ends[i + 1]}`)
+    }
+    for (const side of [-1, 1]) assert.ok(inputs.filter((x) => side * x > 4).length >= 2, 'few inputs beyond 4')
   })
 }

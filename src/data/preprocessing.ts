@@ -44,6 +44,9 @@ const perChannel = (v: unknown): PerChannel | undefined => {
   return isFactor(v) ? (v as number) : undefined
 }
 
+/** Factors that leave no channel empty: by 0 every picture would be alike. */
+const isAlive = (scale: PerChannel): boolean => (Array.isArray(scale) ? scale : [scale]).every((n) => n !== 0)
+
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
     says: 'what the network needs: [height, width]',
@@ -66,9 +69,12 @@ export const preprocessingOptions = {
   antialias: flag({ says: 'average all pixels when a picture shrinks', default: true }),
   scale: custom<PerChannel>({
     says: 'for networks that learned from float32: a byte v becomes v * scale + offset; bytes stay bytes where neither is given',
-    accepts: 'a number, or one per channel',
+    accepts: 'a number other than 0, or one per channel',
     as: perChannelKind,
-    check: perChannel,
+    check: (v) => {
+      const scale = perChannel(v)
+      return scale !== undefined && isAlive(scale) ? scale : undefined
+    },
     optional: true,
   }),
   offset: custom<PerChannel>({

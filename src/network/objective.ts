@@ -6,6 +6,7 @@ import type { Dataset, Fields } from '../data/dataset.ts'
 import type { Node } from '../graph/node.ts'
 import { input } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
+import type { ActivationName } from '../nn/activations.ts'
 import type { Head } from '../nn/heads.ts'
 import { endOf, heads, logitsOf } from '../nn/heads.ts'
 import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
@@ -86,8 +87,8 @@ function pair(wanted: readonly string[], fields: Fields, what: string, where: st
 
 const outputShape = (network: Network, output: string) => network.calls[network.outputs[output]].shape
 
-/** The head that every output ends in, by the forward graph of one sample. */
-function endsOf(network: Network): Record<string, Head> {
+/** The activation that every output ends in, by the forward graph of one sample. */
+function endsOf(network: Network): Record<string, ActivationName> {
   const inputs = Object.entries(network.inputs).map(([name, shape]) => [name, input(name, [1, ...shape])])
   const context = { mode: 'infer', key: input('key', [4], 'int32') } as const
   const { outputs } = forward(network, networkVariables(network), Object.fromEntries(inputs), context)
@@ -134,7 +135,7 @@ export function objectiveFor(
       throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: stray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
-  let known: Record<string, Head> | undefined
+  let known: Record<string, ActivationName> | undefined
   const ends = () => (known ??= endsOf(network))
   const terms = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]

@@ -5,9 +5,15 @@ import { sizeOf } from '../graph/shape.ts'
 import { reshape } from '../ops/broadcasting.ts'
 import { sigmoid } from '../ops/elementwise.ts'
 import { softmax } from '../ops/normalization.ts'
+import type { ActivationName } from './activations.ts'
+import { activationNames, activations } from './activations.ts'
 
 export const heads = { softmax, sigmoid, linear: (x: Node): Node => x } as const
 export type Head = keyof typeof heads
+
+/** Do two nodes apply the same function? */
+const isAlike = (applied: Node, output: Node): boolean =>
+  applied.op === output.op && applied.attrs['f'] === output.attrs['f']
 
 /**
  * What a head is applied to: an output, or what stands before the head where the output ends in it already, also behind
@@ -16,7 +22,7 @@ export type Head = keyof typeof heads
 export function logitsOf(output: Node, head: Head): Node {
   const applied = heads[head](output)
   if (applied === output) return output
-  if (applied.op === output.op && applied.attrs['f'] === output.attrs['f']) return output.inputs[0]
+  if (isAlike(applied, output)) return output.inputs[0]
   if (output.op.row.kind !== 'view') return output
   const [x] = output.inputs
   const isSeenThrough = applied.op.row.kind === 'elementwise' || x.shape.at(-1) === output.shape.at(-1)
@@ -24,10 +30,19 @@ export function logitsOf(output: Node, head: Head): Node {
   return logits === x ? output : reshape(logits, { shape: output.shape })
 }
 
-/** The head that a batch of outputs ends in already; `linear` where it is none that a loss looks through. */
-export const endOf = (output: Node): Head =>
+/**
+ * The activation that a batch of outputs ends in: a head that a loss looks through, another one that it does not, also
+ * behind reshapes, or `linear`.
+ */
+export const endOf = (output: Node): ActivationName =>
   (['softmax', 'sigmoid'] as const).find((head) => output.shape.length > 1 && logitsOf(output, head) !== output) ??
-  'linear'
+  otherEnd(output)
+
+function otherEnd(output: Node): ActivationName {
+  if (output.op.row.kind === 'view') return otherEnd(output.inputs[0])
+  const isLast = (name: ActivationName): boolean => isAlike(activations[name](output), output)
+  return activationNames.find((name) => !Object.hasOwn(heads, name) && isLast(name)) ?? 'linear'
+}
 
 /** Does one number of the output, the probability of class 1, tell two classes apart? */
 export const isBinary = (head: Head, output: Shape): boolean => head === 'sigmoid' && sizeOf(output) === 1

@@ -11,8 +11,9 @@ import { oneHot } from '../ops/indexing.ts'
 import { logSoftmax } from '../ops/normalization.ts'
 import { sum } from '../ops/reduction.ts'
 import { argument, s, step } from '../ops/scalar.ts'
+import type { ActivationName } from './activations.ts'
 import type { Head } from './heads.ts'
-import { areAlike, isOneEach, meanOfSample, valuesLike, weighed } from './per-sample.ts'
+import { areAlike, meanOfSample, valuesLike, weighed } from './per-sample.ts'
 
 type Values = ArrayLike<number>
 
@@ -23,7 +24,7 @@ export interface LossRow<T extends OptionTable = OptionTable> {
   readonly head: Head
   /**
    * Where no loss is asked for and the model ends in plain numbers: does this loss follow from targets that fit? The first
-   * such row is taken. Where the model ends in a head, that decides among the rows that have `follows`.
+   * such row is taken. Where the model ends in softmax or sigmoid, that decides among the rows that have `follows`.
    */
   readonly follows?: (target: TensorSpec, output: Shape) => boolean
   /** Does it take targets like these (of one sample)? */
@@ -108,7 +109,7 @@ export const losses = {
     says: 'Cross-entropy with one row of probabilities (one-hot) per sample.',
     options: { labelSmoothing },
     head: 'softmax',
-    follows: ({ dtype }) => dtype === 'float32',
+    follows: () => true,
     fits: ({ shape }, output) => output.length === 1 && output[0] > 1 && sameShape(shape, output),
     needs: 'a row [classes] per sample, and outputs [classes]',
     complaint: (row) => {
@@ -126,7 +127,7 @@ export const losses = {
     says: 'Cross-entropy of yes and no: one class of two, or any number of labels per sample.',
     options: { labelSmoothing },
     head: 'sigmoid',
-    follows: ({ shape, dtype }, output) => dtype === 'uint8' || (dtype === 'int32' && isOneEach(shape, output)),
+    follows: ({ dtype }) => dtype !== 'float32',
     fits: ({ shape }, output) => areAlike(shape, output),
     needs: "numbers from 0 to 1 of the outputs' shape, or one 0 or 1 per sample and outputs [1]",
     complaint: (target) => {
@@ -180,13 +181,20 @@ export const lossRow = ({ type }: Pick<SettledLoss, 'type'>): LossRow => losses[
 export const lossPerSample = (loss: SettledLoss, logits: Node, target: Node): Node =>
   lossRow(loss).perSample(logits, target, loss.options)
 
-/** What a model gives for a sample: its shape, and the head that it ends in already ('linear' for plain numbers). */
+/** What a model gives for a sample: its shape, and the activation that it ends in ('linear' for plain numbers). */
 export interface Ending {
   readonly shape: Shape
-  readonly end: Head
+  readonly end: ActivationName
 }
 
-/** The loss asked for, checked against the targets; or the one that follows from them and from what the model ends in. */
+/** Are numbers that went through this activation what a loss of this head takes? logSoftmax changes nothing for softmax. */
+const takes = (head: Head, end: ActivationName): boolean =>
+  head === 'linear' || end === 'linear' || head === end || (head === 'softmax' && end === 'logSoftmax')
+
+/**
+ * The loss asked for, checked against the targets; or the one that follows from them and from what the model ends in.
+ * Throws E_MISMATCH where it does not fit, or where none follows: the hint says how to name one.
+ */
 export function chooseLoss(
   asked: Loss | undefined,
   target: TensorSpec,
@@ -194,13 +202,17 @@ export function chooseLoss(
   where: string,
 ): SettledLoss {
   const fits = (type: LossName): boolean => lossRow({ type }).fits(target, shape)
+  const isHead = end === 'softmax' || end === 'sigmoid'
   const isMeant = ({ head, follows }: LossRow): boolean =>
-    end === 'linear' ? follows?.(target, shape) === true : head === end && follows !== undefined
-  const chosen = asked ?? lossNames.find((type) => fits(type) && isMeant(lossRow({ type })))
+    isHead ? head === end && follows !== undefined : follows?.(target, shape) === true
+  const following = lossNames.find((type) => fits(type) && isMeant(lossRow({ type })))
+  const isTaken = following !== undefined && takes(lossRow({ type: following }).head, end)
+  const chosen = asked ?? (isTaken ? following : undefined)
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
-  const meant = lossNames.filter((type) => end === 'linear' || lossRow({ type }).head === end)
-  const expected = settled ? [lossRow(settled).needs] : meant.map((type) => lossRow({ type }).needs)
+  const meant = lossNames.filter((type) => !isHead || lossRow({ type }).head === end)
+  const needed = settled ? [lossRow(settled).needs] : meant.map((type) => lossRow({ type }).needs)
+  const expected = following && !isTaken ? ['outputs that end in plain numbers, softmax or sigmoid'] : needed
   const tail = end === 'linear' ? '' : ` that end in ${end}`
   throw new FoveaError('E_MISMATCH', {
     what: settled ? `${settled.type} does not fit the targets` : `no loss follows from the targets and outputs${tail}`,

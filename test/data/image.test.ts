@@ -141,9 +141,15 @@ for (const wrong of [
   { scale: Number.NaN },
   { offset: [1, 2] },
   { scale: [] },
+  { scale: 0 },
+  { scale: -0, offset: 1 },
+  { channels: 3, scale: [1, 0, 1] },
 ]) {
   test(`preprocessing: refuses ${JSON.stringify(wrong)}`, () => {
-    assert.throws(() => how(wrong), failure('E_OPTION', 'preprocessing', `'${Object.keys(wrong)[0]}'`))
+    assert.throws(
+      () => how(wrong),
+      failure('E_OPTION', 'preprocessing', `'${wrong.scale === undefined ? Object.keys(wrong)[0] : 'scale'}'`),
+    )
   })
 }
 

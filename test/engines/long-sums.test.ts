@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import type { Node } from '../../src/graph/node.ts'
-import { input } from '../../src/graph/node.ts'
+import { constant, input } from '../../src/graph/node.ts'
 import type { Shape } from '../../src/graph/shape.ts'
 import { mul } from '../../src/ops/elementwise.ts'
+import { matmul } from '../../src/ops/matmul.ts'
 import { moments, softmax } from '../../src/ops/normalization.ts'
 import { sum } from '../../src/ops/reduction.ts'
 import { openFast } from '../support/engines.ts'
@@ -28,6 +29,17 @@ const columns = [2, 3, 8, 32, 100, 1000].map((inner): Row => {
   const rows = Math.floor(1e7 / inner)
   return { name: `columns of ${inner}`, shape: [rows, inner], of: (x) => sum(x, { axes: [0] }), wanted: rows * tenth }
 })
+/** x [m, k] times ones [k, n]; oneDNN's order of sums, on engine `native`, is its own. */
+const products = [
+  [1, 1e6, 1],
+  [3, 1e6, 2],
+  [1, 5e5, 5],
+  [6, 1e6, 1],
+  [7, 3e5 + 5, 9],
+].map(([m, k, n]): Row => {
+  const of = (x: Node) => matmul(x, constant(new Float32Array(k * n).fill(1), [k, n]))
+  return { name: `a product of [${m}, ${k}, ${n}]`, shape: [m, k], of, wanted: k * tenth, within: 2e-5 }
+})
 const rows: readonly Row[] = [
   { name: '1e7 tenths', shape: [1e7], of: (x) => sum(x), wanted: 1e7 * tenth },
   { name: '1e7 products', shape: [1e7], of: (x) => sum(mul(x, x)), wanted: 1e7 * Math.fround(tenth * tenth) },
@@ -35,6 +47,7 @@ const rows: readonly Row[] = [
   { name: '1e6 numbers that cancel', shape: [1e6], x: cancelling, of: (x) => sum(x), wanted: 99609.375, within: 3e-3 },
   { name: 'a softmax of 1e6', shape: [1, 1e6], of: softmax, wanted: 1e-6 },
   ...columns,
+  ...products,
   {
     name: 'a mean of pictures',
     shape: [64, 32, 32, 32],

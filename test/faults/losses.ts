@@ -89,7 +89,7 @@ export const losses: readonly Fault[] = [
   {
     name: 'a head at the end is applied twice',
     file: 'src/nn/heads.ts',
-    find: "if (applied.op === output.op && applied.attrs['f'] === output.attrs['f']) return output.inputs[0]",
+    find: 'if (isAlike(applied, output)) return output.inputs[0]',
     replace: '',
     tests: ['model: softmax', 'losses: head'],
   },
@@ -99,6 +99,27 @@ export const losses: readonly Fault[] = [
     find: "applied.op === output.op && applied.attrs['f'] === output.attrs['f']",
     replace: 'applied.op.row.kind === output.op.row.kind',
     tests: ['losses: head'],
+  },
+  {
+    name: 'classes are learned through a relu at the end',
+    file: 'src/nn/losses.ts',
+    find: "head === 'linear' || end === 'linear' || head === end ||",
+    replace: "head === 'linear' || end !== 'softmax' || head === end ||",
+    tests: ['losses: relu', 'losses: another activation'],
+  },
+  {
+    name: 'an activation behind a reshape is not seen',
+    file: 'src/nn/heads.ts',
+    find: "if (output.op.row.kind === 'view') return otherEnd(output.inputs[0])",
+    replace: '',
+    tests: ['losses: another activation'],
+  },
+  {
+    name: 'one-hot bytes on plain numbers are yes and no',
+    file: 'src/nn/losses.ts',
+    find: 'follows: () => true, fits: ({ shape }, output) => output.length === 1',
+    replace: "follows: ({ dtype }) => dtype === 'float32', fits: ({ shape }, output) => output.length === 1",
+    tests: ['losses: in linear', 'losses: targets'],
   },
   {
     name: 'accuracy takes the first class for the largest',

@@ -124,7 +124,7 @@ export const wasm: readonly Fault[] = [
   {
     name: 'product: sums are not cleared for the next tile',
     file: 'src/engines/wasm/kernels/row-products.ts',
-    find: 'return [zeroed(sums), depth > 0',
+    find: 'return [zeroed(totals), depth > 0',
     replace: 'return [depth > 0',
     tests: ['wasm: matmul'],
   },

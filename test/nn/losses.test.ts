@@ -8,8 +8,10 @@ import { constant, input } from '../../src/graph/node.ts'
 import type { FitOptions, Loss, Metric } from '../../src/index.ts'
 import { fromArrays, input as inputTensor, layers, model, modelFrom, sequential } from '../../src/index.ts'
 import { objectiveOptions } from '../../src/network/objective.ts'
+import type { ActivationName } from '../../src/nn/activations.ts'
 import type { Head } from '../../src/nn/heads.ts'
 import { heads, logitsOf } from '../../src/nn/heads.ts'
+import type { Layer } from '../../src/nn/layer.ts'
 import { chooseLoss, lossPerSample, settleLoss } from '../../src/nn/losses.ts'
 import { metricLogName, metricPerSample, settleMetric } from '../../src/nn/metrics.ts'
 import { weighed } from '../../src/nn/per-sample.ts'
@@ -132,14 +134,18 @@ const [sparse, rows, yesNo] = [
   'binaryCrossentropy',
 ] as const
 /** What follows when no loss is asked for, by what the model ends in; else the words of the complaint. */
-const followers: [end: Head, dtype: Kind, target: number[], output: number[], loss: string | readonly string[]][] = [
+type Follower = [end: ActivationName, dtype: Kind, target: number[], output: number[], loss: string | readonly string[]]
+const followers: Follower[] = [
   ['linear', 'int32', [], [10], sparse],
   ['linear', 'int32', [], [2], sparse],
   ['linear', 'int32', [], [1], yesNo],
   ['linear', 'int32', [1], [1], yesNo],
-  ['linear', 'int32', [5], [5], ['no loss follows', `loss: '${rows}' or loss: '${yesNo}'`]],
+  ['linear', 'int32', [5], [5], rows],
   ['linear', 'uint8', [], [1], yesNo],
-  ['linear', 'uint8', [5], [5], yesNo],
+  ['linear', 'uint8', [5], [5], rows],
+  ['linear', 'int32', [4, 4, 1], [4, 4, 1], yesNo],
+  ['linear', 'uint8', [4, 4, 1], [4, 4, 1], yesNo],
+  ['linear', 'float32', [3], [10], ['no loss follows', 'float32 [3] targets, [10] outputs']],
   ['linear', 'uint8', [], [10], ['no loss follows', 'class indices are int32']],
   ['linear', 'float32', [10], [10], rows],
   ['linear', 'float32', [], [1], 'meanSquaredError'],
@@ -162,6 +168,17 @@ const followers: [end: Head, dtype: Kind, target: number[], output: number[], lo
   ['sigmoid', 'float32', [5], [5], yesNo],
   ['sigmoid', 'float32', [4, 4, 1], [4, 4, 1], yesNo],
   ['sigmoid', 'int32', [], [10], ['end in sigmoid', `loss: '${sparse}'`]],
+  ['logSoftmax', 'int32', [], [10], sparse],
+  ['logSoftmax', 'uint8', [10], [10], rows],
+  ['logSoftmax', 'uint8', [4, 4, 1], [4, 4, 1], ['end in logSoftmax', `loss: '${yesNo}'`]],
+  ...(['relu', 'tanh', 'hardSigmoid', 'gelu'] as const).flatMap((end): Follower[] => [
+    [end, 'int32', [], [10], [`end in ${end}`, 'softmax or sigmoid', `loss: '${sparse}'`]],
+    [end, 'int32', [], [1], [`end in ${end}`, `loss: '${yesNo}'`]],
+    [end, 'uint8', [5], [5], [`end in ${end}`, `loss: '${rows}' or loss: '${yesNo}'`]],
+    [end, 'float32', [5], [5], [`end in ${end}`, `loss: '${rows}' or loss: '${yesNo}' or loss: 'meanSquaredError'`]],
+    [end, 'float32', [], [1], 'meanSquaredError'],
+    [end, 'float32', [4, 4, 1], [4, 4, 1], 'meanSquaredError'],
+  ]),
 ]
 for (const [end, dtype, target, output, wanted] of followers)
   test(`${dtype} [${target}] targets and [${output}] outputs, ${end}: ${wanted}`, () => {
@@ -170,7 +187,7 @@ for (const [end, dtype, target, output, wanted] of followers)
     else assert.throws(choose, failure('E_MISMATCH', 'here', ...wanted))
   })
 
-for (const activation of ['softmax', 'sigmoid'] as const) {
+for (const activation of ['softmax', 'sigmoid', 'linear', 'logSoftmax'] as const) {
   test(`a model that ends in ${activation}: one-hot rows as bytes, integers and floats train alike`, async () => {
     const labels = [0, 2, 1, 1, 2, 0]
     const oneHot = labels.flatMap((label) => [0, 1, 2].map((i) => (i === label ? 1 : 0)))
@@ -188,6 +205,25 @@ for (const activation of ['softmax', 'sigmoid'] as const) {
     assert.deepEqual(await trained(Int32Array.from(oneHot)), wanted)
   })
 }
+
+test('a model that ends in another activation: classes need a loss by name, numbers do not', async () => {
+  const net = (activation: ActivationName, tail: Layer[]) =>
+    sequential({ inputShape: [1], engine: 'reference' }, [dense({ units: 3, activation }), ...tail])
+  const rows = ones(Uint8Array.of(1, 0, 0, 0, 1, 0), [3])
+  for (const activation of ['relu', 'tanh'] as const)
+    for (const tail of [[], [flatten()]]) {
+      const fit = () => net(activation, tail).fit(rows)
+      await assert.rejects(fit, failure('E_MISMATCH', `end in ${activation}`, "loss: 'categoricalCrossentropy'"))
+      await net(activation, tail).fit(rows, { loss: 'categoricalCrossentropy' })
+    }
+})
+
+test('several labels a sample on plain numbers are refused with the loss to name, in any dtype', async () => {
+  for (const data of [Uint8Array.of(1, 1, 0), Int32Array.of(1, 1, 0), Float32Array.of(1, 1, 0)]) {
+    const fit = async () => (await single(3)).fit(ones(data, [3]))
+    await assert.rejects(fit, failure('E_LABEL', 'sum of 2', "loss: 'binaryCrossentropy'"))
+  }
+})
 
 /** Metrics of a few samples, by hand: logits [n, ...], targets, and the metric of each sample. */
 const judgements: [name: string, metric: Metric, head: Head, logits: number[][], target: TypedArray, wanted: number[]][] =

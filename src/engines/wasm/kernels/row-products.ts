@@ -1,7 +1,7 @@
 /** Rows times packed panels: matrix products, convolution forward and its gradient for the input. */
 import type { Buffer } from '../../../compile/step.ts'
 import type { Code } from '../assembler.ts'
-import { i32, v128 } from '../instructions.ts'
+import { f32x4, i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
 import { FLOAT, VECTOR } from '../vectors.ts'
@@ -33,6 +33,9 @@ interface ProductShape {
 }
 
 const ROWS_IN_CACHE = 48
+/** Runs longer than `LONG_RUN` are summed piece by piece, and the pieces' sums in order: chains of float32 stay short. */
+const LONG_RUN = 8192
+const PIECE = 1024
 
 const rowKernel = defineKernel<ProductShape>(
   'rowProducts',
@@ -76,15 +79,28 @@ const rowKernel = defineKernel<ProductShape>(
           ]),
         ]
         const advance = (n: number): Code => [a.set(i32.add(a.get, n * FLOAT)), b.set(i32.add(b.get, n * depthStep))]
-        const run = [unrolled(f, rows.run, 4, turn, advance), a.set(i32.add(a.get, -rows.run * FLOAT))]
-        const finish = sums.map((line, r) =>
+        const totals = rows.run > LONG_RUN ? grid(f, height, wide) : sums
+        const piece = (length: number): Code => [
+          zeroed(sums),
+          unrolled(f, length, 4, turn, advance),
+          totals.map((line, r) => line.map((total, v) => total.set(f32x4.add(total.get, sums[r][v].get)))),
+        ]
+        const pieces =
+          totals === sums
+            ? unrolled(f, rows.run, 4, turn, advance)
+            : [
+                f.times(Math.floor(rows.run / PIECE), () => piece(PIECE)),
+                rows.run % PIECE > 0 ? piece(rows.run % PIECE) : [],
+              ]
+        const run = [pieces, a.set(i32.add(a.get, -rows.run * FLOAT))]
+        const finish = totals.map((line, r) =>
           line.map((sum, v) => {
             const offset = { place: r * places.stride * FLOAT + v * VECTOR, column: v * VECTOR }
             const done = renderTail(f, tail, sum, extras, { place: place.get, column: column.get, offset })
             return [done.code, storeColumns(i32.add(y.get, place.get), done.result, v, offset.place)]
           }),
         )
-        return [zeroed(sums), depth > 0 ? overNest(f, rows.runs, a, run) : [], finish]
+        return [zeroed(totals), depth > 0 ? overNest(f, rows.runs, a, run) : [], finish]
       }
       const setUp = [
         group.set(columns.groups === 1 ? i32.const(0) : i32.div(unit.get, units)),
