@@ -52,6 +52,7 @@ import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, valuesByName } from './samples.ts'
+import { takeWeights } from './weights.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -427,22 +428,7 @@ export class Model {
 
   /** Overwrites weights by name. The arrays are taken during the call. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
-    if (typeof values !== 'object' || values === null) {
-      const expected = "arrays by name, as in { 'dense/kernel': new Float32Array(...) }"
-      throw new FoveaError('E_MODEL', { what: 'no weights', where: this.name, expected, got: show(values) })
-    }
-    const taken = Object.entries(values).map(
-      ([name, numbers]) => [name, ArrayBuffer.isView(numbers) ? numbers.slice() : numbers] as const,
-    ) // `write` refuses what is no array
-    const known = networkWeights(this.network)
-    for (const name of Object.keys(values)) {
-      if (!Object.hasOwn(known, name))
-        throw new FoveaError('E_MODEL', {
-          what: `has no weight '${name}'`,
-          where: this.name,
-          expected: Object.keys(known).join(', '),
-        })
-    }
+    const taken = takeWeights(values, () => this.network, this.name)
     await this.#placement.change(({ state }) => Promise.all(taken.map(([name, numbers]) => state.write(name, numbers))))
   }
 
