@@ -51,7 +51,10 @@ export interface StageTime {
   readonly kernel?: string
 }
 
-/** A way to compute. `Code` is the engine's own business. */
+/**
+ * A way to compute. `Code` is the engine's own business. `lower`, `create` and `load` are for programs and states: they do not
+ * check what they are given, which `compile` and `State` have done. Call those instead.
+ */
 export interface Engine<Code = unknown> {
   readonly name: string
   /** Computing threads. */

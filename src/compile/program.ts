@@ -96,8 +96,8 @@ export class Program {
    * are taken during the call: their arrays may be filled again at once.
    */
   async run(inputs: Inputs): Promise<Record<string, Numbers>> {
-    const closed = this.#isClosed ? 'the program' : [...this.#residents].find(([, x]) => x.isClosed)?.[0]
-    if (closed) throw new FoveaError('E_CLOSED', { what: `${closed} was closed` })
+    const { closed } = this
+    if (closed !== undefined) throw new FoveaError('E_CLOSED', { what: `${closed} was closed` })
     for (const [name, { shape, dtype }] of Object.entries(this.inputs)) {
       const given = inputs?.[name]
       const own = isFloat64(given) ? 'float32' : dtypeOf(given)
@@ -111,6 +111,11 @@ export class Program {
     }
     this.#changes?.changed()
     return this.#executable.run(inputs)
+  }
+
+  /** What was closed, so that it cannot be run any more: the program, or a tensor of the state that it reads or updates. */
+  get closed(): string | undefined {
+    return this.#isClosed ? 'the program' : [...this.#residents].find(([, x]) => x.isClosed)?.[0]
   }
 
   /** Bytes that it holds until it is closed, beside the arena, which the programs of an engine may share. */

@@ -9,14 +9,14 @@ import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { wantDataset } from '../data/dataset.ts'
 import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.ts'
-import { preprocessingFor, settlePreprocessing } from '../data/preprocessing.ts'
+import { settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
-import { checkGoals, graphOptions, modelGraph, runGoals, runOptions } from '../network/model-graph.ts'
+import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
@@ -45,11 +45,14 @@ import type { Task } from '../training/task.ts'
 import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
 import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
 import { fileName, filePath } from './files.ts'
+import type { Knowledge } from './knowledge.ts'
+import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, valuesByName } from './samples.ts'
+import { takeWeights } from './weights.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -136,17 +139,11 @@ export class Model {
   set preprocessing(how: PreprocessingOptions | undefined) {
     const isBuilt = 'calls' in this.#from
     const made =
-      how !== undefined && (isBuilt ? this.#preprocessingFor(how, () => this.#learnedFrom) : settlePreprocessing(how))
+      how !== undefined &&
+      (isBuilt
+        ? preprocessingOf(how, this.inputs, { dtypeOf: () => this.#learnedFrom, where: this.name })
+        : settlePreprocessing(how))
     this.#preprocessing = made || undefined
-  }
-
-  #preprocessingFor(
-    how: PreprocessingOptions,
-    dtypeOf: (input: string) => DType | undefined,
-    where = this.name,
-  ): Preprocessing {
-    const fields = Object.entries(this.inputs).map(([name, shape]) => [name, { shape, dtype: dtypeOf(name) }])
-    return preprocessingFor(how, Object.fromEntries(fields), where)
   }
 
   /** What these layers have learnt up to this call, for a network that shares them. */
@@ -277,7 +274,7 @@ export class Model {
     const { loss, metrics, lossReduction } = settings
     const validation = validationData && this.#taskOf(validationData, settings)
     const about = this.#aboutSamples(lesson.data, lesson.objective)
-    const onBegun = (): void => {
+    const begun = (): void => {
       this.#heads = headsOf(lesson.objective)
       this.#objective = { loss, metrics, lossReduction }
       this.#classNames = about.classNames
@@ -287,9 +284,14 @@ export class Model {
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
-    const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save, onBegun }
-    const choice = { engine, threads, precision }
-    return this.#placement.train(choice, (session) => fit(session.as(this.network), lesson, settings, extras))
+    const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save }
+    return this.#placement.train({ engine, threads, precision }, (session, keep) => {
+      const onBegun = (): void => {
+        keep()
+        begun()
+      }
+      return fit(session.as(this.network), lesson, settings, { ...extras, onBegun })
+    })
   }
 
   /**
@@ -322,17 +324,9 @@ export class Model {
     this.#aboutSamples(data, objective)
   }
 
-  /** What a model that learns from these data knows of samples and classes; throws where its preprocessing makes others. */
-  #aboutSamples(data: Lesson['data'], { inputs }: Objective) {
-    const dtypeOf = (input: string): DType => data.inputs[inputs[input]].dtype
-    const { preprocessing: own, classNames }: Partial<Dataset> = data
-    const how = own ?? this.#preprocessing
-    const names = Object.keys(inputs)
-    return {
-      classNames: classNames ? settleClassNames(classNames, data.name) : this.#classNames,
-      preprocessing: how && this.#preprocessingFor(how, dtypeOf, data.name),
-      learnedFrom: names.length === 1 ? dtypeOf(names[0]) : undefined,
-    }
+  #aboutSamples(data: Lesson['data'], objective: Objective): Knowledge {
+    const before = { classNames: this.#classNames, preprocessing: this.#preprocessing }
+    return knowledgeAfter(data, objective, { inputs: this.inputs, before })
   }
 
   /** A model without an input shape takes that of the data. */
@@ -396,13 +390,15 @@ export class Model {
    * `gradients`. What is made of them is computed by `run`.
    */
   graph(options: GraphOptions = {}): ModelGraph {
-    return modelGraph(this.network, this.#heads, settle(graphOptions, options, 'graph'))
+    const settled = settle(graphOptions, options, 'graph')
+    return modelGraph(this.network, this.#heads, { ...settled, owner: this.#placement })
   }
 
   /**
    * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
    * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
-   * your own; bytes are taken as pixels, as in `predict`. A program is planned once for a goals object: keep it, and call again.
+   * your own; bytes are taken as pixels, as in `predict`. Goals and arrays are taken during the call. A program is planned once for
+   * the same nodes: keep them, and call again. Throws E_GRAPH for nodes of another model's graph.
    */
   async run<const Outputs extends Goals['outputs']>(
     goals: GraphGoals<Outputs>,
@@ -410,9 +406,11 @@ export class Model {
     options: RunOptions = {},
   ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
     const { seed } = settle(runOptions, options, 'run')
-    checkGoals(goals, this.name)
+    const network = this.network
+    const taken = takeGoals(goals, this.name)
     const given = valuesByName(inputs, this.network.inputs, this.name)
-    const results = await runGoals((await this.#placement.home()).as(this.network), goals, { given, seed })
+    const session = (await this.#placement.home()).as(network)
+    const results = await runGoals(session, taken, { given, seed, owner: this.#placement })
     return results as { [Name in keyof Outputs]: Numbers }
   }
 
@@ -430,22 +428,7 @@ export class Model {
 
   /** Overwrites weights by name. The arrays are taken during the call. */
   async setWeights(values: Readonly<Record<string, Numbers>>): Promise<void> {
-    if (typeof values !== 'object' || values === null) {
-      const expected = "arrays by name, as in { 'dense/kernel': new Float32Array(...) }"
-      throw new FoveaError('E_MODEL', { what: 'no weights', where: this.name, expected, got: show(values) })
-    }
-    const taken = Object.entries(values).map(
-      ([name, numbers]) => [name, ArrayBuffer.isView(numbers) ? numbers.slice() : numbers] as const,
-    ) // `write` refuses what is no array
-    const known = networkWeights(this.network)
-    for (const name of Object.keys(values)) {
-      if (!Object.hasOwn(known, name))
-        throw new FoveaError('E_MODEL', {
-          what: `has no weight '${name}'`,
-          where: this.name,
-          expected: Object.keys(known).join(', '),
-        })
-    }
+    const taken = takeWeights(values, () => this.network, this.name)
     await this.#placement.change(({ state }) => Promise.all(taken.map(([name, numbers]) => state.write(name, numbers))))
   }
 

@@ -8,7 +8,7 @@ import type { Goals } from '../compile/goals.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
-import { input, inputOp, isA, makeNode, nameOf, topological } from '../graph/node.ts'
+import { input, inputOp, isA, isNode, makeNode, nameOf, topological } from '../graph/node.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
@@ -64,15 +64,18 @@ const FEEDS = 'feeds'
 const leafFor = (name: string, shape: readonly number[], dtype: DType, feeds: string): Node =>
   inputOp({ name, shape, dtype, [FEEDS]: feeds })
 
+/** Whose graph a leaf was made for: names alone do not tell, as every model has a `dense/kernel`. */
+const owners = new WeakMap<Node, object>()
+
 const nameIn = (name: string): string => `input/${name}`
 const nameGiven = (name: string): string => `given/${name}`
 const KEY = 'key'
 
-/** The graph of a network over its weights. */
+/** The graph of a network over its weights, which live with `owner`: only goals of the same owner can be run on it. */
 export function modelGraph(
   network: Network,
   outputHeads: Readonly<Record<string, Head>>,
-  { batch, mode }: { readonly batch: number; readonly mode: 'infer' | 'train' },
+  { batch, mode, owner }: { readonly batch: number; readonly mode: 'infer' | 'train'; readonly owner: object },
 ): ModelGraph {
   const weights = networkVariables(network)
   const inputs = Object.fromEntries(
@@ -82,6 +85,7 @@ export function modelGraph(
     ]),
   )
   const key = leafFor(KEY, [4], 'int32', KEY)
+  for (const leaf of [...Object.values(inputs), ...Object.values(weights), key]) owners.set(leaf, owner)
   const { outputs, values, preactivations, updates } = forward(network, weights, inputs, { mode, key })
   const uses = network.calls.flatMap(({ of, inputs: from }, i) =>
     of.kind === 'input'
@@ -121,39 +125,63 @@ export interface GraphGoals<Outputs extends Goals['outputs'] = Goals['outputs']>
 
 type GivenValues = Readonly<Record<string, TypedArray>>
 
-/** Throws E_OPTION for what cannot be goals. */
-export function checkGoals(goals: unknown, where: string): asserts goals is GraphGoals {
-  const { outputs } = (goals ?? {}) as { readonly outputs?: unknown }
-  if (typeof outputs !== 'object' || outputs === null) {
-    const expected = '{ outputs: nodes by name, updates }'
-    throw new FoveaError('E_OPTION', { what: 'these are not goals', where, expected, got: show(goals) })
-  }
-  for (const [name, node] of Object.entries(outputs)) {
-    if (typeof node === 'object' && node !== null && 'op' in node && 'inputs' in node) continue
+/** Goals as they are now, whatever is done to the object later. Throws E_OPTION for what cannot be goals. */
+export function takeGoals(goals: unknown, where: string): Goals {
+  const { outputs, updates = [], float32 = [] } = (goals ?? {}) as Readonly<Record<string, unknown>>
+  const refuse = (what: string, got: unknown, expected: string): never => {
     const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
-    throw new FoveaError('E_OPTION', { what: `the output '${name}' is not a node`, where, got: show(node), hint })
+    throw new FoveaError('E_OPTION', { what, where, expected, got: show(got), hint })
+  }
+  if (typeof outputs !== 'object' || outputs === null)
+    return refuse('these are no goals', goals, '{ outputs: nodes by name, updates }')
+  if (!Array.isArray(updates)) return refuse("'updates' is no list", updates, 'pairs [weight, next value]')
+  if (!Array.isArray(float32)) return refuse("'float32' is no list", float32, 'nodes')
+  const node = (what: string, value: unknown): Node =>
+    isNode(value) ? value : refuse(`${what} is no node`, value, 'a node')
+  const pair = (value: unknown): readonly [Node, Node] =>
+    Array.isArray(value) && value.length === 2
+      ? [node('what is updated', value[0]), node('the next value of an update', value[1])]
+      : refuse('an update is no pair', value, '[weight, next value]')
+  return {
+    outputs: Object.fromEntries(
+      Object.entries(outputs).map(([name, one]) => [name, node(`the output '${name}'`, one)]),
+    ),
+    updates: Array.from(updates, pair),
+    float32: Array.from(float32, (one) => node("one of 'float32'", one)),
   }
 }
 
-/** Runs goals over the state of a session. The program is planned once for a goals object and what is given to it. */
-export async function runGoals(
-  session: Session,
-  goals: GraphGoals,
-  { given, seed }: { readonly given: GivenValues; readonly seed: number },
-): Promise<Record<string, Numbers>> {
-  const { network } = session
-  const kinds = JSON.stringify(Object.entries(given).map(([name, values]) => [name, dtypeOf(values)]))
-  const program = await session.program(`${session.heldKey(goals)} ${kinds}`, () => boundGoals(goals, network, given))
-  const key = Int32Array.from([...split64(seed), session.steps, 0])
-  return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: key }) })
+/** What a run is given. `owner` has the weights: the same that the graph of the goals was made for. */
+interface Given {
+  readonly given: GivenValues
+  readonly seed: number
+  readonly owner: object
 }
+
+/** Runs goals over the state of a session. The program is planned once for the same nodes and kinds of values. */
+export async function runGoals(session: Session, goals: Goals, run: Given): Promise<Record<string, Numbers>> {
+  const { network } = session
+  const { given, seed } = run
+  const kinds = Object.entries(given).map(([name, values]) => [name, dtypeOf(values)])
+  const key = `goals ${JSON.stringify([...goalsKey(session, goals), kinds])}`
+  const program = await session.program(key, () => boundGoals(goals, network, run))
+  const drawn = Int32Array.from([...split64(seed), 0, 0])
+  return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: drawn }) })
+}
+
+const goalsKey = (session: Session, { outputs, updates, float32 = [] }: Goals): unknown[] => [
+  Object.entries(outputs).map(([name, node]) => [name, session.nodeKey(node)]),
+  updates.map((pair) => pair.map((node) => session.nodeKey(node))),
+  float32.map((node) => session.nodeKey(node)),
+]
 
 /** Goals as a program: inputs of the model enter as the values given are stored, other placeholders under names apart. */
-function boundGoals({ outputs, updates = [], float32 = [] }: GraphGoals, network: Network, given: GivenValues): Goals {
+function boundGoals({ outputs, updates, float32 = [] }: Goals, network: Network, { given, owner }: Given): Goals {
   const names = Object.keys(outputs)
   const roots = [...Object.values<Node>(outputs), ...updates.flat(), ...float32]
   const bound = new Map<Node, Node>()
   for (const node of topological(roots)) {
+    checkOwner(node, owner, network)
     const inputs = node.inputs.map((x) => bound.get(x) as Node)
     const isSame = inputs.every((x, i) => x === node.inputs[i])
     bound.set(
@@ -169,10 +197,23 @@ function boundGoals({ outputs, updates = [], float32 = [] }: GraphGoals, network
   }
 }
 
+function checkOwner(leaf: Node, owner: object, { name: where }: Network): void {
+  const own = owners.get(leaf)
+  if (own === undefined || own === owner) return
+  const what = `'${nameOf(leaf)}' stands on the graph of another model`
+  const hint = 'goals are run by the model whose graph they stand on'
+  throw new FoveaError('E_GRAPH', { what, where, hint })
+}
+
 function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   const { shape, dtype } = leaf
   const feeds = leaf.attrs[FEEDS]
-  if (feeds === undefined) return input(nameGiven(nameOf(leaf)), shape, dtype as DType)
+  if (feeds === undefined) {
+    if (!Object.hasOwn(network.inputs, nameOf(leaf))) return input(nameGiven(nameOf(leaf)), shape, dtype as DType)
+    const what = `the placeholder '${nameOf(leaf)}' is called as an input of the model, which is given by that name`
+    const hint = 'give the placeholder another name, or go on from the node in graph().inputs'
+    throw new FoveaError('E_GRAPH', { what, where: network.name, hint })
+  }
   if (feeds === KEY) return input(KEY, shape, 'int32')
   const name = Object.keys(network.inputs).find((one) => nameIn(one) === feeds)
   if (name === undefined) {

@@ -83,13 +83,24 @@ export class Placement {
     return () => reading
   }
 
-  /** Runs one training at a time, where the model lives from then on. */
-  async train<T>(choice: EngineChoice, training: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.moveTo(choice)
-    if (this.#isTraining) throw this.#busy('cannot be trained')
-    this.#isTraining = true
+  /**
+   * Runs one training at a time, where the model lives from then on. The precision asked for is that of the training, and of
+   * the model from when `keep` is called.
+   */
+  async train<T>(choice: EngineChoice, training: (session: Session, keep: () => void) => Promise<T>): Promise<T> {
+    const session = await this.#inTurn(async () => {
+      this.#checkOpen()
+      if (this.#isTraining) throw this.#busy('cannot be trained')
+      const { precision, ...place } = choice
+      const settled = await this.#settle(place)
+      this.#isTraining = true
+      return settled.as(settled.network, precision)
+    })
+    const keep = (): void => {
+      this.#engine = { ...this.#engine, precision: session.askedPrecision }
+    }
     try {
-      return await training(session)
+      return await training(session, keep)
     } finally {
       this.#isTraining = false
     }

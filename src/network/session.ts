@@ -7,6 +7,7 @@ import type { Precision } from '../compile/precision.ts'
 import type { Program } from '../compile/program.ts'
 import { compile } from '../compile/program.ts'
 import { State } from '../compile/state.ts'
+import type { Node } from '../graph/node.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { initialize } from '../nn/initializers.ts'
 import type { WeightSpec } from '../nn/layer.ts'
@@ -22,9 +23,9 @@ interface Shared {
   steps: number
   epochs: number
   optimizer: OptimizerCount | undefined
-  /** Numbers of what somebody holds and programs are made of. */
-  readonly held: WeakMap<object, number>
-  heldCount: number
+  /** Numbers of nodes that somebody holds and programs are made of. */
+  readonly nodes: WeakMap<Node, number>
+  nodeCount: number
 }
 
 /** Which optimizer the state's slots belong to, and the step that was its first: bias corrections count from there. */
@@ -90,7 +91,7 @@ export class Session {
         state,
         programs: new ProgramCache(engine.memoryLimit),
         ...{ steps: 0, epochs: 0, optimizer: undefined },
-        ...{ held: new WeakMap(), heldCount: 0 },
+        ...{ nodes: new WeakMap(), nodeCount: 0 },
       },
       'float32',
     )
@@ -148,12 +149,12 @@ export class Session {
     await Promise.all(added)
   }
 
-  /** A key for what somebody holds: the same for the same object, and for no other. */
-  heldKey(thing: object): string {
-    const { held } = this.#shared
-    const number = held.get(thing) ?? this.#shared.heldCount++
-    held.set(thing, number)
-    return `held ${number}`
+  /** A key for a node that somebody holds: the same for the same node, and for no other. */
+  nodeKey(node: Node): number {
+    const { nodes } = this.#shared
+    const number = nodes.get(node) ?? this.#shared.nodeCount++
+    nodes.set(node, number)
+    return number
   }
 
   /** The program under `key`, planned at the first call. */
@@ -179,9 +180,8 @@ export class Session {
     const putBack = async (): Promise<void> => {
       Object.assign(this, { steps, epochs, optimizer })
       await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
-      const added = this.state.names.filter((name) => !Object.hasOwn(values, name))
-      this.#shared.programs.close() // they may update what is removed
-      this.state.remove(added)
+      this.state.remove(this.state.names.filter((name) => !Object.hasOwn(values, name)))
+      this.#shared.programs.closeStale() // programs that others run go on
     }
     return { putBack }
   }

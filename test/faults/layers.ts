@@ -145,6 +145,20 @@ export const layers: readonly Fault[] = [
     tests: ['graph: bytes'],
   },
   {
+    name: 'programs of other goals are run where their outputs are called alike',
+    file: 'src/network/model-graph.ts',
+    find: 'Object.entries(outputs).map(([name, node]) => [name, session.nodeKey(node)])',
+    replace: 'Object.keys(outputs)',
+    tests: ['graph: inline'],
+  },
+  {
+    name: 'weights of a graph belong to nobody',
+    file: 'src/network/model-graph.ts',
+    find: '...Object.values(weights), key]',
+    replace: 'key]',
+    tests: ['graph: another model'],
+  },
+  {
     name: 'logs of an output called val are those of validation',
     file: 'src/network/objective.ts',
     find: "/^val(_|$)/.test(output) ? '/' : '_'",

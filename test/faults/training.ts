@@ -101,6 +101,20 @@ export const training: readonly Fault[] = [
     tests: ['layers: frozen', 'shared-layers'],
   },
   {
+    name: 'a search for a rate closes what others run',
+    file: 'src/network/session.ts',
+    find: 'this.#shared.programs.closeStale()',
+    replace: 'this.#shared.programs.close()',
+    tests: ['find-rate: slow dataset'],
+  },
+  {
+    name: 'a training that is refused leaves its precision',
+    file: 'src/network/placement.ts',
+    find: 'this.#settle(place)',
+    replace: 'this.#settle(choice)',
+    tests: ['placement: refused'],
+  },
+  {
     name: 'weights of another model are taken when they are needed',
     file: 'src/network/placement.ts',
     find: 'if (!this.#isAsked) {',

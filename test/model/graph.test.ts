@@ -6,6 +6,7 @@ import { gradients, input, layers, model, ops, placeholder, sequential } from '.
 import { fastEngines } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 import { judged, small, train } from '../support/small-model.ts'
+import { points } from '../support/tiny-model.ts'
 
 const { batchNormalization, dropout, dense, activation, rescaling, add, concatenate } = layers
 const engines = ['reference', ...fastEngines] as const
@@ -263,7 +264,7 @@ test('goals are planned once; arrays are taken during the call; a fit under way 
   assert.ok(Array.from(during['output']).every(Number.isFinite))
 })
 
-test('a placeholder may be called as an input is, or as anything inside', async () => {
+test('a placeholder may be called as anything inside', async () => {
   const x = input([2], { name: 'key' })
   const net = model(x, dense({ units: 1, useBias: false, kernelInitializer: 'ones' })(x), { engine: 'reference' })
   const graph = net.graph()
@@ -272,7 +273,58 @@ test('a placeholder may be called as an input is, or as anything inside', async 
   assert.deepEqual([...(await net.run({ outputs: { y } }, given)).y], [13])
 })
 
+test('goals written inline are planned once for the same nodes; others are another program', async (t) => {
+  const net = single()
+  const load = t.mock.method(await net.engine(), 'load')
+  const { output } = net.graph().outputs
+  const doubled = ops.mul(output, 2)
+  const bias = net.graph().weights['dense/bias']
+  const planned: [planned: number, ...goals: Parameters<Model['run']>[0][]][] = [
+    [1, { outputs: { output } }],
+    [0, { outputs: { output } }, { outputs: { output }, updates: [], float32: [] }],
+    [1, { outputs: { output: doubled } }],
+    [1, { outputs: { other: output } }],
+    [1, { outputs: { output }, updates: [[bias, bias]] }],
+    [0, { outputs: { output } }, { outputs: { output: doubled } }, { outputs: { output }, updates: [[bias, bias]] }],
+  ]
+  for (const [wanted, ...all] of planned) {
+    const before = load.mock.callCount()
+    for (const goals of all) await net.run(goals, new Float32Array(2))
+    assert.equal(load.mock.callCount() - before, wanted, Object.keys(all[0]).join())
+  }
+})
+
+test('goals are taken during the call: what is done to them later is for the next run', async () => {
+  const net = single()
+  await net.setWeights({ 'dense/kernel': Float32Array.of(1, 1), 'dense/bias': Float32Array.of(0) })
+  const { outputs, weights } = net.graph()
+  const bias = weights['dense/bias']
+  const next = (by: number): [Node, Node] => [bias, ops.add(bias, by)]
+  const goals = { outputs: { y: outputs['output'] }, updates: [next(1)] }
+  const running = net.run(goals, Float32Array.of(1, 2))
+  goals.outputs.y = ops.mul(outputs['output'], 100)
+  goals.updates[0][1] = ops.add(bias, 5)
+  goals.updates.push(next(7))
+  assert.deepEqual([...(await running).y], [3])
+  assert.deepEqual([...(await net.weights())['dense/bias']], [1])
+  goals.updates.length = 1
+  assert.deepEqual([...(await net.run(goals, Float32Array.of(1, 2))).y], [400])
+  assert.deepEqual([...(await net.weights())['dense/bias']], [6])
+})
+
+test('what is drawn follows from the seed alone: a training in between changes nothing', async () => {
+  const net = sequential({ inputShape: [3], engine: 'reference' }, [dropout({ rate: 0.5 }), dense({ units: 2 })])
+  const goals = { outputs: { y: net.graph({ batch: 8, mode: 'train' }).layers['dropout'].output } }
+  const x = new Float32Array(24).fill(1)
+  const before = await net.run(goals, x, { seed: 4 })
+  await net.fit(points(12), { steps: 3 })
+  assert.deepEqual(await net.run(goals, x, { seed: 4 }), before)
+  assert.notDeepEqual(await net.run(goals, x, { seed: 5 }), before)
+})
+
 const single = () => sequential({ inputShape: [2] }, [dense({ units: 1 })])
+/** Goals with something else in them. */
+const whole = (net: Model, more: object) => ({ outputs: net.graph().outputs, ...more })
 const refusals: readonly [
   what: string,
   act: (net: Model) => unknown,
@@ -309,6 +361,42 @@ const refusals: readonly [
     "'z'",
   ],
   ['no goals', (net) => net.run(undefined as never, new Float32Array(2)), 'E_OPTION', 'outputs'],
+  [
+    'a placeholder that is called as an input of the model',
+    (net) => {
+      const y = ops.add(net.graph().outputs['output'], placeholder('input_layer', [1, 1]))
+      return net.run({ outputs: { y } }, { input_layer: new Float32Array(2) })
+    },
+    'E_GRAPH',
+    "'input_layer'",
+    'another name',
+  ],
+  [
+    'updates that are no list',
+    (net) => net.run(whole(net, { updates: 5 }), new Float32Array(2)),
+    'E_OPTION',
+    'updates',
+  ],
+  [
+    'an update that is no pair',
+    (net) => net.run(whole(net, { updates: [5] }), new Float32Array(2)),
+    'E_OPTION',
+    'pair',
+  ],
+  [
+    'an update of no node',
+    (net) => net.run(whole(net, { updates: [[net.graph().weights['dense/bias'], 5]] }), new Float32Array(2)),
+    'E_OPTION',
+    'next value',
+  ],
+  ['float32 that is no list', (net) => net.run(whole(net, { float32: 5 }), new Float32Array(2)), 'E_OPTION', 'float32'],
+  ['float32 of no nodes', (net) => net.run(whole(net, { float32: [5] }), new Float32Array(2)), 'E_OPTION', 'float32'],
+  [
+    'an output that only looks like a node',
+    (net) => net.run({ outputs: { y: { op: 1, inputs: [] } as never } }, new Float32Array(2)),
+    'E_OPTION',
+    "'y'",
+  ],
   ['an output that is no node', (net) => net.run({ outputs: { y: 3 as never } }, new Float32Array(2)), 'E_OPTION', 'y'],
 ]
 for (const [what, act, code, ...words] of refusals)
@@ -322,4 +410,30 @@ test('goals that stand on the graph of a model with other inputs: refused', asyn
     single().run({ outputs: other.graph().outputs }, new Float32Array(2)),
     failure('E_GRAPH', 'other'),
   )
+})
+
+test('goals that stand on the graph of another model of the same names: refused, whatever part of it they need', async () => {
+  const [a, b] = [single(), single()]
+  const graph = a.graph()
+  const x = new Float32Array(2)
+  const refused = failure('E_GRAPH', 'another model', 'goals are run by the model whose graph they stand on')
+  const bias = graph.weights['dense/bias']
+  await assert.rejects(b.run({ outputs: graph.outputs }, x), refused)
+  await assert.rejects(b.run({ outputs: { w: graph.weights['dense/kernel'] } }, x), refused)
+  await assert.rejects(b.run({ outputs: { x: graph.inputs['input_layer'] } }, x), refused)
+  await assert.rejects(
+    b.run({ outputs: {}, updates: [[bias, ops.add(b.graph().weights['dense/bias'], 1)]] }, x),
+    refused,
+  )
+  await b.run({ outputs: b.graph().outputs }, x)
+})
+
+test('goals run on any part that shares the weights, before and after a move', async () => {
+  const net = small()
+  const { layers: nodes } = net.graph()
+  const goals = { outputs: { maps: nodes['conv2d'].output } }
+  const wanted = await net.run(goals, picture())
+  assert.deepEqual(await net.features('conv2d').run(goals, picture()), wanted)
+  await net.moveTo({ engine: 'reference' })
+  near((await net.run(goals, picture())).maps, wanted.maps, 1e-5)
 })

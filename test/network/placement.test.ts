@@ -93,3 +93,43 @@ test('a precision given to predict is that of one call', async () => {
   assert.equal(await answer(net, { precision: 'mixed_bfloat16' }), 1)
   assert.equal(await answer(net), exact)
 })
+
+const inexact = kernel(1 + 2 ** -12, 0) // which bfloat16 rounds to 1
+const onReference = () =>
+  sequential({ inputShape: [2], engine: 'reference' }, [dense({ units: 1, useBias: false, name: 'dense' })])
+const low = { precision: 'mixed_bfloat16' } as const
+
+test('a fit that is refused while another trains leaves the precision as it was', async () => {
+  const net = onReference()
+  const fitting = net.fit(data, { steps: 3 })
+  const moved = { engine: 'wasm' } as const
+  await assert.rejects(net.fit(data, { steps: 1, ...low }), failure('E_MODEL', 'cannot be trained'))
+  await assert.rejects(net.fit(data, { steps: 1, ...moved, ...low }), failure('E_MODEL', 'cannot be trained'))
+  await fitting
+  await net.setWeights(inexact)
+  assert.equal(await answer(net), 1 + 2 ** -12)
+  assert.equal((await net.engine()).name, 'reference')
+})
+
+test('so does a fit that is refused for what it is given, and a search for a rate; a training keeps its precision', async () => {
+  const net = onReference()
+  const answered = async (): Promise<number> => {
+    await net.setWeights(inexact)
+    return answer(net)
+  }
+  await assert.rejects(net.fit(data, { steps: 1, ...low, resume: true }), failure('E_OPTION', 'resume'))
+  assert.equal(await answered(), 1 + 2 ** -12)
+  await net.findLearningRate(data, { steps: 10, ...low })
+  assert.equal(await answered(), 1 + 2 ** -12)
+  await net.fit(data, { steps: 1, ...low })
+  assert.equal(await answered(), 1)
+})
+
+test('of two trainings asked for at once one is refused', async () => {
+  const net = onReference()
+  const all = await Promise.allSettled([1, 2].map(() => net.fit(data, { steps: 2 })))
+  assert.deepEqual(
+    all.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  )
+})

@@ -1,6 +1,7 @@
 /** The learning rate finder: over losses that are made up, and in a model that knows nothing of it afterwards. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Dataset } from '../../src/index.ts'
 import { rateSearch } from '../../src/training/find-rate.ts'
 import { failure } from '../support/failure.ts'
 import { points, tiny } from '../support/tiny-model.ts'
@@ -135,6 +136,25 @@ test('a search whose steps are not finite puts everything back too', async () =>
   })
   assert.ok(losses.length > 0 && losses.length < 20 && losses.every(Number.isFinite))
   assert.deepEqual(await model.weights(), before)
+})
+
+test('a predict over a slow dataset that began before goes on when the search ends', async () => {
+  const model = tiny()
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  let reads = 0
+  const slow: Dataset = {
+    ...data,
+    read: async (...given) => {
+      if (reads++ > 0) await ended
+      return data.read(...given)
+    },
+  }
+  const wanted = await tiny().predict(data)
+  const answering = model.predict(slow, { batchSize: 4 })
+  await model.findLearningRate(data, search)
+  resolve()
+  assert.deepEqual((await answering).data, wanted.data)
+  assert.ok(reads > 1)
 })
 
 test('refused while the model is trained, which goes on as if it had not been asked', async () => {
