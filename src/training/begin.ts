@@ -13,6 +13,7 @@ import { stepSlots } from '../nn/step.ts'
 import type { BatchSource } from './batches.ts'
 import { datasetBatches } from './batches.ts'
 import type { FitExtras } from './fit-options.ts'
+import { pacerOf } from './pause.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
 import { Tally } from './tally.ts'
 import type { Described, Task } from './task.ts'
@@ -87,7 +88,7 @@ export async function beginTraining(
     start: timeIn({ clock }),
     clock,
     signal,
-    control,
+    control: pacerOf(control),
     rateFrom: () => training.at.step,
   }
   return training

@@ -9,7 +9,8 @@ import { objectiveOptions } from '../network/objective.ts'
 import { optimizers } from '../nn/optimizers.ts'
 import { learningRate } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
-import { PauseControl } from './pause.ts'
+import type { PauseControl } from './pause.ts'
+import { pacerOf } from './pause.ts'
 import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
 /** Options of `fit` that are plain data; the command has them as flags. */
@@ -94,7 +95,7 @@ export const fitExtras = {
   control: custom<PauseControl>({
     says: 'pauses training, takes a step at a time and goes on',
     accepts: 'what trainingControl() gives',
-    check: (v) => (v instanceof PauseControl ? v : undefined),
+    check: (v) => pacerOf(v)?.face,
     optional: true,
   }),
   signal: custom<AbortSignal>({
