@@ -54,7 +54,7 @@ export async function beginTraining(
   const parts = 'source' in lesson ? streamParts(lesson, extras, settings) : datasetParts(lesson, extras, settings)
   const { batches, data: whole } = parts.source
   const { initialEpoch, epochs } = epochsOf(settings, batches)
-  const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight)
+  const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight, signal)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await beginOptimizer(session, optimizer)
   if (initialEpoch > 0) countFrom(session, { epochs: initialEpoch, steps: initialEpoch * batches })
