@@ -15,8 +15,7 @@ const AT_ONCE = 32
  * is not seen. The same on every machine; made by `checksum`, with the fields in order of their names.
  * Throws `signal.reason` when the signal comes first.
  */
-export const dataHash = (dataset: Dataset, signal?: AbortSignal): Promise<string> =>
-  checksum(partsOf(dataset, signal))
+export const dataHash = (dataset: Dataset, signal?: AbortSignal): Promise<string> => checksum(partsOf(dataset, signal))
 
 async function* partsOf(dataset: Dataset, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   const { name, length, inputs, targets, classNames = null, transforms } = dataset

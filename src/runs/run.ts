@@ -51,8 +51,7 @@ export interface OpeningRun {
 export async function openRun(request: RunRequest, { resume, ...own }: OpeningRun = {}): Promise<Run> {
   const { network, options } = request
   if (options.out !== undefined && resume === undefined) await checkRunFolder(options.out)
-  const model =
-    own.model ?? (await openNetwork(network, { seed: options.seed, ...chosen(engineOptions, options) }))
+  const model = own.model ?? (await openNetwork(network, { seed: options.seed, ...chosen(engineOptions, options) }))
   const parts = own.parts ?? (await readParts(options, own))
   wantDataset(parts.train, 'parts.train')
   wantDataset(parts.test, 'parts.test')

@@ -1,7 +1,7 @@
 /** The options of `fit`: those that are plain data, which the command has as flags, and the others. */
 
-import type { Options } from '../base/options.ts'
 import { didYouMean, FoveaError } from '../base/errors.ts'
+import type { Options } from '../base/options.ts'
 import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
 import { isAbortSignal } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
@@ -72,7 +72,12 @@ function checkHooks(callback: Callback): Callback {
   const where = `callback${typeof callback.name === 'string' ? ` '${callback.name}'` : ''}`
   for (const hook of hooks) {
     if (given[hook] === undefined || typeof given[hook] === 'function') continue
-    throw new FoveaError('E_OPTION', { what: `'${hook}' is wrong`, where, expected: 'a function', got: show(given[hook]) })
+    throw new FoveaError('E_OPTION', {
+      what: `'${hook}' is wrong`,
+      where,
+      expected: 'a function',
+      got: show(given[hook]),
+    })
   }
   const own = [...Object.keys(given), ...Object.getOwnPropertyNames(Object.getPrototypeOf(given) ?? {})]
   for (const name of own.filter((name) => /^on[A-Z_]/i.test(name) && !hooks.includes(name))) {

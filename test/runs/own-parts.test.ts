@@ -16,7 +16,11 @@ const root = await mkdtemp(join(tmpdir(), 'fovea-own-'))
 after(() => rm(root, { recursive: true }))
 
 test('a run trains what it is given, and writes down what that is', async () => {
-  const options = settle(runOptions, { ...{ out: join(root, 'run'), data: 'digits' }, epochs: 1, batchSize: 4, engine: 'reference' }, 'options')
+  const options = settle(
+    runOptions,
+    { ...{ out: join(root, 'run'), data: 'digits' }, epochs: 1, batchSize: 4, engine: 'reference' },
+    'options',
+  )
   const request = { network: 'mine', options }
   await assert.rejects(
     openRun(request, { model: tiny(), parts: { train: points(8) } as never }),
