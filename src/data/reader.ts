@@ -61,8 +61,6 @@ export class Reader {
   readonly #options: ReaderOptions
   readonly #pool: BatchPool
   #threads: ReadingThreads | undefined
-  /** Settles when the last read without workers is done. */
-  #last: Promise<unknown> = Promise.resolve()
   #passes = 0
 
   /** Throws E_OPTION where workers cannot read the dataset. Threads start with the first pass. */
@@ -105,7 +103,8 @@ export class Reader {
       signal?.removeEventListener('abort', onAbort)
       giveUp.abort()
       for (const filled of ahead) void filled.then(({ release }) => release()).catch(() => {})
-      if (!signal?.aborted) await Promise.allSettled(ahead) // an abort does not wait for readers that ignore the signal
+      // an abort does not wait for readers that ignore the signal
+      if (!signal?.aborted) await atMost(PATIENCE, Promise.allSettled(ahead))
     }
   }
 
@@ -120,17 +119,15 @@ export class Reader {
     const pass = ++this.#passes
     const threads = workers > 0 ? this.#opened(workers) : undefined
     if (threads) reading.signal?.addEventListener('abort', () => threads.giveUp(pass))
-    const fill = async (batch: Batch, indices: Uint32Array): Promise<Batch> => {
-      if (threads) return threads.read(batch, pass, indices, reading)
+    const fill = async (capacity: number, indices: Uint32Array): Promise<Batch> => {
       reading.signal?.throwIfAborted()
+      const batch = this.#pool.take(capacity)
+      if (threads) return threads.read(batch, pass, indices, reading)
       await this.#data.read(indices, batch, reading)
       return batch
     }
     return async (indices, capacity) => {
-      const turn = threads ? undefined : this.#last // without threads one waits for the other
-      const done = Promise.resolve(turn).then(() => fill(this.#pool.take(capacity), indices))
-      if (!threads) this.#last = done.catch(() => {})
-      const arrays = await done
+      const arrays = await (threads ? fill(capacity, indices) : inTurn(this.#data, () => fill(capacity, indices)))
       clearRest(arrays, indices.length, capacity)
       let isOut = true
       const release = (): void => {
@@ -149,6 +146,33 @@ export class Reader {
   }
 }
 
+/** Milliseconds that the end of a pass waits for readings which do not listen to their signal. */
+const PATIENCE = 1000
+
+async function atMost(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([promise, over])
+  clearTimeout(timer)
+}
+
+/** Reads under way on this thread, by dataset: when the last of them is done. */
+const turns = new WeakMap<Dataset, Promise<unknown>>()
+
+/** Reads when all reads of the dataset that were asked for before are done: it is called again only then. */
+function inTurn<T>(data: Dataset, read: () => Promise<T>): Promise<T> {
+  const before = turns.get(data)
+  const done = before ? before.then(read) : read()
+  const settled = done.then(nothing, nothing).then(() => {
+    if (turns.get(data) === settled) turns.delete(data)
+  })
+  turns.set(data, settled)
+  return done
+}
+const nothing = (): void => {}
+
 /** One batch by itself, in new arrays. Throws `signal.reason` when the signal comes first. */
 export async function readBatch(
   data: Dataset,
@@ -157,7 +181,10 @@ export async function readBatch(
 ): Promise<Batch> {
   signal?.throwIfAborted()
   const arrays = allocateBatch(data, capacity)
-  const done = data.read(indices, arrays, { ...reading, signal })
+  const done = inTurn(data, async () => {
+    signal?.throwIfAborted()
+    await data.read(indices, arrays, { ...reading, signal })
+  })
   await (signal ? unlessAborted(done, signal) : done)
   return arrays
 }

@@ -38,6 +38,7 @@ import { fit } from '../training/fit.ts'
 import { fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
+import { pacerOf } from '../training/pause.ts'
 import { checkLength } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream } from '../training/stream.ts'
@@ -249,12 +250,12 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
-    const settled = settle(fitTable, options, 'fit')
-    const { control } = settled
-    checkForm(data, options)
-    const training = (): Promise<History> =>
-      isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
-    return control ? control.during(training) : training()
+    const training = async (): Promise<History> => {
+      const settled = settle(fitTable, options, 'fit')
+      checkForm(data, options)
+      return isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
+    }
+    return pacerOf(options?.control)?.during(training) ?? training()
   }
 
   async #fitTo(batches: Batches, settled: Settled<typeof fitTable>): Promise<History> {

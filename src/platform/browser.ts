@@ -39,6 +39,11 @@ export async function truncateFile(path: string, _length: number): Promise<numbe
   return noFiles(path)
 }
 
+/** A browser has no processes that share files. */
+export async function processMark(_id?: number): Promise<string | undefined> {
+  return undefined
+}
+
 export const disk: Disk = {
   open: noFiles,
   rename: noFiles,

@@ -52,6 +52,22 @@ export async function writeFile(path: string, bytes: Uint8Array): Promise<void> 
   await writeDurably(disk, path, bytes)
 }
 
+/**
+ * A text that only this process has, or the one numbered `id`: its number, and on Linux when it began, since numbers are
+ * given again. Undefined where no such process runs.
+ */
+export async function processMark(id: number = process.pid): Promise<string | undefined> {
+  if (!Number.isSafeInteger(id) || id <= 0) return undefined
+  try {
+    if (process.platform !== 'linux') return process.kill(id, 0) ? `${id}` : undefined
+    const stat = await fs.readFile(`/proc/${id}/stat`, 'utf8')
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // a name may hold anything, the rest is numbers
+    return state === 'Z' ? undefined : `${id} ${rest[18]}`
+  } catch (error) {
+    return codeOf(error) === 'EPERM' ? `${id}` : undefined // it runs, and is another's
+  }
+}
+
 /** Adds text at the end of a file, which is made where there is none (its folder too); gives the file's bytes. */
 export async function appendFile(path: string, text: string): Promise<number> {
   try {

@@ -2,13 +2,16 @@
 import type { FoveaError } from '../base/errors.ts'
 import { chosen } from '../base/options.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
+import { wantDataset } from '../data/dataset.ts'
 import type { DatasetName } from '../data/datasets/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { Model } from '../model/model.ts'
 import { objectiveOptions } from '../network/objective.ts'
+import { networkToJson } from '../saved/model-file.ts'
 import { callbacks } from '../training/callbacks/index.ts'
 import { fitOptions } from '../training/fit-options.ts'
 import type { Callback, History } from '../training/history.ts'
+import type { PauseControl } from '../training/pause.ts'
 import { isUnavailable, loadData } from './data.ts'
 import { absoluteNetwork, openNetwork } from './open-model.ts'
 import type { DataFacts, RunReport } from './report.ts'
@@ -24,9 +27,15 @@ export interface Run {
   readonly model: Model
   readonly parts: Parts
   readonly folder: RunFolder | ClaimedFolder
+  /** What was given, in the place of what the request names. */
+  readonly own: { readonly model: boolean; readonly parts: boolean }
 }
 
 export interface OpeningRun {
+  /** One's own data, in the place of those that the request names. */
+  readonly parts?: Parts | undefined
+  /** One's own model, in the place of the network that the request names. */
+  readonly model?: Model | undefined
   /** The folder of a run that goes on, rather than a new one. */
   readonly resume?: string | undefined
   /** Called before a dataset is read. */
@@ -39,17 +48,19 @@ export interface OpeningRun {
  * Opens the network, reads the data, and makes the folder once it is known that the data fit the model. Throws what these
  * throw; then nothing has been written.
  */
-export async function openRun(request: RunRequest, { resume, ...reading }: OpeningRun = {}): Promise<Run> {
+export async function openRun(request: RunRequest, { resume, ...own }: OpeningRun = {}): Promise<Run> {
   const { network, options } = request
   if (options.out !== undefined && resume === undefined) await checkRunFolder(options.out)
-  const model = await openNetwork(network, { seed: options.seed, ...chosen(engineOptions, options) })
-  const parts = await readParts(options, reading)
+  const model = own.model ?? (await openNetwork(network, { seed: options.seed, ...chosen(engineOptions, options) }))
+  const parts = own.parts ?? (await readParts(options, own))
+  wantDataset(parts.train, 'parts.train')
+  wantDataset(parts.test, 'parts.test')
   model.check(parts.train, chosen(objectiveOptions, options)) // before anything is written
   const folder =
     resume === undefined
       ? await makeRunFolder({ path: options.out, name: model.name, now: new Date() })
       : runFolderAt(resume)
-  return { request, model, parts, folder }
+  return { request, model, parts, folder, own: { model: own.model !== undefined, parts: own.parts !== undefined } }
 }
 
 async function readParts(
@@ -76,15 +87,18 @@ export async function trainRun(
   {
     reports: listeners = [],
     signal,
+    control,
     command,
   }: {
     readonly reports?: readonly RunReport[]
     readonly signal?: AbortSignal
+    /** Pauses training, takes a step at a time and goes on. */
+    readonly control?: PauseControl
     /** The words of the command that began it, where a command did. */
     readonly command?: readonly string[]
   } = {},
 ): Promise<History> {
-  const { request, model, parts, folder } = run
+  const { request, model, parts, folder, own } = run
   const { options } = request
   const reports = [...listeners, historyReport(folder.historyPath, options.logEvery)]
   const facts = {
@@ -101,11 +115,13 @@ export async function trainRun(
     engine: { name, description, threads },
     precision: options.precision ?? 'float32',
     ...facts,
-    network: absoluteNetwork(request.network),
-    options,
+    network: own.model ? request.network : absoluteNetwork(request.network),
+    ...(own.model && { ownModel: networkToJson(model.network, 'functional') }),
+    ...(own.parts && { ownData: { train: dataOf(parts.train), test: dataOf(parts.test) } }),
+    options: own.parts ? { ...options, data: undefined } : options, // which names others
   }
   for (const report of reports) report.onStart?.(facts, model)
-  const history = await fitAndSave(run, reports, { signal, onBegin: () => folder.writeConfig(config) })
+  const history = await fitAndSave(run, reports, { signal, control, onBegin: () => folder.writeConfig(config) })
   const { ended, why, steps } = history
   if (ended === 'finished' || ended === 'stopped') {
     const logs = await model.evaluate(parts.test)
@@ -119,7 +135,11 @@ export async function trainRun(
 async function fitAndSave(
   { request: { options }, model, parts, folder }: Run,
   reports: readonly RunReport[],
-  { signal, onBegin }: { signal: AbortSignal | undefined; onBegin: () => Promise<void> },
+  {
+    signal,
+    control,
+    onBegin,
+  }: { signal: AbortSignal | undefined; control: PauseControl | undefined; onBegin: () => Promise<void> },
 ): Promise<History> {
   const claimed = 'giveBack' in folder ? folder : undefined
   let hasBegun = false
@@ -140,6 +160,7 @@ async function fitAndSave(
       checkpoints: { folder: folder.checkpointPath, every: options.checkpointEvery },
       resume: claimed === undefined,
       signal,
+      control,
     })
     await model.save(folder.modelPath) // the end may have put better weights in their place
     return history
@@ -155,5 +176,16 @@ function callbacksOf({ earlyStopping: stop, reduceOnPlateau: plateau }: RunOptio
     ...(plateau === undefined ? [] : [callbacks.reduceLearningRateOnPlateau({ patience: plateau })]),
   ]
 }
+
+/** One's own data, as far as they are data. */
+const dataOf = ({ name, length, inputs, targets, classNames, source, transforms }: Dataset) => ({
+  name,
+  samples: length,
+  inputs,
+  targets,
+  classNames,
+  source,
+  transforms,
+})
 
 const factsOf = ({ name, length, source }: Dataset): DataFacts => ({ name, samples: length, source })

@@ -24,10 +24,11 @@ export interface SavedRun {
   readonly events: readonly RunEvent[]
 }
 
-/** Reads a run's configuration and history. Throws E_IO where there is none, E_FILE where it is damaged. */
+/** Reads a run's configuration and history; a line that a running training has half written is left out. Throws E_IO where there is none, E_FILE where it is damaged. */
 export async function readRun(path: string): Promise<SavedRun> {
   const history = await textOf(join(path, HISTORY_FILE))
-  const lines = history?.split('\n').filter((line) => line !== '') ?? []
+  const whole = history?.slice(0, history.lastIndexOf('\n') + 1)
+  const lines = whole?.split('\n').filter((line) => line !== '') ?? []
   const events = lines.map((line, i) => recordOf(line, `${join(path, HISTORY_FILE)}, line ${i + 1}`) as RunEvent)
   return { path, config: await configOf(path), events }
 }

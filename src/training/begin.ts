@@ -13,6 +13,7 @@ import { stepSlots } from '../nn/step.ts'
 import type { BatchSource } from './batches.ts'
 import { datasetBatches } from './batches.ts'
 import type { FitExtras } from './fit-options.ts'
+import { pacerOf } from './pause.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
 import { Tally } from './tally.ts'
 import type { Described, Task } from './task.ts'
@@ -53,7 +54,7 @@ export async function beginTraining(
   const parts = 'source' in lesson ? streamParts(lesson, extras, settings) : datasetParts(lesson, extras, settings)
   const { batches, data: whole } = parts.source
   const { initialEpoch, epochs } = epochsOf(settings, batches)
-  const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight)
+  const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight, signal)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
   await beginOptimizer(session, optimizer)
   if (initialEpoch > 0) countFrom(session, { epochs: initialEpoch, steps: initialEpoch * batches })
@@ -87,7 +88,7 @@ export async function beginTraining(
     start: timeIn({ clock }),
     clock,
     signal,
-    control,
+    control: pacerOf(control),
     rateFrom: () => training.at.step,
   }
   return training

@@ -8,6 +8,7 @@ import type { Session } from '../network/session.ts'
 import type { StoredTensor } from '../saved/checkpoint.ts'
 import { openCheckpoints } from '../saved/checkpoint-store.ts'
 import type { Json, JsonObject } from '../saved/exact-json.ts'
+import { claimFolder } from '../saved/folder-claim.ts'
 import { networkToJson } from '../saved/model-file.ts'
 import type { CheckpointOptions } from './fit-options.ts'
 import type { EpochRecord, TrainingInfo } from './history.ts'
@@ -24,6 +25,8 @@ export interface Checkpointing {
   begin(): Promise<void>
   /** With no step under way. */
   save(): Promise<void>
+  /** Lets others have the folder. */
+  close(): Promise<void>
 }
 
 /** Settings that may change from a run to its continuation. */
@@ -37,6 +40,7 @@ async function identityOf({
   settings,
   objective,
   weighting,
+  signal,
 }: Training): Promise<JsonObject> {
   const { samples } = weighting
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
@@ -47,19 +51,36 @@ async function identityOf({
       precision: session.precision,
       objective,
       model: networkToJson(session.network, 'functional'),
-      data: await dataHash(source.data as Dataset),
-      validation: validation && (await dataHash(validation.data)),
+      data: await dataHash(source.data as Dataset, signal),
+      validation: validation && (await dataHash(validation.data, signal)),
       sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
     }),
   )
 }
 
-/** Opens a folder; one that holds checkpoints already is refused unless the training goes on from them. */
+/**
+ * Opens a folder; one that another training is in is refused, and one that holds checkpoints already, unless the training
+ * goes on from them.
+ */
 export async function openCheckpointing(
   training: Training,
-  { folder, every = Infinity, keep }: CheckpointOptions & { keep?: number | undefined },
+  options: CheckpointOptions,
   isResuming: boolean,
 ): Promise<Checkpointing> {
+  const close = await claimFolder(options.folder)
+  try {
+    return { ...(await openClaimed(training, options, isResuming)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openClaimed(
+  training: Training,
+  { folder, every = Infinity, keep }: CheckpointOptions,
+  isResuming: boolean,
+): Promise<Omit<Checkpointing, 'close'>> {
   const store = await openCheckpoints(folder, keep === undefined ? {} : { keep })
   const found = await store.latest()
   if (found && !isResuming) {

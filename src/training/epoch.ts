@@ -64,11 +64,16 @@ export async function trainEpoch(
     while (at.batch + pending.length < batches && !isOver(training)) {
       if (training.control && !(await mayGoOn(training, pending))) continue
       const number = at.batch + pending.length
-      const read = await epoch.read(number)
+      const reading = () => epoch.read(number)
+      const read = await (training.control?.whileWaiting(reading, resting(training, pending)) ?? reading())
       if (!read) {
         const why = `the batches ended after ${at.step} steps, ${training.totalSteps} were asked for`
         if (!signal?.aborted) at.stopped ??= why
         break
+      }
+      if (training.control && !(await mayGoOn(training, pending))) {
+        read.release?.()
+        continue
       }
       training.rateFrom = () => at.step
       const place = { epoch: at.epoch, epochs: training.epochs, batch: number + 1, batches, step: at.step + 1 }
@@ -90,14 +95,20 @@ export async function trainEpoch(
 
 /** Waits while training is paused; says whether it may go on as if it had not been. */
 async function mayGoOn(training: Training, pending: readonly Pending[]): Promise<boolean> {
-  const { control, signal, clock } = training
-  const rest = async (): Promise<void> => {
-    for (const step of pending) control?.done(doneStep(step, await step.sums))
-  }
-  const from = performance.now()
-  await control?.beforeStep(rest, signal)
-  clock.paused += performance.now() - from
+  const { control, signal, clock, at } = training
+  await control?.beforeStep(at.step + 1, resting(training, pending), signal)
+  clock.paused = control?.paused ?? 0
   return !isOver(training)
+}
+
+/** Waits for the steps under way, and tells of those that were not refused; are all of them so? */
+const resting = (training: Training, pending: readonly Pending[]) => async (): Promise<boolean> => {
+  for (const step of pending) {
+    const sums = await step.sums
+    if (sums['finite'][0] !== 1) return false
+    training.control?.done(doneStep(step, sums))
+  }
+  return true
 }
 
 /** A step as `trainingControl().step()` reports it. */

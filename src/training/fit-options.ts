@@ -1,7 +1,8 @@
 /** The options of `fit`: those that are plain data, which the command has as flags, and the others. */
 
+import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { choice, custom, flag, group, integer, named, number, optional, text } from '../base/options.ts'
+import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
 import { isAbortSignal } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
@@ -9,7 +10,8 @@ import { objectiveOptions } from '../network/objective.ts'
 import { optimizers } from '../nn/optimizers.ts'
 import { learningRate } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
-import { PauseControl } from './pause.ts'
+import type { PauseControl } from './pause.ts'
+import { pacerOf } from './pause.ts'
 import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
 /** Options of `fit` that are plain data; the command has them as flags. */
@@ -59,6 +61,32 @@ export const fitOptions = {
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
+const hooks = [
+  ...['onTrainBegin', 'onEpochBegin', 'onBatchBegin', 'onGradients', 'onBatchEnd', 'onEpochEnd', 'onTrainEnd'],
+  ...['state', 'restore'],
+]
+
+/** Refuses what would never be called, or could not. */
+function checkHooks(callback: Callback): Callback {
+  const given = callback as Readonly<Record<string, unknown>>
+  const where = `callback${typeof callback.name === 'string' ? ` '${callback.name}'` : ''}`
+  for (const hook of hooks) {
+    if (given[hook] === undefined || typeof given[hook] === 'function') continue
+    throw new FoveaError('E_OPTION', {
+      what: `'${hook}' is wrong`,
+      where,
+      expected: 'a function',
+      got: show(given[hook]),
+    })
+  }
+  const own = [...Object.keys(given), ...Object.getOwnPropertyNames(Object.getPrototypeOf(given) ?? {})]
+  for (const name of own.filter((name) => /^on[A-Z_]/i.test(name) && !hooks.includes(name))) {
+    const hint = typeof given[name] === 'function' ? didYouMean(name, hooks) : undefined
+    if (hint) throw new FoveaError('E_OPTION', { what: `nothing calls '${name}'`, where, hint })
+  }
+  return callback
+}
+
 const checkpointTable = {
   folder: text({ says: 'folder of the checkpoints' }),
   every: integer({ says: 'steps from one checkpoint to the next', min: 1, optional: true }),
@@ -78,7 +106,7 @@ export const fitExtras = {
   callbacks: custom<readonly Callback[]>({
     says: 'are called during training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
-    check: (v) => (Array.isArray(v) && v.every(isObject) ? [...v] : undefined),
+    check: (v) => (Array.isArray(v) && v.every(isObject) ? v.map(checkHooks) : undefined),
     optional: true,
   }),
   checkpoints: group(checkpointTable, {
@@ -94,7 +122,7 @@ export const fitExtras = {
   control: custom<PauseControl>({
     says: 'pauses training, takes a step at a time and goes on',
     accepts: 'what trainingControl() gives',
-    check: (v) => (v instanceof PauseControl ? v : undefined),
+    check: (v) => pacerOf(v)?.face,
     optional: true,
   }),
   signal: custom<AbortSignal>({

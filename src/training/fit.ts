@@ -30,8 +30,16 @@ export async function fit(session: Session, lesson: Lesson, settings: FitSetting
 }
 
 async function train(training: Training, extras: Extras): Promise<History> {
-  const { at, session, source, validation } = training
   const checkpoints = await checkpointsOf(training, extras)
+  try {
+    return await trainFrom(training, checkpoints, extras)
+  } finally {
+    await checkpoints?.close()
+  }
+}
+
+async function trainFrom(training: Training, checkpoints: Checkpointing | undefined, extras: Extras): Promise<History> {
+  const { at, session, source, validation } = training
   const resumed = await checkpoints?.resume()
   await session.state.write(HALTED, Float32Array.of(0))
   await checkpoints?.begin()

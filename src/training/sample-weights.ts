@@ -4,8 +4,9 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, custom, either, number, record, show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
-import { allocateBatch } from '../data/batch.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
+import { atRest } from '../data/dataset.ts'
+import { Reader } from '../data/reader.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import type { Network } from '../network/network.ts'
 import type { Objective } from '../network/objective.ts'
@@ -67,12 +68,13 @@ export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: P
   })
 }
 
-/** The classes' weights, checked against the only output; 'balanced' ones are counted. */
+/** The classes' weights, checked against the only output; 'balanced' ones are counted, unless the signal comes first. */
 export async function classWeightsFor(
   data: Dataset | Pick<Dataset, 'name'>,
   objective: Objective,
   network: Network,
   classWeight: ClassWeight | undefined,
+  signal?: AbortSignal,
 ): Promise<Weighting['classes']> {
   if (classWeight === undefined) return undefined
   const { terms } = objective
@@ -85,7 +87,7 @@ export async function classWeightsFor(
     throw new FoveaError('E_MISMATCH', { what: 'classWeight needs one output of classes', where: data.name, got, hint })
   }
   if (classWeight === 'balanced') {
-    if ('read' in data) return balanced(await countClasses(data, target, classes.of))
+    if ('read' in data) return balanced(await countClasses(data, target, classes.of, signal))
     const hint = 'count the classes, and give a weight for each'
     throw new FoveaError('E_OPTION', { what: "classWeight 'balanced' needs a dataset", where: data.name, hint })
   }
@@ -108,17 +110,19 @@ async function countClasses(
   data: Dataset,
   target: string,
   classOf: (target: ArrayLike<number>) => number,
+  signal: AbortSignal | undefined,
 ): Promise<Map<number, number>> {
   const counts = new Map<number, number>()
   const capacity = Math.min(COUNTED, data.length)
-  const into = allocateBatch(data, capacity)
-  for (let start = 0; start < data.length; start += capacity) {
-    const indices = Uint32Array.from({ length: Math.min(capacity, data.length - start) }, (_, i) => start + i)
-    await data.read(indices, into)
+  const indicesOf = (batch: number): Uint32Array =>
+    Uint32Array.from({ length: Math.min(capacity, data.length - batch * capacity) }, (_, i) => batch * capacity + i)
+  const pass = { to: Math.ceil(data.length / capacity), indicesOf, capacity, reading: atRest, signal }
+  for await (const { arrays, indices, release } of new Reader(data).batches(pass)) {
     for (let i = 0; i < indices.length; i++) {
-      const found = classOf(sampleOf(into.targets[target], i, capacity))
+      const found = classOf(sampleOf(arrays.targets[target], i, capacity))
       counts.set(found, (counts.get(found) ?? 0) + 1)
     }
+    release()
   }
   return counts
 }

@@ -26,19 +26,47 @@ export interface BegunStep {
 const hasSeam = ({ callbacks }: Training): boolean =>
   callbacks.some(({ callback }) => callback.onGradients !== undefined)
 
+/** Keys of a training's programs, which nothing changes while it goes on: by the size of a batch, and of the second half. */
+interface Keys {
+  readonly bySize: Map<number, string>
+  second?: string
+}
+const keys = new WeakMap<Training, Keys>()
+
+function keysOf(training: Training): Keys {
+  const own = keys.get(training) ?? { bySize: new Map() }
+  keys.set(training, own)
+  return own
+}
+
+function firstKey(training: Training, size: number): string {
+  const { bySize } = keysOf(training)
+  const known = bySize.get(size)
+  if (known !== undefined) return known
+  const { data, objective } = training
+  const what = `${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify(objective)}`
+  const key = hasSeam(training) ? `gradients ${what}` : `train ${what} ${optimizerKey(training)}`
+  bySize.set(size, key)
+  return key
+}
+
 /** The whole step for batches of `size`, or its first half. */
 function firstProgram(training: Training, size: number): Promise<Program> {
   const { session, data, objective, optimizer } = training
-  const fields = `${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)}`
   const { network } = session
-  const batch = { ...data, size }
-  if (hasSeam(training))
-    return session.program(`gradients ${fields} ${JSON.stringify(objective)}`, () =>
-      gradientGoals(network, objective, batch),
-    )
-  return session.program(`train ${fields} ${JSON.stringify(objective)} ${optimizerKey(training)}`, () =>
-    trainingGoals(network, objective, batch, optimizer),
-  )
+  return session.program(firstKey(training, size), () => {
+    const batch = { ...data, size }
+    return hasSeam(training)
+      ? gradientGoals(network, objective, batch)
+      : trainingGoals(network, objective, batch, optimizer)
+  })
+}
+
+function secondProgram(training: Training, { outputs }: Program): Promise<Program> {
+  const { session, optimizer } = training
+  const own = keysOf(training)
+  own.second ??= `apply ${Object.keys(outputs)} ${optimizerKey(training)}`
+  return session.program(own.second, () => applyGoals(session.network, optimizer, outputs))
 }
 
 function optimizerKey({ optimizer: { type, options } }: Training): string {
@@ -94,13 +122,10 @@ async function inTwoHalves(
   run: Run,
   { epoch, batch, step, samples }: StepPosition & { readonly samples: number },
 ): Promise<BegunStep> {
-  const { session, optimizer } = training
   const computed = await run(stepInputs(training, rateOf(training, training.at.step)))
   const shown = { epoch, batch, step, samples, ...byKind(computed) } as GradientStep
   await each(training, (c, control) => c.onGradients?.(shown, control))
-  const second = await session.program(`apply ${Object.keys(first.outputs)} ${optimizerKey(training)}`, () =>
-    applyGoals(session.network, optimizer, first.outputs),
-  )
+  const second = await secondProgram(training, first)
   const learningRate = rateOf(training, training.at.step) // what was set meanwhile holds
   const given = onlyKnown(second, { ...computed, ...stepInputs(training, learningRate) })
   return { learningRate, sums: second.run(given).then(({ finite }) => ({ ...shown.sums, finite })), shown }

@@ -66,7 +66,7 @@ export async function openStream(
   network: Network,
   { stepsPerEpoch, signal }: { readonly stepsPerEpoch: number; readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly data: Described; readonly source: BatchSource; readonly close: () => Promise<void> }> {
-  const iterator = Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]()
+  const iterator = iteratorOf(batches)
   let isWaiting = false
   let count = 0
   const next = async (): Promise<Taken | undefined> => {
@@ -110,6 +110,19 @@ export async function openStream(
     close: async () => {}, // `fit` closes the iterable, since it has opened it
   }
   return { data: { name: NAME, ...first.fields }, source, close }
+}
+
+type Iterating = AsyncIterator<GivenBatch> | Iterator<GivenBatch>
+
+/** What gives the batches; throws E_DATA where it gives none. */
+function iteratorOf(batches: Batches): Iterating {
+  const given = batches as unknown as Readonly<Record<symbol, unknown>>
+  const make = given[Symbol.asyncIterator] ?? given[Symbol.iterator]
+  const iterator: unknown = typeof make === 'function' ? make.call(batches) : make
+  if (typeof make === 'function' && typeof (iterator as Partial<Iterating> | null | undefined)?.next === 'function')
+    return iterator as Iterating
+  const expected = 'an iterator with next(), as generators give one'
+  throw new FoveaError('E_DATA', { what: 'the iterable gives no iterator', where: NAME, expected, got: show(iterator) })
 }
 
 /** What a promise gives, or undefined once the signal says no more. */

@@ -12,7 +12,7 @@ import { IN_FLIGHT } from './batch-inputs.ts'
 import type { BatchSource } from './batches.ts'
 import type { fitOptions } from './fit-options.ts'
 import type { Callback, EpochRecord, TrainingControl } from './history.ts'
-import type { PauseControl } from './pause.ts'
+import type { Pacer } from './pause.ts'
 import type { Weighting } from './sample-weights.ts'
 import type { Tally } from './tally.ts'
 import type { Described, Task } from './task.ts'
@@ -100,7 +100,7 @@ export interface Training {
   /** Milliseconds for which it was paused. */
   readonly clock: { paused: number }
   readonly signal: AbortSignal | undefined
-  readonly control: PauseControl | undefined
+  readonly control: Pacer | undefined
   /** Where a rate that is set now holds from. */
   rateFrom: () => number
 }

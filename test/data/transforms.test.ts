@@ -202,7 +202,7 @@ test('data hash: one for a transformed dataset, another for each list, order and
     transform(same(299), chain),
     take(transform(same(300), chain), 300), // which numbers its samples by itself
   ]
-  const hashes = await Promise.all(others.map(dataHash))
+  const hashes = await Promise.all(others.map((one) => dataHash(one)))
   assert.equal(new Set([hash, ...hashes]).size, others.length + 1)
 })
 

@@ -161,8 +161,8 @@ export const training: readonly Fault[] = [
   {
     name: 'a pause counts as time of training',
     file: 'src/training/epoch.ts',
-    find: 'clock.paused += performance.now() - from',
-    replace: 'void from',
+    find: 'clock.paused = control?.paused ?? 0',
+    replace: 'void control',
     tests: ['pause: maxTime'],
   },
   {

@@ -95,3 +95,14 @@ for (const [what, text, code, words] of [
     await writeFile(join(path, 'config.json'), text)
     await assert.rejects(requestOf(path), failure(code, 'config.json', words))
   })
+
+test('the history of a run that goes on is read up to its last whole line', async () => {
+  const path = join(root, 'going-on')
+  await mkdir(path)
+  const folder = runFolderAt(path)
+  await folder.writeConfig({ network: 'lenet' })
+  await writeFile(folder.historyPath, '{"event":"step","step":1}\n{"event":"st')
+  assert.deepEqual((await readRun(path)).events, [{ event: 'step', step: 1 }])
+  await writeFile(folder.historyPath, '{"event":"step","step":1}\n{"event":"st\n')
+  await assert.rejects(readRun(path), failure('E_FILE', 'line 2'))
+})

@@ -233,3 +233,12 @@ for (const rate of [Number.NaN, -1, Number.POSITIVE_INFINITY, '0.1', undefined] 
     })
   }
 }
+
+for (const [callback, ...said] of [
+  [{ onBatchEnd: 5 }, 'onBatchEnd', 'a function'],
+  [{ name: 'mine', state: {} }, 'state', 'mine', 'a function'],
+  [{ onEpochEnded() {} }, "nothing calls 'onEpochEnded'", "'onEpochEnd'"],
+  [{ on_batch_end() {} }, "'onBatchEnd'"],
+] as const)
+  test(`refused before training begins: a callback with ${Object.keys(callback).join(', ')}`, () =>
+    assert.rejects(tiny().fit(points(4), { callbacks: [callback as never] }), failure('E_OPTION', ...said)))

@@ -189,3 +189,76 @@ test('what callbacks of the house make of a training does not change by pausing'
   })
   assert.deepEqual(stepped, await run(notAtAll))
 })
+
+const settlesWithin = (promise: Promise<unknown>, ms = 2000) =>
+  Promise.race([promise.then((value) => ({ value })), setTimeout(ms, 'late', { ref: false })])
+
+test('a pause that is taken back before training rests is settled', async () => {
+  const control = trainingControl()
+  let waiting: Promise<unknown> | undefined
+  const begin: Callback = {
+    onTrainBegin() {
+      const pausing = control.pause()
+      control.resume()
+      waiting = settlesWithin(pausing)
+    },
+    onBatchEnd: async () => assert.deepEqual(await waiting, { value: undefined }),
+  }
+  await tiny().fit(data, { ...options, control, callbacks: [begin] })
+})
+
+test('a step that was asked for and not taken gives nothing: an abort, a refusal, a fit that is refused', async () => {
+  const [control, stop] = [trainingControl(), new AbortController()]
+  void control.pause()
+  const fitting = tiny().fit(data, { ...options, control, signal: stop.signal })
+  assert.equal((await control.step())?.step, 1)
+  const second = control.step()
+  stop.abort()
+  assert.deepEqual([await second, (await fitting).steps], [undefined, 1])
+
+  const diverging = trainingControl()
+  void diverging.pause()
+  function* batches() {
+    for (const x of [1, NaN, 1]) yield [Float32Array.of(x, 2, 3), Int32Array.of(1)] as const
+  }
+  const diverged = tiny().fit(batches(), { stepsPerEpoch: 3, onNonFinite: 'stop', control: diverging })
+  assert.equal((await diverging.step())?.step, 1)
+  assert.equal(await diverging.step(), undefined)
+  const { ended, steps } = await diverged
+  assert.deepEqual([ended, steps], ['diverged', 1])
+
+  const refused = trainingControl()
+  const asked = refused.step()
+  await assert.rejects(tiny().fit(data, { control: refused, epochs: 0 }), failure('E_OPTION', 'epochs'))
+  assert.deepEqual(await settlesWithin(asked), { value: undefined })
+})
+
+test('a training that waits for a batch can be paused', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  async function* batches() {
+    const batch = () => [Float32Array.of(1, 2, 3), Int32Array.of(1)] as const
+    yield batch()
+    yield batch()
+    await promise
+    yield batch()
+  }
+  const control = trainingControl()
+  const waits = Promise.withResolvers<void>()
+  const second: Callback = { onBatchBegin: ({ batch }) => void (batch === 2 && waits.resolve()) }
+  const fitting = tiny().fit(batches(), { stepsPerEpoch: 3, control, callbacks: [second] })
+  await waits.promise
+  await setTimeout(20)
+  assert.deepEqual(await settlesWithin(control.pause()), { value: undefined })
+  assert.equal(control.state, 'paused')
+  resolve()
+  await setTimeout(20)
+  assert.equal(control.state, 'paused')
+  assert.equal((await control.step())?.step, 3)
+  assert.equal((await fitting).steps, 3)
+})
+
+test('users of a control see nothing of its other side', () => {
+  const control = trainingControl()
+  assert.deepEqual(Object.keys(control).sort(), ['pause', 'resume', 'state', 'step'])
+  assert.equal(Object.getPrototypeOf(control), Object.prototype)
+})

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { processMark } from '#platform'
 import { uniforms } from '../../src/base/random.ts'
 import type { Callback, FitOptions, Model } from '../../src/index.ts'
 import { callbacks, layers, sequential, take } from '../../src/index.ts'
@@ -231,4 +232,31 @@ test('killed at 20 moments, a training ends as one that was left alone', async (
   assert.ok(begun[19] > 120)
   const [end] = (await runKilled(killed, undefined)).slice(-1)
   assert.equal(end, whole)
+})
+
+test('a folder of checkpoints is one training at a time, new or gone on from; one that was killed leaves it free', async () => {
+  const checkpoints = { folder: newFolder() }
+  for (const resume of [false, true]) {
+    const fits = Array.from({ length: 3 }, () => net().fit(train, { ...plain, epochs: 1, checkpoints, resume }))
+    const settled = await Promise.allSettled(fits)
+    const refused = settled.filter(({ status }) => status === 'rejected')
+    assert.equal(refused.length, 2)
+    for (const one of refused)
+      await assert.rejects(
+        Promise.reject((one as PromiseRejectedResult).reason),
+        failure('E_OPTION', 'another training'),
+      )
+  }
+  const claim = join(checkpoints.folder, '.training')
+  for (const left of ['', '999999999 5', `${process.ppid} 1`]) {
+    await writeFile(claim, left) // of no process that runs
+    await net().fit(train, { ...plain, epochs: 1, checkpoints, resume: true })
+  }
+  const mark = (await processMark(process.ppid)) ?? ''
+  await writeFile(claim, mark) // of one that runs
+  await assert.rejects(
+    net().fit(train, { ...plain, epochs: 1, checkpoints, resume: true }),
+    failure('E_OPTION', 'another'),
+  )
+  assert.equal(await readFile(claim, 'utf8'), mark)
 })

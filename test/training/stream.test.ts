@@ -226,3 +226,15 @@ test('a trial takes few batches of an iterable too', async () => {
   )
   assert.deepEqual([steps, epochs.length, epochs[0].samples], [2, 1, 8])
 })
+
+for (const [what, batches] of [
+  ['one that cannot be called', { [Symbol.asyncIterator]: 5 }],
+  ['one that is null', { [Symbol.iterator]: null }],
+  ['nothing', { [Symbol.asyncIterator]: () => null }],
+  ['one without next', { [Symbol.iterator]: () => ({}) }],
+] as const)
+  test(`refused: an iterable whose iterator is ${what}`, () =>
+    assert.rejects(
+      tiny().fit(batches as never, { stepsPerEpoch: 1 }),
+      failure('E_DATA', 'the iterable gives no iterator', 'next()'),
+    ))
