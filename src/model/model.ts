@@ -49,7 +49,7 @@ import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassCount, checkClassNames, valuesByName } from './samples.ts'
+import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -195,14 +195,8 @@ export class Model {
   features(...names: readonly [string, ...string[]]): Model {
     const { name, seed } = this
     const from = partOf(this.network, names)
-    const part = new Model({
-      kind: 'functional',
-      name: `${name}-features`,
-      seed,
-      engine: {},
-      from,
-      placement: this.#placement,
-    })
+    const recipe = { kind: 'functional', name: `${name}-features`, seed, engine: {}, from } as const
+    const part = new Model({ ...recipe, placement: this.#placement })
     part.#preprocessing = this.#preprocessing
     part.#learnedFrom = this.#learnedFrom
     return part
@@ -275,8 +269,8 @@ export class Model {
     const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
     const { stepsPerEpoch: _, ...settings } = others
     const { loss, metrics, lossReduction } = settings
-    const validation = validationData && this.#taskOf(validationData, settings)
     const about = this.#aboutSamples(lesson.data, lesson.objective)
+    const validation = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
     const onBegun = (): void => {
       this.#heads = headsOf(lesson.objective)
       this.#objective = { loss, metrics, lossReduction }
@@ -336,12 +330,13 @@ export class Model {
   }
 
   /** A model without an input shape takes that of the data. */
-  #taskOf(data: Dataset, options: ObjectiveOptions): Task {
+  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom?: DType): Task {
     wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
+    checkNumbers(data, this.network, learnedFrom)
     return { data, objective }
   }
 
@@ -352,7 +347,7 @@ export class Model {
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    const task = this.#taskOf(data, settings)
+    const task = this.#taskOf(data, settings, this.#learnedFrom)
     checkLength(settings.sampleWeight, data)
     return this.#placement.visit({ engine, threads, precision }, (session) =>
       evaluate(session.as(this.network), task, settings),
@@ -361,12 +356,13 @@ export class Model {
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255. Arrays are taken during the call: they may
-   * be filled again at once. On another engine than where the model lives it computes on a copy of the weights.
+   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
+   * them. Arrays are taken during the call: they may be filled again at once. On another engine than where the model lives
+   * it computes on a copy of the weights.
    */
   async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
     const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
-    const data = asDataset(samples, this)
+    const data = asDataset(samples, this.network, this.#learnedFrom)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
       predict(session.as(this.network), data, { heads: this.#heads, ...how }),
     )
@@ -411,7 +407,7 @@ export class Model {
   ): Promise<{ readonly [Name in keyof Outputs]: Numbers }> {
     const { seed } = settle(runOptions, options, 'run')
     checkGoals(goals, this.name)
-    const given = valuesByName(inputs, this.network.inputs, this.name)
+    const given = valuesByName(inputs, this.network, this.#learnedFrom)
     const results = await runGoals((await this.#placement.home()).as(this.network), goals, { given, seed })
     return results as { [Name in keyof Outputs]: Numbers }
   }

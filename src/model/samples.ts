@@ -4,12 +4,13 @@ import { show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
 import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
-import { isDataset } from '../data/dataset.ts'
+import { isDataset, wantDataset } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
-import type { TypedArray } from '../graph/dtype.ts'
+import type { DType, TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
+import { readsWhole } from '../network/graphs.ts'
 import type { Network } from '../network/network.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
@@ -25,11 +26,14 @@ export interface Taken extends Dataset {
 }
 
 /** Samples as a dataset for a model with these inputs. Arrays are copied: their owner may fill them again at once. */
-export function asDataset(
-  samples: Samples,
-  { name: where, inputs }: { readonly name: string; readonly inputs: Readonly<Record<string, Shape>> },
-): Dataset | Taken {
-  if (isDataset(samples)) return samples
+export function asDataset(samples: Samples, network: Network, learnedFrom: DType | undefined): Dataset | Taken {
+  const data = isDataset(samples) ? samples : takenFrom(samples, network)
+  wantDataset(data, network.name)
+  checkNumbers(data, network, learnedFrom)
+  return data
+}
+
+function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: Network): Taken {
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
   const fields = names.map((name) => {
@@ -49,11 +53,12 @@ export function asDataset(
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
 export function valuesByName(
   values: unknown,
-  inputs: Readonly<Record<string, Shape>>,
-  where: string,
+  network: Network,
+  learnedFrom: DType | undefined,
 ): Record<string, TypedArray> {
+  const { name: where, inputs } = network
   const named = asPixels(values) ? { [Object.keys(inputs)[0]]: values } : { ...(values as object) }
-  return Object.fromEntries(
+  const taken = Object.fromEntries(
     Object.entries(named).map(([name, one]) => {
       if (Object.hasOwn(inputs, name)) checkRgba(one, inputs[name], where)
       const array = asPixels(one)
@@ -62,6 +67,12 @@ export function valuesByName(
       throw new FoveaError('E_MISMATCH', { what: `'${name}' has no values`, where, expected, got: show(one) })
     }),
   )
+  const given = Object.keys(inputs).flatMap((name) => {
+    const dtype = dtypeOf(taken[name])
+    return dtype ? [[name, { dtype }]] : []
+  })
+  checkNumbers({ name: where, inputs: Object.fromEntries(given) }, network, learnedFrom)
+  return taken
 }
 
 /** Typed arrays that a program takes; those of a canvas are bytes as well. */
@@ -88,6 +99,27 @@ function checkRgba(values: unknown, shape: Shape, where: string): void {
     expected: `samples ${shapeText(shape)} as a Uint8Array or Float32Array`,
     got: show(values),
     hint: 'model.predictPicture({ width, height, data }) takes RGBA, an ImageData or the canvas itself',
+  })
+}
+
+/**
+ * Refuses bytes for a model whose only input learned from other numbers: they would be divided by 255, whatever was done to
+ * those. Bytes that the first layer takes whole are the numbers that they are.
+ */
+export function checkNumbers(
+  { inputs, name }: { readonly name: string; readonly inputs: Readonly<Record<string, { readonly dtype: DType }>> },
+  network: Network,
+  learnedFrom: DType | undefined,
+): void {
+  if (learnedFrom === undefined || learnedFrom === 'uint8') return
+  const [[input], [given]] = [Object.keys(network.inputs), Object.values(inputs)]
+  if (given?.dtype !== 'uint8' || readsWhole(network, input)) return
+  throw new FoveaError('E_MISMATCH', {
+    what: `the model learned from ${learnedFrom}, and these are bytes`,
+    where: name,
+    expected: learnedFrom,
+    got: 'uint8',
+    hint: 'scale them by the same transform as the data that it learned from; pictures: model.predictPicture(picture)',
   })
 }
 
