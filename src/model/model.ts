@@ -40,7 +40,7 @@ import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { checkLength } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
-import { checkForm, isBatches, openStream } from '../training/stream.ts'
+import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
 import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
 import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
@@ -234,7 +234,10 @@ export class Model {
 
   /** Wires a sequential model for inputs of this shape. Does nothing where that has been done. */
   build(inputShape: Shape): this {
-    if (!('calls' in this.#from)) this.#from = chain(this.name, this.#from, inputShape)
+    if ('calls' in this.#from) return this
+    const network = chain(this.name, this.#from, inputShape)
+    if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
+    this.#from = network
     return this
   }
 
@@ -246,6 +249,7 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
+    wantData(data, options, this.name)
     const settled = settle(fitTable, options, 'fit')
     const { control } = settled
     checkForm(data, options)
@@ -345,6 +349,7 @@ export class Model {
    * than where the model lives it computes on a copy of the weights.
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
+    wantDataset(data, this.name)
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     const task = this.#taskOf(data, settings, this.#learnedFrom)

@@ -1,10 +1,10 @@
 /** What a user may give as samples or as data, checked. */
-import { FoveaError } from '../base/errors.ts'
+import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import { arrayKind } from '../base/realm.ts'
+import { arrayKind, isPlain } from '../base/realm.ts'
 import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
-import { isDataset, wantDataset } from '../data/dataset.ts'
+import { isDataset, wantDataset, wayOut } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
@@ -36,18 +36,32 @@ export function asDataset(samples: Samples, network: Network, learnedFrom: DType
 function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: Network): Taken {
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
+  if (isPlain(samples)) checkNames(Object.keys(named), names, where)
   const fields = names.map((name) => {
     const given = (named as Record<string, unknown>)[name]
     checkRgba(given, inputs[name], where)
     const data = asPixels(given)
     if (data) return [name, data.slice()] as const
-    const hint = 'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
+    const hint =
+      wayOut(samples) ??
+      'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
   })
   const taken = Object.fromEntries(fields)
   const described = fields.map(([name, data]) => [name, { shape: inputs[name], data }])
   return { ...fromArrays({ name: where, inputs: Object.fromEntries(described), targets: {} }), taken }
+}
+
+/** Refuses names that are no inputs, and inputs without a name. */
+function checkNames(given: readonly string[], inputs: readonly string[], where: string): void {
+  const astray = given.find((name) => !inputs.includes(name))
+  const missing = inputs.filter((name) => !given.includes(name))
+  if (given.length === 0 || (astray === undefined && missing.length === 0)) return
+  const what = astray === undefined ? `no samples for the input '${missing[0]}'` : `there is no input '${astray}'`
+  const hint = astray === undefined ? undefined : didYouMean(astray, missing)
+  const facts = { expected: inputs.join(', '), got: given.join(', '), ...(hint && { hint }) }
+  throw new FoveaError('E_MISMATCH', { what, where, ...facts })
 }
 
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
@@ -132,17 +146,21 @@ export function checkClassNames({ classNames, name }: Dataset, network: Network,
   checkClassCount(names, network, { [output]: lossRow(loss).head }, name)
 }
 
-/** The same for the heads of a network with one output; where its head is not known yet, any number may be right. */
+/**
+ * The same for a network with one output. Where its head is not known yet, a single number may tell any classes apart;
+ * several are one for each.
+ */
 export function checkClassCount(
   classNames: readonly string[],
   network: Network,
   heads: Readonly<Record<string, Head>>,
   where: string,
 ): void {
-  const known = Object.entries(heads)
-  if (known.length !== 1) return
-  const [[output, head]] = known
-  const classes = classesOf(head, network.calls[network.outputs[output]].shape)
+  const [output, ...others] = Object.keys(network.outputs)
+  if (others.length > 0) return
+  const { shape } = network.calls[network.outputs[output]]
+  if (!Object.hasOwn(heads, output) && sizeOf(shape) === 1) return
+  const classes = classesOf(heads[output] ?? 'linear', shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {
     what: 'the network has another number of outputs than there are classes',

@@ -48,7 +48,8 @@ export class PauseControl {
 
   /**
    * Lets one step be taken, with all that follows it up to the next one (the end of an epoch, its validation), and pauses.
-   * Resolves to what it gave; to undefined where training ended before it.
+   * Resolves to what it gave; to undefined where training ended before it. Asked for before a training, it is the first step
+   * of the next one.
    */
   step(): Promise<DoneStep | undefined> {
     if (this.#state === 'ended') return Promise.resolve(undefined)
@@ -65,7 +66,7 @@ export class PauseControl {
       const hint = 'give each training one of its own: trainingControl()'
       throw new FoveaError('E_OPTION', { what: "'control' is in use by another training", where: 'fit', hint })
     }
-    this.#state = 'running'
+    this.#state = this.#isHeld && this.#steppers.length === 0 ? 'paused' : 'running'
     this.#last = undefined
     try {
       return await training()

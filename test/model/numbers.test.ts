@@ -23,7 +23,7 @@ const calls: Readonly<Record<string, (model: Model, data: Uint8Array | Float32Ar
   evaluate: (model, data) => model.evaluate(dataOf(data)),
   'predict of a dataset': (model, data) => model.predict(dataOf(data)),
   'predict of an array': (model, data) => model.predict(data),
-  'run of its graph': (model, data) => model.run({ outputs: outputs(model) }, data),
+  'run of its graph': (model, data) => model.run({ outputs: outputs(model) }, data.subarray(0, 2)),
 }
 
 suite('bytes for a model', () => {
@@ -35,7 +35,10 @@ suite('bytes for a model', () => {
         await model.fit(dataOf(learned))
         await using loaded = modelFrom(await model.toBytes(), 'm', { engine: 'reference' })
         for (const one of [model, loaded]) {
-          await assert.rejects(call(one, bytes), failure('E_MISMATCH', 'these are bytes', 'transform', 'predictPicture'))
+          await assert.rejects(
+            call(one, bytes),
+            failure('E_MISMATCH', 'these are bytes', 'transform', 'predictPicture'),
+          )
           await call(one, floats)
         }
       })
