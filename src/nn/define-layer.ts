@@ -1,9 +1,9 @@
 /** Layers of a user's own. */
-import { FoveaError } from '../../base/errors.ts'
-import type { OptionTable } from '../../base/options.ts'
-import type { LayerMaker, LayerRow } from '../layer.ts'
-import { defineLayer as define } from '../layer.ts'
-import { layers } from './index.ts'
+import { FoveaError } from '../base/errors.ts'
+import type { OptionTable } from '../base/options.ts'
+import type { LayerMaker, LayerRow } from './layer.ts'
+import { defineLayer as define } from './layer.ts'
+import { layers } from './layers/index.ts'
 
 /**
  * Defines a kind of layer; the result makes layers from options. `type` is its word in model files: E_OPTION where a layer of
