@@ -81,10 +81,6 @@ export interface Parts {
 export const isDataset = (value: unknown): value is Dataset =>
   typeof (value as Dataset | undefined | null)?.read === 'function'
 
-/** A list of texts, as class names are. */
-export const isTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.every((text) => typeof text === 'string')
-
 const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null
 const isFields = (value: unknown): value is Fields =>
   isRecord(value) && Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
@@ -104,7 +100,7 @@ export function wayOut(given: unknown): string | undefined {
 function wrongIn(
   data: Partial<Dataset>,
 ): { readonly what: string; readonly expected: string; readonly got: string } | undefined {
-  const { name, length, inputs, targets, classNames, read } = data
+  const { name, length, inputs, targets, read } = data
   const wrong = (what: string, expected: string, got: unknown) => ({
     what: `'${what}' is wrong`,
     expected,
@@ -121,9 +117,7 @@ function wrongIn(
       if (!isShape(shape)) return wrong(`${side}.${field}.shape`, 'a list of integers >= 1', shape)
     }
   }
-  return classNames === undefined || isTexts(classNames)
-    ? undefined
-    : wrong('classNames', 'a list of texts', classNames)
+  return undefined
 }
 
 /** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who wants one. */
