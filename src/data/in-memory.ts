@@ -46,12 +46,9 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
     const hint = didYouMean(astray, parts) ?? `there are ${parts.join(', ')}`
     throw new FoveaError('E_DATA', { what: `there is no '${astray}' of a dataset of arrays`, where: name, hint })
   }
-  if (Object.keys(inputs).length === 0) {
-    const expected = '{ image: { shape, data } }'
-    throw new FoveaError('E_DATA', { what: "'inputs' names no field", where: name, expected, got: show(inputs) })
-  }
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
+  if (all.length === 0) throw new FoveaError('E_DATA', { what: 'no fields', where: name })
   const lengths = all.map(([, { data, size }]) => data.length / size)
   const length = lengths[0]
   if (lengths.some((other) => other !== length)) {

@@ -57,7 +57,7 @@ function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: 
 function checkNames(given: readonly string[], inputs: readonly string[], where: string): void {
   const astray = given.find((name) => !inputs.includes(name))
   const missing = inputs.filter((name) => !given.includes(name))
-  if (given.length === 0 || (astray === undefined && missing.length === 0)) return
+  if (!given.some((name) => inputs.includes(name)) || (astray === undefined && missing.length === 0)) return
   const what = astray === undefined ? `no samples for the input '${missing[0]}'` : `there is no input '${astray}'`
   const hint = astray === undefined ? undefined : didYouMean(astray, missing)
   const facts = { expected: inputs.join(', '), got: given.join(', '), ...(hint && { hint }) }

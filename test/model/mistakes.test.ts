@@ -66,7 +66,6 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
   ],
   ['preprocesing', () => fromArrays(any({ ...arrays(), preprocesing: {} })), 'E_DATA', "did you mean 'preprocessing'?"],
   ['clasNames', () => fromArrays(any({ ...arrays(), clasNames: [] })), 'E_DATA', "did you mean 'classNames'?"],
-  ['no inputs', () => fromArrays({ ...arrays(), inputs: {} }), 'E_DATA', "'inputs' names no field"],
   ['modelCheckpoint to nowhere', () => callbacks.modelCheckpoint({ path: '' }), 'E_OPTION', "'path'", 'not empty'],
   ['csvLogger to nowhere', () => callbacks.csvLogger({ path: '' }), 'E_OPTION', "'path'", 'not empty'],
   ['jsonLogger to nowhere', () => callbacks.jsonLogger({ path: '' }), 'E_OPTION', "'path'", 'not empty'],
