@@ -43,7 +43,7 @@ function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: 
     const data = asPixels(given)
     if (data) return [name, data.slice()] as const
     const hint =
-      wayOut(samples) ??
+      (Array.isArray(samples) ? undefined : wayOut(samples)) ??
       'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are no samples', where, expected, got: show(samples), hint })
@@ -57,7 +57,7 @@ function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: 
 function checkNames(given: readonly string[], inputs: readonly string[], where: string): void {
   const astray = given.find((name) => !inputs.includes(name))
   const missing = inputs.filter((name) => !given.includes(name))
-  if (!given.some((name) => inputs.includes(name)) || (astray === undefined && missing.length === 0)) return
+  if (!given.some((name) => inputs.includes(name)) || missing.length === 0) return
   const what = astray === undefined ? `no samples for the input '${missing[0]}'` : `there is no input '${astray}'`
   const hint = astray === undefined ? undefined : didYouMean(astray, missing)
   const facts = { expected: inputs.join(', '), got: given.join(', '), ...(hint && { hint }) }
