@@ -9,7 +9,7 @@ import { ensureBuilt } from '../native/build.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const sources = ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source']
-const fovea = [...sources, 'src/cli/main.ts']
+const fovea = [...sources, join(root, 'src/cli/main.ts')]
 const tests = [...sources, '--test', '--test-reporter=spec', '--test-timeout=600000']
 
 /** A task is its stages in order, each with the arguments of one `node`; what follows `--` on the npm command is `rest`. */
@@ -72,7 +72,7 @@ if (computing.includes(task)) {
 
 for (const { title, node: args } of tasks[task](rest)) {
   if (title) say(title)
-  const code = await run(node, args, 'inherit')
+  const code = await run(node, args, 'inherit', whereOf(task))
   if (code !== 0) stop(code, title && `${title}: failed (exit ${code})`)
 }
 
@@ -94,11 +94,16 @@ function usableNode() {
   return major > 22 || (major === 22 && minor >= 18) ? process.execPath : undefined
 }
 
+/** Where a task runs: paths that a user gives to these two are from where they stand, also within the project. */
+function whereOf(name) {
+  return ['fovea', 'node'].includes(name) && isFromNpm ? (process.env.INIT_CWD ?? root) : root
+}
+
 /** Runs a command to its end and resolves to its exit code, 128 + n for signal n. */
-function run(command, args, stdio) {
+function run(command, args, stdio, cwd = root) {
   const path = [dirname(usableNode() ?? process.execPath), process.env.PATH].join(delimiter)
   const shell = command === 'npm' && process.platform === 'win32'
-  child = spawn(command, args, { cwd: root, stdio, shell, env: { ...process.env, PATH: path } })
+  child = spawn(command, args, { cwd, stdio, shell, env: { ...process.env, PATH: path } })
   return new Promise((resolve) => {
     child.on('error', (error) => stop(1, error.message))
     child.on('close', (code, signal) => resolve(signal ? 128 + constants.signals[signal] : code))

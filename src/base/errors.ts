@@ -127,10 +127,23 @@ export function locate<T>(where: string, action: () => T): T {
   }
 }
 
+/** Short names that other libraries have for what has its whole name here. */
+const aliases: Readonly<Record<string, string>> = {
+  mse: 'meanSquaredError',
+  mae: 'meanAbsoluteError',
+  bce: 'binaryCrossentropy',
+  crossentropy: 'categoricalCrossentropy',
+  cce: 'categoricalCrossentropy',
+  scce: 'sparseCategoricalCrossentropy',
+  acc: 'accuracy',
+}
+
 /** The known word nearest to `word`, as `did you mean ...?`, or undefined when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '')
   if (word.length > 100) return undefined // no option's name, and the distance takes length times length
+  const alias = Object.hasOwn(aliases, plain(word)) ? aliases[plain(word)] : undefined
+  if (alias !== undefined && known.includes(alias)) return `did you mean '${alias}'?`
   const whole = known.filter((candidate) => word.length > 2 && plain(candidate).includes(plain(word)))
   if (whole.length === 1) return `did you mean '${whole[0]}'?`
   let best: string | undefined

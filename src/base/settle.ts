@@ -83,7 +83,7 @@ export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
 export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
   const names = Object.keys(table)
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
     const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
     throw new FoveaError('E_OPTION', {
       what: 'options must be one object',
@@ -219,7 +219,10 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'number') return String(value)
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isPlain(value)) {
-    return `a ${value.constructor?.name ?? 'object'}`
+    const maker: unknown = value.constructor // of a generator it has no name
+    const own = typeof maker === 'function' && maker.name
+    const name = own || Object.prototype.toString.call(value).slice(8, -1)
+    return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`
   }
   const text = jsonText(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text

@@ -81,28 +81,62 @@ export interface Parts {
 export const isDataset = (value: unknown): value is Dataset =>
   typeof (value as Dataset | undefined | null)?.read === 'function'
 
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null
 const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
+  isRecord(value) && Object.values(value).every((spec) => isSurfaceDType(spec?.dtype) && isShape(spec.shape))
+
+/** The way out for what people give in the place of data, where it is known. */
+export function wayOut(given: unknown): string | undefined {
+  const { then, next, train } = (given ?? {}) as { then?: unknown; next?: unknown; train?: unknown }
+  if (typeof given === 'function') return 'it is a function: call it'
+  if (typeof then === 'function') return 'it is a promise: await it'
+  if (isDataset(train)) return 'did you mean its part .train or .test?'
+  if (typeof next === 'function') return 'batches as they come are for fit alone: fromArrays({ name, inputs, targets })'
+  const isArrays = ArrayBuffer.isView(given) || Array.isArray(given)
+  return isArrays ? 'arrays of inputs and targets: fromArrays({ name, inputs, targets })' : undefined
+}
+
+/** The first property of a dataset that is wrong. */
+function wrongIn(
+  data: Partial<Dataset>,
+): { readonly what: string; readonly expected: string; readonly got: string } | undefined {
+  const { name, length, inputs, targets, read } = data
+  const wrong = (what: string, expected: string, got: unknown) => ({
+    what: `'${what}' is wrong`,
+    expected,
+    got: show(got),
+  })
+  if (typeof read !== 'function') return wrong('read', 'a function', read)
+  if (typeof name !== 'string') return wrong('name', 'a text', name)
+  if (!Number.isSafeInteger(length) || (length as number) < 1) return wrong('length', 'an integer >= 1', length)
+  for (const [side, fields] of Object.entries({ inputs, targets })) {
+    if (!isRecord(fields)) return wrong(side, '{ shape, dtype } by name', fields)
+    for (const [field, spec] of Object.entries(fields)) {
+      const { dtype, shape } = (spec ?? {}) as Partial<TensorSpec>
+      if (!isSurfaceDType(dtype)) return wrong(`${side}.${field}.dtype`, 'float32, int32 or uint8', dtype)
+      if (!isShape(shape)) return wrong(`${side}.${field}.shape`, 'a list of integers >= 1', shape)
+    }
+  }
+  return undefined
+}
 
 /** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who needs one. */
 export function wantDataset(data: unknown, where: string): asserts data is Dataset {
-  const { name, length, inputs, targets } = (data ?? {}) as Partial<Dataset>
-  const isWhole = Number.isSafeInteger(length) && (length as number) > 0 && isFields(inputs) && isFields(targets)
-  const isNamed = typeof name === 'string'
-  if (isDataset(data) && isWhole && isNamed) return
-  const hint = isDataset((data as Partial<Parts> | undefined | null)?.train)
-    ? 'did you mean its part .train or .test?'
-    : undefined
-  const facts = { name, length, inputs, targets }
-  const got = isDataset(data)
-    ? Object.entries(facts)
-        .map(([fact, value]) => `${fact} ${show(value)}`)
-        .join(', ')
-    : show(data)
+  const looksLikeOne = isDataset(data) || (isRecord(data) && 'inputs' in data)
+  if (looksLikeOne) {
+    const wrong = wrongIn(data as Partial<Dataset>)
+    if (!wrong) return
+    throw new FoveaError('E_MISMATCH', { ...wrong, what: `needs a dataset, and its ${wrong.what}`, where })
+  }
+  const hint = wayOut(data)
   const expected = 'samples by number: { name, length >= 1, inputs, targets, read }, as fromArrays makes them'
-  throw new FoveaError('E_MISMATCH', { what: 'needs a dataset', where, expected, got, ...(hint && { hint }) })
+  throw new FoveaError('E_MISMATCH', {
+    what: 'needs a dataset',
+    where,
+    expected,
+    got: show(data),
+    ...(hint && { hint }),
+  })
 }
 
 /** Throws E_DATA unless it has inputs and targets, each a dtype and the shape of one sample. */

@@ -1,5 +1,5 @@
 /** A dataset over arrays that are there already. */
-import { FoveaError } from '../base/errors.ts'
+import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
 import { shapeText, sizeOf, wantShape } from '../graph/shape.ts'
@@ -20,7 +20,7 @@ export interface ArraysOfSamples {
   readonly name: string
   readonly inputs: Readonly<Record<string, FieldArray>>
   readonly targets: Readonly<Record<string, FieldArray>>
-  /** When given, every int32 target is a class: an index into these names. */
+  /** When given, every int32 target is a class: an index into these names. Two classes may have the same name, as in ImageNet. */
   readonly classNames?: readonly string[]
   /** What makes a sample of a picture; for float32 samples it says by `scale` and `offset` how bytes become numbers. */
   readonly preprocessing?: PreprocessingOptions
@@ -40,6 +40,11 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
     const where = typeof name === 'string' ? name : 'fromArrays'
     throw new FoveaError('E_DATA', { what: 'needs a name, inputs and targets', where, expected, got: show(arrays) })
+  }
+  const astray = Object.keys(arrays).find((one) => !parts.includes(one))
+  if (astray !== undefined) {
+    const hint = didYouMean(astray, parts) ?? `there are ${parts.join(', ')}`
+    throw new FoveaError('E_DATA', { what: `there is no '${astray}' of a dataset of arrays`, where: name, hint })
   }
   const fields = { inputs: checked(inputs, `${name}: inputs`), targets: checked(targets, `${name}: targets`) }
   const all = [...Object.entries(fields.inputs), ...Object.entries(fields.targets)]
@@ -75,6 +80,7 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
   }
 }
 
+const parts = ['name', 'inputs', 'targets', 'classNames', 'preprocessing', 'source']
 const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName {

@@ -14,7 +14,7 @@ type Opened = Dataset | Promise<Dataset>
 
 /** A row for every `type` of a description. What crossed to a worker comes from our own `describe`, so it has its options. */
 const sources = {
-  arrays: (about: Description): Opened => fromArrays(about as unknown as ArraysOfSamples),
+  arrays: ({ type: _, ...about }: Description): Opened => fromArrays(about as unknown as ArraysOfSamples),
   digits: (about: Description): Opened => digitsPart(about as unknown as Digits),
   subset: async ({ base, indices }: Description): Promise<Dataset> =>
     subset(await openSource(base as Description), indices as Uint32Array),

@@ -1,5 +1,5 @@
 /** How models come to be: a stack of layers, a network of any form, a file. */
-import { readFile } from '#platform'
+import { noFileHint, readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, integer, list, settle, settleOne } from '../base/options.ts'
@@ -7,7 +7,6 @@ import { engineOptions } from '../engines/index.ts'
 import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { isTensor } from '../nn/layer.ts'
-import { layers as builtIn } from '../nn/layers/index.ts'
 import type { AnyLayerMaker } from '../saved/model-file.ts'
 import { modelFromBytes } from '../saved/model-file.ts'
 import { fileBytes, fileName, filePath } from './files.ts'
@@ -97,11 +96,6 @@ export type LoadOptions = Options<typeof loadTable>
 /** A model from the bytes of a file; `file` names it in complaints. */
 export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOptions = {}): Model {
   const { customLayers, ...engine } = settle(loadTable, options, 'loadModel')
-  const twice = customLayers.find(({ type }) => Object.hasOwn(builtIn, type))
-  if (twice) {
-    const hint = 'give yours another type in defineLayer'
-    throw new FoveaError('E_OPTION', { what: `there is already a layer '${twice.type}'`, where: 'customLayers', hint })
-  }
   settleOne(fileName, file, 'file', 'modelFrom')
   const saved = modelFromBytes(settleOne(fileBytes, bytes, 'bytes', 'modelFrom'), file, customLayers)
   const { kind, network } = saved
@@ -111,9 +105,6 @@ export function modelFrom(bytes: Uint8Array, file = 'model', options: LoadOption
 /** Reads a model that `save` wrote. Throws E_FILE or E_VERSION when the file is not one. */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const bytes = await readFile(settleOne(filePath, path, 'path', 'loadModel'))
-  if (!bytes) {
-    const hint = 'in a browser: modelFrom(new Uint8Array(await (await fetch(url)).arrayBuffer()))'
-    throw new FoveaError('E_IO', { what: 'there is no such file', where: path, hint })
-  }
+  if (!bytes) throw new FoveaError('E_IO', { what: 'there is no such file', where: path, ...noFileHint })
   return modelFrom(bytes, path, options)
 }

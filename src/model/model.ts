@@ -41,7 +41,7 @@ import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
 import { checkLength } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
-import { checkForm, isBatches, openStream } from '../training/stream.ts'
+import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
 import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
 import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
@@ -52,7 +52,7 @@ import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassCount, checkClassNames, valuesByName } from './samples.ts'
+import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
 import { takeWeights } from './weights.ts'
 
 export const modelTable = {
@@ -193,14 +193,8 @@ export class Model {
   features(...names: readonly [string, ...string[]]): Model {
     const { name, seed } = this
     const from = partOf(this.network, names)
-    const part = new Model({
-      kind: 'functional',
-      name: `${name}-features`,
-      seed,
-      engine: {},
-      from,
-      placement: this.#placement,
-    })
+    const recipe = { kind: 'functional', name: `${name}-features`, seed, engine: {}, from } as const
+    const part = new Model({ ...recipe, placement: this.#placement })
     part.#preprocessing = this.#preprocessing
     part.#learnedFrom = this.#learnedFrom
     return part
@@ -238,7 +232,10 @@ export class Model {
 
   /** Wires a sequential model for inputs of this shape. Does nothing where that has been done. */
   build(inputShape: Shape): this {
-    if (!('calls' in this.#from)) this.#from = chain(this.name, this.#from, inputShape)
+    if ('calls' in this.#from) return this
+    const network = chain(this.name, this.#from, inputShape)
+    if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
+    this.#from = network
     return this
   }
 
@@ -250,6 +247,7 @@ export class Model {
    * Throws E_NONFINITE when a loss or gradient is not finite, E_SHAPE, E_DATA and E_LABEL when the data do not fit.
    */
   async fit(data: Dataset | Batches, options: ModelFitOptions = {}): Promise<History> {
+    wantData(data, options, this.name)
     const training = async (): Promise<History> => {
       const settled = settle(fitTable, options, 'fit')
       checkForm(data, options)
@@ -273,8 +271,8 @@ export class Model {
     const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
     const { stepsPerEpoch: _, ...settings } = others
     const { loss, metrics, lossReduction } = settings
-    const validation = validationData && this.#taskOf(validationData, settings)
     const about = this.#aboutSamples(lesson.data, lesson.objective)
+    const validation = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
     const begun = (): void => {
       this.#heads = headsOf(lesson.objective)
       this.#objective = { loss, metrics, lossReduction }
@@ -331,12 +329,13 @@ export class Model {
   }
 
   /** A model without an input shape takes that of the data. */
-  #taskOf(data: Dataset, options: ObjectiveOptions): Task {
+  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom?: DType): Task {
     wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
     const objective = objectiveFor(this.network, data, options)
     checkClassNames(data, this.network, objective)
+    checkNumbers(data, this.network, learnedFrom)
     return { data, objective }
   }
 
@@ -345,9 +344,10 @@ export class Model {
    * than where the model lives it computes on a copy of the weights.
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
+    wantDataset(data, this.name)
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    const task = this.#taskOf(data, settings)
+    const task = this.#taskOf(data, settings, this.#learnedFrom)
     checkLength(settings.sampleWeight, data)
     return this.#placement.visit({ engine, threads, precision }, (session) =>
       evaluate(session.as(this.network), task, settings),
@@ -356,12 +356,13 @@ export class Model {
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255. Arrays are taken during the call: they may
-   * be filled again at once. On another engine than where the model lives it computes on a copy of the weights.
+   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
+   * them. Arrays are taken during the call: they may be filled again at once. On another engine than where the model lives
+   * it computes on a copy of the weights.
    */
   async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
     const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
-    const data = asDataset(samples, this)
+    const data = asDataset(samples, this.network, this.#learnedFrom)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
       predict(session.as(this.network), data, { heads: this.#heads, ...how }),
     )
@@ -409,7 +410,7 @@ export class Model {
     const { seed } = settle(runOptions, options, 'run')
     const network = this.network
     const taken = takeGoals(goals, this.name)
-    const given = valuesByName(inputs, this.network.inputs, this.name)
+    const given = valuesByName(inputs, network, this.#learnedFrom)
     const session = (await this.#placement.home()).as(network)
     const results = await runGoals(session, taken, { given, seed, owner: this.#placement })
     return results as { [Name in keyof Outputs]: Numbers }

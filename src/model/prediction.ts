@@ -50,6 +50,10 @@ export class Answer implements Rows {
   top(count: number, sample = 0): Ranked[] {
     settleOne(classCount, count, 'count', 'top')
     settleOne(sampleNumber, sample, 'sample', 'top')
+    if (sample >= this.shape[0]) {
+      const [expected, got] = [`0 to ${this.shape[0] - 1}`, `${sample}`]
+      throw new FoveaError('E_OPTION', { what: "'sample' is the number of no sample", where: 'top', expected, got })
+    }
     return Array.from(this.#row(sample), (probability, index) => ({
       index,
       className: this.classNames?.[index] ?? String(index),

@@ -1,15 +1,16 @@
 /** What a user may give as samples or as data, checked. */
-import { FoveaError } from '../base/errors.ts'
+import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import { arrayKind } from '../base/realm.ts'
+import { arrayKind, isPlain } from '../base/realm.ts'
 import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
-import { isDataset } from '../data/dataset.ts'
+import { isDataset, wantDataset, wayOut } from '../data/dataset.ts'
 import { fromArrays } from '../data/in-memory.ts'
-import type { TypedArray } from '../graph/dtype.ts'
+import type { DType, TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
+import { readsWhole } from '../network/graphs.ts'
 import type { Network } from '../network/network.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
@@ -25,19 +26,25 @@ export interface Taken extends Dataset {
 }
 
 /** Samples as a dataset for a model with these inputs. Arrays are copied: their owner may fill them again at once. */
-export function asDataset(
-  samples: Samples,
-  { name: where, inputs }: { readonly name: string; readonly inputs: Readonly<Record<string, Shape>> },
-): Dataset | Taken {
-  if (isDataset(samples)) return samples
+export function asDataset(samples: Samples, network: Network, learnedFrom: DType | undefined): Dataset | Taken {
+  const data = isDataset(samples) ? samples : takenFrom(samples, network)
+  wantDataset(data, network.name)
+  checkNumbers(data, network, learnedFrom)
+  return data
+}
+
+function takenFrom(samples: Exclude<Samples, Dataset>, { name: where, inputs }: Network): Taken {
   const names = Object.keys(inputs)
   const named = asPixels(samples) ? { [names[0]]: samples } : { ...(samples as object) }
+  if (isPlain(samples)) checkNames(Object.keys(named), names, where)
   const fields = names.map((name) => {
     const given = (named as Record<string, unknown>)[name]
     checkRgba(given, inputs[name], where)
     const data = asPixels(given)
     if (data) return [name, data.slice()] as const
-    const hint = 'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
+    const hint =
+      (Array.isArray(samples) ? undefined : wayOut(samples)) ??
+      'pictures: model.predictPicture(picture), or preprocess(...) first; lists: Float32Array.from(list)'
     const expected = `a dataset, a Uint8Array of pixels or a Float32Array${names.length > 1 ? `, by name: ${names.join(', ')}` : ''}`
     throw new FoveaError('E_MISMATCH', { what: 'these are not samples', where, expected, got: show(samples), hint })
   })
@@ -46,14 +53,26 @@ export function asDataset(
   return { ...fromArrays({ name: where, inputs: Object.fromEntries(described), targets: {} }), taken }
 }
 
+/** Refuses names that are no inputs, and inputs without a name. */
+function checkNames(given: readonly string[], inputs: readonly string[], where: string): void {
+  const astray = given.find((name) => !inputs.includes(name))
+  const missing = inputs.filter((name) => !given.includes(name))
+  if (!given.some((name) => inputs.includes(name)) || missing.length === 0) return
+  const what = astray === undefined ? `no samples for the input '${missing[0]}'` : `there is no input '${astray}'`
+  const hint = astray === undefined ? undefined : didYouMean(astray, missing)
+  const facts = { expected: inputs.join(', '), got: given.join(', '), ...(hint && { hint }) }
+  throw new FoveaError('E_MISMATCH', { what, where, ...facts })
+}
+
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
 export function valuesByName(
   values: unknown,
-  inputs: Readonly<Record<string, Shape>>,
-  where: string,
+  network: Network,
+  learnedFrom: DType | undefined,
 ): Record<string, TypedArray> {
+  const { name: where, inputs } = network
   const named = asPixels(values) ? { [Object.keys(inputs)[0]]: values } : { ...(values as object) }
-  return Object.fromEntries(
+  const taken = Object.fromEntries(
     Object.entries(named).map(([name, one]) => {
       if (Object.hasOwn(inputs, name)) checkRgba(one, inputs[name], where)
       const array = asPixels(one)
@@ -62,6 +81,12 @@ export function valuesByName(
       throw new FoveaError('E_MISMATCH', { what: `'${name}' has no values`, where, expected, got: show(one) })
     }),
   )
+  const given = Object.keys(inputs).flatMap((name) => {
+    const dtype = dtypeOf(taken[name])
+    return dtype ? [[name, { dtype }]] : []
+  })
+  checkNumbers({ name: where, inputs: Object.fromEntries(given) }, network, learnedFrom)
+  return taken
 }
 
 /** Typed arrays that a program takes; those of a canvas are bytes as well. */
@@ -91,6 +116,27 @@ function checkRgba(values: unknown, shape: Shape, where: string): void {
   })
 }
 
+/**
+ * Refuses bytes for a model whose only input learned from other numbers: they would be divided by 255, whatever was done to
+ * those. Bytes that the first layer takes whole are the numbers that they are.
+ */
+export function checkNumbers(
+  { inputs, name }: { readonly name: string; readonly inputs: Readonly<Record<string, { readonly dtype: DType }>> },
+  network: Network,
+  learnedFrom: DType | undefined,
+): void {
+  if (learnedFrom === undefined || learnedFrom === 'uint8') return
+  const [[input], [given]] = [Object.keys(network.inputs), Object.values(inputs)]
+  if (given?.dtype !== 'uint8' || readsWhole(network, input)) return
+  throw new FoveaError('E_MISMATCH', {
+    what: `the model learned from ${learnedFrom}, and these are bytes`,
+    where: name,
+    expected: learnedFrom,
+    got: 'uint8',
+    hint: 'scale them by the same transform as the data that it learned from; pictures: model.predictPicture(picture)',
+  })
+}
+
 /** Names for more or fewer classes than a network tells apart belong to other data. */
 export function checkClassNames({ classNames, name }: Dataset, network: Network, { terms }: Objective): void {
   if (classNames === undefined) return
@@ -100,17 +146,21 @@ export function checkClassNames({ classNames, name }: Dataset, network: Network,
   checkClassCount(names, network, { [output]: lossRow(loss).head }, name)
 }
 
-/** The same for the heads of a network with one output; where its head is not known yet, any number may be right. */
+/**
+ * The same for a network with one output. Where its head is not known yet, a single number may tell any classes apart;
+ * several are one for each.
+ */
 export function checkClassCount(
   classNames: readonly string[],
   network: Network,
   heads: Readonly<Record<string, Head>>,
   where: string,
 ): void {
-  const known = Object.entries(heads)
-  if (known.length !== 1) return
-  const [[output, head]] = known
-  const classes = classesOf(head, network.calls[network.outputs[output]].shape)
+  const [output, ...others] = Object.keys(network.outputs)
+  if (others.length > 0) return
+  const { shape } = network.calls[network.outputs[output]]
+  if (!Object.hasOwn(heads, output) && sizeOf(shape) === 1) return
+  const classes = classesOf(heads[output] ?? 'linear', shape)
   if (classNames.length === classes) return
   throw new FoveaError('E_MISMATCH', {
     what: 'the network has another number of outputs than there are classes',

@@ -29,14 +29,18 @@ export interface BatchSpec {
 const batched = (kind: string, field: string, spec: TensorSpec, size: number): Node =>
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
-/** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
-export function scaled(node: Node, { calls }: Network, input: string): Node {
+/** Do all layers that read an input want bytes as they are, 0 to 255? */
+export function readsWhole({ calls }: Network, input: string): boolean {
   const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
   const readers = calls.flatMap(({ of, inputs }) =>
     of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],
   )
-  const isWhole = readers.length > 0 && readers.every((row) => row.takesBytes)
-  if (node.dtype === 'uint8' && !isWhole) return mul(toFloat(node), 1 / 255)
+  return readers.length > 0 && readers.every((row) => row.takesBytes)
+}
+
+/** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
+export function scaled(node: Node, network: Network, input: string): Node {
+  if (node.dtype === 'uint8' && !readsWhole(network, input)) return mul(toFloat(node), 1 / 255)
   return node.dtype === 'float32' ? node : toFloat(node)
 }
 

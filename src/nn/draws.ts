@@ -4,6 +4,7 @@ import { show } from '../base/options.ts'
 import { stream } from '../base/random.ts'
 import type { Node } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
+import { wantShape } from '../graph/shape.ts'
 import { randomNormal, randomUniform } from '../ops/sampling.ts'
 
 export interface DrawOptions {
@@ -18,7 +19,9 @@ const distributions = { uniform: randomUniform, normal: randomNormal } as const
 /** Makes a context's `draw`: numbers of `key` (see ops/sampling.ts), each call by the number of a stream that `next` gives. */
 export const drawer =
   (key: Node, next: () => number) =>
-  ({ shape, distribution = 'uniform' }: DrawOptions): Node => {
+  (options: DrawOptions): Node => {
+    const { shape, distribution = 'uniform' } = (options ?? {}) as DrawOptions
+    wantShape(shape, 'draw')
     if (!Object.hasOwn(distributions, distribution)) {
       const expected = Object.keys(distributions).join(', ')
       throw new FoveaError('E_OPTION', { what: 'unknown distribution', expected, got: show(distribution) })

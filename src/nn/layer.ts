@@ -1,9 +1,9 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
-import { flag, isOption, settle, show, text } from '../base/options.ts'
+import { flag, isOption, settle, settleOne, show, text } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import { input as inputNode } from '../graph/node.ts'
+import { input as inputNode, isNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf, wantShape } from '../graph/shape.ts'
 import type { DrawOptions } from './draws.ts'
@@ -118,13 +118,15 @@ export const commonOptions = {
   trainable: flag({ says: 'whether its weights learn', default: true }),
 }
 
+const isControl = (word: string): boolean => /\p{Cc}/u.test(word)
+
 function wantRow(type: string, row: AnyLayerRow): void {
   const { className, says, options, forward, weights = forward } = (row ?? {}) as Partial<AnyLayerRow>
-  const areWords = [type, className, says].every((word) => typeof word === 'string' && word !== '')
+  const areWords = [type, className, says].every((word) => typeof word === 'string' && word !== '' && !isControl(word))
   const areFunctions = [forward, weights].every((part) => typeof part === 'function')
   const areOptions = Object.values(options ?? { missing: undefined }).every((option) => isOption(option))
   if (areWords && areFunctions && areOptions) return
-  const expected = 'a word, and { className, says, options, weights?, forward }'
+  const expected = 'a word without control characters, and { className, says, options, weights?, forward }'
   const got = `${show(type)} and ${show(row)}`
   throw new FoveaError('E_OPTION', { what: 'a layer cannot be made from this', where: 'defineLayer', expected, got })
 }
@@ -145,16 +147,25 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
     const { name, trainable, ...options } = settle(table, given, type) as Settled<T> & Settled<typeof commonOptions>
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
       connect(layer as Layer, inputs.flat() as Tensor[])
-    return Object.assign(layer, {
-      type,
-      row: row as unknown as AnyLayerRow,
-      options,
-      givenName: name,
-      trainable,
-    }) as Layer
+    const about = { type, row: row as unknown as AnyLayerRow, options, givenName: name }
+    return withTrainable(Object.assign(layer, about), trainable) as Layer
   }
   return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
 }
+
+/** Gives a layer its `trainable`, which refuses all but true and false. */
+function withTrainable<L extends object>(layer: L, first: boolean): L & Pick<Layer, 'trainable'> {
+  let trainable = first
+  return Object.defineProperty(layer, 'trainable', {
+    enumerable: true,
+    get: () => trainable,
+    set(value: unknown) {
+      trainable = settleOne(commonOptions.trainable, value, 'trainable', nameOf(layer as unknown as Layer))
+    },
+  }) as L & Pick<Layer, 'trainable'>
+}
+
+const nameOf = ({ givenName, type }: Layer): string => givenName ?? type
 
 /** Is this what `input`, or a layer called on tensors, gives? */
 export function isTensor(value: unknown): value is Tensor {
@@ -228,8 +239,18 @@ export function forwarded(
   weights: Readonly<Record<string, Node>>,
   context: ForwardContext,
 ): Required<Forwarded<string>> {
-  const result = row.forward(inputs, weights, options, context)
-  const { output, updates = {}, preactivation = output } = 'output' in result ? result : { output: result }
+  const result: unknown = row.forward(inputs, weights, options, context)
+  const given = isNode(result) ? result : (result as Forwarded<string> | undefined | null)?.output
+  if (!isNode(given)) {
+    const hint = 'does it return what it computes?'
+    const facts = { expected: 'a node, or { output, updates? }', got: show(result), hint }
+    throw new FoveaError('E_GRAPH', { what: `forward of ${row.className} gives no node`, ...facts })
+  }
+  const {
+    output,
+    updates = {},
+    preactivation = output,
+  } = (isNode(result) ? { output: result } : result) as Forwarded<string>
   return { output, updates, preactivation }
 }
 

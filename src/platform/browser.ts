@@ -15,6 +15,11 @@ export { encodePng } from './png.ts'
 export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
 
+/** The way out where a file is not there. */
+export const noFileHint: { readonly hint?: string } = {
+  hint: 'in a browser: modelFrom(new Uint8Array(await (await fetch(url)).arrayBuffer()))',
+}
+
 export async function readFile(_path: string, _options: { limit?: number } = {}): Promise<Uint8Array | undefined> {
   return undefined
 }

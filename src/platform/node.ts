@@ -27,7 +27,9 @@ export type { Helper, Port } from './worker.ts'
 /** The bytes of a file, or undefined when there is none; more than `limit` bytes are refused unread. */
 export function readFile(path: string, { limit = Infinity }: { limit?: number } = {}): Promise<Uint8Array | undefined> {
   return ifPresent(path, 'read', async () => {
-    const { size } = await fs.stat(path)
+    const about = await fs.stat(path)
+    if (about.isDirectory()) throw await isFolder(path)
+    const { size } = about
     if (size > limit) {
       throw new FoveaError('E_LIMIT', {
         what: 'the file is too large',
@@ -39,6 +41,17 @@ export function readFile(path: string, { limit = Infinity }: { limit?: number } 
     if (size > 0) return disk.read(path)
     return new Uint8Array(await fs.readFile(path)) // of a pipe the system does not say how much it holds
   })
+}
+
+/** The way out where a file is not there; a browser has one. */
+export const noFileHint: { readonly hint?: string } = {}
+
+/** The error of a folder in the place of a file; it names a file in it: a model where there is one. */
+async function isFolder(path: string): Promise<FoveaError> {
+  const names = (await listFolder(path))?.files.sort() ?? []
+  const name = names.find((file) => file.endsWith('.safetensors')) ?? names[0]
+  const hint = name === undefined ? 'name a file' : `name a file in it, as ${join(path, name)}`
+  return new FoveaError('E_IO', { what: 'this is a folder, not a file', where: path, hint })
 }
 
 /** Writes a file whole or not at all, such that a crash cannot undo it; makes its folder. */

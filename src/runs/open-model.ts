@@ -1,6 +1,7 @@
 /** The network of a run: one of the zoo, or a model's file. */
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { listFolder } from '#platform'
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { loadModel } from '../model/build.ts'
@@ -30,9 +31,28 @@ export function openTrained(name: string, engine: EngineChoice): Promise<Model> 
   return openFile(name, engine, hint)
 }
 
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
+
+/** The model of a run's folder; where the folder holds runs, it wants to know which. */
+async function modelIn(folder: string): Promise<string> {
+  const path = join(folder, MODEL_FILE)
+  if (await isThere(path)) return path
+  for (const name of ((await listFolder(folder))?.folders ?? []).sort().reverse()) {
+    const run = join(folder, name)
+    if (await isThere(join(run, MODEL_FILE)))
+      throw new FoveaError('E_IO', { what: 'this folder holds runs', where: folder, hint: `name one, as ${run}` })
+  }
+  throw new FoveaError('E_IO', { what: `there is no ${MODEL_FILE} in this folder`, where: folder })
+}
+
 async function openFile(path: string, engine: EngineChoice, hint: string): Promise<Model> {
   const found = await stat(path).catch(() => undefined)
-  if (found) return loadModel(found.isDirectory() ? join(path, MODEL_FILE) : path, engine)
+  if (found?.isDirectory()) return loadModel(await modelIn(path), engine)
+  if (found) return loadModel(path, engine)
   if (/[/\\]|\.safetensors$/.test(path)) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
   throw new FoveaError('E_OPTION', { what: `there is no network or file '${path}'`, hint })
 }

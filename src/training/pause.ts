@@ -41,6 +41,7 @@ type OnStep = (step: DoneStep | undefined) => void
 /** What `fit` holds on to: the other side of a `PauseControl`. */
 export class Pacer {
   #isHeld = false
+  #hasStepped = false
   #state: PauseControl['state'] = 'idle'
   /** Who waits for rest. */
   #pausers: (() => void)[] = []
@@ -57,7 +58,7 @@ export class Pacer {
   readonly face: PauseControl
 
   constructor() {
-    const state = () => this.#state
+    const state = () => (this.#isHeldAtFirst ? 'paused' : this.#state)
     this.face = Object.freeze({
       get state() {
         return state()
@@ -66,6 +67,11 @@ export class Pacer {
       resume: () => this.#resume(),
       step: () => this.#step(),
     })
+  }
+
+  /** Is it begun, and held before its first step? */
+  get #isHeldAtFirst(): boolean {
+    return this.#state === 'running' && !this.#hasStepped && this.#isHeld && this.#steppers.length === 0
   }
 
   /** Milliseconds for which the training was paused. */
@@ -80,6 +86,7 @@ export class Pacer {
       throw new FoveaError('E_OPTION', { what: "'control' is in use by another training", where: 'fit', hint })
     }
     this.#become('running')
+    this.#hasStepped = false
     this.#paused = 0
     try {
       return await training()
@@ -107,6 +114,7 @@ export class Pacer {
       signal?.removeEventListener('abort', this.#wake)
     }
     this.#become('running')
+    this.#hasStepped = true
     if (signal?.aborted) return // no step is taken for those who asked for one
     const resolve = this.#steppers.shift()
     if (resolve) this.#stepping = { step, resolve }

@@ -2,6 +2,9 @@
  * A step on a batch. As a rule it is one program; where a callback has `onGradients`, it is two with a seam between
  * them: what is computed, then what is made of it.
  */
+import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
+import { arrayKind } from '../base/realm.ts'
 import type { Program } from '../compile/program.ts'
 import { applyGoals, derivedKinds, gradientGoals, trainingGoals } from '../network/graphs.ts'
 import { isDivisor } from '../network/objective.ts'
@@ -127,8 +130,24 @@ async function inTwoHalves(
   await each(training, (c, control) => c.onGradients?.(shown, control))
   const second = await secondProgram(training, first)
   const learningRate = rateOf(training, training.at.step) // what was set meanwhile holds
-  const given = onlyKnown(second, { ...computed, ...stepInputs(training, learningRate) })
+  const left = leftBy(shown, computed)
+  const given = onlyKnown(second, { ...left, ...stepInputs(training, learningRate) })
   return { learningRate, sums: second.run(given).then(({ finite }) => ({ ...shown.sums, finite })), shown }
+}
+
+/** What callbacks left of what they were shown: the arrays, written into or replaced by others of their sizes. */
+function leftBy(shown: GradientStep, computed: NumbersByName): NumbersByName {
+  const left = Object.entries(computed).map(([key, own]) => {
+    const kind = derivedKinds.find((one) => key.startsWith(`${one}/`))
+    if (kind === undefined) return [key, own]
+    const name = key.slice(kind.length + 1)
+    const given: unknown = shown[kind]?.[name]
+    if (given === own) return [key, own]
+    if (arrayKind(given) === 'Float32Array' && (given as Float32Array).length === own.length) return [key, given]
+    const [expected, got] = [`a Float32Array of ${own.length}`, show(given)]
+    throw new FoveaError('E_OPTION', { what: `${kind} '${name}' cannot be this`, where: 'onGradients', expected, got })
+  })
+  return Object.fromEntries(left)
 }
 
 /** What is called `kind/name`, by kind and name. */

@@ -1,7 +1,8 @@
 /** Batches as they come: from a generator, a camera, a socket. Their number is unknown, and none can be read again. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import type { Batch, Fields } from '../data/dataset.ts'
+import type { Batch, Dataset, Fields } from '../data/dataset.ts'
+import { wantDataset } from '../data/dataset.ts'
 import type { TypedArray } from '../graph/dtype.ts'
 import { dtypeOf } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -28,6 +29,12 @@ export const isBatches = (value: unknown): value is Batches =>
   !ArrayBuffer.isView(value) &&
   !('read' in value) &&
   (Symbol.asyncIterator in value || Symbol.iterator in value)
+
+/** Throws E_MISMATCH unless there is something to train on: arrays of inputs and targets, as Keras takes them, are none. */
+export function wantData(data: unknown, options: unknown, where: string): asserts data is Dataset | Batches {
+  if (isBatches(data) && !Array.isArray(options) && !ArrayBuffer.isView(options)) return
+  wantDataset(data, where)
+}
 
 /** Options of `fit` that want data which can be read by number, or again. */
 const ofDatasets = [

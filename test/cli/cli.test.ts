@@ -335,6 +335,13 @@ const failures: [words: string, code: number, says: RegExp][] = [
   ['evaluate missing.safetensors --data digits', 7, /^fovea: missing.safetensors: there is no such file\n$/],
   ['evaluate package.json --data digits', 3, /^fovea: package.json at byte 0: the length of the header/],
   ['predict package.json', 2, /predict: <picture> is missing/],
+  [
+    `${train} --early-stopping 3`,
+    2,
+    /'--early-stopping' goes by val_loss, and there is none; .* --validation-split 0\.2/,
+  ],
+  [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' goes by val_loss/],
+  ['predict src x.png', 7, /^fovea: src: there is no model.safetensors in this folder\n$/],
   ['summary --columns wide lenet', 2, /'--columns' is wrong: expected an integer >= 1, got 'wide'/],
 ]
 describe('what goes wrong is said on stderr alone', { concurrency: 2 }, () => {

@@ -203,8 +203,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'a model that begins with rescaling gets scaled bytes',
     file: 'src/network/graphs.ts',
-    find: '&& !isWhole) return',
-    replace: '&& isWhole !== undefined) return',
+    find: "node.dtype === 'uint8' && !readsWhole(network, input)",
+    replace: "node.dtype === 'uint8'",
     tests: ['model: rescaling'],
   },
   {

@@ -1,7 +1,7 @@
 /** Trains a network and leaves a run folder. */
 import { exitCodes, FoveaError } from '../../base/errors.ts'
 import type { OptionTable, Settled } from '../../base/options.ts'
-import { choice, chosen, flag, text } from '../../base/options.ts'
+import { choice, chosen, flag, flagName, text } from '../../base/options.ts'
 import { dataOptions, datasetNames, reasonOf, refuseForeign } from '../../runs/data.ts'
 import { zooNames } from '../../runs/open-model.ts'
 import { jsonReport } from '../../runs/report.ts'
@@ -46,6 +46,7 @@ const command: Command<typeof trainOptions> = {
     const { json, resume } = call.options
     const request = await requestFor(call)
     const { data, fallback, logEvery } = request.options
+    refuseUnjudged(request.options)
     const ofData = [...call.given].filter((name) => !Object.hasOwn(fitOptions, name))
     refuseForeign(ofData, fallback ? [data, fallback] : [data], 'train')
     const run = await openRun(request, {
@@ -67,6 +68,19 @@ const command: Command<typeof trainOptions> = {
   },
 }
 export const train = defineCommand(command)
+
+/** What goes by val_loss wants data to be judged by; said before any are read. */
+function refuseUnjudged(options: RunOptions): void {
+  if (options.validationSplit > 0) return
+  const name = (['earlyStopping', 'reduceOnPlateau'] as const).find((one) => options[one] !== undefined)
+  if (name === undefined) return
+  const what = `'--${flagName(name)}' goes by val_loss, and there is none`
+  throw new FoveaError('E_OPTION', {
+    what,
+    where: 'train',
+    hint: 'keep a share to be judged by: --validation-split 0.2',
+  })
+}
 
 /** What the command line asks for: a new run, or one that goes on with other options. */
 async function requestFor(call: Call<typeof trainOptions>): Promise<RunRequest> {

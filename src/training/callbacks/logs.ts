@@ -10,7 +10,7 @@ import { logFile } from './log-file.ts'
 const append = flag({ says: 'append to the file instead of starting it again', default: false })
 
 export const csvOptions = {
-  path: text({ says: 'the file' }),
+  path: text({ says: 'the file', filled: true }),
   separator: custom<string>({
     says: 'between the columns',
     accepts: 'one character, no quote and no end of a line',
@@ -58,7 +58,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
 }
 
 export const jsonOptions = {
-  path: text({ says: 'the file' }),
+  path: text({ says: 'the file', filled: true }),
   every: integer({ says: 'steps from one line to the next; epochs alone when absent', min: 1, optional: true }),
   append,
 }

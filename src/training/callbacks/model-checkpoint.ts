@@ -7,6 +7,7 @@ import { pathPattern } from './path-pattern.ts'
 export const modelCheckpointOptions = {
   path: text({
     says: "the model's file; the epoch and logs in braces, as in best-{epoch:02d}-{val_loss:.2f}, are filled in",
+    filled: true,
   }),
   ...monitorOptions,
   saveBestOnly: flag({ says: 'save only when the log has improved', default: false }),
