@@ -45,7 +45,7 @@ const perChannel = (v: unknown): PerChannel | undefined => {
 }
 
 /** Factors that leave no channel empty: by 0 every picture would be alike. */
-const isAlive = (scale: PerChannel): boolean => (Array.isArray(scale) ? scale : [scale]).every((n) => n !== 0)
+const hasZero = (scale: PerChannel): boolean => (Array.isArray(scale) ? scale : [scale]).includes(0)
 
 export const preprocessingOptions = {
   size: custom<readonly [number, number]>({
@@ -73,7 +73,7 @@ export const preprocessingOptions = {
     as: perChannelKind,
     check: (v) => {
       const scale = perChannel(v)
-      return scale !== undefined && isAlive(scale) ? scale : undefined
+      return scale === undefined || hasZero(scale) ? undefined : scale
     },
     optional: true,
   }),

@@ -118,11 +118,13 @@ export const commonOptions = {
   trainable: flag({ says: 'whether its weights learn', default: true }),
 }
 
-const isControl = (word: string): boolean => /\p{Cc}/u.test(word)
+const control = /\p{Cc}/u
 
 function wantRow(type: string, row: AnyLayerRow): void {
   const { className, says, options, forward, weights = forward } = (row ?? {}) as Partial<AnyLayerRow>
-  const areWords = [type, className, says].every((word) => typeof word === 'string' && word !== '' && !isControl(word))
+  const areWords = [type, className, says].every(
+    (word) => typeof word === 'string' && word !== '' && !control.test(word),
+  )
   const areFunctions = [forward, weights].every((part) => typeof part === 'function')
   const areOptions = Object.values(options ?? { missing: undefined }).every((option) => isOption(option))
   if (areWords && areFunctions && areOptions) return

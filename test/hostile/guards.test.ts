@@ -111,6 +111,7 @@ const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
 /** Guards that nothing notices, and why that is right: `file: text`. */
 const spared: Readonly<Record<string, string>> = {
   'src/base/settle.ts: given !== null': 'the kind of a row looks at the form first; for calls from code',
+  'src/base/settle.ts: ArrayBuffer.isView(given)': 'JSON has no typed arrays',
   "src/network/network.ts: tensor.source.kind !== 'input'": 'a file names as inputs only what input(...) made',
   'src/network/network.ts: places.has(tensor)': 'all inputs of a file are named',
   'src/network/network.ts: terms.length > 0': 'of the loss in training, not of files',
@@ -119,6 +120,7 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
+  'src/nn/layer.ts: !isNode(given)': 'a forward of a layer of your own; files have none',
   'src/nn/layer.ts: stranger >= 0': 'calls of a file are made on tensors',
   'src/nn/layer.ts: wantRow(type, row as unknown as AnyLayerRow)':
     'a file holds no code: kinds of layers are defined by programs',
