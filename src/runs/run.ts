@@ -162,6 +162,10 @@ async function fitAndSave(
       signal,
       control,
     })
+    if (!hasBegun) {
+      await claimed?.giveBack() // aborted before its first step
+      return history
+    }
     await model.save(folder.modelPath) // the end may have put better weights in their place
     return history
   } catch (error) {

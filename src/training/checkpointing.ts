@@ -40,6 +40,7 @@ async function identityOf({
   settings,
   objective,
   weighting,
+  signal,
 }: Training): Promise<JsonObject> {
   const { samples } = weighting
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
@@ -50,8 +51,8 @@ async function identityOf({
       precision: session.precision,
       objective,
       model: networkToJson(session.network, 'functional'),
-      data: await dataHash(source.data as Dataset),
-      validation: validation && (await dataHash(validation.data)),
+      data: await dataHash(source.data as Dataset, signal),
+      validation: validation && (await dataHash(validation.data, signal)),
       sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
     }),
   )

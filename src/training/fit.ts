@@ -21,11 +21,23 @@ import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
 export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
-  const training = await beginTraining(session, lesson, settings, extras)
+  const { signal, onBegun } = extras
+  let hasBegun = false
+  const begun = (): void => {
+    hasBegun = true
+    onBegun?.()
+  }
   try {
-    return await train(training, extras)
-  } finally {
-    await Promise.all([training.source.close(), training.validation?.reader.close()])
+    const training = await beginTraining(session, lesson, settings, extras)
+    try {
+      return await train(training, { ...extras, onBegun: begun })
+    } finally {
+      await Promise.all([training.source.close(), training.validation?.reader.close()])
+    }
+  } catch (error) {
+    // given up while the data were read for their classes or their identity: nothing has been trained
+    if (!hasBegun && signal?.aborted && error === signal.reason) return historyOf([], 0, { ended: 'aborted' })
+    throw error
   }
 }
 

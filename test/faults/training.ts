@@ -47,7 +47,7 @@ export const training: readonly Fault[] = [
   {
     name: 'a checkpoint of other data is taken',
     file: 'src/training/checkpointing.ts',
-    find: 'data: await dataHash(source.data as Dataset),',
+    find: 'data: await dataHash(source.data as Dataset, signal),',
     replace: "data: '',",
     tests: ['resume'],
   },
