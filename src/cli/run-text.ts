@@ -37,6 +37,7 @@ function headings(terminal: Terminal): RunReport {
       for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
     },
     onEnd({ ended, why, steps, out, model }) {
+      if (model === undefined) return terminal.print('stopped before the first step; nothing was saved')
       if (why !== undefined) terminal.print(why)
       if (steps === resumedAt) terminal.print('there was nothing left to do; --epochs or --steps asks for more')
       if (ended === 'aborted') {

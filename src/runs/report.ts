@@ -34,8 +34,8 @@ export interface RunEnd {
   readonly why?: string
   readonly steps: number
   readonly out: string
-  /** The model's file. */
-  readonly model: string
+  /** The model's file; absent where the run was aborted before its first step and left nothing. */
+  readonly model?: string
 }
 
 /** What the history of a run is made of, and what programs get of it: logged steps, epochs, the test. */

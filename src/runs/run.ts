@@ -121,13 +121,23 @@ export async function trainRun(
     options: own.parts ? { ...options, data: undefined } : options, // which names others
   }
   for (const report of reports) report.onStart?.(facts, model)
-  const history = await fitAndSave(run, reports, { signal, control, onBegin: () => folder.writeConfig(config) })
+  const { history, isKept } = await fitAndSave(run, reports, {
+    signal,
+    control,
+    onBegin: () => folder.writeConfig(config),
+  })
   const { ended, why, steps } = history
   if (ended === 'finished' || ended === 'stopped') {
     const logs = await model.evaluate(parts.test)
     for (const report of reports) await report.onTest?.(logs)
   }
-  const end = { ended, ...(why !== undefined && { why }), steps, out: folder.path, model: folder.modelPath }
+  const end = {
+    ended,
+    ...(why !== undefined && { why }),
+    steps,
+    out: folder.path,
+    ...(isKept && { model: folder.modelPath }),
+  }
   for (const report of reports) report.onEnd?.(end)
   return history
 }
@@ -140,7 +150,7 @@ async function fitAndSave(
     control,
     onBegin,
   }: { signal: AbortSignal | undefined; control: PauseControl | undefined; onBegin: () => Promise<void> },
-): Promise<History> {
+): Promise<{ readonly history: History; readonly isKept: boolean }> {
   const claimed = 'giveBack' in folder ? folder : undefined
   let hasBegun = false
   try {
@@ -162,12 +172,10 @@ async function fitAndSave(
       signal,
       control,
     })
-    if (!hasBegun) {
-      await claimed?.giveBack() // aborted before its first step
-      return history
-    }
-    await model.save(folder.modelPath) // the end may have put better weights in their place
-    return history
+    if (hasBegun)
+      await model.save(folder.modelPath) // the end may have put better weights in their place
+    else await claimed?.giveBack() // aborted before its first step
+    return { history, isKept: hasBegun || claimed === undefined }
   } catch (error) {
     if (!hasBegun) await claimed?.giveBack()
     throw error
