@@ -7,6 +7,7 @@
 #include "engine.hpp"
 #include "expression.hpp"
 #include "few-channels.hpp"
+#include "gradient-pieces.hpp"
 #include "handle.hpp"
 #include "one-row.hpp"
 #include "onednn.hpp"
@@ -45,6 +46,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "pooling") return makePooling(fields);
   if (kind == "fewChannels") return makeFewChannels(fields);
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
+  if (kind == "gradientPieces") return makeGradientPieces(fields);
   if (kind == "winograd") return makeWinograd(fields);
   if (kind == "winogradKernel") return makeWinogradKernel(fields);
   if (kind == "oneRow") return makeOneRow(fields);
