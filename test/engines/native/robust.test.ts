@@ -138,6 +138,32 @@ suite('native: what is wrong is refused', { skip }, () => {
     await runAlone(machine, machine.operation({ ...repack, product: made('matmul, transposed', other).handle }))
   })
 
+  test('pieces of something else', async () => {
+    const variantOf = (...products: Wrong[]) => ({ products: products.map((product) => ({ product })) })
+    const fresh = () => variantOf(made('gradient for the kernel').handle)
+    const pieces = { kind: 'gradientPieces', where: 'pieces', pieces: [0, 0, 0, 0, 252, 420], x: 504, dy: 840, dtype: 'float32', bias: true } // biome-ignore format: a row
+    const taken = fresh()
+    await runAlone(machine, machine.operation({ ...pieces, variants: [taken] }))
+    const rows: readonly [change: Change, code: string, ...words: string[]][] = [
+      [{ variants: [] }, 'E_BUG', 'pieces: ', 'variants'],
+      [{ variants: [variantOf()] }, 'E_BUG', 'variants'],
+      [{ variants: [taken] }, 'E_BUG', 'product', 'nowhere else'],
+      [{ variants: [variantOf(undefined)] }, 'E_BUG', 'operation'],
+      [{ variants: [variantOf(made('fill').handle)] }, 'E_BUG', 'variants'],
+      [{ variants: [variantOf(made('gradient for the kernel by Winograd').handle)] }, 'E_BUG', 'variants'],
+      [{ variants: [fresh(), variantOf(made('matmul').handle)] }, 'E_BUG', 'variants'],
+      [{ variants: [fresh()], bias: false }, 'E_BUG', 'variants'],
+      [{ variants: [fresh()], pieces: [0, 0] }, 'E_BUG', 'pieces'],
+      [{ variants: [fresh()], pieces: [1, 0, 0] }, 'E_BUG', 'pieces', 'variants'],
+      [{ variants: [fresh()], pieces: [0, 253, 0] }, 'E_BUG', 'pieces', 'within'],
+      [{ variants: [fresh()], pieces: [0, 0, 421] }, 'E_BUG', 'pieces', 'within'],
+      [{ variants: [fresh()], pieces: [0, -1, 0] }, 'E_BUG', 'pieces'],
+      [{ variants: [fresh()], dtype: 'int32' }, 'E_BUG', 'dtype'],
+    ]
+    for (const [change, ...complaint] of rows)
+      await refused(() => machine.operation({ ...pieces, ...(change as object) }), ...complaint)
+  })
+
   /** A program that fills 33 integers; `parts` in place of its own. */
   const program = (parts: Wrong = {}, stage: Wrong = {}): ProgramDescription => ({
     arenaBytes: 256,
