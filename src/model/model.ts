@@ -360,16 +360,18 @@ export class Model {
    */
   async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
     const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
-    const data = asDataset(samples, this.network, this.#learnedFrom)
+    const { network, classNames } = this
+    const heads = this.#heads
+    const data = asDataset(samples, network, this.#learnedFrom)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
-      predict(session.as(this.network), data, { heads: this.#heads, ...how }),
+      predict(session.as(network), data, { heads, ...how }),
     )
-    const { calls, outputs } = this.network
+    const { calls, outputs } = network
     const shaped = Object.entries(answers).map(([name, values]) => [
       name,
       { shape: [data.length, ...calls[outputs[name]].shape], data: values },
     ])
-    return new Prediction(Object.fromEntries(shaped), { heads: this.#heads, classNames: this.classNames })
+    return new Prediction(Object.fromEntries(shaped), { heads, classNames })
   }
 
   /**
@@ -409,9 +411,9 @@ export class Model {
     const network = this.network
     const taken = takeGoals(goals, this.name)
     const given = valuesByName(inputs, network, this.#learnedFrom)
-    const session = (await this.#placement.home()).as(network)
-    const results = await runGoals(session, taken, { given, seed, owner: this.#placement })
-    return results as { [Name in keyof Outputs]: Numbers }
+    const owner = this.#placement
+    const { results } = await owner.queue((session) => runGoals(session.as(network), taken, { given, seed, owner }))
+    return (await results) as { [Name in keyof Outputs]: Numbers }
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
@@ -439,16 +441,16 @@ export class Model {
 
   /** The same with other tensors of the state instead of weights, by name. */
   async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
-    return modelToBytes({
+    const about = {
       network: this.network,
       kind: this.kind,
-      weights: await this.#valuesOf(judged),
       heads: this.#heads,
       objective: this.#objective,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
       learnedFrom: this.#learnedFrom,
-    })
+    }
+    return modelToBytes({ ...about, weights: await this.#valuesOf(judged) })
   }
 
   /** Writes the model to one safetensors file, whole or not at all. */

@@ -159,14 +159,21 @@ interface Given {
 }
 
 /** Runs goals over the state of a session. The program is planned once for the same nodes and kinds of values. */
-export async function runGoals(session: Session, goals: Goals, run: Given): Promise<Record<string, Numbers>> {
+export async function runGoals(
+  session: Session,
+  goals: Goals,
+  run: Given,
+): Promise<{ readonly results: Promise<Record<string, Numbers>> }> {
   const { network } = session
   const { given, seed } = run
   const kinds = Object.entries(given).map(([name, values]) => [name, dtypeOf(values)])
   const key = `goals ${JSON.stringify([...goalsKey(session, goals), kinds])}`
   const program = await session.program(key, () => boundGoals(goals, network, run))
   const drawn = Int32Array.from([...split64(seed), 0, 0])
-  return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: drawn }) })
+  const inputs = { ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: drawn }) }
+  const results = program.run(inputs)
+  results.catch(() => {}) // whoever awaits them gets the error
+  return { results }
 }
 
 const goalsKey = (session: Session, { outputs, updates, float32 = [] }: Goals): unknown[] => [
