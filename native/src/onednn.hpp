@@ -1,4 +1,4 @@
-// All that is known of oneDNN's interface (2.6): what version 3 changes, changes in onednn.cc alone.
+// All that is known of oneDNN's interface (2.6): what version 3 changes, changes in onednn*.cc alone.
 #pragma once
 
 #include <map>

@@ -63,7 +63,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/training.ts',
     find: 'state.remove(state.names.filter((name) => name.startsWith(KEPT)))',
     replace: 'void state',
-    tests: ['callbacks'],
+    tests: ['early-stopping'],
   },
   {
     name: 'what is frozen is trained',
@@ -191,7 +191,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/callbacks/logs.ts',
     find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)',
     replace: 'known',
-    tests: ['callbacks: csvLogger'],
+    tests: ['logs: csvLogger'],
   },
   {
     name: 'formats of a path have no zeros in front',
