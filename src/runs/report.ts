@@ -33,8 +33,9 @@ export interface RunEnd {
   readonly ended: TrainingHistory['ended']
   readonly why?: string
   readonly steps: number
-  readonly out: string
-  /** The model's file; absent where the run was aborted before its first step and left nothing. */
+  /** The folder of the run; absent where a new run was aborted before its first step: its folder is gone again. */
+  readonly out?: string
+  /** The model's file; absent where the run was aborted before its first step: nothing was saved. */
   readonly model?: string
 }
 

@@ -121,7 +121,7 @@ export async function trainRun(
     options: own.parts ? { ...options, data: undefined } : options, // which names others
   }
   for (const report of reports) report.onStart?.(facts, model)
-  const { history, isKept } = await fitAndSave(run, reports, {
+  const { history, hasBegun } = await fitAndSave(run, reports, {
     signal,
     control,
     onBegin: () => folder.writeConfig(config),
@@ -135,8 +135,8 @@ export async function trainRun(
     ended,
     ...(why !== undefined && { why }),
     steps,
-    out: folder.path,
-    ...(isKept && { model: folder.modelPath }),
+    ...((hasBegun || !('giveBack' in folder)) && { out: folder.path }),
+    ...(hasBegun && { model: folder.modelPath }),
   }
   for (const report of reports) report.onEnd?.(end)
   return history
@@ -150,7 +150,7 @@ async function fitAndSave(
     control,
     onBegin,
   }: { signal: AbortSignal | undefined; control: PauseControl | undefined; onBegin: () => Promise<void> },
-): Promise<{ readonly history: History; readonly isKept: boolean }> {
+): Promise<{ readonly history: History; readonly hasBegun: boolean }> {
   const claimed = 'giveBack' in folder ? folder : undefined
   let hasBegun = false
   try {
@@ -175,7 +175,7 @@ async function fitAndSave(
     if (hasBegun)
       await model.save(folder.modelPath) // the end may have put better weights in their place
     else await claimed?.giveBack() // aborted before its first step
-    return { history, isKept: hasBegun || claimed === undefined }
+    return { history, hasBegun }
   } catch (error) {
     if (!hasBegun) await claimed?.giveBack()
     throw error

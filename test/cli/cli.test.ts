@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
@@ -197,6 +206,17 @@ for (const [signal, expected, presses] of [
     assert.equal(last?.['event'], 'epoch') // cut short, and no test after it
   })
 
+test('train: SIGINT before the first step leaves nothing', async () => {
+  const out = inFolder('unbegun')
+  const words = ['--samples', '200000', '--class-weight', 'balanced'] // which are counted first, for seconds
+  const child = start(['train', 'lenet', ...small, ...words, '--out', out])
+  child.stdout!.on('data', (chunk) => String(chunk).includes('Total params') && child.kill('SIGINT'))
+  const { code, stdout } = await ended(child)
+  assert.equal(code, 130)
+  assert.match(stdout, /\nstopped before the first step; nothing was saved\n$/)
+  assert.ok(!existsSync(out))
+})
+
 test('evaluate: text and JSON say the same', async () => {
   const words = ['evaluate', trained, '--data', 'digits', '--test-samples', '64', '--seed', '3']
   const { accuracy, loss, ...others } = JSON.parse(await fine(...words, '--json'))
@@ -259,6 +279,31 @@ describe('predict', () => {
     assert.equal(stdout.trimEnd().split('\n').length, 1)
     assert.match(stderr, /^fovea: .*bad\.png: not a picture .*\nfovea: .*none\.png: there is no such file\n$/)
   })
+
+  /** Files in a folder that is given in the place of a picture, and what stderr says of it. */
+  const folders: [files: readonly string[], hint: string][] = [
+    [[], 'name a file'],
+    [['b.png', 'a.png'], 'name a file in it, as FOLDER/a.png'],
+    [['broken.png'], 'name a file in it, as FOLDER/broken.png'],
+    [['nested/a.png'], 'name a file'],
+  ]
+  for (const [i, [files, hint]] of folders.entries())
+    test(`a folder that holds ${files.join(', ') || 'nothing'} does not stop the others`, async () => {
+      const place = inFolder(`pictures-${i}`)
+      mkdirSync(place)
+      for (const file of files) {
+        mkdirSync(dirname(join(place, file)), { recursive: true })
+        if (file.startsWith('broken')) writeFileSync(join(place, file), 'no picture')
+        else copyFileSync(pictures[0], join(place, file))
+      }
+      const { code, stdout, stderr } = await fovea('predict', trained, place, pictures[1], '--top', '1', '--json')
+      assert.deepEqual(
+        jsonLines(stdout).map(({ file }) => file),
+        [pictures[1]],
+      )
+      assert.equal(stderr, `fovea: ${place}: this is a folder, not a file; ${hint.replace('FOLDER', place)}\n`)
+      assert.equal(code, 7)
+    })
 })
 
 test('summary: of a network and of a model file', async () => {
