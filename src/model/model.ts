@@ -20,7 +20,7 @@ import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../ne
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
@@ -356,7 +356,7 @@ export class Model {
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
+   * know its loss and gives the outputs as they are. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
    * them. Arrays are taken during the call: they may be filled again at once. On another engine than where the model lives
    * it computes on a copy of the weights.
    */
@@ -367,11 +367,12 @@ export class Model {
       predict(session.as(this.network), data, { heads: this.#heads, ...how }),
     )
     const { calls, outputs } = this.network
+    const heads = headsOfAnswers(this.network, this.#heads)
     const shaped = Object.entries(answers).map(([name, values]) => [
       name,
       { shape: [data.length, ...calls[outputs[name]].shape], data: values },
     ])
-    return new Prediction(Object.fromEntries(shaped), { heads: this.#heads, classNames: this.classNames })
+    return new Prediction(Object.fromEntries(shaped), { heads, classNames: this.classNames })
   }
 
   /**

@@ -18,12 +18,14 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { commands } from '../../src/cli/commands/index.ts'
+import { metricText } from '../../src/cli/number-text.ts'
 import { progressBar } from '../../src/cli/progress.ts'
 import type { Segment } from '../../src/cli/terminal.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
 import { autoEngine } from '../../src/engines/index.ts'
-import { loadModel } from '../../src/model/build.ts'
+import { loadModel, sequential } from '../../src/model/build.ts'
+import { layers } from '../../src/nn/layers/index.ts'
 import type { Progress, TrainingControl } from '../../src/training/history.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-cli-'))
@@ -278,6 +280,22 @@ describe('predict', () => {
     assert.equal(code, 3)
     assert.equal(stdout.trimEnd().split('\n').length, 1)
     assert.match(stderr, /^fovea: .*bad\.png: not a picture .*\nfovea: .*none\.png: there is no such file\n$/)
+  })
+
+  test('the numbers of a model without classes are printed as such', async () => {
+    const path = inFolder('numbers.safetensors')
+    const { conv2d, flatten } = layers
+    const model = sequential({ inputShape: [28, 28, 1], seed: 1, engine: 'reference' }, [
+      conv2d({ filters: 3, kernelSize: 13, strides: 13, useBias: false }),
+      flatten(),
+    ])
+    model.preprocessing = { size: [28, 28], channels: 1 }
+    await model.save(path)
+    const [{ file, outputs, ...others }] = jsonLines(await fine('predict', path, pictures[0], '--json'))
+    assert.deepEqual([file, (outputs as number[]).length, others], [pictures[0], 12, {}])
+    const texts = (outputs as number[]).slice(0, 10).map(metricText)
+    const expected = [pictures[0], ...texts, '... 12 numbers; --json prints all'].join('  ')
+    assert.equal(await fine('predict', path, pictures[0]), `${expected}\n`)
   })
 
   /** Files in a folder that is given in the place of a picture, and what stderr says of it. */

@@ -213,4 +213,11 @@ export const losses: readonly Fault[] = [
     replace: 'logitsOf(node, head)',
     tests: ['model: predict gives'],
   },
+  {
+    name: 'numbers between 0 and 1 pass for probabilities',
+    file: 'src/network/objective.ts',
+    find: "(end === 'sigmoid' && head === undefined)",
+    replace: "end === 'sigmoid'",
+    tests: ['prediction: sigmoid'],
+  },
 ]
