@@ -86,19 +86,32 @@ export interface Complaint {
 export class FoveaError extends Error {
   override readonly name = 'FoveaError'
   readonly code: ErrorCode
-  readonly kind: ErrorKind
-  readonly complaint: Readonly<Complaint>
+  /** Not a field: Node prints the fields of an error that nobody catches behind the message, which has all this. */
+  readonly #complaint: Readonly<Complaint>
 
   constructor(code: ErrorCode, given: Complaint) {
     const complaint = typeof given === 'object' && given !== null ? given : { what: String(given) }
     super(sentence(complaint), complaint.cause === undefined ? undefined : { cause: complaint.cause })
     this.code = code
-    this.kind = errorCodes[code] ?? 'bug'
-    this.complaint = complaint
+    this.#complaint = complaint
+  }
+
+  get kind(): ErrorKind {
+    return errorCodes[this.code] ?? 'bug'
+  }
+
+  /** The parts of the message. */
+  get complaint(): Readonly<Complaint> {
+    return this.#complaint
   }
 
   get exitCode(): number {
     return exitCodes[this.kind]
+  }
+
+  toJSON() {
+    const { name, message, code, kind, complaint } = this
+    return { name, message, code, kind, complaint }
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { uniforms } from '../../src/base/random.ts'
 import type { Progress, Tensor } from '../../src/index.ts'
-import { fromArrays, input, layers, loadModel, model, modelFrom, sequential, take, zoo } from '../../src/index.ts'
+import { fromArrays, input, layers, loadModel, model, modelFrom, sequential, take } from '../../src/index.ts'
 import { failure } from '../support/failure.ts'
 import { judged, settings, small, train } from '../support/small-model.ts'
 
