@@ -1,4 +1,4 @@
-/** What is told of a training run to people, as text. */
+/** A training run as text, for people. */
 import { sizeText } from '../network/summary.ts'
 import type { RunReport } from '../runs/report.ts'
 import { typed } from './about.ts'

@@ -92,7 +92,7 @@ export class Model {
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
-  /** What the last training was told to minimise and measure; `evaluate` goes by it. */
+  /** Loss and metrics of the last training; `evaluate` uses them. */
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
@@ -399,7 +399,7 @@ export class Model {
 
   /**
    * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
-   * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
+   * of weights where there are any. Values are given by the names of inputs (just an array where there is only one) and of placeholders of
    * your own; bytes are taken as pixels, as in `predict`. Goals and arrays are taken during the call. A program is planned once for
    * the same nodes: keep them, and call again. Throws E_GRAPH for nodes of another model's graph.
    */
@@ -454,7 +454,7 @@ export class Model {
     })
   }
 
-  /** Writes the model to one safetensors file, whole or not at all. */
+  /** Writes the model to one safetensors file. A crash leaves the complete file, or what was there before. */
   async save(path: string): Promise<void> {
     await writeFile(settleOne(filePath, path, 'path', 'save'), await this.toBytes())
   }

@@ -29,7 +29,7 @@ export class Answer implements Rows {
   readonly data: Float32Array
   /** What made the numbers: 'softmax' or 'sigmoid' gives probabilities, 'linear' any numbers. */
   readonly head: Head
-  /** One per class, where there are as many as the output tells apart. */
+  /** One per class; undefined where their number is not the output's number of classes. */
   readonly classNames: readonly string[] | undefined
 
   constructor({ shape, data }: Rows, head: Head, classNames?: readonly string[]) {
@@ -47,7 +47,7 @@ export class Answer implements Rows {
     })
   }
 
-  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are no probabilities. */
+  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are not probabilities. */
   top(count: number, sample = 0): Ranked[] {
     settleOne(classCount, count, 'count', 'top')
     settleOne(sampleNumber, sample, 'sample', 'top')
@@ -56,7 +56,8 @@ export class Answer implements Rows {
       throw new FoveaError('E_OPTION', { what: "'sample' is the number of no sample", where: 'top', expected, got })
     }
     if (this.head === 'linear') {
-      const what = 'the outputs are no probabilities: the model was not trained on classes, and does not end in softmax'
+      const what =
+        'the outputs are not probabilities: the model was not trained on classes, and does not end in softmax'
       const hint = "'data' has the numbers, 'classes' the index of the largest"
       throw new FoveaError('E_MODEL', { what, where: 'top', hint })
     }
@@ -78,7 +79,7 @@ export class Answer implements Rows {
   }
 }
 
-/** The answers of all outputs by name; asked itself, it speaks for the only one, or the first. */
+/** The answers of all outputs by name; its own `data`, `classes` and `top` are those of the only output, or the first. */
 export class Prediction implements Rows {
   readonly outputs: Readonly<Record<string, Answer>>
   readonly classNames: readonly string[] | undefined
@@ -123,7 +124,7 @@ export class Prediction implements Rows {
     return this.#first.classes
   }
 
-  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are no probabilities. */
+  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are not probabilities. */
   top(count: number, sample = 0): Ranked[] {
     return this.#first.top(count, sample)
   }

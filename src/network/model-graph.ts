@@ -51,7 +51,7 @@ export interface ModelGraph {
   readonly layers: Readonly<Record<string, LayerNodes>>
   /** Every weight, by the names of `model.weights()`. */
   readonly weights: Readonly<Record<string, Node>>
-  /** What stands before the final softmax or sigmoid of each output; the output itself where there is none. */
+  /** What comes before the final softmax or sigmoid of each output; the output itself where there is none. */
   readonly logits: Readonly<Record<string, Node>>
   /** What `predict` answers. */
   readonly outputs: Readonly<Record<string, Node>>
@@ -64,7 +64,7 @@ const FEEDS = 'feeds'
 const leafFor = (name: string, shape: readonly number[], dtype: DType, feeds: string): Node =>
   inputOp({ name, shape, dtype, [FEEDS]: feeds })
 
-/** Whose graph a leaf was made for: names alone do not tell, as every model has a `dense/kernel`. */
+/** Whose graph a leaf was made for: names are not enough, as every model has a `dense/kernel`. */
 const owners = new WeakMap<Node, object>()
 
 const nameIn = (name: string): string => `input/${name}`
@@ -111,7 +111,7 @@ export function modelGraph(
   }
 }
 
-/** What stands before the head of an output whose loss is not known. */
+/** What comes before the head of an output whose loss is not known. */
 function beforeHead(output: Node): Node {
   const found = (['softmax', 'sigmoid'] as const).map((head) => logitsOf(output, head)).find((x) => x !== output)
   return found ?? output
@@ -200,8 +200,8 @@ function boundGoals({ outputs, updates, float32 = [] }: Goals, network: Network,
 function checkOwner(leaf: Node, owner: object, { name: where }: Network): void {
   const own = owners.get(leaf)
   if (own === undefined || own === owner) return
-  const what = `'${nameOf(leaf)}' stands on the graph of another model`
-  const hint = 'goals are run by the model whose graph they stand on'
+  const what = `'${nameOf(leaf)}' belongs to the graph of another model`
+  const hint = 'goals are run by the model whose graph they belong to'
   throw new FoveaError('E_GRAPH', { what, where, hint })
 }
 

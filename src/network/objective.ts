@@ -63,7 +63,7 @@ interface Term {
   readonly metrics: readonly SettledMetric[]
 }
 
-/** Plain data: the key of a program says it whole. */
+/** Plain data: it is part of a program's key. */
 export interface Objective {
   /** The dataset's field for every input of the network. */
   readonly inputs: Readonly<Record<string, string>>

@@ -130,7 +130,7 @@ function keras2(view: SummaryView, { lineLength, showTrainable }: Look): string[
   ]
 }
 
-/** Names may be a stranger's. */
+/** Names may come from an unknown file. */
 const printableCells = (rows: readonly (readonly string[])[]): string[][] => rows.map((row) => row.map(printable))
 
 function totals(rows: readonly SummaryRow[]): { all: number; learnt: number } {

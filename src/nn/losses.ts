@@ -168,7 +168,7 @@ export const lossNames = Object.keys(losses) as LossName[]
 /** A loss as a user gives it: its name, or its name with options. Plain JSON. */
 export type Loss = Named<typeof losses>
 
-/** A checked loss. Plain data: the key of a program says it whole. */
+/** A checked loss. Plain data: it is part of a program's key. */
 export type SettledLoss = NamedRow<LossName>
 
 /** The loss with all its options; throws E_OPTION for an unknown name or option. */

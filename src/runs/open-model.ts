@@ -55,7 +55,7 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** The model of a run's folder; where the folder holds runs, it wants to know which. */
+/** The model of a run's folder; where the folder holds several runs, the error names one. */
 async function modelIn(folder: string): Promise<string> {
   const path = join(folder, MODEL_FILE)
   if (await isThere(path)) return path

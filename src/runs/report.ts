@@ -49,7 +49,7 @@ function events(write: (line: string) => void | Promise<void>, every: number) {
   }
 }
 
-/** The history in the run's folder; of a run that goes on, what came after its checkpoint is cut off. */
+/** The history in the run's folder; of a resumed run, what came after its checkpoint is cut off. */
 export function historyReport(path: string, every: number): RunReport {
   const file = logFile(path)
   return {

@@ -1,4 +1,4 @@
-/** A run: a model trained on a dataset and judged by its test part, kept in a folder from which it can go on. */
+/** A run: a model trained on a dataset and judged by its test part, kept in a folder from which it can continue. */
 import type { FoveaError } from '../base/errors.ts'
 import { chosen } from '../base/options.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
@@ -36,7 +36,7 @@ export interface OpeningRun {
   readonly parts?: Parts | undefined
   /** One's own model, in the place of the network that the request names. */
   readonly model?: Model | undefined
-  /** The folder of a run that goes on, rather than a new one. */
+  /** The folder of a run to continue, rather than a new one. */
   readonly resume?: string | undefined
   /** Called before a dataset is read. */
   readonly onReading?: (data: DatasetName) => void
@@ -92,7 +92,7 @@ export async function trainRun(
   }: {
     readonly reports?: readonly RunReport[]
     readonly signal?: AbortSignal
-    /** Pauses training, takes a step at a time and goes on. */
+    /** Pauses training, takes single steps, and continues. */
     readonly control?: PauseControl
     /** The words of the command that began it, where a command did. */
     readonly command?: readonly string[]

@@ -404,9 +404,9 @@ const failures: [words: string, code: number, says: RegExp][] = [
   [
     `${train} --early-stopping 3`,
     2,
-    /'--early-stopping' goes by val_loss, and there is none; .* --validation-split 0\.2/,
+    /'--early-stopping' needs val_loss, and there is none; .* --validation-split 0\.2/,
   ],
-  [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' goes by val_loss/],
+  [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' needs val_loss/],
   ['predict src x.png', 7, /^fovea: src: there is no model.safetensors in this folder\n$/],
   ['summary --columns wide lenet', 2, /'--columns' is wrong: expected an integer >= 1, got 'wide'/],
 ]

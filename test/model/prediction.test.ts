@@ -48,7 +48,7 @@ for (const [end, units, head, data, options] of cases) {
       const prediction = await one.predict(asked)
       assert.equal(prediction.head, head)
       if (head === 'linear') {
-        assert.throws(() => prediction.top(1), failure('E_MODEL', 'no probabilities', "'data'"))
+        assert.throws(() => prediction.top(1), failure('E_MODEL', 'not probabilities', "'data'"))
         continue
       }
       for (const sample of [0, 1]) {

@@ -69,20 +69,20 @@ const command: Command<typeof trainOptions> = {
 }
 export const train = defineCommand(command)
 
-/** What goes by val_loss wants data to be judged by; said before any are read. */
+/** Options that use val_loss need a share for validation; refused before any data are read. */
 function refuseUnjudged(options: RunOptions): void {
   if (options.validationSplit > 0) return
   const name = (['earlyStopping', 'reduceOnPlateau'] as const).find((one) => options[one] !== undefined)
   if (name === undefined) return
-  const what = `'--${flagName(name)}' goes by val_loss, and there is none`
+  const what = `'--${flagName(name)}' needs val_loss, and there is none`
   throw new FoveaError('E_OPTION', {
     what,
     where: 'train',
-    hint: 'keep a share to be judged by: --validation-split 0.2',
+    hint: 'keep a share for validation: --validation-split 0.2',
   })
 }
 
-/** What the command line asks for: a new run, or one that goes on with other options. */
+/** What the command line asks for: a new run, or one that continues with other options. */
 async function requestFor(call: Call<typeof trainOptions>): Promise<RunRequest> {
   const {
     arguments: [network],
