@@ -389,7 +389,7 @@ export class Model {
   }
 
   /**
-   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to go on from with `ops` and
+   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to extend with `ops` and
    * `gradients`. What is made of them is computed by `run`.
    */
   graph(options: GraphOptions = {}): ModelGraph {

@@ -20,7 +20,7 @@ import type { Session } from './session.ts'
 export const graphOptions = {
   batch: integer({ says: 'samples that go through at once', min: 1, default: 1 }),
   mode: choice(['infer', 'train'], {
-    says: 'as in predict, or as in a step of fit: dropout at work, statistics of the batch',
+    says: 'as in predict, or as in a step of fit: dropout active, statistics of the batch',
     default: 'infer',
   }),
 }
@@ -210,8 +210,8 @@ function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   const feeds = leaf.attrs[FEEDS]
   if (feeds === undefined) {
     if (!Object.hasOwn(network.inputs, nameOf(leaf))) return input(nameGiven(nameOf(leaf)), shape, dtype as DType)
-    const what = `the placeholder '${nameOf(leaf)}' is called as an input of the model, which is given by that name`
-    const hint = 'give the placeholder another name, or go on from the node in graph().inputs'
+    const what = `the placeholder '${nameOf(leaf)}' has the name of an input of the model`
+    const hint = 'give the placeholder another name, or use the node in graph().inputs'
     throw new FoveaError('E_GRAPH', { what, where: network.name, hint })
   }
   if (feeds === KEY) return input(KEY, shape, 'int32')

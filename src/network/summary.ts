@@ -43,7 +43,7 @@ export const summaryOptions = {
     min: 40,
     optional: true,
   }),
-  showTrainable: flag({ says: 'a column that tells which layers learn', default: false }),
+  showTrainable: flag({ says: 'a column that says which layers are trained', default: false }),
 }
 
 export type SummaryOptions = Options<typeof summaryOptions>

@@ -148,12 +148,12 @@ export const losses = {
     of: square,
   }),
   meanAbsoluteError: regression({
-    says: 'Mean of the sizes of the errors.',
+    says: 'Mean of the absolute errors.',
     options: {},
     of: abs,
   }),
   huber: regression({
-    says: 'Squares of small errors, sizes of large ones: no single sample pulls hard.',
+    says: 'Squares of small errors, absolute values of large ones: outliers count less.',
     options: { delta: number({ says: 'error at which the square ends', min: 0, ends: 'open', default: 1 }) },
     of: (error, { delta }) => {
       const { f, df } = huberLoss(delta)

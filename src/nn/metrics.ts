@@ -96,7 +96,7 @@ export const metrics = {
     },
   }),
   meanSquaredError: ofErrors('Mean of the squares of the errors.', square),
-  meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs),
+  meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs),
 } as const
 
 export type MetricName = keyof typeof metrics

@@ -198,7 +198,7 @@ function conflict(options: Settled<typeof commonOptions>): Conflict | undefined 
   const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => options[clip] !== undefined)
   if (clips.length > 1) return { what: 'clips gradients in two ways', got: clips.join(' and ') }
   if (options.emaOverwriteFrequency === undefined || options.useEma) return undefined
-  return { what: "'emaOverwriteFrequency' does nothing without averages", hint: 'say useEma: true' }
+  return { what: "'emaOverwriteFrequency' does nothing without averages", hint: 'set useEma: true' }
 }
 
 /** Every optimizer by name, with all its options. */

@@ -110,7 +110,7 @@ export const fitExtras = {
     optional: true,
   }),
   checkpoints: group(checkpointTable, {
-    says: 'where and how often all that is needed to go on is saved: at the end of every epoch, and every so many steps',
+    says: 'where and how often checkpoints are saved: at the end of every epoch, and every so many steps',
     what: 'checkpoints',
     optional: true,
   }),

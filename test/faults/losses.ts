@@ -187,9 +187,8 @@ export const losses: readonly Fault[] = [
   {
     name: 'a metric without a golden row',
     file: 'src/nn/metrics.ts',
-    find: "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs),",
-    replace:
-      "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs), maxError: ofErrors('Sizes.', square),",
+    find: "meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs),",
+    replace: "meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs), maxError: ofErrors('Sizes.', square),",
     tests: ['golden-demand'],
   },
   {

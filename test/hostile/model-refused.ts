@@ -208,7 +208,7 @@ export const refused: readonly Refused[] = [
   ['with a window wider than the image', options('conv', { kernelSize: 7 }), 'does not fit'],
   ['with groups that do not divide channels', options('conv', { groups: 2 }), "'groups' must divide the channels"],
   ['with a factor beyond all', text(JSON.stringify(scaled).replace('0.5', '1e999')), "'scale' is wrong"],
-  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must keep samples apart'],
+  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must not mix samples'],
   ['with a call that is null', calls((list) => list.splice(1, 1, null)), 'a call must be an object', 'got null'],
   [
     'with a call of no layer',
