@@ -282,6 +282,7 @@ const { fetch } = globalThis
 before(() => {
   process.chdir(folder)
   process.env['XDG_CACHE_HOME'] = folder
+  delete process.env['FOVEA_DATA']
   globalThis.fetch = () => Promise.reject(new TypeError('fetch failed'))
 })
 after(() => {

@@ -284,17 +284,19 @@ export class Model {
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
     const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save }
-    return this.#placement.train({ engine, threads, precision }, (session, keep) => {
+    const { network } = this
+    return this.#placement.train({ engine, threads, precision }, ({ open, keep }) => {
       const onBegun = (): void => {
         keep()
         begun()
       }
-      return fit(session.as(this.network), lesson, settings, { ...extras, onBegun })
+      const learner = { network, openSession: async () => (await open()).as(network) }
+      return fit(learner, lesson, settings, { ...extras, onBegun })
     })
   }
 
   /**
-   * Looks for a good learning rate: trains for some steps while the rate grows, and puts everything back as it was.
+   * Looks for a good learning rate: trains a copy of the model for some steps while the rate grows. The model stays as it is.
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
@@ -304,16 +306,12 @@ export class Model {
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    return this.#placement.train({ engine, threads, precision }, async (whole) => {
-      const session = whole.as(this.network)
-      const memory = await session.remember()
-      try {
-        await fit(session, task, settings, { sampleWeight, signal, callbacks: [callback], save })
-        signal?.throwIfAborted()
-        return result()
-      } finally {
-        await memory.putBack()
-      }
+    const { network } = this
+    return this.#placement.aside({ engine, threads, precision }, async (session) => {
+      const learner = { network, openSession: async () => session.as(network) }
+      await fit(learner, task, settings, { sampleWeight, signal, callbacks: [callback], save })
+      signal?.throwIfAborted()
+      return result()
     })
   }
 

@@ -20,6 +20,12 @@ export interface PlacementOptions {
   readonly given: () => Promise<Values>
 }
 
+/** What a training asks of the place where the model lives. */
+export interface TrainingPlace {
+  readonly open: () => Promise<Session>
+  readonly keep: () => void
+}
+
 export class Placement {
   readonly #options: PlacementOptions
   #engine: EngineChoice
@@ -84,25 +90,44 @@ export class Placement {
   }
 
   /**
-   * Runs one training at a time, where the model lives from then on. The precision asked for is that of the training, and of
-   * the model from when `keep` is called.
+   * Runs one training at a time. `open` gives its session: on the engine asked for, where the model lives from then on. The precision
+   * asked for is that of the training, and of the model from when `keep` is called.
    */
-  async train<T>(choice: EngineChoice, training: (session: Session, keep: () => void) => Promise<T>): Promise<T> {
-    const session = await this.#inTurn(async () => {
+  async train<T>(choice: EngineChoice, training: (place: TrainingPlace) => Promise<T>): Promise<T> {
+    const { precision = this.#engine.precision, ...place } = choice
+    await this.#inTurn(async () => {
       this.#checkOpen()
       if (this.#isTraining) throw this.#busy('cannot be trained')
-      const { precision, ...place } = choice
-      const settled = await this.#settle(place)
       this.#isTraining = true
-      return settled.as(settled.network, precision)
     })
+    const open = async (): Promise<Session> => {
+      const session = await this.#inTurn(() => this.#settle(place, 'for the training'))
+      return session.as(session.network, precision)
+    }
     const keep = (): void => {
-      this.#engine = { ...this.#engine, precision: session.askedPrecision }
+      this.#engine = { ...this.#engine, precision }
     }
     try {
-      return await training(session, keep)
+      return await training({ open, keep })
     } finally {
       this.#isTraining = false
+    }
+  }
+
+  /** Calls `use` with a session on the engine asked for that is its own: a copy of all that is kept here, of which nothing comes back. */
+  async aside<T>(choice: EngineChoice, use: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#inTurn(async () => {
+      const { seed, given, network } = this.#options
+      this.#checkOpen()
+      const { target } = await this.#targetOf(choice)
+      const current = this.#session
+      const values = current ? await current.values() : await given()
+      return copied(current, current?.network ?? network(), { target, seed, values })
+    })
+    try {
+      return await use(session.as(session.network, choice.precision ?? this.#engine.precision))
+    } finally {
+      session.close()
     }
   }
 
@@ -120,16 +145,18 @@ export class Placement {
     return result
   }
 
-  async #settle({ engine, threads, precision = this.#engine.precision }: EngineChoice): Promise<Session> {
+  async #settle(choice: EngineChoice, isFor?: 'for the training'): Promise<Session> {
     const { seed, given, network } = this.#options
+    const { precision = this.#engine.precision } = choice
     this.#checkOpen()
-    const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-    const target = this.#isHere({ engine, threads }) ?? (await sharedEngine(wanted))
+    const { target, wanted } = await this.#targetOf(choice)
     if (this.#session?.state.engine !== target) {
-      if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
       const current = this.#session
+      const isMoved = current !== undefined || choice.engine !== undefined || choice.threads !== undefined
+      if (isMoved && this.#isTraining && !isFor) throw this.#busy(`cannot move to ${target.name}`)
       const values = current ? await current.values() : await given()
-      this.#session = await move(current, current?.network ?? network(), { target, seed, values })
+      // the old one lives on while calls that began there are under way
+      this.#session = await copied(current, current?.network ?? network(), { target, seed, values })
       this.#copies.forget(target)
     }
     this.#engine = { ...wanted, precision }
@@ -154,10 +181,12 @@ export class Placement {
     return { session: session.as(session.network, precision ?? own.precision), release }
   }
 
-  /** The engine that holds the weights, where no other is asked for and it is alive. */
-  #isHere({ engine, threads }: EngineChoice): Engine | undefined {
+  /** The engine asked for: the one that holds the weights, where no other is asked for and it is alive. */
+  async #targetOf({ engine, threads }: EngineChoice): Promise<{ target: Engine; wanted: EngineChoice }> {
+    const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
     const here = this.#session?.state.engine
-    return engine === undefined && threads === undefined && here?.isOpen ? here : undefined
+    const isHere = engine === undefined && threads === undefined && here?.isOpen
+    return { target: isHere ? here : await sharedEngine(wanted), wanted }
   }
 
   #checkOpen(): void {
@@ -170,7 +199,8 @@ export class Placement {
   }
 }
 
-async function move(
+/** A session with values, and the counts of another one. */
+async function copied(
   from: Session | undefined,
   network: Network,
   { target, seed, values }: { target: Engine; seed: number; values: Values },
@@ -184,5 +214,5 @@ async function move(
     const { spec } = from.state.resident(name)
     await session.state.add(name, spec, () => numbers)
   }
-  return session // the old one lives on while calls that began there are under way
+  return session
 }

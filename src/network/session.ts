@@ -173,19 +173,6 @@ export class Session {
     return Object.fromEntries(names.map((name, i) => [name, values[i]]))
   }
 
-  /** Takes note of all that is kept, and of the counts; `putBack` makes everything as it was. */
-  async remember(): Promise<{ putBack: () => Promise<void> }> {
-    const values = await this.values()
-    const { steps, epochs, optimizer } = this
-    const putBack = async (): Promise<void> => {
-      Object.assign(this, { steps, epochs, optimizer })
-      await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
-      this.state.remove(this.state.names.filter((name) => !Object.hasOwn(values, name)))
-      this.#shared.programs.closeStale() // programs that others run go on
-    }
-    return { putBack }
-  }
-
   close(): void {
     this.#shared.programs.close()
     this.state.close()

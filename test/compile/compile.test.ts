@@ -405,7 +405,7 @@ suite('memory', () => {
   })
 
   test('a network beyond the memory of the engine is E_LIMIT before it runs', async () => {
-    const { training, weights } = lenet(4096, { filters: [64, 512], units: 500, side: 112 })
+    const { training, weights } = lenet(65536, { filters: [64, 64], units: 50, side: 56 })
     const state = new State(engine)
     for (const w of weights.slice(0, 4))
       await state.add(String(w.attrs.name), w, () => new Float32Array(w.shape.reduce((p, n) => p * n, 1)))

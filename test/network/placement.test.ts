@@ -125,6 +125,20 @@ test('so does a fit that is refused for what it is given, and a search for a rat
   assert.equal(await answered(), 1)
 })
 
+test('a fit that is refused leaves the model on its engine', async () => {
+  const net = onReference()
+  const own = await net.engine()
+  const asked = { steps: 1, engine: 'wasm' } as const
+  await assert.rejects(net.fit(data, { ...asked, epochs: 1, initialEpoch: 2 }), failure('E_OPTION', 'epochs'))
+  await assert.rejects(
+    net.fit(data, { ...asked, sampleWeight: Float32Array.of(1) }),
+    failure('E_MISMATCH', 'sampleWeight'),
+  )
+  assert.equal(await net.engine(), own)
+  await net.fit(data, asked)
+  assert.equal((await net.engine()).name, 'wasm')
+})
+
 test('of two trainings asked for at once one is refused', async () => {
   const net = onReference()
   const all = await Promise.allSettled([1, 2].map(() => net.fit(data, { steps: 2 })))
