@@ -57,7 +57,9 @@ const size = options.integer({ says: 'a size', min: 1 })
 const rows = { one: { options: {} } }
 
 const makeModel = (): fovea.Model =>
-  fovea.sequential({ inputShape: [2], engine: 'reference', seed: 1 }, [layers.dense({ units: 2 })])
+  fovea.sequential({ inputShape: [2], engine: 'reference', seed: 1 }, [
+    layers.dense({ units: 2, activation: 'softmax' }),
+  ])
 const window = { strides: [1, 1], padding: 'valid' }
 const pool = { window: [2, 2], ...window }
 

@@ -59,7 +59,7 @@ bool isHandle(const Napi::Value &value) {
 template <typename T>
 std::shared_ptr<T> unwrap(const Napi::Value &value, const std::string &where) {
   if (isHandle<T>(value)) return *value.As<Napi::External<std::shared_ptr<T>>>().Data();
-  throw Fault("E_BUG", where, std::string("wants the handle of ") + Handle<T>::name);
+  throw Fault("E_BUG", where, std::string("expected the handle of ") + Handle<T>::name);
 }
 
 /// What a handle of the engine with this number holds.

@@ -173,7 +173,7 @@ export function record<T, const O extends Said<Readonly<Record<string, T>>>>(
 
 type AnyOf<P extends readonly Option<unknown>[]> = P[number] extends Option<infer T> ? T : never
 
-/** One of several kinds, told apart by their form: `either([number(...), described(schedules, ...)], { says })`. */
+/** One of several kinds, recognised by their form: `either([number(...), described(schedules, ...)], { says })`. */
 export function either<const P extends readonly Option<unknown>[], const O extends Said<AnyOf<P>>>(
   of: P,
   o: O,
@@ -206,7 +206,7 @@ export function named<R extends NamedRows, const O extends Said<Named<R>>>(
   return make({ kind: 'row', what: whatOf(o), rows }, o as Says<Named<R>>) as Made<Named<R>, O>
 }
 
-/** The same of rows that are nothing without their options: `{ type, ...options }` alone. */
+/** The same of rows that are nothing without their options: only `{ type, ...options }`. */
 export function described<R extends NamedRows, const O extends Said<WithOptions<R>>>(
   rows: R,
   o: O & { what: string },

@@ -21,7 +21,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Does it report an abort, as signals of every realm and their stand-ins do? */
+/** Does it report an abort, as signals of every realm and their replacements do? */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
   return typeof aborted === 'boolean' && typeof addEventListener === 'function'

@@ -33,7 +33,7 @@ export type Kind =
   | { readonly kind: 'row'; readonly what: string; readonly rows: NamedRows; readonly form?: 'object' }
   /** An object of options; `what` says what they are of. */
   | { readonly kind: 'options'; readonly what: string; readonly table: OptionTable }
-  /** One of several kinds, told apart by their form. */
+  /** One of several kinds, recognised by their form. */
   | { readonly kind: 'either'; readonly of: readonly Kind[] }
   /** What no other kind says: a check of its own. `as` is the kind that a form shows; without it JSON cannot say it. */
   | {
@@ -52,7 +52,7 @@ export interface Option<T, Required extends boolean = boolean> {
   /** The accepted values in words: `an integer >= 1`. */
   readonly accepts: string
   readonly required: Required
-  /** What stands when the user says nothing; undefined when required or when absence itself means something. */
+  /** The value when the user gives none; undefined when required or when absence itself means something. */
   readonly default: T | undefined
   /** The checked value, or undefined when it is not acceptable. */
   readonly check: (value: unknown) => T | undefined
@@ -77,7 +77,7 @@ export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<
   [N in Exclude<keyof T, RequiredNames<T>>]?: ValueOf<T[N]> | undefined
 }
 
-/** What stands after checking: every default filled in. */
+/** The options after checking: every default filled in. */
 export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
@@ -142,7 +142,7 @@ export interface NamedEntry<T extends OptionTable = OptionTable> {
   /** One line for docs. */
   readonly says?: string
   readonly options: T
-  /** What the name alone means, where that is more than the defaults. */
+  /** What only the name means, where that is more than the defaults. */
   readonly named?: Readonly<Record<string, unknown>>
   /** What is wrong with options that are right one by one. */
   readonly conflict?: (options: Settled<T>) => Conflict | undefined

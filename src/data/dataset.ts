@@ -91,7 +91,7 @@ export function wayOut(given: unknown): string | undefined {
   if (typeof given === 'function') return 'it is a function: call it'
   if (typeof then === 'function') return 'it is a promise: await it'
   if (isDataset(train)) return 'did you mean its part .train or .test?'
-  if (typeof next === 'function') return 'batches as they come are for fit alone: fromArrays({ name, inputs, targets })'
+  if (typeof next === 'function') return 'batches as they come are for fit only: fromArrays({ name, inputs, targets })'
   const isArrays = ArrayBuffer.isView(given) || Array.isArray(given)
   return isArrays ? 'arrays of inputs and targets: fromArrays({ name, inputs, targets })' : undefined
 }

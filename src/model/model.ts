@@ -20,7 +20,7 @@ import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../ne
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
@@ -92,7 +92,7 @@ export class Model {
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
-  /** What the last training was told to minimise and measure; `evaluate` goes by it. */
+  /** Loss and metrics of the last training; `evaluate` uses them. */
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
@@ -354,7 +354,7 @@ export class Model {
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
+   * know its loss and gives the outputs as they are. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
    * them. Arrays are taken during the call: they may be filled again at once. On another engine than where the model lives
    * it computes on a copy of the weights.
    */
@@ -371,7 +371,7 @@ export class Model {
       name,
       { shape: [data.length, ...calls[outputs[name]].shape], data: values },
     ])
-    return new Prediction(Object.fromEntries(shaped), { heads, classNames })
+    return new Prediction(Object.fromEntries(shaped), { heads: headsOfAnswers(network, heads), classNames })
   }
 
   /**
@@ -388,7 +388,7 @@ export class Model {
   }
 
   /**
-   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to go on from with `ops` and
+   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to extend with `ops` and
    * `gradients`. What is made of them is computed by `run`.
    */
   graph(options: GraphOptions = {}): ModelGraph {
@@ -398,7 +398,7 @@ export class Model {
 
   /**
    * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
-   * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
+   * of weights where there are any. Values are given by the names of inputs (just an array where there is only one) and of placeholders of
    * your own; bytes are taken as pixels, as in `predict`. Goals and arrays are taken during the call. A program is planned once for
    * the same nodes: keep them, and call again. Throws E_GRAPH for nodes of another model's graph.
    */
@@ -453,7 +453,7 @@ export class Model {
     return modelToBytes({ ...about, weights: await this.#valuesOf(judged) })
   }
 
-  /** Writes the model to one safetensors file, whole or not at all. */
+  /** Writes the model to one safetensors file. A crash leaves the complete file, or what was there before. */
   async save(path: string): Promise<void> {
     await writeFile(settleOne(filePath, path, 'path', 'save'), await this.toBytes())
   }

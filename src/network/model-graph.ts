@@ -20,7 +20,7 @@ import type { Session } from './session.ts'
 export const graphOptions = {
   batch: integer({ says: 'samples that go through at once', min: 1, default: 1 }),
   mode: choice(['infer', 'train'], {
-    says: 'as in predict, or as in a step of fit: dropout at work, statistics of the batch',
+    says: 'as in predict, or as in a step of fit: dropout active, statistics of the batch',
     default: 'infer',
   }),
 }
@@ -51,7 +51,7 @@ export interface ModelGraph {
   readonly layers: Readonly<Record<string, LayerNodes>>
   /** Every weight, by the names of `model.weights()`. */
   readonly weights: Readonly<Record<string, Node>>
-  /** What stands before the final softmax or sigmoid of each output; the output itself where there is none. */
+  /** What comes before the final softmax or sigmoid of each output; the output itself where there is none. */
   readonly logits: Readonly<Record<string, Node>>
   /** What `predict` answers. */
   readonly outputs: Readonly<Record<string, Node>>
@@ -64,7 +64,7 @@ const FEEDS = 'feeds'
 const leafFor = (name: string, shape: readonly number[], dtype: DType, feeds: string): Node =>
   inputOp({ name, shape, dtype, [FEEDS]: feeds })
 
-/** Whose graph a leaf was made for: names alone do not tell, as every model has a `dense/kernel`. */
+/** Whose graph a leaf was made for: names are not enough, as every model has a `dense/kernel`. */
 const owners = new WeakMap<Node, object>()
 
 const nameIn = (name: string): string => `input/${name}`
@@ -111,7 +111,7 @@ export function modelGraph(
   }
 }
 
-/** What stands before the head of an output whose loss is not known. */
+/** What comes before the head of an output whose loss is not known. */
 function beforeHead(output: Node): Node {
   const found = (['softmax', 'sigmoid'] as const).map((head) => logitsOf(output, head)).find((x) => x !== output)
   return found ?? output
@@ -207,8 +207,8 @@ function boundGoals({ outputs, updates, float32 = [] }: Goals, network: Network,
 function checkOwner(leaf: Node, owner: object, { name: where }: Network): void {
   const own = owners.get(leaf)
   if (own === undefined || own === owner) return
-  const what = `'${nameOf(leaf)}' stands on the graph of another model`
-  const hint = 'goals are run by the model whose graph they stand on'
+  const what = `'${nameOf(leaf)}' belongs to the graph of another model`
+  const hint = 'goals are run by the model whose graph they belong to'
   throw new FoveaError('E_GRAPH', { what, where, hint })
 }
 
@@ -217,8 +217,8 @@ function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   const feeds = leaf.attrs[FEEDS]
   if (feeds === undefined) {
     if (!Object.hasOwn(network.inputs, nameOf(leaf))) return input(nameGiven(nameOf(leaf)), shape, dtype as DType)
-    const what = `the placeholder '${nameOf(leaf)}' is called as an input of the model, which is given by that name`
-    const hint = 'give the placeholder another name, or go on from the node in graph().inputs'
+    const what = `the placeholder '${nameOf(leaf)}' has the name of an input of the model`
+    const hint = 'give the placeholder another name, or use the node in graph().inputs'
     throw new FoveaError('E_GRAPH', { what, where: network.name, hint })
   }
   if (feeds === KEY) return input(KEY, shape, 'int32')

@@ -115,7 +115,7 @@ const nameTable = {
 /** Options of every layer. Names without / never meet the names that Fovea gives to what is its own. */
 export const commonOptions = {
   ...nameTable,
-  trainable: flag({ says: 'whether its weights learn', default: true }),
+  trainable: flag({ says: 'whether its weights are trained', default: true }),
 }
 
 const control = /\p{Cc}/u
@@ -227,7 +227,7 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
     const [batch, ...shape] = forwarded(layer, inputs, Object.fromEntries(weights), context).output.shape
     if (batch === 2) return shape
     throw new FoveaError('E_SHAPE', {
-      what: 'a layer must keep samples apart',
+      what: 'a layer must not mix samples',
       expected: '[n, ...]',
       got: 'another first axis',
     })

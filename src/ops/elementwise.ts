@@ -173,9 +173,9 @@ const binaryRows = {
     df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))],
     domain: [0.5, 3],
   },
-  /** a^b. A negative base wants a whole exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
+  /** a^b. A negative base needs an integer exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
   pow: {
-    says: 'a^b; NaN for a negative base with a broken exponent.',
+    says: 'a^b; NaN for a negative base whose exponent is not an integer.',
     f: (a, b) => s.pow(a, b),
     df: (a, b, y) => [slopeForBase(a, b), slopeForExponent(a, b, y)],
     domain: [0.5, 3],
@@ -225,7 +225,7 @@ export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise',
       })
       const product = s.mul(argument(0), substitute(slope, renamed))
       const times = (flow: Node): Node => expression(`${label}'`, [flow, ...factors], product)
-      // a slope that is the same wherever x is repeated: the sum comes first, over dy alone, which others may want too
+      // a slope that is the same wherever x is repeated: the sum comes first, over dy alone, which others may need too
       const isRepeated = factors.every((factor) => sameShape(broadcastShapes([factor.shape, x.shape]), x.shape))
       return isRepeated ? times(sumTo(dy, x.shape)) : sumTo(times(dy), x.shape)
     }),

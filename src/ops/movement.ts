@@ -109,7 +109,7 @@ export const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
       const isAlike = shape.length === first.shape.length && dtype === first.dtype
       if (isAlike && sameShape(shape.with(axis, 0), first.shape.with(axis, 0))) continue
       throw new FoveaError('E_SHAPE', {
-        what: `inputs may differ along axis ${axis} alone`,
+        what: `inputs may only differ along axis ${axis}`,
         got: inputs.map((x) => `${x.dtype} ${shapeText(x.shape)}`).join(' and '),
       })
     }

@@ -88,7 +88,7 @@ export const workerHint: string =
   'is of another origin, which then must allow it by CORS; a page that is cross-origin isolated needs it with ' +
   'Cross-Origin-Embedder-Policy too'
 
-/** Browsers start workers of the page's own origin alone; one of another origin is imported by a script that is ours. */
+/** Browsers only start workers of the page's own origin; one of another origin is imported by a script that is ours. */
 function startable({ href, origin, protocol }: URL): { readonly url: string; readonly release: () => void } {
   const isElsewhere = protocol.startsWith('http') && origin !== globalThis.location.origin
   if (!isElsewhere) return { url: href, release: () => {} }

@@ -31,7 +31,7 @@ export interface SavedModel {
   readonly kind: 'sequential' | 'functional'
   readonly weights: Readonly<Record<string, Numbers>>
   readonly heads: Readonly<Record<string, Head>>
-  /** What it was trained for, as `fit` was told. */
+  /** What it was trained for: loss and metrics of `fit`. */
   readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
@@ -81,7 +81,7 @@ const record = (value: unknown, what: string): Record<string, unknown> => {
 
 export type AnyLayerMaker = Pick<LayerMaker<Record<never, never>>, 'type' | 'row'>
 
-/** Wires a network from JSON that may be a stranger's; `custom` are kinds of layers that Fovea does not have itself. */
+/** Wires a network from JSON of any origin; `custom` are kinds of layers that Fovea does not have itself. */
 export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] = []): Network {
   const { name, layers: given, calls, outputs } = record(json, 'the architecture')
   const kinds = { ...layers, ...Object.fromEntries(custom.map((make) => [make.type, make])) }

@@ -110,7 +110,7 @@ export const fitExtras = {
     optional: true,
   }),
   checkpoints: group(checkpointTable, {
-    says: 'where and how often all that is needed to go on is saved: at the end of every epoch, and every so many steps',
+    says: 'where and how often checkpoints are saved: at the end of every epoch, and every so many steps',
     what: 'checkpoints',
     optional: true,
   }),
@@ -120,7 +120,7 @@ export const fitExtras = {
   }),
   stepsPerEpoch: integer({ says: 'batches of an epoch, where they come from an iterable', min: 1, optional: true }),
   control: custom<PauseControl>({
-    says: 'pauses training, takes a step at a time and goes on',
+    says: 'pauses training, takes single steps, and continues',
     accepts: 'what trainingControl() gives',
     check: (v) => pacerOf(v)?.face,
     optional: true,

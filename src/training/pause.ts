@@ -21,7 +21,7 @@ export interface PauseControl {
   /** `idle` before a training, `ended` after it; `paused` once no step is under way. */
   readonly state: 'idle' | 'running' | 'paused' | 'ended'
   /**
-   * Holds training before its next step; resolves once it rests, or goes on, or ends. One that has not begun will rest
+   * Holds training before its next step; resolves once it rests, or continues, or ends. One that has not begun will rest
    * before its first.
    */
   pause(): Promise<void>
@@ -79,7 +79,7 @@ export class Pacer {
     return this.#paused + (this.#state === 'paused' ? performance.now() - this.#since : 0)
   }
 
-  /** Is in use for as long as `training` goes on, or is refused. */
+  /** Is in use for as long as `training` runs, or is refused. */
   async during<T>(training: () => Promise<T>): Promise<T> {
     if (this.#state === 'running' || this.#state === 'paused') {
       const hint = 'give each training one of its own: trainingControl()'

@@ -182,7 +182,8 @@ export const training: readonly Fault[] = [
   {
     name: 'what a model ends in does not count for the loss',
     file: 'src/network/objective.ts',
-    find: 'ends()[output]',
+    within: 'objectiveFor',
+    find: 'endsOf(network)[output]',
     replace: "'linear'",
     tests: ['losses: a model that ends in'],
   },

@@ -104,7 +104,7 @@ export const refused: readonly Refused[] = [
   ['with a key without a value', text('{"a" 1}'), "no ':' where one must be"],
   ['with a text without an end', text('{"a'), 'is not JSON'],
   ['with words that are no JSON', text('{"a":undefined}'), 'is not JSON', 'character 5'],
-  ['with two values', text('{} {}'), 'goes on after its end'],
+  ['with two values', text('{} {}'), 'there is more after its end'],
   ['with a key twice', text('{"name":"a","\\u006eame":"b"}'), "says 'name' twice", 'character 12'],
   ['with lists in lists', text('['.repeat(50) + ']'.repeat(50)), 'nested too deeply', 'character 33'],
   ['with a list as its architecture', text('[]'), 'architecture must be an object', 'got []'],
@@ -208,7 +208,7 @@ export const refused: readonly Refused[] = [
   ['with a window wider than the image', options('conv', { kernelSize: 7 }), 'does not fit'],
   ['with groups that do not divide channels', options('conv', { groups: 2 }), "'groups' must divide the channels"],
   ['with a factor beyond all', text(JSON.stringify(scaled).replace('0.5', '1e999')), "'scale' is wrong"],
-  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must keep samples apart'],
+  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must not mix samples'],
   ['with a call that is null', calls((list) => list.splice(1, 1, null)), 'a call must be an object', 'got null'],
   [
     'with a call of no layer',

@@ -44,8 +44,8 @@ const layerOf = (forward: unknown, type = 'own') =>
 const custom = (own: object) => ({ ...data, ...own })
 
 const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCode, ...words: string[]])[] = [
-  ['evaluate a generator', () => net.evaluate(any(generator())), 'E_MISMATCH', 'got a Generator', 'for fit alone'],
-  ['evaluate a later one', () => net.evaluate(any(later())), 'E_MISMATCH', 'got an AsyncGenerator', 'for fit alone'],
+  ['evaluate a generator', () => net.evaluate(any(generator())), 'E_MISMATCH', 'got a Generator', 'for fit only'],
+  ['evaluate a later one', () => net.evaluate(any(later())), 'E_MISMATCH', 'got an AsyncGenerator', 'for fit only'],
   ['predict a generator', () => net.predict(any(generator())), 'E_MISMATCH', 'got a Generator'],
   ['validate by one', () => net.fit(data, { validationData: any(generator()) }), 'E_MISMATCH', 'a Generator'],
   ['fit a promise', () => net.fit(any(Promise.resolve(data))), 'E_MISMATCH', 'a Promise', 'await it'],

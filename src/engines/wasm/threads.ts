@@ -151,5 +151,5 @@ const dead = (why: string): FoveaError =>
   new FoveaError('E_ENGINE', {
     what: 'a worker of the wasm engine died, and the weights that it held with it',
     got: why,
-    hint: 'load the model again from its file or go on from a checkpoint',
+    hint: 'load the model again from its file, or continue from a checkpoint',
   })
