@@ -21,10 +21,11 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Does it report an abort, as signals of every realm and their stand-ins do? */
+/** Does it report an abort, as signals of every realm and their stand-ins do? It has all that is called of one. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
-  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>
+  const calls = [throwIfAborted, addEventListener, removeEventListener]
+  return typeof aborted === 'boolean' && calls.every((call) => typeof call === 'function')
 }
 
 /** What an error says, or what was thrown instead of one, as text. */
