@@ -8,6 +8,12 @@ const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.
 /** The kind of a typed array, `Float32Array`; undefined for any other value. */
 export const arrayKind = (value: unknown): string | undefined => kindOf?.call(value)
 
+/** Is it a typed array of numbers? One of bigints is none, and a DataView is no array. */
+export function holdsNumbers(value: unknown): value is ArrayBufferView & ArrayLike<number> {
+  const kind = arrayKind(value)
+  return kind !== undefined && !kind.startsWith('Big')
+}
+
 export const isFloat64 = (value: unknown): value is Float64Array => arrayKind(value) === 'Float64Array'
 
 /** Memory that threads share. */

@@ -80,18 +80,22 @@ export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<
 /** What stands after checking: every default filled in. */
 export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 
+/** Throws E_OPTION unless it is an object whose members can be options; `names` are of such options, for the way out. */
+export function wantOptions(given: unknown, where: string, names: readonly string[]): asserts given is object {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given) && !ArrayBuffer.isView(given)) return
+  const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
+  throw new FoveaError('E_OPTION', {
+    what: 'options must be one object',
+    where,
+    got: show(given),
+    ...(hint && { hint }),
+  })
+}
+
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
 export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
   const names = Object.keys(table)
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
-    const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
-    throw new FoveaError('E_OPTION', {
-      what: 'options must be one object',
-      where,
-      got: show(given),
-      ...(hint && { hint }),
-    })
-  }
+  wantOptions(given, where, names)
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(table, name)) continue
     throw new FoveaError('E_OPTION', {

@@ -1,6 +1,7 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
 import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { holdsNumbers } from '../base/realm.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
 import { sameShape, shapeText, sizeOf, wantShape } from '../graph/shape.ts'
@@ -120,7 +121,7 @@ function wantName(name: unknown): void {
 }
 
 function wantValues(where: string, { shape }: StoredSpec, values: Numbers): void {
-  const isNumbers = ArrayBuffer.isView(values) && 'length' in values
+  const isNumbers = holdsNumbers(values)
   if (isNumbers && values.length === sizeOf(shape)) return
   const [expected, got] = [shapeText(shape), isNumbers ? `${values.length} values` : show(values)]
   throw new FoveaError('E_SHAPE', { what: 'wrong number of values', where, expected, got })

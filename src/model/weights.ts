@@ -1,6 +1,7 @@
 /** Weights as a user gives them, checked. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { holdsNumbers } from '../base/realm.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Network } from '../network/network.ts'
 import { networkWeights } from '../network/network.ts'
@@ -13,7 +14,7 @@ export function takeWeights(values: unknown, network: () => Network, where: stri
   }
   const known = networkWeights(network())
   return Object.entries(values as Readonly<Record<string, Numbers>>).map(([name, numbers]) => {
-    if (Object.hasOwn(known, name)) return [name, ArrayBuffer.isView(numbers) ? numbers.slice() : numbers]
+    if (Object.hasOwn(known, name)) return [name, holdsNumbers(numbers) ? numbers.slice() : numbers]
     const expected = Object.keys(known).join(', ')
     throw new FoveaError('E_MODEL', { what: `has no weight '${name}'`, where, expected })
   })

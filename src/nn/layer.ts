@@ -2,10 +2,11 @@
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { flag, isOption, settle, settleOne, show, text } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode, isNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf, wantShape } from '../graph/shape.ts'
+import { isShape, sizeOf, wantShape } from '../graph/shape.ts'
 import type { DrawOptions } from './draws.ts'
 import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
@@ -169,6 +170,10 @@ function withTrainable<L extends object>(layer: L, first: boolean): L & Pick<Lay
 
 const nameOf = ({ givenName, type }: Layer): string => givenName ?? type
 
+/** Is this what a maker of layers gives? */
+export const isLayer = (value: unknown): value is Layer =>
+  typeof value === 'function' && 'row' in value && 'options' in value
+
 /** Is this what `input`, or a layer called on tensors, gives? */
 export function isTensor(value: unknown): value is Tensor {
   const { shape, source } = (value ?? {}) as Partial<Tensor>
@@ -215,8 +220,18 @@ export function input(shape: Shape, options: { name?: string | undefined } = {})
 
 /** The weights that a layer has for inputs of these shapes. */
 export function weightsOf(layer: Layer, shapes: readonly Shape[]): Readonly<Record<string, WeightSpec>> {
-  return (layer.row.weights?.(layer.options, shapes[0], shapes) ?? {}) as Readonly<Record<string, WeightSpec>>
+  const { className, weights } = layer.row
+  if (!weights) return {}
+  const specs: unknown = weights(layer.options, shapes[0], shapes)
+  if (isPlain(specs) && Object.values(specs).every(isWeightSpec)) return specs as Record<string, WeightSpec>
+  const facts = {
+    expected: "weights by name, as in { kernel: { shape: [3, 2], initializer: 'zeros' } }",
+    got: show(specs),
+  }
+  throw new FoveaError('E_GRAPH', { what: `weights of ${className} gives no specs`, ...facts })
 }
+
+const isWeightSpec = (spec: unknown): boolean => isPlain(spec) && isShape(spec['shape']) && 'initializer' in spec
 
 /** The shape of one sample that a layer gives: that of its forward graph for a batch of two. */
 export function outputShape(layer: Layer, shapes: readonly Shape[], where: string): Shape {
