@@ -5,7 +5,7 @@ import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
 import { isFloat64 } from '../base/realm.ts'
 import type { DType, FloatDType, StorageDType, StoredSpec, TypedArray } from './dtype.ts'
-import { dtypeOf, isSurfaceDType } from './dtype.ts'
+import { asFloat32, dtypeOf, isSurfaceDType, withinFloat32 } from './dtype.ts'
 import type { Shape } from './shape.ts'
 import { shapeText, sizeOf, wantShape } from './shape.ts'
 
@@ -232,7 +232,10 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
   samples: [],
 })
 
-/** A value that never changes: a number, or a copy of an array with its shape. */
+/**
+ * A value that never changes: a number, or a copy of an array with its shape. Engines compute in float32: throws E_NONFINITE for
+ * a number beyond it.
+ */
 export function constant(
   value: number | TypedArray,
   shape: Shape = typeof value === 'number' ? [] : [value?.length ?? 0],
@@ -248,7 +251,9 @@ export function constant(
     })
   }
   wantShape(shape, 'constant')
-  return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })
+  if (typeof value === 'number') return constantOp({ value: withinFloat32(value, 'constant'), shape })
+  if (isFloat64(value)) asFloat32(value, 'constant')
+  return constantOp({ value: value.slice(), shape })
 }
 
 /** The number that a scalar constant holds. */
