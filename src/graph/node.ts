@@ -187,11 +187,18 @@ const leaf = (opName: string) =>
     samples: [],
   })
 
-function leafAttrs(where: string, name: string, shape: Shape, dtype: DType): LeafAttrs {
+/** Throws E_GRAPH unless it is a text that can be a property: names of inputs, variables and results become some. */
+export function wantName(name: unknown, where: string): asserts name is string {
   if (typeof name !== 'string')
     throw new FoveaError('E_GRAPH', { what: 'the name must be a text', where, got: show(name) })
+  if (name === '__proto__')
+    throw new FoveaError('E_GRAPH', { what: `the name '${name}' is taken by JavaScript`, where })
+}
+
+function leafAttrs(where: string, name: string, shape: Shape, dtype: DType): LeafAttrs {
+  wantName(name, where)
   wantShape(shape, where)
-  return { name, shape, dtype }
+  return { name, shape: Object.freeze([...shape]), dtype }
 }
 
 /** Fed at every run. */
@@ -251,9 +258,10 @@ export function constant(
     })
   }
   wantShape(shape, 'constant')
-  if (typeof value === 'number') return constantOp({ value: withinFloat32(value, 'constant'), shape })
+  const sizes = Object.freeze([...shape])
+  if (typeof value === 'number') return constantOp({ value: withinFloat32(value, 'constant'), shape: sizes })
   if (isFloat64(value)) asFloat32(value, 'constant')
-  return constantOp({ value: value.slice(), shape })
+  return constantOp({ value: value.slice(), shape: sizes })
 }
 
 /** The number that a scalar constant holds. */
