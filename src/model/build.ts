@@ -40,7 +40,13 @@ export function sequential(first: SequentialOptions | readonly Layer[], second?:
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
     throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', hint })
   }
-  const model = new Model({ kind: 'sequential', name, engine: { engine, threads, precision }, from: layers, ...rest })
+  const model = new Model({
+    kind: 'sequential',
+    name,
+    engine: { engine, threads, precision },
+    from: [...layers],
+    ...rest,
+  })
   return inputShape ? model.build(inputShape) : model
 }
 

@@ -3,6 +3,7 @@ import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { flag, isOption, settle, settleOne, show, text } from '../base/options.ts'
 import { isPlain } from '../base/realm.ts'
+import { taken } from '../base/taken.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode, isNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -145,16 +146,24 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
     const hint = `every layer already has the options ${Object.keys(commonOptions).join(' and ')}`
     throw new FoveaError('E_OPTION', { what: `'${taken}' cannot be the name of an option`, where: type, hint })
   }
+  const prototype: object = Object.getPrototypeOf(row)
+  const own: AnyLayerRow = Object.freeze(Object.assign(Object.create(prototype), row, { options: { ...row.options } }))
+  const table = Object.freeze({ ...own.options, ...commonOptions })
   const make = (given: object = {}): Layer => {
-    const table = { ...row.options, ...commonOptions }
     const { name, trainable, ...options } = settle(table, given, type) as Settled<T> & Settled<typeof commonOptions>
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
       connect(layer as Layer, inputs.flat() as Tensor[])
-    const about = { type, row: row as unknown as AnyLayerRow, options, givenName: name }
-    return withTrainable(Object.assign(layer, about), trainable) as Layer
+    return withTrainable(
+      Object.assign(layer, { type, row: own, options: settled(options), givenName: name }),
+      trainable,
+    )
   }
-  return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
+  return Object.assign(make, { type, row: own }) as unknown as LayerMaker<T>
 }
+
+/** Options of a layer that nobody can change any more: its weights and its file follow from them. */
+const settled = (options: object): Layer['options'] =>
+  Object.freeze(Object.fromEntries(Object.entries(options).map(([name, value]) => [name, taken(value)])))
 
 /** Gives a layer its `trainable`, which refuses all but true and false. */
 function withTrainable<L extends object>(layer: L, first: boolean): L & Pick<Layer, 'trainable'> {
@@ -215,7 +224,7 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
 export function input(shape: Shape, options: { name?: string | undefined } = {}): Tensor {
   const { name } = settle(nameTable, options, 'input')
   wantShape(shape, name ?? 'input')
-  return { shape, source: { kind: 'input', name } }
+  return { shape: Object.freeze([...shape]), source: { kind: 'input', name } }
 }
 
 /** The weights that a layer has for inputs of these shapes. */

@@ -140,6 +140,37 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
   ['a line of a billion', () => net.summary({ lineLength: 1e9 }), 'E_OPTION', "'lineLength'", '<= 10000'],
   ['a control with options', () => trainingControl(any(5)), 'E_OPTION', 'trainingControl', 'got 5'],
   ['features of nothing', () => Reflect.apply(net.features, net, []), 'E_MODEL', 'name a layer'],
+  ['fit by a Map', () => net.fit(data, any(new Map([['epochs', 3]]))), 'E_OPTION', 'fit', 'one object', 'got a Map'],
+  ['predict by a signal', () => net.predict(x, any(AbortSignal.timeout(1e6))), 'E_OPTION', 'got an AbortSignal'],
+  [
+    'options of a class',
+    () =>
+      net.fit(
+        data,
+        any(
+          new (class Three {
+            epochs = 3
+          })(),
+        ),
+      ),
+    'E_OPTION',
+    'got a Three',
+  ],
+  ['inherited options', () => net.fit(data, Object.create({ epochs: 3 })), 'E_OPTION', 'fit', 'one object'],
+  ['an optimizer in a Map', () => net.fit(data, { optimizer: any(new Map([['type', 'sgd']])) }), 'E_OPTION', 'a Map'],
+  ['class weights in a Map', () => net.fit(data, { classWeight: any(new Map([[0, 1]])) }), 'E_OPTION', 'a Map'],
+  ['a layer by a Map', () => dense(any(new Map([['units', 3]]))), 'E_OPTION', 'dense', 'a Map'],
+  ['inputs in a Map', () => fromArrays({ ...arrays(), inputs: any(new Map()) }), 'E_DATA', 'needs a name'],
+  ['weights in a Map', () => net.setWeights(any(new Map())), 'E_MODEL', 'no weights', 'got a Map'],
+  ['weights in a list', () => net.setWeights(any([])), 'E_MODEL', 'no weights', 'got []'],
+  ['goals in a Map', () => net.run(any({ outputs: new Map() }), x), 'E_OPTION', 'these are no goals'],
+  [
+    'callbacks in a list of lists',
+    () => net.fit(data, { callbacks: any([[{ onEpochEnd() {} }]]) }),
+    'E_OPTION',
+    'one list',
+  ],
+  ['a callback that is a Map', () => net.fit(data, { callbacks: any([new Map()]) }), 'E_OPTION', 'got a Map'],
   ['evaluate(data, null)', () => net.evaluate(data, any(null)), 'E_OPTION', 'evaluate', 'one object', 'got null'],
   ['evaluate(data, [])', () => net.evaluate(data, any([])), 'E_OPTION', 'evaluate', 'one object', 'got []'],
   ...['aborted', 'addEventListener', 'removeEventListener', 'throwIfAborted'].flatMap((call) => {
