@@ -32,6 +32,8 @@ const wrong: readonly (readonly [name: string, value: unknown])[] = [
   ['a bigint', 1n],
   ['a date', new Date(0)],
   ['a Float32Array', new Float32Array(2)],
+  ['a BigInt64Array', new BigInt64Array(2)],
+  ['a DataView', new DataView(new ArrayBuffer(8))],
   ['true', true],
 ]
 
@@ -167,6 +169,7 @@ const right: Readonly<Record<string, () => unknown[]>> = {
   'Program.run': () => [{ s: Float32Array.of(1) }],
   'Dataset.read': () => [[0, 1], fovea.allocateBatch(data, 2)],
   'Layer()': () => [tensor],
+  Model: () => [{ kind: 'sequential', name: 'net', seed: 1, engine: {}, from: [layers.dense({ units: 2 })] }],
 }
 
 /** Arguments of the right form that are refused for what is behind them. */

@@ -1,6 +1,7 @@
 /** What tables of options are made of: a maker for every kind. */
 import { FoveaError } from './errors.ts'
 import { acceptsOf, checkAs, parseAs, wordsOf } from './kinds.ts'
+import { isPlain } from './realm.ts'
 import type { Kind, Named, NamedRows, Option, Options, OptionTable, Range, WithOptions } from './settle.ts'
 import { show } from './settle.ts'
 
@@ -56,8 +57,7 @@ function want(isRight: boolean, expected: string, got: unknown): void {
   })
 }
 
-const isTable = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isTable: (value: unknown) => value is object = isPlain
 /** Is it what a maker gives? */
 export const isOption = (value: unknown): boolean => isTable(value) && isTable((value as Option<unknown>).kind)
 const isMissingOr = (type: string, ...values: readonly unknown[]): boolean =>

@@ -80,18 +80,25 @@ export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<
 /** The options after checking: every default filled in. */
 export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 
+/**
+ * Throws E_OPTION unless it is an object without a class: what a Map holds, or a class inherits, would be left unseen. `names`
+ * are of such options, for the way out.
+ */
+export function wantOptions(given: unknown, where: string, names: readonly string[]): asserts given is object {
+  if (isPlain(given)) return
+  const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
+  throw new FoveaError('E_OPTION', {
+    what: 'options must be one object',
+    where,
+    got: show(given),
+    ...(hint && { hint }),
+  })
+}
+
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
 export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
   const names = Object.keys(table)
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
-    const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
-    throw new FoveaError('E_OPTION', {
-      what: 'options must be one object',
-      where,
-      got: show(given),
-      ...(hint && { hint }),
-    })
-  }
+  wantOptions(given, where, names)
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(table, name)) continue
     throw new FoveaError('E_OPTION', {
@@ -175,6 +182,7 @@ export interface NamedRow<N extends string = string> {
 /** A row as a user names it: its name, or `{ type, ...options }`; `what` says what the rows are. */
 export function settleNamed<R extends NamedRows>(rows: R, given: unknown, what: string): NamedRow<keyof R & string> {
   const isObject = typeof given === 'object' && given !== null
+  if (isObject && !Array.isArray(given)) wantOptions(given, what, ['type'])
   const { type, ...options } = (isObject ? given : { type: given }) as { type: unknown }
   const names = Object.keys(rows)
   if (!names.includes(type as string)) {

@@ -2,7 +2,7 @@
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
-import { custom, integer, settle, settleOne, show, text } from '../base/options.ts'
+import { custom, integer, settle, settleOne, show, text, wantOptions } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
@@ -18,7 +18,7 @@ import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, networkWeights, weightName } from '../network/network.ts'
+import { chain, isNetwork, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
@@ -27,7 +27,7 @@ import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf } from '../nn/layer.ts'
+import { countOf, isLayer } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
@@ -81,6 +81,11 @@ interface Recipe {
   readonly weightsFrom?: Model | undefined
 }
 
+const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
+  typeof name === 'string' &&
+  typeof engine === 'object' &&
+  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
+
 export class Model {
   readonly name: string
   readonly kind: 'sequential' | 'functional'
@@ -97,7 +102,7 @@ export class Model {
   #optimizerParams: number | undefined
 
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
-    if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
+    if (!isRecipe(recipe ?? {})) {
       const hint = 'sequential(...), model(...) and loadModel(...) make models'
       throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
     }
@@ -343,6 +348,7 @@ export class Model {
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     wantDataset(data, this.name)
+    wantOptions(options, 'evaluate', ['batchSize'])
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     const task = this.#taskOf(data, settings, this.#learnedFrom)

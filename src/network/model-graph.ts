@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, show } from '../base/options.ts'
 import { split64 } from '../base/random.ts'
+import { isPlain } from '../base/realm.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
@@ -132,8 +133,7 @@ export function takeGoals(goals: unknown, where: string): Goals {
     const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
     throw new FoveaError('E_OPTION', { what, where, expected, got: show(got), hint })
   }
-  if (typeof outputs !== 'object' || outputs === null)
-    return refuse('these are no goals', goals, '{ outputs: nodes by name, updates }')
+  if (!isPlain(outputs)) return refuse('these are no goals', goals, '{ outputs: nodes by name, updates }')
   if (!Array.isArray(updates)) return refuse("'updates' is no list", updates, 'pairs [weight, next value]')
   if (!Array.isArray(float32)) return refuse("'float32' is no list", float32, 'nodes')
   const node = (what: string, value: unknown): Node =>

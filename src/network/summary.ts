@@ -41,6 +41,7 @@ export const summaryOptions = {
   lineLength: integer({
     says: 'width of the table; follows from style and terminal when absent',
     min: 40,
+    max: 10_000,
     optional: true,
   }),
   showTrainable: flag({ says: 'a column that says which layers are trained', default: false }),

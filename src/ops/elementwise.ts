@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { OptionTable } from '../base/options.ts'
 import { number } from '../base/options.ts'
 import type { FloatDType } from '../graph/dtype.ts'
+import { withinFloat32 } from '../graph/dtype.ts'
 import type { Node, Op, OpRow, Stored } from '../graph/node.ts'
 import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
@@ -286,6 +287,7 @@ export function clip(x: Operand, min: number, max: number): Node {
   if (!(min <= max)) {
     throw new FoveaError('E_OPTION', { what: 'min must be at most max', where: 'clip', got: `${min} and ${max}` })
   }
+  for (const end of [min, max]) withinFloat32(end, 'clip')
   const value = argument(0)
   const inside = s.mul(s.lessEqual(min, value), s.lessEqual(value, max))
   return elementwise([node(x)], { label: 'clip', f: s.min(s.max(value, min), max), df: [inside] })

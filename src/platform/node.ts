@@ -23,6 +23,7 @@ export { overWhite } from './picture.ts'
 export { encodePng } from './png.ts'
 export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
+export { notStarted, started } from './worker.ts'
 
 /** The bytes of a file, or undefined when there is none; more than `limit` bytes are refused unread. */
 export function readFile(path: string, { limit = Infinity }: { limit?: number } = {}): Promise<Uint8Array | undefined> {

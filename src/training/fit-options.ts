@@ -3,7 +3,7 @@
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
-import { isAbortSignal } from '../base/realm.ts'
+import { isAbortSignal, isPlain } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
 import { objectiveOptions } from '../network/objective.ts'
@@ -83,6 +83,10 @@ function checkHooks(callback: Callback): Callback {
   for (const name of own.filter((name) => /^on[A-Z_]/i.test(name) && !hooks.includes(name))) {
     const hint = typeof given[name] === 'function' ? didYouMean(name, hooks) : undefined
     if (hint) throw new FoveaError('E_OPTION', { what: `nothing calls '${name}'`, where, hint })
+  }
+  if (!isPlain(given) && !hooks.some((hook) => typeof given[hook] === 'function')) {
+    const hint = 'callbacks are one list of objects such as { onEpochEnd(record) { ... } }'
+    throw new FoveaError('E_OPTION', { what: 'a callback has nothing that is called', where, got: show(given), hint })
   }
   return callback
 }

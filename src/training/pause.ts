@@ -1,5 +1,6 @@
 /** Pausing a training from outside, and taking it on step by step. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import type { Logs } from './history.ts'
 
 /** A step that is done. */
@@ -200,7 +201,11 @@ export class Pacer {
 const pacers = new WeakMap<object, Pacer>()
 
 /** A control for one training at a time: `fit(data, { control })`, then `control.pause()`, `step()`, `resume()`. */
-export function trainingControl(): PauseControl {
+export function trainingControl(...none: readonly never[]): PauseControl {
+  if (none.some((given) => given !== undefined)) {
+    const hint = 'it belongs to a training: fit(data, { control })'
+    throw new FoveaError('E_OPTION', { what: 'takes nothing', where: 'trainingControl', got: show(none[0]), hint })
+  }
   const pacer = new Pacer()
   pacers.set(pacer.face, pacer)
   return pacer.face
