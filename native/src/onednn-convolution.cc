@@ -29,7 +29,8 @@ Dims spatial(const Fields &fields, const char *name, size_t rank, int64_t least)
 
 /// fields: of (forward, input, kernel), x and y [n, c, ...spatial], kernel [groups, filters, channels, ...window], strides,
 /// dilation, before, after, dtype of x and kernel, result dtype, bias?, tail?, stored? (the tail's dtype, where it is another:
-/// then the result is a part at a time, in an operand of its own, and what the tail makes of it follows the scratch).
+/// then the result is a part at a time, in an operand of its own, and what the tail makes of it follows the scratch), alone? (one
+/// thread computes it).
 class Convolution : public Product {
  public:
   explicit Convolution(const Fields &fields) : Product(fields.where()) {
@@ -87,6 +88,8 @@ class Convolution : public Product {
     if (groups_ == 1) steps.erase(steps.begin());
     plainDims_ = kd, plainSteps_ = steps;
 
+    isAlone_ = fields.flag("alone");
+    const Alone planned(isAlone_);
     guarded(where, [&] { isForward ? planForward() : isKernel ? planKernel() : isTurned_ ? planTurned() : planInput(); });
     if (isStored_ && (isKernel || !fields.has("tail"))) throw fields.wrong("stored", "what a tail makes");
     if (isStored_) operandBytes.push_back(bytesOf(stored, imageElements_ * images_));
@@ -124,7 +127,7 @@ class Convolution : public Product {
   Dims strides_, dilation_, before_, after_, plainDims_, plainSteps_;
   int64_t groups_, images_, imageElements_, chunk_, resultBytes_;
   Type type_;
-  bool hasBias_, isTurned_, isStored_;
+  bool hasBias_, isTurned_, isStored_, isAlone_;
   bool isBeyond_ = false;  // some window covers nothing of x
   bool needsZeros_;        // scratch is read before it is written
   size_t stored_;
@@ -240,6 +243,7 @@ class Convolution : public Product {
   }
 
   dnnl::primitive make() override {
+    const Alone planned(isAlone_);
     if (of_ == "kernel") return dnnl::convolution_backward_weights(gradient_);
     if (of_ == "input" && !isTurned_) return dnnl::convolution_backward_data(input_);
     return dnnl::convolution_forward(forward_);

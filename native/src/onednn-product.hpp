@@ -1,6 +1,8 @@
 // What operations of oneDNN share: its types, its engine, and how a primitive is bound to memory and run.
 #pragma once
 
+#include <omp.h>
+
 #include <dnnl.hpp>
 #include <unordered_map>
 
@@ -30,6 +32,18 @@ auto guarded(const std::string &where, Body body) {
     throw Fault(code, where, std::string("oneDNN: ") + error.what());
   }
 }
+
+/// Where it stands, oneDNN plans for one thread, if that is asked for.
+class Alone {
+ public:
+  explicit Alone(bool isAlone) {
+    if (isAlone) omp_set_num_threads(1);
+  }
+  ~Alone() { omp_set_num_threads(threads_); }
+
+ private:
+  int threads_ = omp_get_max_threads();
+};
 
 inline memory empty(const Desc &desc) { return memory(desc, cpu(), nullptr); }
 

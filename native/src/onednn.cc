@@ -31,6 +31,11 @@ Needs needsOf(const Operation &operation) {
   return product ? product->needs : Needs{};
 }
 
+bool haveSamePacking(const Operation &one, const Operation &other) {
+  const auto *a = dynamic_cast<const onednn::Product *>(&one), *b = dynamic_cast<const onednn::Product *>(&other);
+  return a && b && a->packed == b->packed;
+}
+
 void setThreads(int threads) {
   omp_set_dynamic(0);
   omp_set_num_threads(threads);

@@ -17,6 +17,8 @@ struct Needs {
   int64_t packed = 0;
 };
 Needs needsOf(const Operation &operation);
+/// Do two products want their packed operands in one layout?
+bool haveSamePacking(const Operation &one, const Operation &other);
 
 /// oneDNN cuts work by the number of threads when a primitive is made: said for the calling thread.
 void setThreads(int threads);

@@ -2,6 +2,7 @@
 
 #include "expression.hpp"
 #include "few-channels.hpp"
+#include "gradient-pieces.hpp"
 #include "one-row.hpp"
 #include "onednn.hpp"
 #include "pooling.hpp"
@@ -20,6 +21,7 @@ std::shared_ptr<Operation> makeOperation(const Fields &fields) {
   if (kind == "pooling") return makePooling(fields);
   if (kind == "fewChannels") return makeFewChannels(fields);
   if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
+  if (kind == "gradientPieces") return makeGradientPieces(fields);
   if (kind == "winograd") return makeWinograd(fields);
   if (kind == "winogradKernel") return makeWinogradKernel(fields);
   if (kind == "oneRow") return makeOneRow(fields);

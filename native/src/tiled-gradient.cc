@@ -13,9 +13,11 @@ namespace fovea {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t SQUARE = SIDE * SIDE;   // of a tile of sums
-constexpr int64_t CHUNK = 8 * STEP;       // places whose numbers the first cache holds
-constexpr int64_t GROUP_BYTES = 600'000;  // of turned pictures in the second cache
+constexpr int64_t SQUARE = SIDE * SIDE;    // of a tile of sums
+constexpr int64_t CHUNK = 8 * STEP;        // places whose numbers the first cache holds
+constexpr int64_t PLACES = 4096;           // of a part at the least, where there are more parts than threads
+constexpr int64_t PARTS_FLOATS = 1 << 22;  // of all parts together then
+constexpr int64_t GROUP_BYTES = 600'000;   // of turned pictures in the second cache
 
 /// Sixteen places of sixteen channels each become sixteen channels of sixteen places each.
 TILES inline void turn(const __m256i (&from)[SIDE], __m256i (&to)[SIDE]) {
@@ -60,7 +62,8 @@ struct Ahead {
 };
 
 /// fields: images, channels, filters, input, output, window, before [height, width] each, bias. Operands: x, dy, dkernel [window,
-/// channels, filters], dbias?, sums. The images are cut into as many parts as there are threads, which are added in order.
+/// channels, filters], dbias?, sums. The images are cut into as many parts as there are threads, very many places into more, which are
+/// added in order.
 class TiledGradient : public Operation {
  public:
   explicit TiledGradient(const Fields &fields) : Operation(fields.where()) {
@@ -91,8 +94,10 @@ class TiledGradient : public Operation {
     paired_ = product({filterBlocks_ * SIDE, places_}, where);
     group_ = std::clamp<int64_t>(GROUP_BYTES / ((turned_ + paired_) * 2), 1, 16);
     pieces_ = product({images_, bands_}, where);
-    parts_ = std::min<int64_t>(omp_get_max_threads(), pieces_);
     sums_ = product({taps_, channelBlocks_, filterBlocks_, SQUARE}, where) + filterBlocks_ * SIDE;
+    const int64_t places = product({images_, output_[0], output_[1]}, where);
+    parts_ = std::max<int64_t>(omp_get_max_threads(), std::min(places / PLACES, PARTS_FLOATS / sums_));
+    parts_ = std::min(parts_, pieces_);
     operandBytes = {product({images_, input_[0], input_[1], channels_}, where) * 2,
                     product({images_, output_[0], output_[1], filters_}, where) * 2, product({taps_, channels_, filters_}, where) * 4};
     if (hasBias_) operandBytes.push_back(filters_ * 4);

@@ -2,6 +2,7 @@
 import { isPlain } from './realm.ts'
 import type { Kind, Range } from './settle.ts'
 import { quoted, settle, settleNamed } from './settle.ts'
+import { taken } from './taken.ts'
 
 type KindName = Kind['kind']
 type KindOf<N extends KindName> = Extract<Kind, { kind: N }>
@@ -133,7 +134,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
     isForm: (v, { form }) => (isPlain(v) ? typeof v['type'] === 'string' : typeof v === 'string' && form !== 'object'),
     check: (v, { rows, what }) => {
       settleNamed(rows, v, what) // says what is wrong
-      return v
+      return taken(v)
     },
     parse: (text) => (looksLikeJson(text) ? json(text) : text),
   },

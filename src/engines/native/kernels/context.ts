@@ -41,6 +41,8 @@ export interface Unpooled {
 /** What is known of the program around a step. */
 export interface Context {
   operation(description: Description): Operation
+  /** How many compute. */
+  readonly threads: number
   /** Has the processor tiles for products of bfloat16? */
   readonly hasTiles: boolean
   /** Does a value stay as it is while the program runs: a constant, or a tensor of the state that nothing here writes? */

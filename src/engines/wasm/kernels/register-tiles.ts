@@ -67,6 +67,44 @@ export const grid = (f: FunctionWriter, rows: number, vectors: number): Local[][
 
 export const zeroed = (sums: Local[][]): Code => sums.flat().map((sum) => sum.set(f32x4.const(0)))
 
+/** Products that are added to one another; so many sums of them are then added, so many of those, and so on: no chain is long. */
+const PIECE = 512
+export const PIECES = 64
+
+/** Code that adds what `count` turns give to `totals`; `add(n)` adds that of n turns to `sums`, `first` of them at most. */
+export function inPieces(
+  f: FunctionWriter,
+  count: number,
+  sums: Local[][],
+  add: (turns: number) => Code,
+  first = PIECE,
+): { totals: Local[][]; code: Code } {
+  const levels = [sums]
+  for (let size = first; size < count; size *= PIECES) levels.push(grid(f, sums.length, sums[0].length))
+  const into = (level: number, n: number): Code => {
+    if (level === 0) return add(n)
+    const size = first * PIECES ** (level - 1)
+    const piece = (turns: number): Code =>
+      turns > 0 ? summedTo(levels[level], levels[level - 1], into(level - 1, turns)) : []
+    return [f.times(Math.floor(n / size), () => piece(size)), piece(n % size)]
+  }
+  return { totals: levels[levels.length - 1], code: into(levels.length - 1, count) }
+}
+
+/** What `code` adds to `sums`, as one number each to `totals`. */
+export const summedTo = (totals: Local[][], sums: Local[][], code: Code): Code => [
+  zeroed(sums),
+  code,
+  totals.map((line, r) => line.map((total, v) => total.set(f32x4.add(total.get, sums[r][v].get)))),
+]
+
+/** The last steps of a nest that make at least one piece with `run` at the end of each, and those before. */
+export function pieceOf(nest: Nest, run: number): { before: Nest; within: Nest } {
+  let at = nest.length
+  for (let size = run; at > 0 && size < PIECE; ) size *= nest[--at].count
+  return { before: nest.slice(0, at), within: nest.slice(at) }
+}
+
 /** Splits `count` turns into a loop of `unroll` at a time and the rest written out; `body(i)` is turn i of a group. */
 export function unrolled(
   f: FunctionWriter,
