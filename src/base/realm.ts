@@ -27,6 +27,14 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+/** The same, or one that inherits from such objects alone. */
+export function isClassless(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  for (let above = Object.getPrototypeOf(value); above !== null; above = Object.getPrototypeOf(above))
+    if (Object.hasOwn(above, 'constructor') && Object.getPrototypeOf(above) !== null) return false
+  return true
+}
+
 /** Does it report an abort, as signals of every realm and their replacements do? It has everything that is called of one. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   const { aborted, throwIfAborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>

@@ -1,6 +1,6 @@
 /** Tables of options, and what a user gives settled by them: defaults filled in, anything wrong refused with the way out. */
 import { didYouMean, FoveaError } from './errors.ts'
-import { isPlain } from './realm.ts'
+import { isClassless, isPlain } from './realm.ts'
 
 /** Bounds of a number. */
 export interface Range {
@@ -81,11 +81,11 @@ export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<
 export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
 
 /**
- * Throws E_OPTION unless it is an object without a class: what a Map holds, or a class inherits, would be left unseen. `names`
- * are of such options, for the way out.
+ * Throws E_OPTION unless it is an object without a class: what a Map holds would be left unseen. `names` are of such options,
+ * for the way out.
  */
 export function wantOptions(given: unknown, where: string, names: readonly string[]): asserts given is object {
-  if (isPlain(given)) return
+  if (isClassless(given)) return
   const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
   throw new FoveaError('E_OPTION', {
     what: 'options must be one object',

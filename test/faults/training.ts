@@ -82,8 +82,9 @@ export const training: readonly Fault[] = [
   {
     name: 'weights of another model are not taken over',
     file: 'src/network/subnetwork.ts',
-    find: 'layers.includes(layer) && Object',
-    replace: 'layers.some(({ givenName }) => givenName === layer.givenName) && Object',
+    within: 'renamed',
+    find: 'Object.fromEntries(here)',
+    replace: '{}',
     tests: ['layers'],
   },
   {

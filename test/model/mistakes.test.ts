@@ -156,7 +156,6 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
     'E_OPTION',
     'got a Three',
   ],
-  ['inherited options', () => net.fit(data, Object.create({ epochs: 3 })), 'E_OPTION', 'fit', 'one object'],
   ['an optimizer in a Map', () => net.fit(data, { optimizer: any(new Map([['type', 'sgd']])) }), 'E_OPTION', 'a Map'],
   ['class weights in a Map', () => net.fit(data, { classWeight: any(new Map([[0, 1]])) }), 'E_OPTION', 'a Map'],
   ['a layer by a Map', () => dense(any(new Map([['units', 3]]))), 'E_OPTION', 'dense', 'a Map'],
