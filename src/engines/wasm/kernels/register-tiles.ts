@@ -98,12 +98,23 @@ export const summedTo = (totals: Local[][], sums: Local[][], code: Code): Code =
   totals.map((line, r) => line.map((total, v) => total.set(f32x4.add(total.get, sums[r][v].get)))),
 ]
 
-/** The last steps of a nest that make at least one piece with `run` at the end of each, and those before. */
+/** The last steps of a nest that make about one piece with `run` at the end of each, and those before; a step may be cut evenly. */
 export function pieceOf(nest: Nest, run: number): { before: Nest; within: Nest } {
-  let at = nest.length
-  for (let size = run; at > 0 && size < PIECE; ) size *= nest[--at].count
-  return { before: nest.slice(0, at), within: nest.slice(at) }
+  let size = run
+  for (let at = nest.length - 1; at >= 0; at--) {
+    const { count, stride } = nest[at]
+    if (size >= PIECE / 2) return { before: nest.slice(0, at + 1), within: nest.slice(at + 1) }
+    const turns = Math.floor(PIECE / size)
+    const own = count > 2 * turns ? largestDivisor(count, turns) : count
+    size *= own > 1 ? own : count
+    if (own === 1 || own === count) continue
+    const before = [...nest.slice(0, at), { count: count / own, stride: own * stride }]
+    return { before, within: [{ count: own, stride }, ...nest.slice(at + 1)] }
+  }
+  return { before: [], within: nest }
 }
+/** Of those up to `most`. */
+const largestDivisor = (n: number, most: number): number => (n % most === 0 ? most : largestDivisor(n, most - 1))
 
 /** Splits `count` turns into a loop of `unroll` at a time and the rest written out; `body(i)` is turn i of a group. */
 export function unrolled(

@@ -100,13 +100,11 @@ const rowKernel = defineKernel<ProductShape>(
       /** The products of all runs: a long run in pieces, of short ones as many as make a piece. */
       const pieceByPiece = (sums: Local[][], add: (turns: number) => Code, back: Code) => {
         const { before, within } = pieceOf(rows.runs, rows.run)
+        const isOneRun = turns(within) === 1
         const chain = overNest(f, within, a, [add(rows.run), back])
-        const { totals, code } = within.length > 0 ? { totals: sums, code: chain } : inPieces(f, rows.run, sums, add)
+        const { totals, code } = isOneRun ? inPieces(f, rows.run, sums, add) : { totals: sums, code: chain }
         const all = grid(f, sums.length, sums[0].length)
-        return {
-          totals: all,
-          products: overNest(f, before, a, summedTo(all, totals, [code, within.length > 0 ? [] : back])),
-        }
+        return { totals: all, products: overNest(f, before, a, summedTo(all, totals, isOneRun ? [code, back] : code)) }
       }
       const setUp = [
         group.set(columns.groups === 1 ? i32.const(0) : i32.div(unit.get, units)),
