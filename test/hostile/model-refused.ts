@@ -1,5 +1,7 @@
 /** Model files that are refused, and words of the complaint: one good file, and what a stranger may have made of it. */
 import { writeSafetensors } from '../../src/files/safetensors.ts'
+import type { Network } from '../../src/network/network.ts'
+import type { Layer as AnyLayer } from '../../src/nn/layer.ts'
 import type { Refused } from './kind.ts'
 
 interface Parts {
@@ -421,3 +423,23 @@ export const newer: readonly Refused[] = [
 export const refusedLarge: readonly Refused[] = [
   ['with millions of values', text(`[${'0,'.repeat(1_000_000)}0]`), 'holds too many values', 'character 1999999'],
 ]
+
+/** A network of one layer, which holds `v` as an option. */
+export const holding = (v: unknown): Network => ({
+  name: 'net',
+  layers: [{ name: 'it', layer: { type: 'own', options: { v } } as unknown as AnyLayer, inputShapes: [], weights: {} }],
+  calls: [],
+  inputs: {},
+  outputs: {},
+  frozen: new Set(),
+})
+
+/** Options that a file would give back as others. */
+export const unsaved: readonly (readonly [rule: string, v: unknown, ...words: string[]])[] = [
+  ['a number that JSON has not', Number.NaN, 'it: v', 'cannot be saved', 'got NaN'],
+  ['one within', { deep: [Number.POSITIVE_INFINITY] }, 'it: v', 'got Infinity'],
+  ['what JSON makes {} of', new Map([[1, 2]]), 'it: v', 'got a Map'],
+]
+const circle: unknown[] = []
+circle.push(circle)
+export const unsavedDeep: typeof unsaved = [['a circle', circle, 'it: v', 'nested too deeply']]
