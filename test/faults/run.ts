@@ -15,8 +15,8 @@ import { testFileOf } from './test-file.ts'
 
 const root = new URL('../../', import.meta.url)
 const AT_ONCE = 2
-/** A fault may make a loop endless: then nobody has noticed. */
-const LIMIT_MS = 180_000
+/** A fault may make a loop endless: then nobody has noticed. On a busy machine the longest test file takes minutes. */
+const LIMIT_MS = 600_000
 
 interface Outcome {
   /** `broken`: nothing was tried, because the module or the test file did not even load. */
