@@ -5,8 +5,11 @@ import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
 import type { Shape } from '../../src/graph/shape.ts'
 import { mul } from '../../src/ops/elementwise.ts'
+import { gradients } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
+import { slice } from '../../src/ops/movement.ts'
 import { moments, softmax } from '../../src/ops/normalization.ts'
+import { averagePool, maxPool } from '../../src/ops/pooling.ts'
 import { sum } from '../../src/ops/reduction.ts'
 import { openFast } from '../support/engines.ts'
 import { evaluate } from '../support/tensors.ts'
@@ -15,6 +18,7 @@ const tenths = new Float32Array(1e7).fill(0.1)
 const tenth = tenths[0]
 const cancelling = Float32Array.from({ length: 1e6 }, (_, i) => (i % 2 > 0 ? -1e4 : 1e4) + 0.1)
 
+/** All numbers of the result are to be `wanted`. */
 interface Row {
   readonly name: string
   readonly shape: Shape
@@ -41,6 +45,47 @@ const products = [
   const within = m < 6 ? 5e-3 : 5e-5 // PyTorch in float32: 1.3e-2 for one row
   return { name: `a product of [${m}, ${k}, ${n}]`, shape: [m, k], of, wanted: k * tenth, within }
 })
+const pools = [
+  [1, 224, 224, 1],
+  [1, 512, 512, 3],
+  [1, 3000, 3000, 1],
+  [1, 100_000, 5],
+  [2, 40, 50, 60, 6],
+].map((shape): Row => {
+  const window = shape.slice(1, -1)
+  const attrs = { window, strides: window.map(() => 1), padding: 'valid' } as const
+  return { name: `an averagePool of all of [${shape}]`, shape, of: (x) => averagePool(x, attrs), wanted: tenth }
+})
+/** What the gradient is in the middle, which all windows cover; it is the largest of each, for maxPool. */
+const covered = [
+  { shape: [1, 20_000, 1], window: [10_001] },
+  { shape: [2, 140, 140, 6], window: [71, 71] },
+].flatMap(({ shape, window }): Row[] => {
+  const attrs = { window, strides: window.map(() => 1), padding: 'valid' } as const
+  const middle = [0, ...window.map((size) => size - 1), 0]
+  const size = [shape[0], ...window.map(() => 1), shape[shape.length - 1]]
+  const x = new Float32Array(shape.reduce((a, b) => a * b, 1))
+  const [, ...ats] = middle
+  const place = (image: number): number => ats.reduce((at, n, axis) => at * shape[axis + 1] + n, image)
+  for (let i = 0; i < shape[0]; i++) x.fill(1, place(i), place(i) + size[size.length - 1])
+  const windows = window.reduce((n, extent, axis) => n * (shape[axis + 1] - extent + 1), 1)
+  const places = window.reduce((a, b) => a * b, 1)
+  const gradient = (pool: typeof maxPool) => (x: Node) => {
+    const [dx] = gradients(sum(mul(pool(x, attrs), tenth)), [x])
+    return slice(dx, { begin: middle, size })
+  }
+  const name = `of windows of [${window}] over [${shape}]`
+  return [
+    {
+      name: `the gradient of averagePool ${name}`,
+      shape,
+      x,
+      of: gradient(averagePool),
+      wanted: (windows * tenth) / places,
+    },
+    { name: `the gradient of maxPool ${name}`, shape, x, of: gradient(maxPool), wanted: windows * tenth },
+  ]
+})
 const rows: readonly Row[] = [
   { name: '1e7 tenths', shape: [1e7], of: (x) => sum(x), wanted: 1e7 * tenth },
   { name: '1e7 products', shape: [1e7], of: (x) => sum(mul(x, x)), wanted: 1e7 * Math.fround(tenth * tenth) },
@@ -49,6 +94,8 @@ const rows: readonly Row[] = [
   { name: 'a softmax of 1e6', shape: [1, 1e6], of: softmax, wanted: 1e-6 },
   ...columns,
   ...products,
+  ...pools,
+  ...covered,
   {
     name: 'a mean of pictures',
     shape: [64, 32, 32, 32],
@@ -64,8 +111,10 @@ for (const engine of await openFast()) {
       test(name, async () => {
         const size = shape.reduce((a, b) => a * b, 1)
         const { y } = await evaluate(engine, { outputs: { y: of(input('x', shape)) } }, { x: x.subarray(0, size) })
-        const off = Math.abs(y[0] - wanted) / wanted
-        assert.ok(off <= within, `${y[0]} in place of ${wanted}: off by ${off}`)
+        for (const value of y) {
+          const off = Math.abs(value - wanted) / wanted
+          assert.ok(off <= within, `${value} in place of ${wanted}: off by ${off}`)
+        }
       })
     }
   })
