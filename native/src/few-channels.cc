@@ -115,7 +115,7 @@ class FewChannelsConvolution : public Operation {
 
 /// fields: those of a plane, dtype, bias, pooled? (the windows of a maxPool behind the convolution, with gated?: then dy is what
 /// reached that, its places precede it, and what that gives for the convolution is made a picture at a time). Operands: x, places?,
-/// dy, dkernel [window, channels, filters], dbias?, parts. The images are cut into parts by their number alone, added in order.
+/// dy, dkernel [window, channels, filters], dbias?, parts. Only the number of images decides how they are cut into parts, which are added in order.
 class FewChannelsGradient : public Operation {
  public:
   explicit FewChannelsGradient(const Fields &fields) : Operation(fields.where()), plane_(fields) {
@@ -150,20 +150,25 @@ class FewChannelsGradient : public Operation {
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }
   void run(const Team &team) override {
     float *sums = reinterpret_cast<float *>(operands_.back());
-    const FewChannels &loop = plane_.loop;
-    const int64_t bytes = isLow_ ? 2 : 4;
+    const int64_t bytes = isLow_ ? 2 : 4, band = bandOf(plane_.loop);
     inPieces(team, parts(), 1, [&](int64_t from, int64_t to, int thread) {
+      FewChannels loop = plane_.loop;
       for (int64_t part = from; part < to; part++) {
         float *own = sums + part * sums_, *bordered = team.scratch[thread];
         std::fill(own, own + sums_, 0.0f);
         for (int64_t image = part * PICTURES; image < std::min(plane_.images, (part + 1) * PICTURES); image++) {
           copy(operands_[0] + image * plane_.picture() * bytes, bordered);
-          loops().fewChannelsGradient(loop, bordered, flowOf(image, bytes, bordered + border() + 16), isLow_, own,
-                                      own + sums_ - loop.padded);
+          const char *flow = flowOf(image, bytes, bordered + border() + 16);
+          for (int64_t row = 0; row < plane_.loop.rows; row += band) {
+            loop.rows = std::min(band, plane_.loop.rows - row);
+            loops().fewChannelsGradient(loop, bordered + row * loop.rowStride, flow + row * loop.columns * loop.filters * bytes, isLow_,
+                                        own, own + sums_ - loop.padded);
+          }
         }
       }
     });
     for (int64_t part = 1; part < parts(); part++) loops().accumulate(sums, sums + part * sums_, sums_);
+    const FewChannels &loop = plane_.loop;
     const int64_t rows = loop.height * loop.taps;
     float *kernel = reinterpret_cast<float *>(operands_[kernel_]);
     for (int64_t row = 0; row < rows; row++) std::memcpy(kernel + row * loop.filters, sums + row * loop.padded, loop.filters * 4);
@@ -180,6 +185,11 @@ class FewChannelsGradient : public Operation {
   size_t kernel_;  // operand
   std::vector<char *> operands_;
 
+  /// Rows of a picture whose products are added to one another; then their sum is added to that of those before.
+  static int64_t bandOf(const FewChannels &loop) {
+    constexpr int64_t PLACES = 1024, MOST_PLACES = 4096;
+    return loop.rows * loop.columns > MOST_PLACES ? std::max<int64_t>(1, PLACES / loop.columns) : loop.rows;
+  }
   int64_t border() const { return plane_.bordered[0] * plane_.rowFloats; }
   int64_t parts() const { return (plane_.images + PICTURES - 1) / PICTURES; }
   /// What reached the convolution's result, of one picture.

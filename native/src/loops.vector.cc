@@ -233,8 +233,17 @@ static bool fewChannelsGradient(const FewChannels &g, const float *x, const void
                     : fewChannelsGradientOf(g, x, static_cast<const float *>(dy), sums, biases);
 }
 
-/// Four sums of every column, since the one after the other would wait for it.
+/// Four sums of every column, since the one after the other would wait for it. A long one is the sum of its halves.
 static void rowBlock(const float *x, const float *weights, int64_t k, float *y) {
+  constexpr int64_t MOST = 4096;
+  if (k > MOST) {
+    float rest[ROW_COLUMNS];
+    const int64_t half = k / 2;
+    rowBlock(x, weights, half, y);
+    rowBlock(x + half, weights + half * ROW_COLUMNS, k - half, rest);
+    for (int c = 0; c < ROW_COLUMNS; c++) y[c] += rest[c];
+    return;
+  }
   constexpr int VECTORS = ROW_COLUMNS / 16, SUMS = 4;
   Lanes total[SUMS][VECTORS] = {}, row;
   int64_t at = 0;

@@ -1,6 +1,6 @@
 // The gradient of a convolution's kernel in bfloat16 by the processor's tiles. At each tap of the window it is a matrix product
-// over all places p of the result: dkernel[tap][c][k] = sum of x[p + shift of the tap][c] dy[p][k]. A tile of x wants channels as
-// rows and places along them, so pictures are turned (with their border, which makes every tap a mere shift); a tile of dy wants
+// over all places p of the result: dkernel[tap][c][k] = sum of x[p + shift of the tap][c] dy[p][k]. A tile of x needs channels as
+// rows and places along them, so pictures are turned (with their border, which makes every tap a mere shift); a tile of dy needs
 // pairs of places side by side. Both stay in the second cache while all taps use them. oneDNN's own took 3.6 times as long for
 // LeNet's second layer, 2 to 3 times for those of a deep net.
 #include "tiles.hpp"
@@ -13,9 +13,11 @@ namespace fovea {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t SQUARE = SIDE * SIDE;   // of a tile of sums
-constexpr int64_t CHUNK = 8 * STEP;       // places whose numbers the first cache holds
-constexpr int64_t GROUP_BYTES = 600'000;  // of turned pictures in the second cache
+constexpr int64_t SQUARE = SIDE * SIDE;    // of a tile of sums
+constexpr int64_t CHUNK = 8 * STEP;        // places whose numbers the first cache holds
+constexpr int64_t PLACES = 4096;           // of a part at the least, where there are more parts than threads
+constexpr int64_t PARTS_FLOATS = 1 << 22;  // of all parts together then
+constexpr int64_t GROUP_BYTES = 600'000;   // of turned pictures in the second cache
 
 /// Sixteen places of sixteen channels each become sixteen channels of sixteen places each.
 TILES inline void turn(const __m256i (&from)[SIDE], __m256i (&to)[SIDE]) {
@@ -60,7 +62,8 @@ struct Ahead {
 };
 
 /// fields: images, channels, filters, input, output, window, before [height, width] each, bias. Operands: x, dy, dkernel [window,
-/// channels, filters], dbias?, sums. The images are cut into as many parts as there are threads, which are added in order.
+/// channels, filters], dbias?, sums. The images are cut into as many parts as there are threads, very many places into more, which are
+/// added in order.
 class TiledGradient : public Operation {
  public:
   explicit TiledGradient(const Fields &fields) : Operation(fields.where()) {
@@ -91,14 +94,16 @@ class TiledGradient : public Operation {
     paired_ = product({filterBlocks_ * SIDE, places_}, where);
     group_ = std::clamp<int64_t>(GROUP_BYTES / ((turned_ + paired_) * 2), 1, 16);
     pieces_ = product({images_, bands_}, where);
-    parts_ = std::min<int64_t>(omp_get_max_threads(), pieces_);
     sums_ = product({taps_, channelBlocks_, filterBlocks_, SQUARE}, where) + filterBlocks_ * SIDE;
+    const int64_t places = product({images_, output_[0], output_[1]}, where);
+    parts_ = std::max<int64_t>(omp_get_max_threads(), std::min(places / PLACES, PARTS_FLOATS / sums_));
+    parts_ = std::min(parts_, pieces_);
     operandBytes = {product({images_, input_[0], input_[1], channels_}, where) * 2,
                     product({images_, output_[0], output_[1], filters_}, where) * 2, product({taps_, channels_, filters_}, where) * 4};
     if (hasBias_) operandBytes.push_back(filters_ * 4);
     listItems();
     operandBytes.push_back(product({parts_, sums_}, where) * 4);
-    // a tile of sums that nobody wants, a pixel of zeros, the pictures
+    // a tile of sums that nobody reads, a pixel of zeros, the pictures
     scratchFloats = SQUARE + filterBlocks_ * SIDE + product({group_, turned_ + paired_}, where) / 2;
   }
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }
@@ -209,7 +214,7 @@ class TiledGradient : public Operation {
               rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
           }
           turn(rowsOf, columns);
-          // beyond the end of a row stands its border, and what the next rows write over
+          // beyond the end of a row is its border, and what the next rows write over
           uint16_t *target = to + c * stride_ + row * width_ + left + before_[1];
           for (int64_t k = 0; k < SIDE; k++) _mm256_storeu_si256(reinterpret_cast<__m256i *>(target + k * stride_), columns[k]);
         }

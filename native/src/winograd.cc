@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "expression.hpp"
+#include "vector.hpp"
 #include "winograd-loops.hpp"
 
 namespace fovea {
@@ -12,6 +13,9 @@ namespace {
 
 /// Bytes of a block's planes: beside the kernel's, in a second cache of 1 to 2 MB. 400 to 1200 thousand were within 10 %.
 constexpr int64_t BLOCK_BYTES = 600'000;
+
+/// Blocks whose sums are added to one another, where a part has more than MOST_BLOCKS; then their sum is added to that of those before.
+constexpr int64_t BLOCKS = 256, MOST_BLOCKS = 1024;
 
 constexpr int64_t MOST_CHANNELS = 1 << 20;
 
@@ -82,8 +86,9 @@ class WinogradConvolution : public Operation {
       stride_ = product({Winograd::POINTS, w_.sumsPlane()}, where) + w_.paddedFilters();
       operandBytes = {x * 4, y * 4, kernelBytes(w_, where)};
       if (hasBias) bias_ = push(w_.filters * 4);
-      sums_ = push(product({parts_, stride_}, where) * 4);
-      scratchFloats = w_.scratch();
+      group_ = blocks_ / parts_ > MOST_BLOCKS ? BLOCKS : 0;
+      sums_ = push(product({parts_, apart()}, where) * 4);
+      scratchFloats = w_.scratch() + w_.paddedFilters();
       return;
     }
     operandBytes = {x * 4, pointsBytes(w_, where)};
@@ -104,7 +109,7 @@ class WinogradConvolution : public Operation {
  private:
   Winograd w_;
   bool isKernel_;
-  int64_t rows_, blocks_, parts_ = 0, stride_ = 0, tailFloats_ = 0;
+  int64_t rows_, blocks_, parts_ = 0, stride_ = 0, group_ = 0, tailFloats_ = 0;
   size_t bias_ = 0, result_ = 0, sums_ = 0;  // operands
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
@@ -113,6 +118,8 @@ class WinogradConvolution : public Operation {
     operandBytes.push_back(bytes);
     return operandBytes.size() - 1;
   }
+  /// From the sums of a part to the next: where blocks are added in groups, those of a group follow.
+  int64_t apart() const { return group_ > 0 ? 2 * stride_ : stride_; }
   float *floats(size_t operand) const { return reinterpret_cast<float *>(operands_[operand]); }
   int64_t rowAfter(int64_t block) const { return std::min((block + 1) * w_.rows, rows_); }
   /// The element that a row of tiles begins with.
@@ -133,14 +140,19 @@ class WinogradConvolution : public Operation {
     float *sums = floats(sums_);
     const int64_t planes = stride_ - w_.paddedFilters();
     inPieces(team, parts_, 1, [&](int64_t part, int64_t, int thread) {
-      float *own = sums + part * stride_;
-      std::fill(own, own + stride_, 0.0f);
-      for (int64_t block = blocks_ * part / parts_; block < blocks_ * (part + 1) / parts_; block++)
+      float *total = sums + part * apart(), *own = group_ > 0 ? total + stride_ : total;
+      std::fill(total, total + apart(), 0.0f);
+      const int64_t last = blocks_ * (part + 1) / parts_;
+      for (int64_t first = blocks_ * part / parts_, block = first; block < last; block++) {
         winogradLoops().gradient(w_, floats(0), floats(1), own, own + planes, team.scratch[thread], block * w_.rows, rowAfter(block));
+        if (group_ == 0 || ((block + 1 - first) % group_ != 0 && block + 1 < last)) continue;
+        loops().accumulate(total, own, stride_);
+        std::fill(own, own + stride_, 0.0f);
+      }
     });
     inPieces(team, w_.channels, channelsAtOnce(w_),
-             [&](int64_t from, int64_t to, int) { winogradLoops().gradientEnd(w_, sums, parts_, stride_, floats(2), from, to); });
-    if (bias_) winogradLoops().biasEnd(w_, sums + planes, parts_, stride_, floats(bias_));
+             [&](int64_t from, int64_t to, int) { winogradLoops().gradientEnd(w_, sums, parts_, apart(), floats(2), from, to); });
+    if (bias_) winogradLoops().biasEnd(w_, sums + planes, parts_, apart(), floats(bias_));
   }
 };
 

@@ -137,9 +137,7 @@ inline void multiply(const float *a, int64_t channels, const float *b, int64_t f
 template <int R, int V>
 inline void accumulate(const float *a, int64_t channels, const float *b, int64_t filters, const int64_t *begins, int64_t count, float *c,
                        int64_t padded) {
-  Lanes total[R][V];
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) total[r][v] = load(c + r * padded + v * LANES);
+  Lanes total[R][V] = {};
   for (int64_t t = 0; t < count; t++, a += channels, b += filters) {
     Lanes row[V];
     for (int v = 0; v < V; v++) row[v] = load(b + begins[v]);
@@ -147,7 +145,7 @@ inline void accumulate(const float *a, int64_t channels, const float *b, int64_t
       for (int v = 0; v < V; v++) total[r][v] += a[r] * row[v];
   }
   for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) store(c + r * padded + v * LANES, total[r][v]);
+    for (int v = 0; v < V; v++) store(c + r * padded + v * LANES, load(c + r * padded + v * LANES) + total[r][v]);
 }
 
 /// Calls `body` with the number of vectors as a constant, for all vectors of a row, at most MOST_VECTORS at a time.
@@ -339,7 +337,10 @@ void gradient(const Winograd &w, const float *x, const float *dy, float *sums, f
   float *source = scratch + w.zeros(), *flow = source + Winograd::POINTS * w.sourcePlane();
   std::memset(scratch, 0, w.zeros() * sizeof(float));
   evaluateRows(w, x, source, scratch, from, to);
-  (w.tile == 4 ? spreadRows<4> : spreadRows<2>)(w, dy, flow, scratch, biases, from, to);
+  float *ownBiases = scratch + w.scratch();
+  std::memset(ownBiases, 0, w.paddedFilters() * sizeof(float));
+  (w.tile == 4 ? spreadRows<4> : spreadRows<2>)(w, dy, flow, scratch, ownBiases, from, to);
+  for (int64_t v = 0; v < vectorsOf(w.filters); v++) store(biases + v * LANES, load(biases + v * LANES) + load(ownBiases + v * LANES));
   const int64_t tiles = (to - from) * w.tiles[1], C = w.channels, K = w.filters, padded = w.paddedFilters();
   for (int64_t point = 0; point < Winograd::POINTS; point++) {
     const float *a = source + point * w.sourcePlane(), *b = flow + point * w.resultPlane();

@@ -1,6 +1,7 @@
 /** Where a model lives: its weights on one engine at a time. Calls that look for it take turns. */
 import { FoveaError } from '../base/errors.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
+import type { State } from '../compile/state.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { sharedEngine } from '../engines/index.ts'
 import { Copies } from './copies.ts'
@@ -31,6 +32,8 @@ export class Placement {
   #engine: EngineChoice
   #session: Session | undefined
   readonly #copies = new Copies()
+  /** How many calls compute with a state where the model lives or lived. */
+  readonly #visitors = new Map<State, number>()
   /** Settles when the last call that looked for the session has it. */
   #turn: Promise<unknown> = Promise.resolve()
   #isAsked = false
@@ -47,9 +50,20 @@ export class Placement {
     return this.#inTurn(() => this.#settle({}))
   }
 
-  /** Calls `change` with the session where the model lives; calls that come later wait until it is done. */
+  /** Calls `use` with the session where the model lives; calls that come later wait until it is done. */
+  queue<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => use(await this.#settle({})))
+  }
+
+  /** The same for what writes weights. Calls that compute keep what they began with: the model goes to a copy, unless it is being trained. */
   change<T>(change: (session: Session) => Promise<T>): Promise<T> {
-    return this.#inTurn(async () => change(await this.#settle({})))
+    return this.queue(async (session) => {
+      if (this.#isTraining || !this.#visitors.has(session.state)) return change(session)
+      const { network, state } = session
+      const { seed } = this.#options
+      this.#session = await copied(session, network, { target: state.engine, seed, values: await session.values() })
+      return change(this.#session.as(network, session.askedPrecision))
+    })
   }
 
   /** The session on the engine asked for, where the model lives from now on. Throws E_MODEL while it is being trained. */
@@ -63,7 +77,7 @@ export class Placement {
     try {
       return await use(session)
     } finally {
-      release?.()
+      release()
     }
   }
 
@@ -163,7 +177,7 @@ export class Placement {
     return this.#session.as(this.#session.network, precision)
   }
 
-  async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release?: () => void }> {
+  async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release: () => void }> {
     const { seed, given, network } = this.#options
     this.#checkOpen()
     const own = this.#engine
@@ -173,12 +187,24 @@ export class Placement {
       : await sharedEngine({ engine: engine ?? own.engine, threads: threads ?? own.threads })
     if (!target || target === this.#session?.state.engine) {
       const session = await this.#settle({})
-      return { session: session.as(session.network, precision) }
+      return { session: session.as(session.network, precision), release: this.#visited(session) }
     }
     const home = this.#session
     const original = { network: home?.network ?? network(), seed, home, given }
     const { session, release } = await this.#copies.borrow(target, original)
     return { session: session.as(session.network, precision ?? own.precision), release }
+  }
+
+  /** Counts a call that computes with this session; to be called when it is done. The last one closes what the model has left. */
+  #visited(session: Session): () => void {
+    const { state } = session
+    this.#visitors.set(state, (this.#visitors.get(state) ?? 0) + 1)
+    return () => {
+      const others = (this.#visitors.get(state) as number) - 1
+      if (others > 0) this.#visitors.set(state, others)
+      else this.#visitors.delete(state)
+      if (others === 0 && this.#session?.state !== state) session.close()
+    }
   }
 
   /** The engine asked for: the one that holds the weights, where no other is asked for and it is alive. */

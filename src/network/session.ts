@@ -1,5 +1,5 @@
 /** A network on an engine: its weights in a State, its programs cached by shape; parts of it share both. */
-import { FoveaError } from '../base/errors.ts'
+import { FoveaError, locate } from '../base/errors.ts'
 import { stream } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
@@ -44,7 +44,8 @@ export function firstValues(
   const places = new Map(weights.map(([name, spec], index) => [name, { ...spec, index }]))
   return (name) => {
     const { shape, initializer, index } = places.get(name) as WeightSpec & { readonly index: number }
-    return given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) })
+    const draw = { seed, stream: stream('initialize', index) }
+    return given[name] ?? locate(name, () => initialize(initializer, shape, draw))
   }
 }
 

@@ -85,7 +85,7 @@ async function trainFrom(training: Training, checkpoints: Checkpointing | undefi
 function howEnded(training: Training): History['ended'] {
   const { at, signal, totalSteps, source } = training
   if (at.isDiverged) return 'diverged'
-  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet stands at its end
+  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet is at its end
   if (!isWhole) at.stopped = whyStopped(training)
   if (at.stopped !== undefined) return 'stopped'
   return !isWhole && signal?.aborted ? 'aborted' : 'finished'

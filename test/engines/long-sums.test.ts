@@ -1,11 +1,13 @@
-/** Long sums keep what float32 can show: chains are short, and what they add up to is added in a tree or in double. */
+/** Long sums keep what float32 can show, those of products too: chains are short, and what they add up to is added in a tree or in double. */
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
 import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
 import type { Shape } from '../../src/graph/shape.ts'
+import { sizeOf } from '../../src/graph/shape.ts'
+import { convolution, convolutionKernelGradient } from '../../src/ops/convolution.ts'
 import { mul } from '../../src/ops/elementwise.ts'
-import { gradients } from '../../src/ops/gradient.ts'
+import { gradients as gradientsOf } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
 import { slice } from '../../src/ops/movement.ts'
 import { moments, softmax } from '../../src/ops/normalization.ts'
@@ -18,32 +20,35 @@ const tenths = new Float32Array(1e7).fill(0.1)
 const tenth = tenths[0]
 const cancelling = Float32Array.from({ length: 1e6 }, (_, i) => (i % 2 > 0 ? -1e4 : 1e4) + 0.1)
 
-/** All numbers of the result are to be `wanted`. */
 interface Row {
   readonly name: string
   readonly shape: Shape
   readonly x?: Float32Array
   readonly of: (x: Node) => Node
   readonly wanted: number
-  /** Relative. */
-  readonly within?: number
+  /** Relative, for all results. */
+  readonly within?: number | Bounds
 }
+type Bounds = Readonly<Record<string, number>>
+/** oneDNN's order of sums is its own. */
+const ofProducts: Bounds = { wasm: 1e-5, native: 5e-5 } // PyTorch in float32: 1.3e-2
 
 const columns = [2, 3, 8, 32, 100, 1000].map((inner): Row => {
   const rows = Math.floor(1e7 / inner)
   return { name: `columns of ${inner}`, shape: [rows, inner], of: (x) => sum(x, { axes: [0] }), wanted: rows * tenth }
 })
-/** x [m, k] times ones [k, n]; oneDNN's order of sums, on engine `native`, is its own. */
+const ones = (shape: Shape): Node => constant(new Float32Array(sizeOf(shape)).fill(1), shape)
+/** x [m, k] times ones [k, n]. */
 const products = [
   [1, 1e6, 1],
   [3, 1e6, 2],
   [1, 5e5, 5],
   [6, 1e6, 1],
   [7, 3e5 + 5, 9],
+  [4, 8192, 40],
 ].map(([m, k, n]): Row => {
-  const of = (x: Node) => matmul(x, constant(new Float32Array(k * n).fill(1), [k, n]))
-  const within = m < 6 ? 5e-3 : 5e-5 // PyTorch in float32: 1.3e-2 for one row
-  return { name: `a product of [${m}, ${k}, ${n}]`, shape: [m, k], of, wanted: k * tenth, within }
+  const of = (x: Node) => matmul(x, ones([k, n]))
+  return { name: `a product of [${m}, ${k}, ${n}]`, shape: [m, k], of, wanted: k * tenth, within: ofProducts }
 })
 const pools = [
   [1, 224, 224, 1],
@@ -64,14 +69,14 @@ const covered = [
   const attrs = { window, strides: window.map(() => 1), padding: 'valid' } as const
   const middle = [0, ...window.map((size) => size - 1), 0]
   const size = [shape[0], ...window.map(() => 1), shape[shape.length - 1]]
-  const x = new Float32Array(shape.reduce((a, b) => a * b, 1))
+  const x = new Float32Array(sizeOf(shape))
   const [, ...ats] = middle
   const place = (image: number): number => ats.reduce((at, n, axis) => at * shape[axis + 1] + n, image)
   for (let i = 0; i < shape[0]; i++) x.fill(1, place(i), place(i) + size[size.length - 1])
   const windows = window.reduce((n, extent, axis) => n * (shape[axis + 1] - extent + 1), 1)
-  const places = window.reduce((a, b) => a * b, 1)
+  const places = sizeOf(window)
   const gradient = (pool: typeof maxPool) => (x: Node) => {
-    const [dx] = gradients(sum(mul(pool(x, attrs), tenth)), [x])
+    const [dx] = gradientsOf(sum(mul(pool(x, attrs), tenth)), [x])
     return slice(dx, { begin: middle, size })
   }
   const name = `of windows of [${window}] over [${shape}]`
@@ -86,6 +91,71 @@ const covered = [
     { name: `the gradient of maxPool ${name}`, shape, x, of: gradient(maxPool), wanted: windows * tenth },
   ]
 })
+const transposed: Row = {
+  name: 'a product of [1000000, 3] transposed and [1000000, 2]',
+  shape: [1e6, 3],
+  of: (x) => matmul(x, ones([1e6, 2]), { transposeA: true }),
+  wanted: 1e6 * tenth,
+  within: ofProducts,
+}
+
+const plain = (rank: number) => ({
+  strides: Array<number>(rank).fill(1),
+  dilation: Array<number>(rank).fill(1),
+  padding: 'valid' as const,
+  groups: 1,
+})
+/** x by a kernel of ones whose windows hold very many numbers, and where they are chains of oneDNN's that bound. */
+const windowed: readonly (readonly [Shape, Shape, Bounds?])[] = [
+  [[1, 300, 300, 1], [300, 300, 1, 2], { wasm: 1e-5, native: 5e-4 }],
+  [
+    [1, 4, 4, 4096],
+    [3, 3, 4096, 16],
+  ],
+  [
+    [1, 8, 8, 20000],
+    [1, 1, 20000, 16],
+  ],
+]
+const windows = windowed.map(
+  ([shape, kernel, within = ofProducts]): Row => ({
+    name: `a convolution of [${shape}] by [${kernel}]`,
+    shape,
+    of: (x) => convolution(x, ones(kernel), plain(2)),
+    wanted: sizeOf(kernel.slice(0, -1)) * tenth,
+    within,
+  }),
+)
+
+/** From ones x and tenths dy: [x, kernel, stride, groups], and where chains are as long as a row of the first axis its bound. */
+const gradients: readonly (readonly [Shape, Shape, stride?: number, groups?: number, within?: Bounds])[] = [
+  [
+    [16, 128, 128, 8],
+    [1, 1, 8, 8],
+  ],
+  [
+    [16, 130, 130, 16],
+    [3, 3, 16, 16],
+  ],
+  [
+    [16, 132, 132, 16],
+    [5, 5, 16, 16],
+  ],
+  [
+    [1, 514, 514, 3],
+    [3, 3, 3, 16],
+  ],
+  [[4, 257, 257, 1], [5, 5, 1, 8], 1],
+  [[16, 257, 257, 4], [3, 3, 4, 8], 2],
+  [[16, 130, 130, 8], [3, 3, 1, 8], 1, 8],
+  [[16, 130, 130, 8], [3, 3, 4, 8], 1, 2],
+  [
+    [1, 300001, 4],
+    [3, 4, 8],
+  ],
+  [[1, 66, 66, 66, 4], [3, 3, 3, 4, 8], 1, 1, { wasm: 1e-5, native: 5e-5 }],
+]
+
 const rows: readonly Row[] = [
   { name: '1e7 tenths', shape: [1e7], of: (x) => sum(x), wanted: 1e7 * tenth },
   { name: '1e7 products', shape: [1e7], of: (x) => sum(mul(x, x)), wanted: 1e7 * Math.fround(tenth * tenth) },
@@ -96,6 +166,8 @@ const rows: readonly Row[] = [
   ...products,
   ...pools,
   ...covered,
+  transposed,
+  ...windows,
   {
     name: 'a mean of pictures',
     shape: [64, 32, 32, 32],
@@ -104,17 +176,34 @@ const rows: readonly Row[] = [
   },
 ]
 
+function near(numbers: ArrayLike<number>, wanted: number, within: number): void {
+  const worst = Array.from(numbers).reduce((a, b) => (Math.abs(b - wanted) > Math.abs(a - wanted) ? b : a), wanted)
+  const off = Math.abs(worst - wanted) / wanted
+  assert.ok(off <= within, `${worst} in place of ${wanted}: off by ${off}`)
+}
+
 for (const engine of await openFast()) {
   after(() => engine.close())
   suite(`long sums: ${engine.name}`, () => {
     for (const { name, shape, x = tenths, of, wanted, within = 1e-6 } of rows) {
       test(name, async () => {
-        const size = shape.reduce((a, b) => a * b, 1)
-        const { y } = await evaluate(engine, { outputs: { y: of(input('x', shape)) } }, { x: x.subarray(0, size) })
-        for (const value of y) {
-          const off = Math.abs(value - wanted) / wanted
-          assert.ok(off <= within, `${value} in place of ${wanted}: off by ${off}`)
-        }
+        const outputs = { y: of(input('x', shape)) }
+        const { y } = await evaluate(engine, { outputs }, { x: x.subarray(0, sizeOf(shape)) })
+        near(y, wanted, typeof within === 'number' ? within : within[engine.name])
+      })
+    }
+    for (const [shape, kernelShape, stride = 1, groups = 1, within] of gradients) {
+      const x = ones(shape)
+      const attrs = { ...plain(shape.length - 2), groups }
+      attrs.strides.fill(stride)
+      const result = convolution(x, ones(kernelShape), attrs).shape
+      const places = sizeOf(result.slice(0, -1))
+      test(`gradients of [${kernelShape}] over [${result}]`, async () => {
+        const dy = input('dy', result)
+        const bias = sum(dy, { axes: result.slice(0, -1).map((_, axis) => axis) })
+        const outputs = { kernel: convolutionKernelGradient(x, dy, { ...attrs, kernelShape }), bias }
+        const made = await evaluate(engine, { outputs }, { dy: tenths.subarray(0, sizeOf(result)) })
+        for (const one of [made.kernel, made.bias]) near(one, places * tenth, within?.[engine.name] ?? 2e-5)
       })
     }
   })

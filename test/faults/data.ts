@@ -68,7 +68,7 @@ export const data: readonly Fault[] = [
   {
     name: 'a thread that dies leaves its reader waiting',
     file: 'src/data/reading-threads.ts',
-    find: '(why) => this.#end(dead(data.name, why))',
+    find: '(why) => this.#end((isUp ? dead : absent)(data.name)(why))',
     replace: '(why) => void why',
     tests: ['reader'],
   },

@@ -63,7 +63,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/training.ts',
     find: 'state.remove(state.names.filter((name) => name.startsWith(KEPT)))',
     replace: 'void state',
-    tests: ['callbacks'],
+    tests: ['early-stopping'],
   },
   {
     name: 'what is frozen is trained',
@@ -82,8 +82,9 @@ export const training: readonly Fault[] = [
   {
     name: 'weights of another model are not taken over',
     file: 'src/network/subnetwork.ts',
-    find: 'layers.includes(layer) && Object',
-    replace: 'layers.some(({ givenName }) => givenName === layer.givenName) && Object',
+    within: 'renamed',
+    find: 'Object.fromEntries(here)',
+    replace: '{}',
     tests: ['layers'],
   },
   {
@@ -182,7 +183,8 @@ export const training: readonly Fault[] = [
   {
     name: 'what a model ends in does not count for the loss',
     file: 'src/network/objective.ts',
-    find: 'ends()[output]',
+    within: 'objectiveFor',
+    find: 'endsOf(network)[output]',
     replace: "'linear'",
     tests: ['losses: a model that ends in'],
   },
@@ -191,7 +193,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/callbacks/logs.ts',
     find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)',
     replace: 'known',
-    tests: ['callbacks: csvLogger'],
+    tests: ['logs: csvLogger'],
   },
   {
     name: 'formats of a path have no zeros in front',

@@ -64,7 +64,7 @@ export function nativeEngine({
     get isOpen() {
       return !isClosed
     },
-    lower: (steps, results) => lowerAll(steps, operation, { results, hasTiles: info.tiles }),
+    lower: (steps, results) => lowerAll(steps, operation, { results, hasTiles: info.tiles, threads }),
     create: (spec) => createResident(spec, machine, check),
     load: (layout, residents) => load(layout, residents, { machine, arena, check }),
     async close() {

@@ -13,12 +13,13 @@ interface Surroundings {
   /** What is read when all is done. */
   readonly results: ReadonlySet<Buffer>
   readonly hasTiles: boolean
+  readonly threads: number
 }
 
 export function lowerAll(
   given: readonly Step[],
   operation: (description: Description) => Operation,
-  { results, hasTiles }: Surroundings,
+  { results, hasTiles, threads }: Surroundings,
 ): readonly NativeStage[] {
   const { steps, covered, loops, biasSums, noted, unpooled, commits } = planned({ steps: given, results })
   const written = new Map(steps.flatMap((step, i) => step.outputs.map((x) => [x.buffer, i] as const)))
@@ -29,6 +30,7 @@ export function lowerAll(
   const context: Context = {
     operation,
     hasTiles,
+    threads,
     isSettled: ({ buffer }) => buffer.home.in === 'constant' || (buffer.home.in === 'state' && !written.has(buffer)),
     uncast: (value) => {
       const from = casts.get(value.buffer)

@@ -6,11 +6,12 @@ import type { Value } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
 import type { ConvolutionAttrs, convolutionPrimitives } from '../../../ops/convolution.ts'
 import { convolutionAxes } from '../../../ops/convolution.ts'
-import type { Description, Operation } from '../addon.ts'
+import type { Operation } from '../addon.ts'
 import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
 import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
+import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
@@ -22,7 +23,7 @@ const channelsFirst = (shape: Shape): Shape => [shape[0], shape[shape.length - 1
 function fieldsOf(
   [x, kernel, y]: readonly Shape[],
   attrs: ConvolutionAttrs,
-): Pick<Description, 'x' | 'kernel' | 'y' | 'strides' | 'dilation' | 'before' | 'after'> {
+): Record<'x' | 'kernel' | 'y' | 'strides' | 'dilation' | 'before' | 'after', readonly number[]> {
   const axes = convolutionAxes(x, kernel, attrs)
   const [perGroup, filters] = kernel.slice(-2)
   return {
@@ -157,28 +158,30 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
     return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)
-  const operation: Operation = context.operation({
+  const fields = {
+    ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
     kind: 'convolution',
     of: 'kernel',
     where: name,
-    ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
     dtype: x.dtype,
     result: 'float32',
     bias: bias !== undefined,
-  })
-  const target: Value = operation.packed > 0 ? scratch(operation.packed) : output
+  }
+  const pieces = piecesOf({ x: x.shape, dy: dy.shape, kernel: attrs.kernelShape }, axes, context.threads)
+  const { operation, product } = (pieces && inPieces(fields, pieces, context)) ?? whole(context.operation(fields))
+  const target: Value = product.packed > 0 ? scratch(product.packed) : output
   const gradient = stage(operation, [
     { reads: x },
     { reads: dy },
     { writes: target },
     ...(bias ? [{ writes: bias }] : []),
-    { writes: scratch(operation.scratch) },
+    { writes: scratch(operation.operandBytes[operation.operandBytes.length - 1]) },
   ])
   if (target === output) return [gradient]
   const back = context.operation({
     kind: 'repack',
     where: where('gradient of the kernel', attrs.kernelShape),
-    product: operation.handle,
+    product: product.handle,
     dtype: 'float32',
     back: true,
   })

@@ -13,15 +13,18 @@ import type { Tile } from './reach.ts'
 import { bySource, forwards, rowAddresses, tilesAlong } from './reach.ts'
 import { totals } from './totals.ts'
 
-/** Products that are summed by themselves, and the most parts that a sum is made of. */
+/** Products that are summed by themselves; there are fewer such chunks, and longer ones, where their sums would be too many floats. */
 const PRODUCTS_PER_CHUNK = 512
 const MOST_CHUNKS = 256
+const MOST_FLOATS = 2 ** 21
 /** Sums in registers. */
 const MOST_SUMS = 9
 
-const chunksOf = ({ axes: [depth, height, width] }: DepthwiseShape, batch: number) => {
+const chunksOf = ({ channels, axes: [depth, height, width] }: DepthwiseShape, batch: number) => {
   const rows = batch * depth.targets * height.targets
-  const size = Math.max(1, Math.round(PRODUCTS_PER_CHUNK / width.targets), Math.ceil(rows / MOST_CHUNKS))
+  const floats = depth.window * height.window * width.window * channels
+  const most = Math.max(MOST_CHUNKS, Math.floor(MOST_FLOATS / floats))
+  const size = Math.max(1, Math.round(PRODUCTS_PER_CHUNK / width.targets), Math.ceil(rows / most))
   return { rows, size, count: Math.ceil(rows / size) }
 }
 

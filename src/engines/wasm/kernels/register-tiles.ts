@@ -67,6 +67,55 @@ export const grid = (f: FunctionWriter, rows: number, vectors: number): Local[][
 
 export const zeroed = (sums: Local[][]): Code => sums.flat().map((sum) => sum.set(f32x4.const(0)))
 
+/** Products that are added to one another; so many sums of them are then added, so many of those, and so on: no chain is long. */
+const PIECE = 512
+export const PIECES = 64
+
+/** Code that adds what `count` turns give to `totals`; `add(n)` adds that of n turns to `sums`, `first` of them at most. */
+export function inPieces(
+  f: FunctionWriter,
+  count: number,
+  sums: Local[][],
+  add: (turns: number) => Code,
+  first = PIECE,
+): { totals: Local[][]; code: Code } {
+  const levels = [sums]
+  for (let size = first; size < count; size *= PIECES) levels.push(grid(f, sums.length, sums[0].length))
+  const into = (level: number, n: number): Code => {
+    if (level === 0) return add(n)
+    const size = first * PIECES ** (level - 1)
+    const piece = (turns: number): Code =>
+      turns > 0 ? summedTo(levels[level], levels[level - 1], into(level - 1, turns)) : []
+    return [f.times(Math.floor(n / size), () => piece(size)), piece(n % size)]
+  }
+  return { totals: levels[levels.length - 1], code: into(levels.length - 1, count) }
+}
+
+/** What `code` adds to `sums`, as one number each to `totals`. */
+export const summedTo = (totals: Local[][], sums: Local[][], code: Code): Code => [
+  zeroed(sums),
+  code,
+  totals.map((line, r) => line.map((total, v) => total.set(f32x4.add(total.get, sums[r][v].get)))),
+]
+
+/** The last steps of a nest that make about one piece with `run` at the end of each, and those before; a step may be cut evenly. */
+export function pieceOf(nest: Nest, run: number): { before: Nest; within: Nest } {
+  let size = run
+  for (let at = nest.length - 1; at >= 0; at--) {
+    const { count, stride } = nest[at]
+    if (size >= PIECE / 2) return { before: nest.slice(0, at + 1), within: nest.slice(at + 1) }
+    const turns = Math.floor(PIECE / size)
+    const own = count > 2 * turns ? largestDivisor(count, turns) : count
+    size *= own > 1 ? own : count
+    if (own === 1 || own === count) continue
+    const before = [...nest.slice(0, at), { count: count / own, stride: own * stride }]
+    return { before, within: [{ count: own, stride }, ...nest.slice(at + 1)] }
+  }
+  return { before: [], within: nest }
+}
+/** Of those up to `most`. */
+const largestDivisor = (n: number, most: number): number => (n % most === 0 ? most : largestDivisor(n, most - 1))
+
 /** Splits `count` turns into a loop of `unroll` at a time and the rest written out; `body(i)` is turn i of a group. */
 export function unrolled(
   f: FunctionWriter,

@@ -1,7 +1,8 @@
 /** Rows times packed panels: matrix products, convolution forward and its gradient for the input. */
 import type { Buffer } from '../../../compile/step.ts'
 import type { Code } from '../assembler.ts'
-import { f32x4, i32, v128 } from '../instructions.ts'
+import type { Local } from '../function.ts'
+import { i32, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel, evenly } from '../kernel.ts'
 import { FLOAT, VECTOR } from '../vectors.ts'
@@ -12,9 +13,12 @@ import {
   columnStore,
   eitherSize,
   grid,
+  inPieces,
   overNest,
+  pieceOf,
   placeOf,
   startOf,
+  summedTo,
   TILE_ROWS,
   TILE_VECTORS,
   turns,
@@ -27,15 +31,14 @@ interface ProductShape {
   readonly columns: Columns
   /** Packed in panels, or as the lines of the matrix [k, all columns]. */
   readonly weights: 'panels' | 'lines'
-  /** Where rows of the result stand, in floats: as rows of x do. */
+  /** Where rows of the result are, in floats, as rows of x. */
   readonly places: { readonly start: number; readonly outer: Nest; readonly stride: number }
   readonly tail?: TailShape
 }
 
 const ROWS_IN_CACHE = 48
-/** Runs longer than `LONG_RUN` are summed piece by piece, and the pieces' sums in order: chains of float32 stay short. */
-const LONG_RUN = 8192
-const PIECE = 1024
+/** Rows of more numbers than this are summed piece by piece. */
+const LONG = 4096
 
 const rowKernel = defineKernel<ProductShape>(
   'rowProducts',
@@ -79,20 +82,12 @@ const rowKernel = defineKernel<ProductShape>(
           ]),
         ]
         const advance = (n: number): Code => [a.set(i32.add(a.get, n * FLOAT)), b.set(i32.add(b.get, n * depthStep))]
-        const totals = rows.run > LONG_RUN ? grid(f, height, wide) : sums
-        const piece = (length: number): Code => [
-          zeroed(sums),
-          unrolled(f, length, 4, turn, advance),
-          totals.map((line, r) => line.map((total, v) => total.set(f32x4.add(total.get, sums[r][v].get)))),
-        ]
-        const pieces =
-          totals === sums
-            ? unrolled(f, rows.run, 4, turn, advance)
-            : [
-                f.times(Math.floor(rows.run / PIECE), () => piece(PIECE)),
-                rows.run % PIECE > 0 ? piece(rows.run % PIECE) : [],
-              ]
-        const run = [pieces, a.set(i32.add(a.get, -rows.run * FLOAT))]
+        const back = a.set(i32.add(a.get, -rows.run * FLOAT))
+        const add = (turns: number): Code => unrolled(f, turns, 4, turn, advance)
+        const { totals, products } =
+          depth > LONG
+            ? pieceByPiece(sums, add, back)
+            : { totals: sums, products: overNest(f, rows.runs, a, [add(rows.run), back]) }
         const finish = totals.map((line, r) =>
           line.map((sum, v) => {
             const offset = { place: r * places.stride * FLOAT + v * VECTOR, column: v * VECTOR }
@@ -100,7 +95,16 @@ const rowKernel = defineKernel<ProductShape>(
             return [done.code, storeColumns(i32.add(y.get, place.get), done.result, v, offset.place)]
           }),
         )
-        return [zeroed(totals), depth > 0 ? overNest(f, rows.runs, a, run) : [], finish]
+        return [zeroed(totals), depth > 0 ? products : [], finish]
+      }
+      /** The products of all runs: a long run in pieces, of short ones as many as make a piece. */
+      const pieceByPiece = (sums: Local[][], add: (turns: number) => Code, back: Code) => {
+        const { before, within } = pieceOf(rows.runs, rows.run)
+        const isOneRun = turns(within) === 1
+        const chain = overNest(f, within, a, [add(rows.run), back])
+        const { totals, code } = isOneRun ? inPieces(f, rows.run, sums, add) : { totals: sums, code: chain }
+        const all = grid(f, sums.length, sums[0].length)
+        return { totals: all, products: overNest(f, before, a, summedTo(all, totals, isOneRun ? [code, back] : code)) }
       }
       const setUp = [
         group.set(columns.groups === 1 ? i32.const(0) : i32.div(unit.get, units)),

@@ -11,6 +11,7 @@ import { defineKernel } from '../kernel.ts'
 import { FLOAT, fillRun, overRun, storeFloats, VECTOR } from '../vectors.ts'
 import type { TailShape } from './context.ts'
 import { renderTail, scratch } from './context.ts'
+import { grid, inPieces, PIECES, zeroed } from './register-tiles.ts'
 
 interface RowVectorShape {
   readonly rows: number
@@ -20,8 +21,9 @@ interface RowVectorShape {
 
 /** More rows than this are worth packing for. */
 export const FEW_ROWS = 3
-/** Floats of the matrix that are multiplied into one partial sum. */
+/** Floats of the matrix, and lines of it, that are multiplied into one partial sum. */
 const FLOATS_PER_CHUNK = 32_768
+const LINES_PER_CHUNK = 512
 /** Lines of the matrix that are added at once: every sum is loaded and stored as many times less. */
 const linesAtOnce = (rows: number): number => [8, 4, 2][rows - 1]
 
@@ -30,7 +32,7 @@ const padded = (columns: number): number => Math.ceil(columns / 4) * 4
 
 function linesPerChunk({ rows, columns }: RowVectorShape): number {
   const lines = linesAtOnce(rows)
-  return lines * Math.max(1, Math.round(FLOATS_PER_CHUNK / columns / lines))
+  return lines * Math.max(1, Math.round(Math.min(LINES_PER_CHUNK, FLOATS_PER_CHUNK / columns) / lines))
 }
 const chunksOf = (shape: RowVectorShape): number => Math.ceil(shape.depth / linesPerChunk(shape))
 
@@ -92,10 +94,16 @@ const totalKernel = defineKernel<RowVectorShape & { readonly tail?: TailShape }>
       const unit = f.local('i32')
       const column = f.local('i32') // in bytes
       const from = f.local('i32')
-      const sums = Array.from({ length: rows }, () => f.local('v128'))
       const rowBytes = padded(columns) * FLOAT
+      const sums = grid(f, rows, 1)
+      const add = (chunks: number): Code =>
+        f.times(chunks, () => [
+          sums.map(([sum], r) => sum.set(f32x4.add(sum.get, v128.load(from.get, r * rowBytes)))),
+          from.set(i32.add(from.get, rows * rowBytes)),
+        ])
+      const { totals, code } = inPieces(f, chunksOf(shape), sums, add, PIECES)
       const store = (lanes: number): Code =>
-        sums.map((sum, r) => {
+        totals.map(([sum], r) => {
           const offset = { place: r * columns * FLOAT, column: 0 }
           const done = renderTail(f, tail, sum, extras, { place: column.get, column: column.get, offset })
           return [done.code, storeFloats(i32.add(y.get, column.get), done.result, lanes, offset.place)]
@@ -104,11 +112,8 @@ const totalKernel = defineKernel<RowVectorShape & { readonly tail?: TailShape }>
       return f.loop(unit, begin.get, end.get, 1, [
         column.set(i32.mul(unit.get, VECTOR)),
         from.set(i32.add(partial.get, column.get)),
-        sums.map((sum) => sum.set(f32x4.const(0))),
-        f.times(chunksOf(shape), () => [
-          sums.map((sum, r) => sum.set(f32x4.add(sum.get, v128.load(from.get, r * rowBytes)))),
-          from.set(i32.add(from.get, rows * rowBytes)),
-        ]),
+        zeroed(totals),
+        code,
         columns % 4 === 0 ? store(4) : f.if(i32.lessUnsigned(unit.get, i32.const(last)), store(4), store(columns % 4)),
       ])
     },
