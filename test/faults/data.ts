@@ -79,4 +79,11 @@ export const data: readonly Fault[] = [
     replace: 'yield await ahead[0]',
     tests: ['reader'],
   },
+  {
+    name: 'resize: rows are lengthened before there are fewer of them',
+    file: 'src/data/image.ts',
+    find: 'return downThenAlong < alongThenDown / 2',
+    replace: 'return false',
+    tests: ['image: resize'],
+  },
 ]
