@@ -19,8 +19,12 @@ class GradientPieces : public Operation {
   explicit GradientPieces(const Fields &fields) : Operation(fields.where()) {
     for (const Fields &variant : fields.list("variants")) {
       variants_.emplace_back();
-      for (const Fields &own : variant.list("products"))
-        variants_.back().push_back(unwrap<Operation>(own.value("product"), where));  // run by this one alone
+      for (const Fields &own : variant.list("products")) {
+        const auto product = unwrap<Operation>(own.value("product"), where);
+        if (product->isPlaced) throw fields.wrong("product", "one that stands nowhere else");
+        product->isPlaced = true;
+        variants_.back().push_back(product);
+      }
     }
     threads_ = variants_.empty() ? 0 : int64_t(variants_[0].size());
     if (threads_ == 0) throw fields.wrong("variants", "products for each thread");
@@ -41,7 +45,7 @@ class GradientPieces : public Operation {
         scratch_ = std::max(scratch_, roundUp(wanted.back()));
       }
     }
-    implementation = first.implementation;
+    implementation = first.implementation + ", in pieces";
     const Sizes list = fields.integers("pieces", 0, MOST);
     if (list.size() % 3 != 0) throw fields.wrong("pieces", "three numbers each");
     for (size_t i = 0; i < list.size(); i += 3) {

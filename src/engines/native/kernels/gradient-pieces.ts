@@ -37,11 +37,11 @@ const PLACES = 1024
  * of [128, 32, 32, 16] by 3 x 3 x 32 with stride 2 pieces take as long on one thread, 0.82 times as long on two; of 8 channels
  * and 16 filters on [128, 30, 30] 1.05 to 1.15 times.
  */
-const LEAST = { places: 65536, products: 2 ** 27 }
+const LEAST = { places: 65_536, products: 2 ** 27 }
 /** Fewer pieces than this would leave threads idle. */
 const PIECES_PER_THREAD = 4
 
-/** The pieces of a gradient, or undefined where it is one: of few places or pieces, or where a piece would see nothing of x. */
+/** The pieces of a gradient, or undefined where it is computed whole. */
 export function piecesOf(
   { x, dy, kernel }: { readonly x: Shape; readonly dy: Shape; readonly kernel: Shape },
   axes: readonly AxisWindow[],
@@ -55,13 +55,13 @@ export function piecesOf(
   const row = { x: sizeOf(x.slice(2)), dy: sizeOf(dy.slice(2)) }
   const [axis] = axes
   const atOnce = Math.min(images, Math.max(1, Math.floor(PLACES / (rows * rowPlaces))))
-  const band = Math.min(rows, Math.max(1, Math.round(PLACES / rowPlaces)))
-  const bands = Array.from({ length: Math.ceil(rows / band) }, (_, i) => {
-    const from = i * band
-    return bandOf(axis, from, Math.min(rows, from + band))
-  })
-  const count = Math.ceil(images / atOnce) * bands.length
-  if (bands.some(({ size }) => size <= 0) || count < PIECES_PER_THREAD * threads) return undefined
+  // for a band that sees fewer rows of x than a window has, oneDNN has slower loops, and the kernel in another layout
+  const least = 1 + Math.max(...[axis.before, axis.after].map((border) => Math.ceil(border / axis.stride)))
+  const cuts = Math.max(1, Math.min(Math.ceil((rows * rowPlaces) / PLACES), Math.floor(rows / least)))
+  const cut = (i: number) => Math.floor((rows * i) / cuts)
+  const bands = Array.from({ length: cuts }, (_, i) => bandOf(axis, cut(i), cut(i + 1)))
+  const count = Math.ceil(images / atOnce) * cuts
+  if (count < PIECES_PER_THREAD * threads) return undefined
   return Array.from({ length: Math.ceil(images / atOnce) }, (_, i) => i * atOnce).flatMap((first) =>
     bands.map(({ from, to, top, size, before, after }) => ({
       images: Math.min(atOnce, images - first),
