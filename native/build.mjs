@@ -47,7 +47,7 @@ const vectors = {
   }),
 }
 
-/** Nobody looks at errno or at floating-point traps; with these, square roots and floors become vector code. */
+/** Nothing reads errno or floating-point traps; with these, square roots and floors become vector code. */
 const quiet = ['-fno-math-errno', '-fno-trapping-math']
 
 const common = [
@@ -59,7 +59,7 @@ const common = [
 /** Where the addon lies once it is built. */
 export const addonPath = (variant = 'release') => join(variants[variant].folder, 'fovea.node')
 
-/** Whether what was built last, or failed to, is of the sources as they are: as a rule by their dates alone. */
+/** Whether what was built last, or failed to, is of the sources as they are: as a rule only by their dates. */
 export function isCurrent(variant = 'release') {
   const known = recorded(variant)
   if (known.failed === undefined ? !isWhole(variant, known) : known.settings !== settings) return false
@@ -153,7 +153,7 @@ function closure(name, seen = new Map()) {
   return [...seen.values()]
 }
 
-/** Lets the compiler make a file that is there whole or not at all, whoever else is building. */
+/** Lets the compiler make a complete file or none, whoever else is building. */
 async function make(output, args) {
   const draft = `${output}.${process.pid}.draft`
   const { failed, said } = await run(compiler, [...args, '-o', draft])

@@ -22,7 +22,7 @@ export class BuildError extends Error {
 
 /** Where the headers are, and what tells these tools from others; or one line that says what is missing. */
 export async function findTools() {
-  if (process.platform !== 'linux') return { missing: 'the native engine is built on Linux alone' }
+  if (process.platform !== 'linux') return { missing: 'the native engine is built on Linux only' }
   let packages
   try {
     packages = headerPackages()
@@ -41,15 +41,15 @@ export async function findTools() {
   )
   if (major !== '2')
     return {
-      missing: `oneDNN ${major}.${minor}.${patch} is here, the native engine is written for 2.x (tried with 2.6.3): CXXFLAGS='-I<include> -L<lib>' points to one`,
+      missing: `oneDNN ${major}.${minor}.${patch} is here, the native engine is written for 2.x (tested with 2.6.3): CXXFLAGS='-I<include> -L<lib>' points to one`,
     }
   return { includes, print: digest(all.out, ...packages.map(({ version }) => version)) }
 }
 
-/** Is it the compiler itself, or what the environment wants of it? */
+/** Is it the compiler itself, or what the environment asks of it? */
 async function whyNoCompiler({ said }) {
   if (ownFlags.length > 0 && !(await run(compiler, ['--version'])).failed)
-    return `${compiler} refuses CXXFLAGS='${ownFlags.join(' ')}' (${headline(said)}): unset or mend it`
+    return `${compiler} refuses CXXFLAGS='${ownFlags.join(' ')}' (${headline(said)}): unset or correct it`
   const given = process.env.CXX ? `, which CXX names: unset it, or ${HOW}` : `: ${HOW}`
   return `no C++ compiler (${headline(said)})${given}`
 }

@@ -1,4 +1,4 @@
-/** Writes docs/reference/ from the tables of the library. `test/reference.test.ts` says when a page is stale. */
+/** Writes docs/reference/ from the tables of the library. `test/reference-pages.test.ts` says when a page is stale. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FOLDER, referencePages } from './reference-pages.ts'

@@ -2,7 +2,7 @@
 // Plain JavaScript for any Node a machine may have (tried on 18 and 20): it runs before anything is installed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureBuilt } from '../native/build.mjs'
@@ -10,7 +10,11 @@ import { ensureBuilt } from '../native/build.mjs'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const sources = ['--disable-warning=ExperimentalWarning', '--conditions=fovea-source']
 const fovea = [...sources, join(root, 'src/cli/main.ts')]
-const tests = [...sources, '--test', '--test-reporter=spec', '--test-timeout=600000']
+// Node takes one processor less than there are, which halves two
+const tests = [
+  ...[...sources, '--test', '--test-reporter=spec', '--test-timeout=600000'],
+  `--test-concurrency=${availableParallelism()}`,
+]
 
 /** A task is its stages in order, each with the arguments of one `node`; what follows `--` on the npm command is `rest`. */
 const tasks = {
@@ -102,8 +106,10 @@ function whereOf(name) {
 /** Runs a command to its end and resolves to its exit code, 128 + n for signal n. */
 function run(command, args, stdio, cwd = root) {
   const path = [dirname(usableNode() ?? process.execPath), process.env.PATH].join(delimiter)
+  // a process that loads the sources takes 0.4 s instead of 1.1
+  const cache = process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules/.cache/node')
   const shell = command === 'npm' && process.platform === 'win32'
-  child = spawn(command, args, { cwd, stdio, shell, env: { ...process.env, PATH: path } })
+  child = spawn(command, args, { cwd, stdio, shell, env: { ...process.env, PATH: path, NODE_COMPILE_CACHE: cache } })
   return new Promise((resolve) => {
     child.on('error', (error) => stop(1, error.message))
     child.on('close', (code, signal) => resolve(signal ? 128 + constants.signals[signal] : code))

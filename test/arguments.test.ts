@@ -32,6 +32,8 @@ const wrong: readonly (readonly [name: string, value: unknown])[] = [
   ['a bigint', 1n],
   ['a date', new Date(0)],
   ['a Float32Array', new Float32Array(2)],
+  ['a BigInt64Array', new BigInt64Array(2)],
+  ['a DataView', new DataView(new ArrayBuffer(8))],
   ['true', true],
 ]
 
@@ -57,7 +59,9 @@ const size = options.integer({ says: 'a size', min: 1 })
 const rows = { one: { options: {} } }
 
 const makeModel = (): fovea.Model =>
-  fovea.sequential({ inputShape: [2], engine: 'reference', seed: 1 }, [layers.dense({ units: 2 })])
+  fovea.sequential({ inputShape: [2], engine: 'reference', seed: 1 }, [
+    layers.dense({ units: 2, activation: 'softmax' }),
+  ])
 const window = { strides: [1, 1], padding: 'valid' }
 const pool = { window: [2, 2], ...window }
 
@@ -165,6 +169,7 @@ const right: Readonly<Record<string, () => unknown[]>> = {
   'Program.run': () => [{ s: Float32Array.of(1) }],
   'Dataset.read': () => [[0, 1], fovea.allocateBatch(data, 2)],
   'Layer()': () => [tensor],
+  Model: () => [{ kind: 'sequential', name: 'net', seed: 1, engine: {}, from: [layers.dense({ units: 2 })] }],
 }
 
 /** Arguments of the right form that are refused for what is behind them. */
@@ -280,6 +285,7 @@ const { fetch } = globalThis
 before(() => {
   process.chdir(folder)
   process.env['XDG_CACHE_HOME'] = folder
+  delete process.env['FOVEA_DATA']
   globalThis.fetch = () => Promise.reject(new TypeError('fetch failed'))
 })
 after(() => {

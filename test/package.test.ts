@@ -173,6 +173,8 @@ const restricted: readonly {
   readonly headers?: Headers
   /** The bundle lies on another origin than the page, as with vite's `base`. */
   readonly elsewhere?: Headers
+  /** What the page does first. */
+  readonly before?: () => void
   readonly code: '' | 'E_ENGINE'
   readonly words: readonly string[]
 }[] = [
@@ -209,6 +211,22 @@ const restricted: readonly {
     words: ['1 answer'],
   },
   {
+    title: 'trusted types',
+    headers: () => ({ 'content-security-policy': `${WASM}; require-trusted-types-for 'script'` }),
+    code: 'E_ENGINE',
+    words: ['a worker did not start', "require-trusted-types-for 'script' needs a trustedTypes.createPolicy('default'"],
+  },
+  {
+    title: 'trusted types, allowed as the error says',
+    headers: () => ({ 'content-security-policy': `${WASM}; require-trusted-types-for 'script'` }),
+    before: () => {
+      const { trustedTypes } = globalThis as unknown as { trustedTypes: { createPolicy(...given: unknown[]): void } }
+      trustedTypes.createPolicy('default', { createScriptURL: (url: string) => url })
+    },
+    code: '',
+    words: ['1 answer'],
+  },
+  {
     title: 'the bundle on another origin, and no workers of a blob',
     headers: () => ({ 'content-security-policy': "default-src 'self' 'wasm-unsafe-eval' http://127.0.0.1:*" }),
     elsewhere: () => ({ 'access-control-allow-origin': '*' }),
@@ -221,13 +239,14 @@ test('a page that is not allowed what it asks for says what it lacks, and how to
   await bundled('dist')
   const browser = await chromium.launch(launching)
   t.after(() => browser.close())
-  for (const { title, headers, elsewhere, code, words } of restricted)
+  for (const { title, headers, elsewhere, before, code, words } of restricted)
     await t.test(title, async () => {
       await using other = await serve(join(project, 'dist-elsewhere'), elsewhere ? { headers: elsewhere } : {})
       if (elsewhere) await bundled('dist-elsewhere', other.url)
       await using site = await serve(join(project, elsewhere ? 'dist-elsewhere' : 'dist'), headers ? { headers } : {})
       const page = await browser.newPage()
       const failed = new Promise<never>((_, reject) => page.on('pageerror', reject))
+      if (before) await page.addInitScript(before)
       await page.goto(`${site.url}ask.html`)
       await Promise.race([failed, page.waitForFunction(() => document.title)])
       const said = JSON.parse(await page.title()) as { code: string; message: string }

@@ -1,79 +1,20 @@
 // What JavaScript sees: an engine, its tensors, operations and programs.
 #include <napi.h>
+
 #include <algorithm>
-#include <atomic>
 #include <set>
 
 #include "engine.hpp"
-#include "expression.hpp"
-#include "few-channels.hpp"
-#include "gradient-pieces.hpp"
 #include "handle.hpp"
-#include "one-row.hpp"
+#include "javascript.hpp"
 #include "onednn.hpp"
-#include "pooling.hpp"
-#include "simple.hpp"
+#include "operations.hpp"
+#include "program-description.hpp"
 #include "tiles.hpp"
 #include "vector.hpp"
-#include "winograd.hpp"
 
 namespace fovea {
 namespace {
-
-Napi::Error errorOf(Napi::Env env, const std::string &code, const std::string &where, const std::string &what) {
-  const Napi::Error error = Napi::Error::New(env, what);
-  error.Set("code", Napi::String::New(env, code));
-  error.Set("where", Napi::String::New(env, where));
-  return error;
-}
-
-/// Runs `body`; what it throws becomes an error of JavaScript with a code.
-template <typename Body>
-auto guarded(Napi::Env env, Body body) {
-  try {
-    return named("native", body);
-  } catch (const Fault &fault) {
-    throw errorOf(env, fault.code, fault.where, fault.what());
-  }
-}
-
-std::shared_ptr<Operation> makeOperation(const Fields &fields) {
-  const std::string kind = fields.text("kind");
-  if (const auto found = simpleOperations.find(kind); found != simpleOperations.end()) return found->second(fields);
-  if (const auto found = productOperations.find(kind); found != productOperations.end()) return found->second(fields);
-  if (kind == "elementwise") return makeElementwise(fields);
-  if (kind == "sum") return makeSum(fields);
-  if (kind == "pooling") return makePooling(fields);
-  if (kind == "fewChannels") return makeFewChannels(fields);
-  if (kind == "fewChannelsGradient") return makeFewChannelsGradient(fields);
-  if (kind == "gradientPieces") return makeGradientPieces(fields);
-  if (kind == "winograd") return makeWinograd(fields);
-  if (kind == "winogradKernel") return makeWinogradKernel(fields);
-  if (kind == "oneRow") return makeOneRow(fields);
-  if (kind == "rowWeights") return makeRowWeights(fields);
-  if (kind == "tiledGradient") return makeTiledGradient(fields);
-  if (kind == "tiledConvolution") return makeTiledConvolution(fields);
-  if (kind == "tiledKernel") return makeTiledKernel(fields);
-  throw fields.wrong("kind", "that of an operation");
-}
-
-/// Bytes of a typed array.
-std::pair<const char *, size_t> bytesIn(const Napi::Value &value, const std::string &where) {
-  if (!value.IsTypedArray()) throw Fault("E_BUG", where, "wants a typed array");
-  const auto array = value.As<Napi::TypedArray>();
-  return {static_cast<const char *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
-}
-
-/// As `new ArrayBuffer(bytes)`, which throws where the host has not so much; Node-API's own way would end the process.
-Napi::ArrayBuffer newBuffer(Napi::Env env, int64_t bytes, const std::string &where) {
-  try {
-    const auto maker = env.Global().Get("ArrayBuffer").As<Napi::Function>();
-    auto buffer = maker.New({Napi::Number::New(env, double(bytes))}).As<Napi::ArrayBuffer>();
-    if (buffer.ByteLength() == size_t(bytes)) return buffer;
-  } catch (const Napi::Error &) {
-  }
-  throw Fault("E_LIMIT", where, "the host gave no more memory");
-}
 
 /// A request under way: what the engine's thread does, and what becomes of the promise then.
 struct Job {
@@ -141,10 +82,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   /// What a handle of this engine holds.
   template <typename T>
   std::shared_ptr<T> owned(const Napi::Value &value, const std::string &where) const {
-    std::shared_ptr<T> held = unwrap<T>(value, where);
-    if (held->owner != engine_->number) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
-    if (held->isDropped) throw Fault("E_CLOSED", where, std::string(Handle<T>::name) + " that was closed");
-    return held;
+    return ownedBy<T>(engine_->number, value, where);
   }
 
   /// tensor(bytes): a handle.
@@ -157,12 +95,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       if (!tensor->bytes) throw Fault("E_LIMIT", "tensor", "the host gave no more memory");
       return wrap(call.Env(), tensor, bytes);
     });
-  }
-
-  static int64_t sizeIn(const Napi::Value &value, const std::string &where) {
-    const double bytes = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-    if (!(bytes >= 0 && bytes <= double(MOST) && bytes == std::floor(bytes))) throw Fault("E_BUG", where, "wants a number of bytes");
-    return int64_t(bytes);
   }
 
   /// operation(description): its handle, with the bytes of scratch and of its packed operand.
@@ -196,73 +128,15 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       if (!call[0].IsObject()) throw Fault("E_BUG", "load", "wants a description");
       const Fields fields(call[0].As<Napi::Object>(), "load");
-      const int64_t arenaBytes = fields.integer("arenaBytes", 0, MOST);
-      std::vector<Place> places;
-      std::vector<std::pair<int64_t, std::vector<char>>> values;
-      int64_t own = 0;
-      for (const Fields &given : fields.list("places")) {
-        Place place{Place::Home::own, 0, given.integer("bytes", 0, MOST), nullptr};
-        const std::string in = given.text("in");
-        if (in == "arena") {
-          place.home = Place::Home::arena;
-          place.at = given.integer("at", 0, MOST);
-          if (place.at % 64 != 0) throw given.wrong("at", "a multiple of 64");
-          if (place.at + place.bytes > arenaBytes) throw given.wrong("at", "a place within the arena");
-        } else if (in == "tensor" || in == "shadow") {
-          place.home = in == "tensor" ? Place::Home::tensor : Place::Home::shadow;
-          place.tensor = owned<Tensor>(given.value("tensor"), "load");
-          if (place.bytes > place.tensor->size) throw given.wrong("tensor", "one that has these bytes");
-        } else if (in == "own") {
-          place.at = own;
-          own += (place.bytes + 127) / 64 * 64;
-          if (own > MOST) throw Fault("E_LIMIT", "load", "the program's own memory is too large");
-          if (given.has("values")) {
-            const auto [from, size] = bytesIn(given.value("values"), "load");
-            if (int64_t(size) > place.bytes) throw given.wrong("values", "at most as many bytes as the place has");
-            values.emplace_back(place.at, std::vector<char>(from, from + size));
-          }
-        } else throw given.wrong("in", "arena, tensor, shadow or own");
-        places.push_back(std::move(place));
-      }
-      std::vector<Program::Stage> stages;
-      std::set<Operation *> placed;
-      for (const Fields &given : fields.list("stages")) {
-        Program::Stage stage{owned<Operation>(given.value("operation"), "load"), {}, {}, {}};
-        const Sizes operands = given.integers("operands", 0, int64_t(places.size()) - 1);
-        const auto &wanted = stage.operation->operandBytes;
-        const std::string &where = stage.operation->where;
-        if (stage.operation->isPlaced || !placed.insert(stage.operation.get()).second)
-          throw Fault("E_BUG", where, "the operation stands in a program already");
-        if (operands.size() != wanted.size())
-          throw Fault("E_BUG", where, "wants " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
-        for (size_t i = 0; i < operands.size(); i++) {
-          if (places[operands[i]].bytes < wanted[i])
-            throw Fault("E_BUG", where,
-                        "operand " + std::to_string(i) + " has " + std::to_string(places[operands[i]].bytes) + " bytes, not " +
-                            std::to_string(wanted[i]));
-          stage.places.push_back(uint32_t(operands[i]));
-        }
-        stage.isWritten.assign(operands.size(), false);
-        for (const int64_t i : given.integers("written", 0, int64_t(operands.size()) - 1)) stage.isWritten[i] = true;
-        if (given.has("committed"))
-          for (const int64_t i : given.integers("committed", 0, int64_t(places.size()) - 1)) {
-            if (places[i].home != Place::Home::shadow) throw given.wrong("committed", "places in shadows");
-            stage.committed.push_back(places[i].tensor);
-          }
-        stages.push_back(std::move(stage));
-      }
-      const auto program = std::make_shared<Program>(std::move(places), std::move(stages), arenaBytes, own);
-      program->owner = engine_->number;
+      const auto [program, bytes] = programOf(fields, engine_->number);
       for (const Place &place : program->places())
         if (place.home == Place::Home::shadow && !place.tensor->hasShadow) {
           place.tensor->hasShadow = true;
           report(call.Env(), *place.tensor, place.tensor->reported + place.tensor->size);
         }
-      for (Operation *operation : placed) operation->isPlaced = true;
-      for (const auto &[at, bytes] : values) std::copy(bytes.begin(), bytes.end(), program->own() + at);
       auto result = Napi::Object::New(call.Env());
-      result["program"] = wrap(call.Env(), program, own);
-      result["ready"] = ask(call.Env(), [engine = engine_.get(), program](Job &) { engine->load(*program); });
+      result["program"] = wrap(call.Env(), program, bytes);
+      result["ready"] = ask(call.Env(), [engine = engine_.get(), program = program](Job &) { engine->load(*program); });
       return result;
     });
   }

@@ -238,7 +238,7 @@ static std::vector<int> processorsFor(int threads) {
 /// One processor for each thread, where they are as many: else the system may wake two of them on one, and whoever waits for
 /// the other within a kernel waits for milliseconds (a step of the deep CIFAR-10 net in bfloat16 took twice as long). libgomp
 /// ends threads when a kernel asks for fewer, and those that it starts again begin where the first one may run: with three or
-/// more of them the first is left free, or they would all stand on its processor. False where the system refuses it.
+/// more of them the first is left free, or they would all run on its processor. False where the system refuses it.
 static bool pinThreads(const std::vector<int> &processors) {
   const int threads = int(processors.size());
   if (threads == 0) return true;
@@ -253,7 +253,7 @@ static bool pinThreads(const std::vector<int> &processors) {
   return fits;
 }
 
-/// Of two threads the one that takes questions stands on the processor from which they come: it lets go of it between them, the
+/// Of two threads the one that takes calls runs on the processor from which they come: it lets go of it between them, the
 /// other looks for work there without a break. One picture of LeNet takes 0.16 ms then, else 0.25, of mnistCnn 0.34 and 0.47.
 void Engine::stayBeside(int processor) {
   if (processors_.size() != 2) return;
@@ -316,7 +316,7 @@ void Engine::reserve(int64_t bytes) {
   arena_.reset();  // first, so that the host need not hold both
   arena_ = Bytes::allocate(bytes + SLACK);
   if (arena_) return;
-  arena_ = Bytes::allocate(before);  // the smaller programs go on
+  arena_ = Bytes::allocate(before);  // the smaller programs continue
   throw Fault("E_LIMIT", "arena", "the host gave no more memory");
 }
 

@@ -37,7 +37,7 @@ struct Place {
   std::shared_ptr<Tensor> tensor;
 };
 
-/// A program laid out: its operations with their operands. Used by the engine's thread alone once it is made.
+/// A program laid out: its operations with their operands. Only the engine's thread uses it once it is made.
 class Program : public Held {
  public:
   struct Stage {

@@ -304,7 +304,7 @@ class Elementwise : public Operation {
   std::vector<char *> operands_;
 };
 
-/// Sums over [outer, count, inner] along the middle, of the first `sums` results of an expression: chunks cut by the sizes alone,
+/// Sums over [outer, count, inner] along the middle, of the first `sums` results of an expression: chunks that depend only on the sizes,
 /// added in their order. The expression's other results are stored. Operands: inputs, sums, parts, what is stored.
 class Sum : public Operation {
  public:
@@ -382,7 +382,7 @@ class Sum : public Operation {
     each(scratch, begin, end, [&](int64_t, int64_t n, int64_t sum, const float *x) { totals[sum] += loops().total(x, n); });
     for (int64_t sum = 0; sum < sums_; sum++) targets_[sum][piece] = float(totals[sum]);
   }
-  /// Element i goes to column i % inner; blocks that begin in a column go on in the tile where they would lie.
+  /// Element i goes to column i % inner; blocks that begin in a column continue in the tile where they would lie.
   void across(float *scratch, int64_t begin, int64_t end, int64_t piece) const {
     float *tiles = scratch + expression_.scratchFloats();
     std::fill(tiles, tiles + sums_ * tile_, 0.0f);

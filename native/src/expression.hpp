@@ -35,7 +35,7 @@ class Expression {
   int64_t elements() const { return elements_; }
   int64_t width() const { return width_; }
   int64_t scratchFloats() const { return values_ * BLOCK - int64_t(constants_.size()); }
-  /// Elements that a call of `run` must begin at a multiple of: short rows, where one stands for all.
+  /// Elements that a call of `run` must begin at a multiple of: short rows, where one is used for all.
   int64_t unit() const;
   /// Elements that it had better begin and end at a multiple of.
   int64_t step() const { return step_; }
@@ -86,7 +86,7 @@ class Expression {
 inline int64_t bytesOf(Type type, int64_t elements) { return bytesOf(type) * elements; }
 
 /// What an expression does to the result of another operation: input 0 and output 0 are that result, the other inputs follow.
-/// The result may be of another type than what becomes of it: then it stands elsewhere.
+/// The result may be of another type than what becomes of it: then it is elsewhere.
 class Tail {
  public:
   Tail(const Fields &fields, Operation &owner, int64_t elements, Type type) : Tail(fields, owner, elements, type, type) {}
@@ -98,7 +98,7 @@ class Tail {
   /// Elements [begin, end) of the result, in place.
   void run(float *scratch, int64_t begin, int64_t end) const;
   void run(const Team &team, int64_t begin, int64_t end) const;
-  /// The same of a result whose element `begin` stands at `source`.
+  /// The same of a result whose element `begin` is at `source`.
   void runFrom(char *source, const Team &team, int64_t begin, int64_t end);
   void runFrom(char *source, float *scratch, int64_t begin, int64_t end) const;
 

@@ -115,7 +115,7 @@ class FewChannelsConvolution : public Operation {
 
 /// fields: those of a plane, dtype, bias, pooled? (the windows of a maxPool behind the convolution, with gated?: then dy is what
 /// reached that, its places precede it, and what that gives for the convolution is made a picture at a time). Operands: x, places?,
-/// dy, dkernel [window, channels, filters], dbias?, parts. The images are cut into parts by their number alone, added in order.
+/// dy, dkernel [window, channels, filters], dbias?, parts. Only the number of images decides how they are cut into parts, which are added in order.
 class FewChannelsGradient : public Operation {
  public:
   explicit FewChannelsGradient(const Fields &fields) : Operation(fields.where()), plane_(fields) {

@@ -59,7 +59,16 @@ bool isHandle(const Napi::Value &value) {
 template <typename T>
 std::shared_ptr<T> unwrap(const Napi::Value &value, const std::string &where) {
   if (isHandle<T>(value)) return *value.As<Napi::External<std::shared_ptr<T>>>().Data();
-  throw Fault("E_BUG", where, std::string("wants the handle of ") + Handle<T>::name);
+  throw Fault("E_BUG", where, std::string("expected the handle of ") + Handle<T>::name);
+}
+
+/// What a handle of the engine with this number holds.
+template <typename T>
+std::shared_ptr<T> ownedBy(uint64_t engine, const Napi::Value &value, const std::string &where) {
+  std::shared_ptr<T> held = unwrap<T>(value, where);
+  if (held->owner != engine) throw Fault("E_BUG", where, std::string(Handle<T>::name) + " of another engine");
+  if (held->isDropped) throw Fault("E_CLOSED", where, std::string(Handle<T>::name) + " that was closed");
+  return held;
 }
 
 }  // namespace fovea

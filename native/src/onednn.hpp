@@ -1,4 +1,4 @@
-// All that is known of oneDNN's interface (2.6): what version 3 changes, changes in onednn.cc alone.
+// All that is known of oneDNN's interface (2.6): what version 3 changes is in onednn*.cc only.
 #pragma once
 
 #include <map>
@@ -10,7 +10,7 @@ namespace fovea {
 /// Convolutions, their gradients, matrix products, and the repacking of what they read and write.
 extern const std::map<std::string, OperationMaker> productOperations;
 
-/// What the planner asks of a product: bytes of scratch, and of the operand that oneDNN wants in a layout of its own.
+/// What the planner asks of a product: bytes of scratch, and of the operand that oneDNN needs in a layout of its own.
 struct Needs {
   int64_t scratch = 0;
   /// 0 where the plain layout is the one.

@@ -32,13 +32,13 @@ inline Type typeOf(const Fields &fields, const char *name, std::initializer_list
   throw fields.wrong(name, "a dtype that this operation computes");
 }
 
-/// What JavaScript holds of an engine, by a handle. Of the thread of JavaScript alone.
+/// What JavaScript holds of an engine, by a handle. Only the thread of JavaScript uses it.
 struct Held {
   /// The engine that made it: its number.
   uint64_t owner = 0;
   /// Its memory was given back.
   bool isDropped = false;
-  /// Bytes that V8 was told of.
+  /// Bytes that V8 knows of.
   int64_t reported = 0;
 };
 
@@ -61,14 +61,14 @@ class Operation : public Held {
   int64_t scratchFloats = 0;
   /// Runs only when one of the tensors that it reads was written since it last ran.
   bool isOnce = false;
-  /// Whether it stands in a program: it keeps the addresses of one.
+  /// Whether it is in a program: it keeps the addresses of one.
   bool isPlaced = false;
   /// The name of what computes it, of products.
   std::string implementation;
 
   /// Makes what is costly to make; on the engine's own thread.
   virtual void create() {}
-  /// After it ran: do the tensors that its stage names take what stands in their shadows?
+  /// After it ran: do the tensors that its stage names take what is in their shadows?
   virtual bool isCommitted() const { return false; }
   virtual void bind(const std::vector<char *> &operands) = 0;
   virtual void run(const Team &team) = 0;
@@ -76,7 +76,7 @@ class Operation : public Held {
 
 using OperationMaker = std::shared_ptr<Operation> (*)(const Fields &);
 
-/// Work is cut into pieces by its size alone, so that the number of threads never changes a result.
+/// Only the size of work decides how it is cut into pieces, so that the number of threads never changes a result.
 constexpr int64_t GRAIN = 16384;
 
 /// Calls `body(begin, end)` for the share of [0, total) that each thread has: all of it for one, where `grain` is not reached twice.

@@ -64,7 +64,7 @@ class Pooling : public Operation {
     else operandBytes = {small * bytes, large * bytes};
     result_ = operandBytes.size() - 1;
     tail_ = std::make_unique<Tail>(fields, *this, large, type);
-    own_ = channels + image_;
+    own_ = channels + image_ * (isCrowded(windows_) ? 2 : 1);
     scratchFloats += own_;
   }
   void bind(const std::vector<char *> &operands) override {

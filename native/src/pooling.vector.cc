@@ -66,13 +66,19 @@ static inline Reach reachOf(const Windows &w, int axis, int64_t output) {
   return {first, room < w.window[axis] ? room : w.window[axis], at};
 }
 
-/// Calls `visit` with the offset in x of each place that a window covers, in row-major order.
+/// Calls `visit` with the offset in x of the first place of each row that a window covers.
 template <typename Visit>
-static inline void eachCovered(const Windows &w, int64_t image, const Reach &d, const Reach &h, const Reach &v, Visit visit) {
+static inline void eachRow(const Windows &w, int64_t image, const Reach &d, const Reach &h, const Reach &v, Visit visit) {
   for (int64_t i = d.first; i < d.last; i++)
     for (int64_t j = h.first; j < h.last; j++)
-      for (int64_t k = v.first; k < v.last; k++)
-        visit((((image * w.input[0] + d.input + i) * w.input[1] + h.input + j) * w.input[2] + v.input + k) * w.channels);
+      visit((((image * w.input[0] + d.input + i) * w.input[1] + h.input + j) * w.input[2] + v.input + v.first) * w.channels);
+}
+/// The same with each place, in row-major order.
+template <typename Visit>
+static inline void eachCovered(const Windows &w, int64_t image, const Reach &d, const Reach &h, const Reach &v, Visit visit) {
+  eachRow(w, image, d, h, v, [&](int64_t place) {
+    for (int64_t k = v.first; k < v.last; k++, place += w.channels) visit(place);
+  });
 }
 static inline int64_t coveredBy(const Reach &d, const Reach &h, const Reach &v) {
   return (d.last - d.first) * (h.last - h.first) * (v.last - v.first);
@@ -227,11 +233,13 @@ static void scatterOf(const Windows &w, const uint8_t *places, bool isGated, con
 }
 
 /// The same where no places were noted: from x and y.
-template <typename T>
+template <typename T, typename Sum>
 static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y, const typename T::Stored *dy,
                               typename T::Stored *dx, float *scratch, int64_t from, int64_t to) {
   const int64_t n = w.channels, rows = w.output[0] * w.output[1];
-  int32_t *done = reinterpret_cast<int32_t *>(scratch);
+  const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
+  Sum *sums = reinterpret_cast<Sum *>(scratch);
+  int32_t *done = reinterpret_cast<int32_t *>(sums + size);
   bool isFull;
   if (tilesOf(w, isFull) && isFull) {
     eachWindow(w, from * rows, to * rows, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
@@ -249,16 +257,14 @@ static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, con
     });
     return;
   }
-  float *sums = scratch + n;
-  const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
   for (int64_t image = from; image < to; image++) {
-    std::memset(sums, 0, size * sizeof(float));
+    std::memset(sums, 0, size * sizeof(Sum));
     eachWindow(w, image * rows, (image + 1) * rows, [&](int64_t, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
       const typename T::Stored *most = y + at, *flow = dy + at;
       EACH done[i] = 0;
       eachCovered(w, 0, d, h, v, [&](int64_t place) {
         const typename T::Stored *source = x + image * size + place;
-        float *target = sums + place;
+        Sum *target = sums + place;
         EACH {
           const int32_t hit = !done[i] & (T::load(source[i]) == T::load(most[i]));
           target[i] = hit ? target[i] + T::load(flow[i]) : target[i];
@@ -267,7 +273,7 @@ static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, con
       });
     });
     typename T::Stored *target = dx + image * size;
-    for (int64_t i = 0; i < size; i++) target[i] = T::store(sums[i]);
+    for (int64_t i = 0; i < size; i++) target[i] = T::store(float(sums[i]));
   }
 }
 
@@ -284,18 +290,43 @@ static void averagePoolOf(const Windows &w, const typename T::Stored *x, typenam
   });
 }
 
+/// The same for large windows: neighbours along the width are added in float, a piece at a time, and the pieces in double.
 template <typename T>
-static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy, typename T::Stored *dx, float *sums, int64_t from,
+static void largeAveragePoolOf(const Windows &w, const typename T::Stored *x, typename T::Stored *y, int64_t from, int64_t to) {
+  constexpr int64_t PIECE = 32;
+  eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
+    const double count = double(coveredBy(d, h, v));
+    for (int64_t start = 0; start < w.channels; start += STRIP) {
+      const int64_t n = w.channels - start < STRIP ? w.channels - start : STRIP;
+      double sums[STRIP] = {};
+      for (int64_t first = v.first; first < v.last; first += PIECE) {
+        const Reach piece = {first, first + PIECE < v.last ? first + PIECE : v.last, v.input};
+        eachRow(w, image, d, h, piece, [&](int64_t place) {
+          const typename T::Stored *source = x + place + start;
+          float part[STRIP];
+          EACH part[i] = 0;
+          for (int64_t k = piece.first; k < piece.last; k++, source += w.channels) EACH part[i] += T::load(source[i]);
+          EACH sums[i] += part[i];
+        });
+      }
+      EACH y[at + start + i] = T::store(float(sums[i] / count));
+    }
+  });
+}
+
+template <typename T, typename Sum>
+static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy, typename T::Stored *dx, float *scratch, int64_t from,
                                   int64_t to) {
+  Sum *sums = reinterpret_cast<Sum *>(scratch);
   const int64_t n = w.channels, rows = w.output[0] * w.output[1];
   const int64_t size = w.input[0] * w.input[1] * w.input[2] * n;
   for (int64_t image = from; image < to; image++) {
-    std::memset(sums, 0, size * sizeof(float));
+    std::memset(sums, 0, size * sizeof(Sum));
     eachWindow(w, image * rows, (image + 1) * rows, [&](int64_t, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
       const float count = float(coveredBy(d, h, v));
       eachCovered(w, 0, d, h, v, [&](int64_t place) { EACH sums[place + i] += T::load(dy[at + i]) / count; });
     });
-    for (int64_t i = 0; i < size; i++) dx[image * size + i] = T::store(sums[i]);
+    for (int64_t i = 0; i < size; i++) dx[image * size + i] = T::store(float(sums[i]));
   }
 }
 
@@ -319,22 +350,34 @@ static void scatter(const Windows &w, const uint8_t *places, bool isGated, const
     scatterOf<Bfloat16>(w, places, isGated, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
   else scatterOf<Float32>(w, places, isGated, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
 }
+template <typename T>
+static void maxPoolGradientAs(const Windows &w, const void *x, const void *y, const void *dy, void *dx, float *scratch, int64_t from,
+                              int64_t to) {
+  using Stored = typename T::Stored;
+  const auto loop = isCrowded(w) ? maxPoolGradientOf<T, double> : maxPoolGradientOf<T, float>;
+  loop(w, static_cast<const Stored *>(x), static_cast<const Stored *>(y), static_cast<const Stored *>(dy), static_cast<Stored *>(dx),
+       scratch, from, to);
+}
 static void maxPoolGradient(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16, float *scratch,
                             int64_t from, int64_t to) {
-  if (isBfloat16)
-    maxPoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<const uint16_t *>(y), static_cast<const uint16_t *>(dy),
-                                static_cast<uint16_t *>(dx), scratch, from, to);
-  else
-    maxPoolGradientOf<Float32>(w, static_cast<const float *>(x), static_cast<const float *>(y), static_cast<const float *>(dy),
-                               static_cast<float *>(dx), scratch, from, to);
+  (isBfloat16 ? maxPoolGradientAs<Bfloat16> : maxPoolGradientAs<Float32>)(w, x, y, dy, dx, scratch, from, to);
+}
+template <typename T>
+static void averagePoolAs(const Windows &w, const void *x, void *y, int64_t from, int64_t to) {
+  using Stored = typename T::Stored;
+  (isLarge(w) ? largeAveragePoolOf<T> : averagePoolOf<T>)(w, static_cast<const Stored *>(x), static_cast<Stored *>(y), from, to);
 }
 static void averagePool(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to) {
-  if (isBfloat16) averagePoolOf<Bfloat16>(w, static_cast<const uint16_t *>(x), static_cast<uint16_t *>(y), from, to);
-  else averagePoolOf<Float32>(w, static_cast<const float *>(x), static_cast<float *>(y), from, to);
+  (isBfloat16 ? averagePoolAs<Bfloat16> : averagePoolAs<Float32>)(w, x, y, from, to);
+}
+template <typename T>
+static void averagePoolGradientAs(const Windows &w, const void *dy, void *dx, float *scratch, int64_t from, int64_t to) {
+  using Stored = typename T::Stored;
+  const auto loop = isCrowded(w) ? averagePoolGradientOf<T, double> : averagePoolGradientOf<T, float>;
+  loop(w, static_cast<const Stored *>(dy), static_cast<Stored *>(dx), scratch, from, to);
 }
 static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from, int64_t to) {
-  if (isBfloat16) averagePoolGradientOf<Bfloat16>(w, static_cast<const uint16_t *>(dy), static_cast<uint16_t *>(dx), scratch, from, to);
-  else averagePoolGradientOf<Float32>(w, static_cast<const float *>(dy), static_cast<float *>(dx), scratch, from, to);
+  (isBfloat16 ? averagePoolGradientAs<Bfloat16> : averagePoolGradientAs<Float32>)(w, dy, dx, scratch, from, to);
 }
 
 extern const PoolingLoops poolingTable;

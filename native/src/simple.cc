@@ -320,7 +320,7 @@ class Random : public Simple {
   bool isNormal_, isMask_;
 };
 
-/// Lets tensors take what stands in their shadows, where the operand is not 0.
+/// Lets tensors take what is in their shadows, where the operand is not 0.
 class Commit : public Simple {
  public:
   explicit Commit(const Fields &fields) : Simple(fields.where()) { operandBytes = {4}; }

@@ -1,6 +1,6 @@
 // The gradient of a convolution's kernel in bfloat16 by the processor's tiles. At each tap of the window it is a matrix product
-// over all places p of the result: dkernel[tap][c][k] = sum of x[p + shift of the tap][c] dy[p][k]. A tile of x wants channels as
-// rows and places along them, so pictures are turned (with their border, which makes every tap a mere shift); a tile of dy wants
+// over all places p of the result: dkernel[tap][c][k] = sum of x[p + shift of the tap][c] dy[p][k]. A tile of x needs channels as
+// rows and places along them, so pictures are turned (with their border, which makes every tap a mere shift); a tile of dy needs
 // pairs of places side by side. Both stay in the second cache while all taps use them. oneDNN's own took 3.6 times as long for
 // LeNet's second layer, 2 to 3 times for those of a deep net.
 #include "tiles.hpp"
@@ -103,7 +103,7 @@ class TiledGradient : public Operation {
     if (hasBias_) operandBytes.push_back(filters_ * 4);
     listItems();
     operandBytes.push_back(product({parts_, sums_}, where) * 4);
-    // a tile of sums that nobody wants, a pixel of zeros, the pictures
+    // a tile of sums that nobody reads, a pixel of zeros, the pictures
     scratchFloats = SQUARE + filterBlocks_ * SIDE + product({group_, turned_ + paired_}, where) / 2;
   }
   void bind(const std::vector<char *> &operands) override { operands_ = operands; }
@@ -214,7 +214,7 @@ class TiledGradient : public Operation {
               rowsOf[p] = p < places ? _mm256_maskz_loadu_epi16(mask, from + p * channels_ + c) : _mm256_setzero_si256();
           }
           turn(rowsOf, columns);
-          // beyond the end of a row stands its border, and what the next rows write over
+          // beyond the end of a row is its border, and what the next rows write over
           uint16_t *target = to + c * stride_ + row * width_ + left + before_[1];
           for (int64_t k = 0; k < SIDE; k++) _mm256_storeu_si256(reinterpret_cast<__m256i *>(target + k * stride_), columns[k]);
         }

@@ -15,7 +15,7 @@ bool hasTiles();
 
 /// The gradient of a convolution's kernel.
 std::shared_ptr<Operation> makeTiledGradient(const Fields &fields);
-/// A convolution, and the kernel as it wants it.
+/// A convolution, and the kernel in its layout.
 std::shared_ptr<Operation> makeTiledConvolution(const Fields &fields);
 std::shared_ptr<Operation> makeTiledKernel(const Fields &fields);
 
@@ -25,7 +25,7 @@ constexpr int64_t STEP = 32;  // its columns in bfloat16
 
 inline int64_t roundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/// All eight tiles are whole ones.
+/// All eight tiles are full.
 struct alignas(64) TileConfiguration {
   uint8_t palette = 1, start = 0, reserved[14] = {};
   uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};

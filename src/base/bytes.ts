@@ -1,6 +1,6 @@
 import { FoveaError } from './errors.ts'
 
-/** Reads a binary file from a stranger: every read is checked first, every complaint names the file and the byte. */
+/** Reads a binary file that nobody vouches for: every read is checked first, every error names the file and the byte. */
 export class ByteReader {
   readonly bytes: Uint8Array
   readonly file: string
@@ -17,7 +17,7 @@ export class ByteReader {
     return this.bytes.length - this.offset
   }
 
-  /** An E_FILE error at `offset` (default: where the reader stands). */
+  /** An E_FILE error at `offset` (default: where the reader is). */
   error(
     what: string,
     facts: { expected?: string; got?: string; hint?: string } = {},

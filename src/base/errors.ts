@@ -30,10 +30,10 @@ export type ErrorCode = keyof typeof errorCodes
 export const errorWords: Readonly<Record<ErrorCode, string>> = {
   E_BUG: 'Fovea itself is wrong: please report it.',
   E_SHAPE: 'A shape does not fit.',
-  E_DTYPE: 'Numbers of another kind are wanted.',
+  E_DTYPE: 'Numbers of another dtype are needed.',
   E_OPTION: 'An option or argument is missing, unknown or wrong.',
-  E_GRAPH: 'A graph is put together wrongly.',
-  E_MODEL: 'A model is put together or asked wrongly.',
+  E_GRAPH: 'A graph is built wrongly.',
+  E_MODEL: 'A model is built or used wrongly.',
   E_MISMATCH: 'Model, data, loss or metric do not fit each other.',
   E_DATA: 'Data are damaged or incomplete.',
   E_LABEL: 'A target is out of range for its loss.',
@@ -43,8 +43,8 @@ export const errorWords: Readonly<Record<ErrorCode, string>> = {
   E_NONFINITE: 'A number has become infinite or NaN.',
   E_IO: 'The system refused to read or write.',
   E_NETWORK: 'A download failed.',
-  E_ENGINE: 'An engine, a package or a feature of the host is not there.',
-  E_CLOSED: 'What was closed is used again.',
+  E_ENGINE: 'An engine, a package or a feature of the host is not available.',
+  E_CLOSED: 'Something is used after it was closed.',
 }
 
 /** What each kind of error has in common, in words. */
@@ -86,19 +86,32 @@ export interface Complaint {
 export class FoveaError extends Error {
   override readonly name = 'FoveaError'
   readonly code: ErrorCode
-  readonly kind: ErrorKind
-  readonly complaint: Readonly<Complaint>
+  /** Not a field: Node prints the fields of an error that nobody catches behind the message, which has all this. */
+  readonly #complaint: Readonly<Complaint>
 
   constructor(code: ErrorCode, given: Complaint) {
     const complaint = typeof given === 'object' && given !== null ? given : { what: String(given) }
     super(sentence(complaint), complaint.cause === undefined ? undefined : { cause: complaint.cause })
     this.code = code
-    this.kind = errorCodes[code] ?? 'bug'
-    this.complaint = complaint
+    this.#complaint = complaint
+  }
+
+  get kind(): ErrorKind {
+    return errorCodes[this.code] ?? 'bug'
+  }
+
+  /** The parts of the message. */
+  get complaint(): Readonly<Complaint> {
+    return this.#complaint
   }
 
   get exitCode(): number {
     return exitCodes[this.kind]
+  }
+
+  toJSON() {
+    const { name, message, code, kind, complaint } = this
+    return { name, message, code, kind, complaint }
   }
 }
 
@@ -110,7 +123,7 @@ function sentence(complaint: Complaint): string {
   return `${where ? `${where}: ` : ''}${what}${facts ? `: ${facts}` : ''}${hint ? `; ${hint}` : ''}`
 }
 
-/** A file from a stranger may choose its names: a long one is cut in the middle, and none reaches a terminal as a command. */
+/** Names may come from an unknown file: a long one is cut in the middle, and none reaches a terminal as a command. */
 function safe(part: unknown): string | undefined {
   const text = part === undefined || part === null ? undefined : String(part)
   return text && printable(text.length > 1000 ? `${text.slice(0, 700)} ... ${text.slice(-250)}` : text)
@@ -127,7 +140,7 @@ export function locate<T>(where: string, action: () => T): T {
   }
 }
 
-/** Short names that other libraries have for what has its whole name here. */
+/** Short names that other libraries have for what has its full name here. */
 const aliases: Readonly<Record<string, string>> = {
   mse: 'meanSquaredError',
   mae: 'meanAbsoluteError',

@@ -1,5 +1,5 @@
 /**
- * JSON from strangers. `JSON.parse` keeps the last of two equal keys silently, makes gigabytes of lists from 100 MB
+ * JSON from unknown files. `JSON.parse` keeps the last of two equal keys silently, makes gigabytes of lists from 100 MB
  * of brackets, and in V8 takes some escaped keys for others (https://github.com/nodejs/node/issues/63785: Node 24, 26);
  * this reader refuses equal keys, and its limits hold before anything is made.
  */
@@ -43,7 +43,7 @@ export function parseJson(
     while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1
     return plain(end + 1) as string
   }
-  /** What stands between two brackets, at commas. */
+  /** What is between two brackets, at commas. */
   const each = (close: string, one: () => void): void => {
     at++
     if (next() !== close) {
@@ -84,6 +84,6 @@ export function parseJson(
 
   const result = value(0)
   next()
-  if (at < text.length) throw complain('is not JSON: it goes on after its end', at)
+  if (at < text.length) throw complain('is not JSON: there is more after its end', at)
   return result
 }

@@ -1,6 +1,8 @@
 /** THE table of the kinds of options: for each its words, its form, its check, and how a flag's text is read. */
+import { isPlain } from './realm.ts'
 import type { Kind, Range } from './settle.ts'
 import { quoted, settle, settleNamed } from './settle.ts'
+import { taken } from './taken.ts'
 
 type KindName = Kind['kind']
 type KindOf<N extends KindName> = Extract<Kind, { kind: N }>
@@ -32,8 +34,6 @@ interface KindRow<K extends Kind, F> {
   readonly parse: (text: string, kind: K) => unknown
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isNumber = (value: unknown): boolean => typeof value === 'number'
 
 const parseNumber = (text: string): unknown => (text.trim() === '' ? text : Number(text))
@@ -122,7 +122,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
   },
   record: {
     accepts: ({ of, keys }) => `{ [${keys}]: ${inner(of)} }`,
-    isForm: isObject,
+    isForm: isPlain,
     check: (v, { of }) => (isEach(of, Object.values(v)) ? { ...v } : undefined),
     parse: json,
   },
@@ -131,10 +131,10 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
       const names = quoted(Object.keys(rows))
       return form === 'object' ? `${rowForm} with the type ${names}` : `${names} or ${rowForm}`
     },
-    isForm: (v, { form }) => (isObject(v) ? typeof v['type'] === 'string' : typeof v === 'string' && form !== 'object'),
+    isForm: (v, { form }) => (isPlain(v) ? typeof v['type'] === 'string' : typeof v === 'string' && form !== 'object'),
     check: (v, { rows, what }) => {
       settleNamed(rows, v, what) // says what is wrong
-      return v
+      return taken(v)
     },
     parse: (text) => (looksLikeJson(text) ? json(text) : text),
   },
@@ -143,7 +143,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
       const names = Object.entries(table).map(([name, { required }]) => (required ? name : `${name}?`))
       return `{ ${names.join(', ')} }`
     },
-    isForm: isObject,
+    isForm: isPlain,
     check: (v, { table, what }) => settle(table, v, what),
     parse: json,
   },
@@ -171,11 +171,11 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
 /** Rows by name, of which one is called 'type': the others are rows too, which no option of a row is. */
 function byNames(of: readonly Kind[], value: unknown): Kind | undefined {
   const record = of.find((kind) => kind.kind === 'record')
-  if (record?.of.kind !== 'row' || !isObject(value)) return undefined
+  if (record?.of.kind !== 'row' || !isPlain(value)) return undefined
   const { rows } = record.of
   const { type: _, ...rest } = value
   const isRow = (one: unknown): boolean =>
-    isObject(one) ? typeof one['type'] === 'string' : Object.hasOwn(rows, one as string)
+    isPlain(one) ? typeof one['type'] === 'string' : Object.hasOwn(rows, one as string)
   return Object.values(rest).some(isRow) ? record : undefined
 }
 

@@ -1,6 +1,7 @@
 /** What tables of options are made of: a maker for every kind. */
 import { FoveaError } from './errors.ts'
 import { acceptsOf, checkAs, parseAs, wordsOf } from './kinds.ts'
+import { isPlain } from './realm.ts'
 import type { Kind, Named, NamedRows, Option, Options, OptionTable, Range, WithOptions } from './settle.ts'
 import { show } from './settle.ts'
 
@@ -56,8 +57,7 @@ function want(isRight: boolean, expected: string, got: unknown): void {
   })
 }
 
-const isTable = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isTable: (value: unknown) => value is object = isPlain
 /** Is it what a maker gives? */
 export const isOption = (value: unknown): boolean => isTable(value) && isTable((value as Option<unknown>).kind)
 const isMissingOr = (type: string, ...values: readonly unknown[]): boolean =>
@@ -173,7 +173,7 @@ export function record<T, const O extends Said<Readonly<Record<string, T>>>>(
 
 type AnyOf<P extends readonly Option<unknown>[]> = P[number] extends Option<infer T> ? T : never
 
-/** One of several kinds, told apart by their form: `either([number(...), described(schedules, ...)], { says })`. */
+/** One of several kinds, recognised by their form: `either([number(...), described(schedules, ...)], { says })`. */
 export function either<const P extends readonly Option<unknown>[], const O extends Said<AnyOf<P>>>(
   of: P,
   o: O,
@@ -206,7 +206,7 @@ export function named<R extends NamedRows, const O extends Said<Named<R>>>(
   return make({ kind: 'row', what: whatOf(o), rows }, o as Says<Named<R>>) as Made<Named<R>, O>
 }
 
-/** The same of rows that are nothing without their options: `{ type, ...options }` alone. */
+/** The same of rows that are nothing without their options: only `{ type, ...options }`. */
 export function described<R extends NamedRows, const O extends Said<WithOptions<R>>>(
   rows: R,
   o: O & { what: string },

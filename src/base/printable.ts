@@ -1,4 +1,4 @@
-/** Text from strangers on its way to a screen. */
+/** Text from unknown files on its way to a screen. */
 
 /**
  * Signs that command a terminal or reorder what is read: controls (ESC, newlines), separators of lines, the overrides of

@@ -1,6 +1,6 @@
 /**
  * Random numbers as a function, not a state: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
- * 1, 2, 3", SC 2011). One map for the whole project:
+ * 1, 2, 3", SC 2011). One map for all of the project:
  *
  *   key = seed (low, high); counter = (element div 4 low, high, step or sample index, stream); word = element mod 4
  *
@@ -29,7 +29,7 @@ const M1 = 0xcd9e8d57
 const W0 = 0x9e3779b9
 const W1 = 0xbb67ae85
 
-/** High 32 bits of the product of two unsigned 32-bit integers, as an int32: in integers alone, since that is fast. */
+/** High 32 bits of the product of two unsigned 32-bit integers, as an int32: only in integers, since that is fast. */
 function mulHigh(a: number, b: number): number {
   const aLow = a & 0xffff
   const aHigh = a >>> 16

@@ -8,6 +8,12 @@ const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.
 /** The kind of a typed array, `Float32Array`; undefined for any other value. */
 export const arrayKind = (value: unknown): string | undefined => kindOf?.call(value)
 
+/** Is it a typed array of numbers? One of bigints is none, and a DataView is no array. */
+export function holdsNumbers(value: unknown): value is ArrayBufferView & ArrayLike<number> {
+  const kind = arrayKind(value)
+  return kind !== undefined && !kind.startsWith('Big')
+}
+
 export const isFloat64 = (value: unknown): value is Float64Array => arrayKind(value) === 'Float64Array'
 
 /** Memory that threads share. */
@@ -21,10 +27,19 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Does it report an abort, as signals of every realm and their stand-ins do? */
+/** The same, or one that inherits from such objects alone. */
+export function isClassless(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  for (let above = Object.getPrototypeOf(value); above !== null; above = Object.getPrototypeOf(above))
+    if (Object.hasOwn(above, 'constructor') && Object.getPrototypeOf(above) !== null) return false
+  return true
+}
+
+/** Does it report an abort, as signals of every realm and their replacements do? It has everything that is called of one. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
-  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+  const { aborted, throwIfAborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>
+  const calls = [throwIfAborted, addEventListener, removeEventListener]
+  return typeof aborted === 'boolean' && calls.every((call) => typeof call === 'function')
 }
 
 /** What an error says, or what was thrown instead of one, as text. */

@@ -1,6 +1,6 @@
 /** Tables of options, and what a user gives settled by them: defaults filled in, anything wrong refused with the way out. */
 import { didYouMean, FoveaError } from './errors.ts'
-import { isPlain } from './realm.ts'
+import { isClassless, isPlain } from './realm.ts'
 
 /** Bounds of a number. */
 export interface Range {
@@ -33,7 +33,7 @@ export type Kind =
   | { readonly kind: 'row'; readonly what: string; readonly rows: NamedRows; readonly form?: 'object' }
   /** An object of options; `what` says what they are of. */
   | { readonly kind: 'options'; readonly what: string; readonly table: OptionTable }
-  /** One of several kinds, told apart by their form. */
+  /** One of several kinds, recognised by their form. */
   | { readonly kind: 'either'; readonly of: readonly Kind[] }
   /** What no other kind says: a check of its own. `as` is the kind that a form shows; without it JSON cannot say it. */
   | {
@@ -52,7 +52,7 @@ export interface Option<T, Required extends boolean = boolean> {
   /** The accepted values in words: `an integer >= 1`. */
   readonly accepts: string
   readonly required: Required
-  /** What stands when the user says nothing; undefined when required or when absence itself means something. */
+  /** The value when the user gives none; undefined when required or when absence itself means something. */
   readonly default: T | undefined
   /** The checked value, or undefined when it is not acceptable. */
   readonly check: (value: unknown) => T | undefined
@@ -77,21 +77,28 @@ export type Options<T extends OptionTable> = { [N in RequiredNames<T>]: ValueOf<
   [N in Exclude<keyof T, RequiredNames<T>>]?: ValueOf<T[N]> | undefined
 }
 
-/** What stands after checking: every default filled in. */
+/** The options after checking: every default filled in. */
 export type Settled<T extends OptionTable> = { [N in keyof T]: ValueOf<T[N]> }
+
+/**
+ * Throws E_OPTION unless it is an object without a class: what a Map holds would be left unseen. `names` are of such options,
+ * for the way out.
+ */
+export function wantOptions(given: unknown, where: string, names: readonly string[]): asserts given is object {
+  if (isClassless(given)) return
+  const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
+  throw new FoveaError('E_OPTION', {
+    what: 'options must be one object',
+    where,
+    got: show(given),
+    ...(hint && { hint }),
+  })
+}
 
 /** Fills defaults, refuses unknown names (with the nearest known one) and unacceptable values. */
 export function settle<T extends OptionTable>(table: T, given: unknown, where: string): Settled<T> {
   const names = Object.keys(table)
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
-    const hint = names.length > 0 ? `as in { ${names[0]}: ... }` : undefined
-    throw new FoveaError('E_OPTION', {
-      what: 'options must be one object',
-      where,
-      got: show(given),
-      ...(hint && { hint }),
-    })
-  }
+  wantOptions(given, where, names)
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(table, name)) continue
     throw new FoveaError('E_OPTION', {
@@ -142,7 +149,7 @@ export interface NamedEntry<T extends OptionTable = OptionTable> {
   /** One line for docs. */
   readonly says?: string
   readonly options: T
-  /** What the name alone means, where that is more than the defaults. */
+  /** What only the name means, where that is more than the defaults. */
   readonly named?: Readonly<Record<string, unknown>>
   /** What is wrong with options that are right one by one. */
   readonly conflict?: (options: Settled<T>) => Conflict | undefined
@@ -175,6 +182,7 @@ export interface NamedRow<N extends string = string> {
 /** A row as a user names it: its name, or `{ type, ...options }`; `what` says what the rows are. */
 export function settleNamed<R extends NamedRows>(rows: R, given: unknown, what: string): NamedRow<keyof R & string> {
   const isObject = typeof given === 'object' && given !== null
+  if (isObject && !Array.isArray(given)) wantOptions(given, what, ['type'])
   const { type, ...options } = (isObject ? given : { type: given }) as { type: unknown }
   const names = Object.keys(rows)
   if (!names.includes(type as string)) {

@@ -13,7 +13,7 @@ export function aligned(given: readonly (readonly string[])[]): string[] {
   )
 }
 
-/** A word and what is said of it, side by side; what does not fit goes on below, indented alike. */
+/** A word and what is said of it, side by side; what does not fit continues below, indented alike. */
 export function definitions(rows: readonly (readonly [word: string, says: string])[], columns: number): string[] {
   const indent = Math.max(...rows.map(([word]) => word.length)) + 4
   return rows.flatMap(([word, says]) =>

@@ -1,14 +1,17 @@
 /** The network of a command: its argument in help texts, and a remark on its precision. */
 import type { EngineChoice } from '../engines/index.ts'
 import type { Model } from '../model/model.ts'
-import { zooNames } from '../runs/open-model.ts'
+import { classifierNames, zooNames } from '../runs/open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Arguments as the help texts have them. */
-export const networkArgument = {
+const network = (names: readonly string[]) => ({
   name: 'network',
-  says: `${zooNames.join(', ')}, or a trained model's file or run folder`,
-}
+  says: `${names.join(', ')}, or a trained model's file or run folder`,
+})
+export const networkArgument = network(zooNames)
+/** To be trained. */
+export const trainedArgument = network(classifierNames)
 export const modelArgument = { name: 'model', says: "a trained model's file (.safetensors), or the folder of its run" }
 
 /** Says so when the engine cannot compute as it was asked to. */

@@ -1,4 +1,4 @@
-/** What is told of a training run to people, as text. */
+/** A training run as text, for people. */
 import { sizeText } from '../network/summary.ts'
 import type { RunReport } from '../runs/report.ts'
 import { typed } from './about.ts'
@@ -37,12 +37,17 @@ function headings(terminal: Terminal): RunReport {
       for (const [name, value] of Object.entries(logs)) terminal.print(`test ${name} ${metricText(value)}`)
     },
     onEnd({ ended, why, steps, out, model }) {
-      if (model === undefined) return terminal.print('stopped before the first step; nothing was saved')
+      const wayOn = `to continue: ${typed} train --resume ${out}`
+      if (model === undefined) {
+        terminal.print('stopped before the first step; nothing was saved')
+        if (out !== undefined) terminal.print(wayOn)
+        return
+      }
       if (why !== undefined) terminal.print(why)
       if (steps === resumedAt) terminal.print('there was nothing left to do; --epochs or --steps asks for more')
       if (ended === 'aborted') {
         terminal.print(`stopped after ${countText(steps)} steps`)
-        terminal.print(`to go on: ${typed} train --resume ${out}`)
+        terminal.print(wayOn)
       }
       terminal.print(`saved ${model}`)
       if (ended !== 'aborted') terminal.print(`try it: ${typed} predict ${out} <pictures>`)

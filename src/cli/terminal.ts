@@ -1,4 +1,4 @@
-/** Where a command speaks: lines on stdout, remarks on stderr, and one line that a live display draws again and again. */
+/** Where a command prints: lines on stdout, remarks on stderr, and one line that a live display draws again and again. */
 import { styleText } from 'node:util'
 import { printable } from '../base/printable.ts'
 
@@ -20,7 +20,7 @@ export interface Terminal {
 }
 export type Style = 'bold' | 'dim' | 'green'
 
-/** Part of a line. What it says may be a stranger's: nothing in it commands the terminal, whatever its style. */
+/** Part of a line. Its text may come from an unknown file: nothing in it controls the terminal, whatever its style. */
 export type Segment = string | { readonly style: Style; readonly text: string }
 
 const ERASE_LINE = '\r\x1b[K'

@@ -132,7 +132,7 @@ function drafted(node: Node, { draftOf, limits }: Inlining): Draft {
   return { inputs: [...inputs], isPutIn, weight }
 }
 
-/** The plan of a node alone; many are put in elsewhere, and never asked for their expression. */
+/** The plan of a single node; many are put in elsewhere, and never asked for their expression. */
 function planned(node: Node, drafts: ReadonlyMap<Node, Draft>): Plan {
   let f: Scalar | undefined
   return {

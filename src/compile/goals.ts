@@ -1,8 +1,9 @@
 /** What a program is made from. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
 import type { Node } from '../graph/node.ts'
-import { isA, isNode, nameOf, variableOp } from '../graph/node.ts'
+import { isA, isNode, nameOf, variableOp, wantName } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
 
 /** Named results, and variables with the nodes that become their next values. Every update sees the old values. */
@@ -13,21 +14,21 @@ export interface Goals {
   readonly float32?: readonly Node[]
 }
 
-const isByName = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Throws E_GRAPH unless these are goals: outputs by name, updates in pairs. */
 export function wantGoals(goals: Partial<Goals>): Partial<Goals> {
   const { outputs = {}, updates = [], float32 = [] } = (goals ?? {}) as Partial<Goals>
   const isPair = (pair: unknown): boolean => Array.isArray(pair) && pair.length === 2 && pair.every(isNode)
   const isRight =
-    [goals, outputs].every(isByName) &&
+    [goals, outputs].every(isPlain) &&
     !('outputs' in goals && goals.outputs === undefined) &&
     Object.values(outputs).every(isNode) &&
     [updates, float32].every(Array.isArray) &&
     updates.every(isPair) &&
     float32.every(isNode)
-  if (isRight) return goals
+  if (isRight) {
+    for (const name of Object.keys(outputs)) wantName(name, 'compile')
+    return goals
+  }
   const expected = '{ outputs: { name: node }, updates: [[variable, next]] }'
   throw new FoveaError('E_GRAPH', { what: 'these are not goals', where: 'compile', expected, got: show(goals) })
 }

@@ -1,4 +1,4 @@
-/** A program: a graph planned for one engine over one state. Nothing is allocated once it stands. */
+/** A program: a graph planned for one engine over one state. Nothing is allocated once it is made. */
 
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'

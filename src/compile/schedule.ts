@@ -89,7 +89,7 @@ export function schedule(
   const merged = fusing === 'on' ? withoutUnread(mergeLoops(steps, limits), wanted) : steps
   const copies: Step[] = []
   const given = new Set(Object.values(inputs).map(({ buffer }) => buffer))
-  /** A result stands in a buffer of its own: inputs, variables and constants are copied. */
+  /** A result has a buffer of its own: inputs, variables and constants are copied. */
   const resultFor = (node: Node, name: string): Value<DType> => {
     const value = atSurface(valueFor(node), name)
     const own = value.buffer.home.in === 'arena' && !given.has(value.buffer)

@@ -1,8 +1,10 @@
 /** State: weights, optimizer slots and statistics by name, on one engine, shared by any number of programs. */
 import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { holdsNumbers } from '../base/realm.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
+import { wantName } from '../graph/node.ts'
 import { sameShape, shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import type { Engine, Numbers, Resident } from './engine.ts'
 
@@ -41,7 +43,8 @@ export class State {
   /** Adds a tensor with its first values. A name that is there keeps its values, and must have the same spec. */
   async add(name: string, spec: StoredSpec, values: () => Numbers): Promise<void> {
     const { shape, dtype } = (spec ?? {}) as StoredSpec
-    wantName(name)
+    wantText(name)
+    wantName(name, 'state')
     wantShape(shape, name)
     if (typeof values !== 'function') {
       const expected = 'a function that gives the first values'
@@ -93,7 +96,7 @@ export class State {
 
   /** The tensor on the engine. */
   resident(name: string): Resident {
-    wantName(name)
+    wantText(name)
     const resident = this.#residents.get(name)
     if (resident) return resident
     if (this.#isClosed) throw new FoveaError('E_CLOSED', { what: 'the state was closed', where: name })
@@ -114,13 +117,13 @@ const named = <T>(where: string, promise: Promise<T>): Promise<T> =>
     }),
   )
 
-function wantName(name: unknown): void {
+function wantText(name: unknown): void {
   if (typeof name === 'string') return
   throw new FoveaError('E_OPTION', { what: 'the name of a tensor is a text', where: 'state', got: show(name) })
 }
 
 function wantValues(where: string, { shape }: StoredSpec, values: Numbers): void {
-  const isNumbers = ArrayBuffer.isView(values) && 'length' in values
+  const isNumbers = holdsNumbers(values)
   if (isNumbers && values.length === sizeOf(shape)) return
   const [expected, got] = [shapeText(shape), isNumbers ? `${values.length} values` : show(values)]
   throw new FoveaError('E_SHAPE', { what: 'wrong number of values', where, expected, got })

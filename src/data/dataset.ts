@@ -1,6 +1,7 @@
 /** Datasets: indexable, asynchronous, read a batch at a time into arrays that the caller owns. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { holdsNumbers } from '../base/realm.ts'
 import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
 import { isShape, sizeOf } from '../graph/shape.ts'
@@ -91,7 +92,7 @@ export function wayOut(given: unknown): string | undefined {
   if (typeof given === 'function') return 'it is a function: call it'
   if (typeof then === 'function') return 'it is a promise: await it'
   if (isDataset(train)) return 'did you mean its part .train or .test?'
-  if (typeof next === 'function') return 'batches as they come are for fit alone: fromArrays({ name, inputs, targets })'
+  if (typeof next === 'function') return 'batches as they come are for fit only: fromArrays({ name, inputs, targets })'
   const isArrays = ArrayBuffer.isView(given) || Array.isArray(given)
   return isArrays ? 'arrays of inputs and targets: fromArrays({ name, inputs, targets })' : undefined
 }
@@ -100,7 +101,7 @@ export function wayOut(given: unknown): string | undefined {
 function wrongIn(
   data: Partial<Dataset>,
 ): { readonly what: string; readonly expected: string; readonly got: string } | undefined {
-  const { name, length, inputs, targets, read } = data
+  const { name, length, inputs, targets, read, transforms } = data
   const wrong = (what: string, expected: string, got: unknown) => ({
     what: `'${what}' is wrong`,
     expected,
@@ -117,7 +118,11 @@ function wrongIn(
       if (!isShape(shape)) return wrong(`${side}.${field}.shape`, 'a list of integers >= 1', shape)
     }
   }
-  return undefined
+  for (const call of ['describe', 'identity'] as const)
+    if (data[call] !== undefined && typeof data[call] !== 'function') return wrong(call, 'a function', data[call])
+  const areSteps = Array.isArray(transforms) && transforms.every((step) => isRecord(step) && 'type' in step)
+  if (transforms === undefined || areSteps) return undefined
+  return wrong('transforms', 'a list of { type, ...options }', transforms)
 }
 
 /** Throws E_MISMATCH unless it is a dataset with a sample at least; `where` is who needs one. */
@@ -157,7 +162,7 @@ export function wantBatch(
   for (const [side, fields] of Object.entries({ inputs, targets })) {
     for (const [field, { shape }] of Object.entries(fields)) {
       const array = sides[side as 'inputs']?.[field]
-      if (ArrayBuffer.isView(array) && array.length >= count * sizeOf(shape)) continue
+      if (holdsNumbers(array) && array.length >= count * sizeOf(shape)) continue
       const [where, hint] = [`${name}: ${side}.${field}`, 'allocateBatch(data, size) makes such arrays']
       throw new FoveaError('E_DATA', { what: `no array for ${count} samples`, where, got: show(array), hint })
     }

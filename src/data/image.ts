@@ -96,8 +96,8 @@ interface Taps {
 
 /**
  * Resizes with half-pixel centres: output pixel i is at (i + 0.5) * input / output - 0.5. Computed in float64, first
- * along the rows, then along the columns; uint8 results are rounded once, halves up. Besides the result it holds a few
- * rows of it.
+ * along the rows, then along the columns, or the other way round where that is far less work; uint8 results are rounded
+ * once, halves up. Besides the result it holds a few rows of it, or of the input.
  */
 export function resize<P extends Uint8Array | Float32Array>(
   image: Image<P>,
@@ -121,28 +121,54 @@ export function resize<P extends Uint8Array | Float32Array>(
   const stride = width * channels
   const bytes = arrayKind(image.pixels) === 'Uint8Array'
   const pixels = bytes ? new Uint8Array(height * stride) : new Float32Array(height * stride)
-  sumRows(taps(0), {
-    stride,
-    make: (y, row) => shrinkRow(image, y, columns, row),
-    take: (y, sums) => {
-      for (let x = 0, out = y * stride; x < stride; x++, out++) pixels[out] = bytes ? Math.round(sums[x]) : sums[x]
-    },
-  })
+  const store = (y: number, row: Float64Array) => {
+    for (let x = 0, out = y * stride; x < stride; x++, out++) pixels[out] = bytes ? Math.round(row[x]) : row[x]
+  }
+  const wide = image.width * channels
+  if (downFirst(image, { to, by, antialias })) {
+    const row = new Float64Array(stride)
+    sumRows(taps(0), {
+      stride: wide,
+      make: (y, sums) => sums.set(image.pixels.subarray(y * wide, (y + 1) * wide)),
+      take: (y, sums) => {
+        alongRow({ from: sums, at: 0, channels }, columns, row)
+        store(y, row)
+      },
+    })
+  } else {
+    sumRows(taps(0), {
+      stride,
+      make: (y, row) => alongRow({ from: image.pixels, at: y * wide, channels }, columns, row),
+      take: store,
+    })
+  }
   return { width, height, channels, pixels: pixels as P }
 }
 
-/** One row of the input, as wide as the output. */
-function shrinkRow(
-  { width, channels, pixels }: Image<Uint8Array | Float32Array>,
-  y: number,
+/**
+ * Is it far less work to go along the columns first? A picture that shrinks to fewer, longer rows would get all of its rows
+ * lengthened. By the numbers of products, of the whole result, so that each of its parts is computed as the whole is.
+ */
+function downFirst({ width, height }: Image<Uint8Array | Float32Array>, { to, by, antialias }: Omit<Resize, 'part'>) {
+  const products = (input: number, output: number): number =>
+    by === 'nearest' ? output : 2 * (antialias ? Math.max(input, output) : output)
+  const [down, along] = [products(height, to[0]), products(width, to[1])]
+  const alongThenDown = Math.min(height, down) * along + down * to[1]
+  const downThenAlong = down * width + to[0] * along
+  return downThenAlong < alongThenDown / 2
+}
+
+/** A row of the output from the row of numbers that starts at `at`. */
+function alongRow(
+  { from, at: start, channels }: { from: Uint8Array | Float32Array | Float64Array; at: number; channels: number },
   columns: readonly Taps[],
   row: Float64Array,
 ): void {
   let out = 0
-  for (const { start, weights } of columns) {
+  for (const { start: first, weights } of columns) {
     for (let c = 0; c < channels; c++, out++) {
-      let [at, sum] = [(y * width + start) * channels + c, 0]
-      for (let k = 0; k < weights.length; k++, at += channels) sum += weights[k] * pixels[at]
+      let [at, sum] = [start + first * channels + c, 0]
+      for (let k = 0; k < weights.length; k++, at += channels) sum += weights[k] * from[at]
       row[out] = sum
     }
   }

@@ -1,6 +1,7 @@
 /** A dataset over arrays that are there already. */
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
 import { type DType, dtypeOf, type TypedArray } from '../graph/dtype.ts'
 import { shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import { settleClassNames } from './class-names.ts'
@@ -36,7 +37,7 @@ type FieldsByName = Readonly<Record<string, Field>>
 /** Checks the arrays once and reads from them without copying them first. */
 export function fromArrays(arrays: ArraysOfSamples): Dataset {
   const { name, inputs, targets, classNames: given, preprocessing, ...about } = (arrays ?? {}) as ArraysOfSamples
-  if (typeof name !== 'string' || !isByName(inputs) || !isByName(targets)) {
+  if (typeof name !== 'string' || !isPlain(inputs) || !isPlain(targets)) {
     const expected = '{ name, inputs: { image: { shape, data } }, targets: { label: { shape: [], data } } }'
     const where = typeof name === 'string' ? name : 'fromArrays'
     throw new FoveaError('E_DATA', { what: 'needs a name, inputs and targets', where, expected, got: show(arrays) })
@@ -81,7 +82,6 @@ export function fromArrays(arrays: ArraysOfSamples): Dataset {
 }
 
 const parts = ['name', 'inputs', 'targets', 'classNames', 'preprocessing', 'source']
-const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName {
   return Object.fromEntries(
@@ -107,7 +107,7 @@ function checked(arrays: ArraysOfSamples['inputs'], where: string): FieldsByName
           got,
         })
       }
-      return [name, { shape, dtype: own, data, size }]
+      return [name, { shape: Object.freeze([...shape]), dtype: own, data, size }]
     }),
   )
 }

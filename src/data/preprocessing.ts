@@ -59,7 +59,7 @@ export const preprocessingOptions = {
   }),
   channels: choice([1, 3], { says: '1 for gray by Rec. 601, 3 for red, green and blue' }),
   fit: choice(['stretch', 'contain', 'cover'], {
-    says: "a picture of another shape is stretched, fitted in whole (the rest gets the border's colour), or cut to its middle",
+    says: "a picture of another shape is stretched, fitted in completely (the rest gets the border's colour), or cut to its middle",
     default: 'stretch',
   }),
   ink: choice(['any', 'light', 'dark'], {

@@ -1,8 +1,8 @@
 /** Threads that read batches of a dataset, from outside. */
 import type { Helper } from '#platform'
-import { sharesMemory, Worker } from '#platform'
+import { notStarted, sharesMemory, started, Worker, workerHint } from '#platform'
 import { FoveaError } from '../base/errors.ts'
-import { isShared } from '../base/realm.ts'
+import { isShared, messageOf } from '../base/realm.ts'
 import { arraysOf, buffersOf } from './batch.ts'
 import type { Batch, Dataset, Description, Reading } from './dataset.ts'
 import type { FromReadingThread, SentError, ToReadingThread } from './reading-protocol.ts'
@@ -27,18 +27,23 @@ export class ReadingThreads {
   constructor(data: Dataset, source: Description, { count, shared }: { count: number; shared: SharedArrays }) {
     this.#data = data
     const { inputs, targets } = data
-    const open: ToReadingThread = { type: 'open', source: onSharedMemory(source, shared), inputs, targets }
+    const sent = described(data.name, () => onSharedMemory(source, shared))
+    const open: ToReadingThread = { type: 'open', source: sent, inputs, targets }
     this.#threads = Array.from({ length: count }, (_, i) => {
-      const thread: Helper = new Worker(new URL('./worker.js', import.meta.url), {
-        type: 'module',
-        name: `fovea-data-${i}`,
-      })
-      thread.listen(
-        (message) => this.#receive(message as FromReadingThread),
-        (why) => this.#end(dead(data.name, why)),
+      const thread = started(
+        () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `fovea-data-${i}` }),
+        absent(data.name),
       )
-      thread.postMessage(open)
+      let isUp = false
+      thread.listen(
+        (message) => {
+          isUp = true
+          this.#receive(message as FromReadingThread)
+        },
+        (why) => this.#end((isUp ? dead : absent)(data.name)(why)),
+      )
       thread.release()
+      described(data.name, () => thread.postMessage(open))
       return thread
     })
   }
@@ -87,17 +92,24 @@ export class ReadingThreads {
   }
 }
 
-const dead = (where: string, why: string): FoveaError =>
-  new FoveaError('E_ENGINE', {
-    what: 'a thread that reads the data died',
-    where,
-    got: why,
-    hint: 'workers: 0 reads without threads',
-  })
+const WITHOUT = 'workers: 0 reads without threads'
+const absent = (where: string) => notStarted({ where, hint: `${WITHOUT}; ${workerHint}` })
+const dead = (where: string) => (got: string) =>
+  new FoveaError('E_ENGINE', { what: 'a thread that reads the data died', where, got, hint: WITHOUT })
 
 function received({ name, message, code, complaint }: SentError): Error {
   if (code && complaint) return new FoveaError(code, complaint)
   return Object.assign(new Error(message), { name })
+}
+
+/** Does something with a description that may hold what no thread can be sent. */
+function described<T>(where: string, action: () => T): T {
+  try {
+    return action()
+  } catch (cause) {
+    const [got, hint] = [messageOf(cause), `describe() gives plain data and arrays; ${WITHOUT}`]
+    throw new FoveaError('E_DATA', { what: 'the description of the data cannot be sent', where, got, hint, cause })
+  }
 }
 
 /** A description with every array in memory that threads share; as it is where they cannot, so that each gets a copy. */

@@ -74,7 +74,7 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
   }
 }
 
-/** A name alone is all of a transform whose options are all given by default. */
+/** A name is enough for a transform whose options all have defaults. */
 const asObject = (given: unknown): { readonly type?: unknown; readonly field?: string } =>
   typeof given === 'object' && given !== null ? given : { type: given }
 

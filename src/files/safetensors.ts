@@ -82,7 +82,7 @@ function fromHalf(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25)
 }
 
-/** Reads a file whole; the result shares no memory with `bytes`. Records have no prototype: any name is just a name. */
+/** Reads a complete file; the result shares no memory with `bytes`. Records have no prototype: any name is just a name. */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   const reader = new ByteReader(bytes, file)
   const { [metadataName]: metadata = {}, ...entries } = readHeader(reader)
@@ -153,7 +153,7 @@ function entryOf(name: string, entry: unknown, reader: ByteReader): TensorEntry 
   return { name, dtype, shape, start, end }
 }
 
-/** The elements of a tensor that starts where the reader stands. */
+/** The elements of a tensor that starts where the reader is. */
 function elementsOf({ name, dtype, shape, start, end }: TensorEntry, reader: ByteReader): Tensor {
   const { read } = fileTypes[dtype]
   if (!read) {

@@ -49,8 +49,19 @@ export function asFloat32(values: ArrayLike<number>, where?: string): Float32Arr
   if (arrayKind(values) === 'Float32Array') return narrow
   const lost = narrow.findIndex((x, i) => Number.isFinite(values[i]) && !Number.isFinite(x))
   if (lost < 0) return narrow
-  const [expected, got] = ['at most 3.4e38 in size', `${values[lost]}`]
-  throw new FoveaError('E_NONFINITE', { what: 'beyond float32', ...(where !== undefined && { where }), expected, got })
+  throw beyondFloat32(values[lost], where)
+}
+
+/** The number as it is; E_NONFINITE where it is finite, and would become infinite in float32. */
+export function withinFloat32(value: number, where?: string): number {
+  if (Number.isFinite(Math.fround(value)) || !Number.isFinite(value)) return value
+  throw beyondFloat32(value, where)
+}
+
+/** The error of a number that float32 does not reach. */
+export function beyondFloat32(value: number | string, where?: string): FoveaError {
+  const [expected, got] = ['at most 3.4e38 in size', `${value}`]
+  return new FoveaError('E_NONFINITE', { what: 'beyond float32', ...(where !== undefined && { where }), expected, got })
 }
 
 /** The dtype of a typed array of the surface, or undefined for any other value. */

@@ -5,7 +5,7 @@ import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
 import { isFloat64 } from '../base/realm.ts'
 import type { DType, FloatDType, StorageDType, StoredSpec, TypedArray } from './dtype.ts'
-import { dtypeOf, isSurfaceDType } from './dtype.ts'
+import { asFloat32, dtypeOf, isSurfaceDType, withinFloat32 } from './dtype.ts'
 import type { Shape } from './shape.ts'
 import { shapeText, sizeOf, wantShape } from './shape.ts'
 
@@ -187,11 +187,18 @@ const leaf = (opName: string) =>
     samples: [],
   })
 
-function leafAttrs(where: string, name: string, shape: Shape, dtype: DType): LeafAttrs {
+/** Throws E_GRAPH unless it is a text that can be a property: names of inputs, variables and results become some. */
+export function wantName(name: unknown, where: string): asserts name is string {
   if (typeof name !== 'string')
     throw new FoveaError('E_GRAPH', { what: 'the name must be a text', where, got: show(name) })
+  if (name === '__proto__')
+    throw new FoveaError('E_GRAPH', { what: `the name '${name}' is taken by JavaScript`, where })
+}
+
+function leafAttrs(where: string, name: string, shape: Shape, dtype: DType): LeafAttrs {
+  wantName(name, where)
   wantShape(shape, where)
-  return { name, shape, dtype }
+  return { name, shape: Object.freeze([...shape]), dtype }
 }
 
 /** Fed at every run. */
@@ -232,7 +239,10 @@ export const constantOp: Op<0, ConstantAttrs> = defineOp('constant', 0, {
   samples: [],
 })
 
-/** A value that never changes: a number, or a copy of an array with its shape. */
+/**
+ * A value that never changes: a number, or a copy of an array with its shape. Engines compute in float32: throws E_NONFINITE for
+ * a number beyond it.
+ */
 export function constant(
   value: number | TypedArray,
   shape: Shape = typeof value === 'number' ? [] : [value?.length ?? 0],
@@ -248,7 +258,10 @@ export function constant(
     })
   }
   wantShape(shape, 'constant')
-  return constantOp({ value: typeof value === 'number' ? value : value.slice(), shape })
+  const sizes = Object.freeze([...shape])
+  if (typeof value === 'number') return constantOp({ value: withinFloat32(value, 'constant'), shape: sizes })
+  if (isFloat64(value)) asFloat32(value, 'constant')
+  return constantOp({ value: value.slice(), shape: sizes })
 }
 
 /** The number that a scalar constant holds. */

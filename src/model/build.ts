@@ -6,7 +6,7 @@ import { custom, integer, list, settle, settleOne } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
 import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { isTensor } from '../nn/layer.ts'
+import { isLayer, isTensor } from '../nn/layer.ts'
 import type { AnyLayerMaker } from '../saved/model-file.ts'
 import { modelFromBytes } from '../saved/model-file.ts'
 import { fileBytes, fileName, filePath } from './files.ts'
@@ -36,12 +36,17 @@ export function sequential(first: SequentialOptions | readonly Layer[], second?:
     precision,
     ...rest
   } = settle(sequentialTable, given, 'sequential')
-  const isLayer = (layer: unknown): boolean => typeof layer === 'function' && 'row' in layer && 'options' in layer
   if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
     throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', hint })
   }
-  const model = new Model({ kind: 'sequential', name, engine: { engine, threads, precision }, from: layers, ...rest })
+  const model = new Model({
+    kind: 'sequential',
+    name,
+    engine: { engine, threads, precision },
+    from: [...layers],
+    ...rest,
+  })
   return inputShape ? model.build(inputShape) : model
 }
 

@@ -2,7 +2,7 @@
 import { custom, text } from '../base/options.ts'
 
 export const filePath = text({ says: 'path of the file', filled: true })
-export const fileName = text({ says: 'what complaints call it' })
+export const fileName = text({ says: 'its name in error messages' })
 export const fileBytes = custom<Uint8Array>({
   says: 'the bytes of a file',
   accepts: 'a Uint8Array, as in new Uint8Array(await (await fetch(url)).arrayBuffer())',

@@ -2,7 +2,7 @@
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
-import { custom, integer, settle, settleOne, show, text } from '../base/options.ts'
+import { custom, integer, settle, settleOne, show, text, wantOptions } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
@@ -18,16 +18,16 @@ import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, networkWeights, weightName } from '../network/network.ts'
+import { chain, isNetwork, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf } from '../nn/layer.ts'
+import { countOf, isLayer } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
@@ -81,6 +81,11 @@ interface Recipe {
   readonly weightsFrom?: Model | undefined
 }
 
+const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
+  typeof name === 'string' &&
+  typeof engine === 'object' &&
+  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
+
 export class Model {
   readonly name: string
   readonly kind: 'sequential' | 'functional'
@@ -92,12 +97,12 @@ export class Model {
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
-  /** What the last training was told to minimise and measure; `evaluate` goes by it. */
+  /** Loss and metrics of the last training; `evaluate` uses them. */
   #objective: ObjectiveOptions | undefined
   #optimizerParams: number | undefined
 
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
-    if (typeof recipe !== 'object' || recipe === null || !('from' in recipe)) {
+    if (!isRecipe(recipe ?? {})) {
       const hint = 'sequential(...), model(...) and loadModel(...) make models'
       throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
     }
@@ -284,17 +289,19 @@ export class Model {
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
     const extras = { sampleWeight, validation, callbacks, signal, control, checkpoints, resume, save }
-    return this.#placement.train({ engine, threads, precision }, (session, keep) => {
+    const { network } = this
+    return this.#placement.train({ engine, threads, precision }, ({ open, keep }) => {
       const onBegun = (): void => {
         keep()
         begun()
       }
-      return fit(session.as(this.network), lesson, settings, { ...extras, onBegun })
+      const learner = { network, openSession: async () => (await open()).as(network) }
+      return fit(learner, lesson, settings, { ...extras, onBegun })
     })
   }
 
   /**
-   * Looks for a good learning rate: trains for some steps while the rate grows, and puts everything back as it was.
+   * Looks for a good learning rate: trains a copy of the model for some steps while the rate grows. The model stays as it is.
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
@@ -304,16 +311,12 @@ export class Model {
     const { callback, result } = rateSearch({ from, to, steps })
     const save = async (): Promise<void> => {}
     const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    return this.#placement.train({ engine, threads, precision }, async (whole) => {
-      const session = whole.as(this.network)
-      const memory = await session.remember()
-      try {
-        await fit(session, task, settings, { sampleWeight, signal, callbacks: [callback], save })
-        signal?.throwIfAborted()
-        return result()
-      } finally {
-        await memory.putBack()
-      }
+    const { network } = this
+    return this.#placement.aside({ engine, threads, precision }, async (session) => {
+      const learner = { network, openSession: async () => session.as(network) }
+      await fit(learner, task, settings, { sampleWeight, signal, callbacks: [callback], save })
+      signal?.throwIfAborted()
+      return result()
     })
   }
 
@@ -345,6 +348,7 @@ export class Model {
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
     wantDataset(data, this.name)
+    wantOptions(options, 'evaluate', ['batchSize'])
     const given = { ...this.#objective, ...options }
     const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
     const task = this.#taskOf(data, settings, this.#learnedFrom)
@@ -356,22 +360,24 @@ export class Model {
 
   /**
    * Answers for samples, a row each: probabilities from a trained classifier; a model that was never trained does not
-   * know its loss and gives its raw outputs. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
+   * know its loss and gives the outputs as they are. Bytes are taken as pixels, 0 to 255; a model that learned from floats refuses
    * them. Arrays are taken during the call: they may be filled again at once. On another engine than where the model lives
    * it computes on a copy of the weights.
    */
   async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
     const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
-    const data = asDataset(samples, this.network, this.#learnedFrom)
+    const { network, classNames } = this
+    const heads = this.#heads
+    const data = asDataset(samples, network, this.#learnedFrom)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
-      predict(session.as(this.network), data, { heads: this.#heads, ...how }),
+      predict(session.as(network), data, { heads, ...how }),
     )
-    const { calls, outputs } = this.network
+    const { calls, outputs } = network
     const shaped = Object.entries(answers).map(([name, values]) => [
       name,
       { shape: [data.length, ...calls[outputs[name]].shape], data: values },
     ])
-    return new Prediction(Object.fromEntries(shaped), { heads: this.#heads, classNames: this.classNames })
+    return new Prediction(Object.fromEntries(shaped), { heads: headsOfAnswers(network, heads), classNames })
   }
 
   /**
@@ -388,7 +394,7 @@ export class Model {
   }
 
   /**
-   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to go on from with `ops` and
+   * The model as a graph: nodes of its inputs, of every layer by name, of weights, logits and outputs, to extend with `ops` and
    * `gradients`. What is made of them is computed by `run`.
    */
   graph(options: GraphOptions = {}): ModelGraph {
@@ -398,7 +404,7 @@ export class Model {
 
   /**
    * Computes goals made of nodes of `graph`, by the model's own weights on the engine where they are: `outputs` by name, and `updates`
-   * of weights where there are any. Values are given by the names of inputs (an array alone for the only one) and of placeholders of
+   * of weights where there are any. Values are given by the names of inputs (just an array where there is only one) and of placeholders of
    * your own; bytes are taken as pixels, as in `predict`. Goals and arrays are taken during the call. A program is planned once for
    * the same nodes: keep them, and call again. Throws E_GRAPH for nodes of another model's graph.
    */
@@ -411,9 +417,9 @@ export class Model {
     const network = this.network
     const taken = takeGoals(goals, this.name)
     const given = valuesByName(inputs, network, this.#learnedFrom)
-    const session = (await this.#placement.home()).as(network)
-    const results = await runGoals(session, taken, { given, seed, owner: this.#placement })
-    return results as { [Name in keyof Outputs]: Numbers }
+    const owner = this.#placement
+    const { results } = await owner.queue((session) => runGoals(session.as(network), taken, { given, seed, owner }))
+    return (await results) as { [Name in keyof Outputs]: Numbers }
   }
 
   /** All weights by name, `conv2d/kernel` and so on. */
@@ -441,19 +447,19 @@ export class Model {
 
   /** The same with other tensors of the state instead of weights, by name. */
   async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
-    return modelToBytes({
+    const about = {
       network: this.network,
       kind: this.kind,
-      weights: await this.#valuesOf(judged),
       heads: this.#heads,
       objective: this.#objective,
       classNames: this.classNames,
       preprocessing: this.preprocessing,
       learnedFrom: this.#learnedFrom,
-    })
+    }
+    return modelToBytes({ ...about, weights: await this.#valuesOf(judged) })
   }
 
-  /** Writes the model to one safetensors file, whole or not at all. */
+  /** Writes the model to one safetensors file. A crash leaves the complete file, or what was there before. */
   async save(path: string): Promise<void> {
     await writeFile(settleOne(filePath, path, 'path', 'save'), await this.toBytes())
   }

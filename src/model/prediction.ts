@@ -27,8 +27,9 @@ export interface Rows {
 export class Answer implements Rows {
   readonly shape: Shape
   readonly data: Float32Array
+  /** What made the numbers: 'softmax' or 'sigmoid' gives probabilities, 'linear' any numbers. */
   readonly head: Head
-  /** One per class, where there are as many as the output tells apart. */
+  /** One per class; undefined where their number is not the output's number of classes. */
   readonly classNames: readonly string[] | undefined
 
   constructor({ shape, data }: Rows, head: Head, classNames?: readonly string[]) {
@@ -46,13 +47,19 @@ export class Answer implements Rows {
     })
   }
 
-  /** The `count` most probable classes of a sample, best first. */
+  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are not probabilities. */
   top(count: number, sample = 0): Ranked[] {
     settleOne(classCount, count, 'count', 'top')
     settleOne(sampleNumber, sample, 'sample', 'top')
     if (sample >= this.shape[0]) {
       const [expected, got] = [`0 to ${this.shape[0] - 1}`, `${sample}`]
       throw new FoveaError('E_OPTION', { what: "'sample' is the number of no sample", where: 'top', expected, got })
+    }
+    if (this.head === 'linear') {
+      const what =
+        'the outputs are not probabilities: the model was not trained on classes, and does not end in softmax'
+      const hint = "'data' has the numbers, 'classes' the index of the largest"
+      throw new FoveaError('E_MODEL', { what, where: 'top', hint })
     }
     return Array.from(this.#row(sample), (probability, index) => ({
       index,
@@ -72,7 +79,7 @@ export class Answer implements Rows {
   }
 }
 
-/** The answers of all outputs by name; asked itself, it speaks for the only one, or the first. */
+/** The answers of all outputs by name; its own `data`, `classes` and `top` are those of the only output, or the first. */
 export class Prediction implements Rows {
   readonly outputs: Readonly<Record<string, Answer>>
   readonly classNames: readonly string[] | undefined
@@ -107,12 +114,17 @@ export class Prediction implements Rows {
     return this.#first.data
   }
 
+  /** What made the numbers: 'softmax' or 'sigmoid' gives probabilities, 'linear' any numbers. */
+  get head(): Head {
+    return this.#first.head
+  }
+
   /** The class of every sample: the index of its largest value; with one probability, 1 where it is above 0.5. */
   get classes(): Int32Array {
     return this.#first.classes
   }
 
-  /** The `count` most probable classes of a sample, best first. */
+  /** The `count` most probable classes of a sample, best first. Throws E_MODEL where the numbers are not probabilities. */
   top(count: number, sample = 0): Ranked[] {
     return this.#first.top(count, sample)
   }

@@ -118,7 +118,7 @@ function checkRgba(values: unknown, shape: Shape, where: string): void {
 
 /**
  * Refuses bytes for a model whose only input learned from other numbers: they would be divided by 255, whatever was done to
- * those. Bytes that the first layer takes whole are the numbers that they are.
+ * those. Bytes that the first layer takes as they are keep their values.
  */
 export function checkNumbers(
   { inputs, name }: { readonly name: string; readonly inputs: Readonly<Record<string, { readonly dtype: DType }>> },
@@ -137,7 +137,7 @@ export function checkNumbers(
   })
 }
 
-/** Names for more or fewer classes than a network tells apart belong to other data. */
+/** Refuses class names whose number is not the network's number of classes: they belong to other data. */
 export function checkClassNames({ classNames, name }: Dataset, network: Network, { terms }: Objective): void {
   if (classNames === undefined) return
   const names = settleClassNames(classNames, name)

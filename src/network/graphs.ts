@@ -29,7 +29,7 @@ export interface BatchSpec {
 const batched = (kind: string, field: string, spec: TensorSpec, size: number): Node =>
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
-/** Do all layers that read an input want bytes as they are, 0 to 255? */
+/** Do all layers that read an input take bytes as they are, 0 to 255? */
 export function readsWhole({ calls }: Network, input: string): boolean {
   const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
   const readers = calls.flatMap(({ of, inputs }) =>
@@ -38,7 +38,7 @@ export function readsWhole({ calls }: Network, input: string): boolean {
   return readers.length > 0 && readers.every((row) => row.takesBytes)
 }
 
-/** Bytes enter as pixels of 0 to 1, unless the layers that read them want them whole; other numbers as they are. */
+/** Bytes enter as pixels of 0 to 1, unless the layers that read them take bytes as they are; other numbers enter unchanged. */
 export function scaled(node: Node, network: Network, input: string): Node {
   if (node.dtype === 'uint8' && !readsWhole(network, input)) return mul(toFloat(node), 1 / 255)
   return node.dtype === 'float32' ? node : toFloat(node)
@@ -224,7 +224,7 @@ const probe = (x: Node): Node => finite(sum(sub(x, x)))
 export function diagnosisGoals(network: Network, objective: Objective, batch: BatchSpec): Partial<Goals> {
   const variables = networkVariables(network)
   const { derived: own, values, float32 } = derived(network, variables, objective, batch)
-  const told = [
+  const probed = [
     ...Object.entries(variables).map(([name, x]) => [`the weight ${name}`, x] as const),
     ...network.calls.map((_, i) => [calledIn(network.calls, i), values[i]] as const),
     ['the loss', own.sums.loss] as const,
@@ -232,7 +232,7 @@ export function diagnosisGoals(network: Network, objective: Objective, batch: Ba
       .map(([name, slope]) => [`the gradient for ${name}`, slope] as const)
       .reverse(),
   ]
-  return { outputs: Object.fromEntries(told.map(([words, x]) => [words, probe(x)])), float32 }
+  return { outputs: Object.fromEntries(probed.map(([words, x]) => [words, probe(x)])), float32 }
 }
 
 /** The value of a call in words; a layer that is used again is said with the number of its use. */

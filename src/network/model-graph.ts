@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, integer, show } from '../base/options.ts'
 import { split64 } from '../base/random.ts'
+import { isPlain } from '../base/realm.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import type { DType, TypedArray } from '../graph/dtype.ts'
@@ -20,7 +21,7 @@ import type { Session } from './session.ts'
 export const graphOptions = {
   batch: integer({ says: 'samples that go through at once', min: 1, default: 1 }),
   mode: choice(['infer', 'train'], {
-    says: 'as in predict, or as in a step of fit: dropout at work, statistics of the batch',
+    says: 'as in predict, or as in a step of fit: dropout active, statistics of the batch',
     default: 'infer',
   }),
 }
@@ -51,7 +52,7 @@ export interface ModelGraph {
   readonly layers: Readonly<Record<string, LayerNodes>>
   /** Every weight, by the names of `model.weights()`. */
   readonly weights: Readonly<Record<string, Node>>
-  /** What stands before the final softmax or sigmoid of each output; the output itself where there is none. */
+  /** What comes before the final softmax or sigmoid of each output; the output itself where there is none. */
   readonly logits: Readonly<Record<string, Node>>
   /** What `predict` answers. */
   readonly outputs: Readonly<Record<string, Node>>
@@ -64,7 +65,7 @@ const FEEDS = 'feeds'
 const leafFor = (name: string, shape: readonly number[], dtype: DType, feeds: string): Node =>
   inputOp({ name, shape, dtype, [FEEDS]: feeds })
 
-/** Whose graph a leaf was made for: names alone do not tell, as every model has a `dense/kernel`. */
+/** Whose graph a leaf was made for: names are not enough, as every model has a `dense/kernel`. */
 const owners = new WeakMap<Node, object>()
 
 const nameIn = (name: string): string => `input/${name}`
@@ -111,7 +112,7 @@ export function modelGraph(
   }
 }
 
-/** What stands before the head of an output whose loss is not known. */
+/** What comes before the head of an output whose loss is not known. */
 function beforeHead(output: Node): Node {
   const found = (['softmax', 'sigmoid'] as const).map((head) => logitsOf(output, head)).find((x) => x !== output)
   return found ?? output
@@ -132,8 +133,7 @@ export function takeGoals(goals: unknown, where: string): Goals {
     const hint = 'as in { outputs: { y: model.graph().outputs.output } }'
     throw new FoveaError('E_OPTION', { what, where, expected, got: show(got), hint })
   }
-  if (typeof outputs !== 'object' || outputs === null)
-    return refuse('these are no goals', goals, '{ outputs: nodes by name, updates }')
+  if (!isPlain(outputs)) return refuse('these are no goals', goals, '{ outputs: nodes by name, updates }')
   if (!Array.isArray(updates)) return refuse("'updates' is no list", updates, 'pairs [weight, next value]')
   if (!Array.isArray(float32)) return refuse("'float32' is no list", float32, 'nodes')
   const node = (what: string, value: unknown): Node =>
@@ -159,14 +159,21 @@ interface Given {
 }
 
 /** Runs goals over the state of a session. The program is planned once for the same nodes and kinds of values. */
-export async function runGoals(session: Session, goals: Goals, run: Given): Promise<Record<string, Numbers>> {
+export async function runGoals(
+  session: Session,
+  goals: Goals,
+  run: Given,
+): Promise<{ readonly results: Promise<Record<string, Numbers>> }> {
   const { network } = session
   const { given, seed } = run
   const kinds = Object.entries(given).map(([name, values]) => [name, dtypeOf(values)])
   const key = `goals ${JSON.stringify([...goalsKey(session, goals), kinds])}`
   const program = await session.program(key, () => boundGoals(goals, network, run))
   const drawn = Int32Array.from([...split64(seed), 0, 0])
-  return program.run({ ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: drawn }) })
+  const inputs = { ...fedValues(program, network, given), ...(KEY in program.inputs && { [KEY]: drawn }) }
+  const results = program.run(inputs)
+  results.catch(() => {}) // whoever awaits them gets the error
+  return { results }
 }
 
 const goalsKey = (session: Session, { outputs, updates, float32 = [] }: Goals): unknown[] => [
@@ -200,8 +207,8 @@ function boundGoals({ outputs, updates, float32 = [] }: Goals, network: Network,
 function checkOwner(leaf: Node, owner: object, { name: where }: Network): void {
   const own = owners.get(leaf)
   if (own === undefined || own === owner) return
-  const what = `'${nameOf(leaf)}' stands on the graph of another model`
-  const hint = 'goals are run by the model whose graph they stand on'
+  const what = `'${nameOf(leaf)}' belongs to the graph of another model`
+  const hint = 'goals are run by the model whose graph they belong to'
   throw new FoveaError('E_GRAPH', { what, where, hint })
 }
 
@@ -210,8 +217,8 @@ function fedLeaf(leaf: Node, network: Network, given: GivenValues): Node {
   const feeds = leaf.attrs[FEEDS]
   if (feeds === undefined) {
     if (!Object.hasOwn(network.inputs, nameOf(leaf))) return input(nameGiven(nameOf(leaf)), shape, dtype as DType)
-    const what = `the placeholder '${nameOf(leaf)}' is called as an input of the model, which is given by that name`
-    const hint = 'give the placeholder another name, or go on from the node in graph().inputs'
+    const what = `the placeholder '${nameOf(leaf)}' has the name of an input of the model`
+    const hint = 'give the placeholder another name, or use the node in graph().inputs'
     throw new FoveaError('E_GRAPH', { what, where: network.name, hint })
   }
   if (feeds === KEY) return input(KEY, shape, 'int32')

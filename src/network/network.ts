@@ -42,6 +42,12 @@ export interface Network {
   readonly frozen: ReadonlySet<string>
 }
 
+/** Is this what `wire` gives? */
+export function isNetwork(value: unknown): value is Network {
+  const { layers, calls } = (value ?? {}) as Partial<Network>
+  return Array.isArray(layers) && Array.isArray(calls)
+}
+
 /** Names of layers that are not `trainable` now. */
 export const frozenNow = (layers: readonly NamedLayer[]): ReadonlySet<string> =>
   new Set(layers.flatMap(({ name, layer }) => (layer.trainable ? [] : [name])))
@@ -154,12 +160,13 @@ function checkShared({ name, layer, weights }: NamedLayer, inputs: readonly Tens
     inputs.map((x) => x.shape),
   )
   for (const [weight, { shape }] of Object.entries(weights)) {
-    if (shapeText(here[weight].shape) === shapeText(shape)) continue
+    const got = Object.hasOwn(here, weight) ? shapeText(here[weight].shape) : 'none'
+    if (got === shapeText(shape)) continue
     throw new FoveaError('E_SHAPE', {
       what: `a shared layer would need another ${weight}`,
       where: name,
       expected: shapeText(shape),
-      got: shapeText(here[weight].shape),
+      got,
     })
   }
 }

@@ -63,7 +63,7 @@ interface Term {
   readonly metrics: readonly SettledMetric[]
 }
 
-/** Plain data: the key of a program says it whole. */
+/** Plain data: it is part of a program's key. */
 export interface Objective {
   /** The dataset's field for every input of the network. */
   readonly inputs: Readonly<Record<string, string>>
@@ -87,12 +87,18 @@ function pair(wanted: readonly string[], fields: Fields, what: string, where: st
 
 const outputShape = (network: Network, output: string) => network.calls[network.outputs[output]].shape
 
+const ends = new WeakMap<Network, Record<string, ActivationName>>()
+
 /** The activation that every output ends in, by the forward graph of one sample. */
 function endsOf(network: Network): Record<string, ActivationName> {
+  const known = ends.get(network)
+  if (known) return known
   const inputs = Object.entries(network.inputs).map(([name, shape]) => [name, input(name, [1, ...shape])])
   const context = { mode: 'infer', key: input('key', [4], 'int32') } as const
   const { outputs } = forward(network, networkVariables(network), Object.fromEntries(inputs), context)
-  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, endOf(output)]))
+  const found = Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, endOf(output)]))
+  ends.set(network, found)
+  return found
 }
 
 /** Fields for the inputs, their shapes checked. */
@@ -135,12 +141,10 @@ export function objectiveFor(
       throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: stray })
   }
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
-  let known: Record<string, ActivationName> | undefined
-  const ends = () => (known ??= endsOf(network))
   const terms = Object.entries(targets).map(([output, target]) => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
     const asked = saidOf<Loss>(loss, isOneForAll.loss, output)
-    const chosen = chooseLoss(asked, spec, { shape, end: asked ? 'linear' : ends()[output] }, where)
+    const chosen = chooseLoss(asked, spec, { shape, end: asked ? 'linear' : endsOf(network)[output] }, where)
     const place = { head: lossRow(chosen).head, output: shape, target: spec }
     const wanted = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
     return { output, target, loss: chosen, metrics: chooseMetrics(wanted, place, where) }
@@ -151,6 +155,20 @@ export function objectiveFor(
 /** What turns each output's logits into answers. */
 export const headsOf = ({ terms }: Objective): Record<string, Head> =>
   Object.fromEntries(terms.map(({ output, loss }) => [output, lossRow(loss).head]))
+
+/**
+ * What the answers of each output are: probabilities where the loss has made them so, where the network ends in softmax, and
+ * where it ends in sigmoid and has not learned anything else.
+ */
+export function headsOfAnswers(network: Network, known: Readonly<Record<string, Head>>): Record<string, Head> {
+  const headOf = (output: string): Head => {
+    const head = Object.hasOwn(known, output) ? known[output] : undefined
+    if (head === 'softmax' || head === 'sigmoid') return head
+    const end = endsOf(network)[output]
+    return end === 'softmax' || (end === 'sigmoid' && head === undefined) ? end : 'linear'
+  }
+  return Object.fromEntries(Object.keys(network.outputs).map((output) => [output, headOf(output)]))
+}
 
 /** What samples count for, as inputs of a program: [n] each. */
 export interface SampleWeights {

@@ -1,6 +1,7 @@
 /** Where a model lives: its weights on one engine at a time. Calls that look for it take turns. */
 import { FoveaError } from '../base/errors.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
+import type { State } from '../compile/state.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { sharedEngine } from '../engines/index.ts'
 import { Copies } from './copies.ts'
@@ -20,11 +21,19 @@ export interface PlacementOptions {
   readonly given: () => Promise<Values>
 }
 
+/** What a training asks of the place where the model lives. */
+export interface TrainingPlace {
+  readonly open: () => Promise<Session>
+  readonly keep: () => void
+}
+
 export class Placement {
   readonly #options: PlacementOptions
   #engine: EngineChoice
   #session: Session | undefined
   readonly #copies = new Copies()
+  /** How many calls compute with a state where the model lives or lived. */
+  readonly #visitors = new Map<State, number>()
   /** Settles when the last call that looked for the session has it. */
   #turn: Promise<unknown> = Promise.resolve()
   #isAsked = false
@@ -41,9 +50,20 @@ export class Placement {
     return this.#inTurn(() => this.#settle({}))
   }
 
-  /** Calls `change` with the session where the model lives; calls that come later wait until it is done. */
+  /** Calls `use` with the session where the model lives; calls that come later wait until it is done. */
+  queue<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => use(await this.#settle({})))
+  }
+
+  /** The same for what writes weights. Calls that compute keep what they began with: the model goes to a copy, unless it is being trained. */
   change<T>(change: (session: Session) => Promise<T>): Promise<T> {
-    return this.#inTurn(async () => change(await this.#settle({})))
+    return this.queue(async (session) => {
+      if (this.#isTraining || !this.#visitors.has(session.state)) return change(session)
+      const { network, state } = session
+      const { seed } = this.#options
+      this.#session = await copied(session, network, { target: state.engine, seed, values: await session.values() })
+      return change(this.#session.as(network, session.askedPrecision))
+    })
   }
 
   /** The session on the engine asked for, where the model lives from now on. Throws E_MODEL while it is being trained. */
@@ -57,7 +77,7 @@ export class Placement {
     try {
       return await use(session)
     } finally {
-      release?.()
+      release()
     }
   }
 
@@ -84,25 +104,44 @@ export class Placement {
   }
 
   /**
-   * Runs one training at a time, where the model lives from then on. The precision asked for is that of the training, and of
-   * the model from when `keep` is called.
+   * Runs one training at a time. `open` gives its session: on the engine asked for, where the model lives from then on. The precision
+   * asked for is that of the training, and of the model from when `keep` is called.
    */
-  async train<T>(choice: EngineChoice, training: (session: Session, keep: () => void) => Promise<T>): Promise<T> {
-    const session = await this.#inTurn(async () => {
+  async train<T>(choice: EngineChoice, training: (place: TrainingPlace) => Promise<T>): Promise<T> {
+    const { precision = this.#engine.precision, ...place } = choice
+    await this.#inTurn(async () => {
       this.#checkOpen()
       if (this.#isTraining) throw this.#busy('cannot be trained')
-      const { precision, ...place } = choice
-      const settled = await this.#settle(place)
       this.#isTraining = true
-      return settled.as(settled.network, precision)
     })
+    const open = async (): Promise<Session> => {
+      const session = await this.#inTurn(() => this.#settle(place, 'for the training'))
+      return session.as(session.network, precision)
+    }
     const keep = (): void => {
-      this.#engine = { ...this.#engine, precision: session.askedPrecision }
+      this.#engine = { ...this.#engine, precision }
     }
     try {
-      return await training(session, keep)
+      return await training({ open, keep })
     } finally {
       this.#isTraining = false
+    }
+  }
+
+  /** Calls `use` with a session on the engine asked for that is its own: a copy of all that is kept here, of which nothing comes back. */
+  async aside<T>(choice: EngineChoice, use: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#inTurn(async () => {
+      const { seed, given, network } = this.#options
+      this.#checkOpen()
+      const { target } = await this.#targetOf(choice)
+      const current = this.#session
+      const values = current ? await current.values() : await given()
+      return copied(current, current?.network ?? network(), { target, seed, values })
+    })
+    try {
+      return await use(session.as(session.network, choice.precision ?? this.#engine.precision))
+    } finally {
+      session.close()
     }
   }
 
@@ -120,23 +159,25 @@ export class Placement {
     return result
   }
 
-  async #settle({ engine, threads, precision = this.#engine.precision }: EngineChoice): Promise<Session> {
+  async #settle(choice: EngineChoice, isFor?: 'for the training'): Promise<Session> {
     const { seed, given, network } = this.#options
+    const { precision = this.#engine.precision } = choice
     this.#checkOpen()
-    const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
-    const target = this.#isHere({ engine, threads }) ?? (await sharedEngine(wanted))
+    const { target, wanted } = await this.#targetOf(choice)
     if (this.#session?.state.engine !== target) {
-      if (this.#isTraining) throw this.#busy(`cannot move to ${target.name}`)
       const current = this.#session
+      const isMoved = current !== undefined || choice.engine !== undefined || choice.threads !== undefined
+      if (isMoved && this.#isTraining && !isFor) throw this.#busy(`cannot move to ${target.name}`)
       const values = current ? await current.values() : await given()
-      this.#session = await move(current, current?.network ?? network(), { target, seed, values })
+      // the old one lives on while calls that began there are under way
+      this.#session = await copied(current, current?.network ?? network(), { target, seed, values })
       this.#copies.forget(target)
     }
     this.#engine = { ...wanted, precision }
     return this.#session.as(this.#session.network, precision)
   }
 
-  async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release?: () => void }> {
+  async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release: () => void }> {
     const { seed, given, network } = this.#options
     this.#checkOpen()
     const own = this.#engine
@@ -146,7 +187,7 @@ export class Placement {
       : await sharedEngine({ engine: engine ?? own.engine, threads: threads ?? own.threads })
     if (!target || target === this.#session?.state.engine) {
       const session = await this.#settle({})
-      return { session: session.as(session.network, precision) }
+      return { session: session.as(session.network, precision), release: this.#visited(session) }
     }
     const home = this.#session
     const original = { network: home?.network ?? network(), seed, home, given }
@@ -154,10 +195,24 @@ export class Placement {
     return { session: session.as(session.network, precision ?? own.precision), release }
   }
 
-  /** The engine that holds the weights, where no other is asked for and it is alive. */
-  #isHere({ engine, threads }: EngineChoice): Engine | undefined {
+  /** Counts a call that computes with this session; to be called when it is done. The last one closes what the model has left. */
+  #visited(session: Session): () => void {
+    const { state } = session
+    this.#visitors.set(state, (this.#visitors.get(state) ?? 0) + 1)
+    return () => {
+      const others = (this.#visitors.get(state) as number) - 1
+      if (others > 0) this.#visitors.set(state, others)
+      else this.#visitors.delete(state)
+      if (others === 0 && this.#session?.state !== state) session.close()
+    }
+  }
+
+  /** The engine asked for: the one that holds the weights, where no other is asked for and it is alive. */
+  async #targetOf({ engine, threads }: EngineChoice): Promise<{ target: Engine; wanted: EngineChoice }> {
+    const wanted = { engine: engine ?? this.#engine.engine, threads: threads ?? this.#engine.threads }
     const here = this.#session?.state.engine
-    return engine === undefined && threads === undefined && here?.isOpen ? here : undefined
+    const isHere = engine === undefined && threads === undefined && here?.isOpen
+    return { target: isHere ? here : await sharedEngine(wanted), wanted }
   }
 
   #checkOpen(): void {
@@ -170,7 +225,8 @@ export class Placement {
   }
 }
 
-async function move(
+/** A session with values, and the counts of another one. */
+async function copied(
   from: Session | undefined,
   network: Network,
   { target, seed, values }: { target: Engine; seed: number; values: Values },
@@ -184,5 +240,5 @@ async function move(
     const { spec } = from.state.resident(name)
     await session.state.add(name, spec, () => numbers)
   }
-  return session // the old one lives on while calls that began there are under way
+  return session
 }

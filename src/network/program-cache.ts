@@ -37,15 +37,6 @@ export class ProgramCache {
     }
   }
 
-  /** Closes those that cannot run any more, because a tensor of theirs was closed. */
-  closeStale(): void {
-    for (const [key, program] of this.#programs) {
-      if (program.closed === undefined) continue
-      program.close()
-      this.#programs.delete(key)
-    }
-  }
-
   /** Closes all of them: they cannot be run any more. */
   close(): void {
     for (const program of this.#programs.values()) program.close()

@@ -1,5 +1,5 @@
 /** A network on an engine: its weights in a State, its programs cached by shape; parts of it share both. */
-import { FoveaError } from '../base/errors.ts'
+import { FoveaError, locate } from '../base/errors.ts'
 import { stream } from '../base/random.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
@@ -44,7 +44,8 @@ export function firstValues(
   const places = new Map(weights.map(([name, spec], index) => [name, { ...spec, index }]))
   return (name) => {
     const { shape, initializer, index } = places.get(name) as WeightSpec & { readonly index: number }
-    return given[name] ?? initialize(initializer, shape, { seed, stream: stream('initialize', index) })
+    const draw = { seed, stream: stream('initialize', index) }
+    return given[name] ?? locate(name, () => initialize(initializer, shape, draw))
   }
 }
 
@@ -171,19 +172,6 @@ export class Session {
     const names = this.state.names
     const values = await Promise.all(names.map((name) => this.state.read(name)))
     return Object.fromEntries(names.map((name, i) => [name, values[i]]))
-  }
-
-  /** Takes note of all that is kept, and of the counts; `putBack` makes everything as it was. */
-  async remember(): Promise<{ putBack: () => Promise<void> }> {
-    const values = await this.values()
-    const { steps, epochs, optimizer } = this
-    const putBack = async (): Promise<void> => {
-      Object.assign(this, { steps, epochs, optimizer })
-      await Promise.all(Object.entries(values).map(([name, numbers]) => this.state.write(name, numbers)))
-      this.state.remove(this.state.names.filter((name) => !Object.hasOwn(values, name)))
-      this.#shared.programs.closeStale() // programs that others run go on
-    }
-    return { putBack }
   }
 
   close(): void {

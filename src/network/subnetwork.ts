@@ -16,6 +16,10 @@ export function callOf({ name: where, calls, layers, inputs }: Network, name: st
 
 /** The part of a network that leads to these layers; its layers keep their names. */
 export function partOf(network: Network, ends: readonly string[]): Network {
+  if (ends.length === 0) {
+    const hint = "name a layer at least, as in features('flatten')"
+    throw new FoveaError('E_MODEL', { what: 'features of no layer', where: network.name, hint })
+  }
   checkEnds(ends)
   const wanted = ends.map((name) => [name, callOf(network, name)] as const)
   const { calls } = network

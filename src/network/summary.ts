@@ -41,9 +41,10 @@ export const summaryOptions = {
   lineLength: integer({
     says: 'width of the table; follows from style and terminal when absent',
     min: 40,
+    max: 10_000,
     optional: true,
   }),
-  showTrainable: flag({ says: 'a column that tells which layers learn', default: false }),
+  showTrainable: flag({ says: 'a column that says which layers are trained', default: false }),
 }
 
 export type SummaryOptions = Options<typeof summaryOptions>
@@ -130,7 +131,7 @@ function keras2(view: SummaryView, { lineLength, showTrainable }: Look): string[
   ]
 }
 
-/** Names may be a stranger's. */
+/** Names may come from an unknown file. */
 const printableCells = (rows: readonly (readonly string[])[]): string[][] => rows.map((row) => row.map(printable))
 
 function totals(rows: readonly SummaryRow[]): { all: number; learnt: number } {

@@ -58,7 +58,7 @@ function justify(text: string, width: number, align: Column['align']): string {
   return ` ${(' '.repeat(before) + words).padEnd(width)} `
 }
 
-/** Breaks a text at its spaces; a word that is longer than a line is cut, or goes on in the next. */
+/** Breaks a text at its spaces; a word that is longer than a line is cut, or continues in the next. */
 export function wrap(text: string, width: number, long: 'cut' | 'fold'): string[] {
   if (width < 1) return []
   const lines: string[] = []

@@ -16,7 +16,7 @@ const isAlike = (applied: Node, output: Node): boolean =>
   applied.op === output.op && applied.attrs['f'] === output.attrs['f']
 
 /**
- * What a head is applied to: an output, or what stands before the head where the output ends in it already, also behind
+ * What a head is applied to: an output, or what comes before the head where the output already ends in it, also behind
  * a reshape, so that it is never applied twice. Another activation at the end is part of the model.
  */
 export function logitsOf(output: Node, head: Head): Node {
@@ -44,8 +44,8 @@ function otherEnd(output: Node): ActivationName {
   return activationNames.find((name) => !Object.hasOwn(heads, name) && isLast(name)) ?? 'linear'
 }
 
-/** Does one number of the output, the probability of class 1, tell two classes apart? */
+/** Does one number of the output, the probability of class 1, stand for two classes? */
 export const isBinary = (head: Head, output: Shape): boolean => head === 'sigmoid' && sizeOf(output) === 1
 
-/** How many classes an output tells apart. */
+/** How many classes an output has. */
 export const classesOf = (head: Head, output: Shape): number => (isBinary(head, output) ? 2 : sizeOf(output))

@@ -1,9 +1,10 @@
 /** First values of weights, by Keras's names; a function of (seed, stream, shape) alone. */
 import { FoveaError } from '../base/errors.ts'
 import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
-import { choice, named, number, settleNamed } from '../base/options.ts'
+import { choice, named, number, settleNamed, show } from '../base/options.ts'
 import type { Draw } from '../base/random.ts'
 import { normalAt, normals, uniforms } from '../base/random.ts'
+import { beyondFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import { shapeText, sizeOf } from '../graph/shape.ts'
 import { orthogonalMatrix } from './orthogonal.ts'
@@ -151,10 +152,14 @@ export const initializerNames = Object.keys(initializers) as InitializerName[]
 /** An initializer: its name, or `{ type, ...options }` such as `{ type: 'constant', value: 0.1 }`. Plain JSON. */
 export type Initializer = Named<typeof initializers>
 
-/** The first values of a weight. */
+/** The first values of a weight. Throws E_NONFINITE where they are beyond float32. */
 export function initialize(initializer: Initializer, shape: Shape, draw: Draw): Float32Array {
   const { type, options } = settleNamed(initializers, initializer, 'initializer')
-  return (initializers[type] as unknown as InitializerRow).fill(options, shape, draw)
+  const values = (initializers[type] as unknown as InitializerRow).fill(options, shape, draw)
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) throw beyondFloat32(`${values[i]} of ${show(initializer)}`)
+  }
+  return values
 }
 
 /** An initializer as an option of a layer. */

@@ -2,10 +2,12 @@
 import { FoveaError, locate } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { flag, isOption, settle, settleOne, show, text } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
+import { taken } from '../base/taken.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode, isNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sizeOf, wantShape } from '../graph/shape.ts'
+import { isShape, sizeOf, wantShape } from '../graph/shape.ts'
 import type { DrawOptions } from './draws.ts'
 import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
@@ -115,7 +117,7 @@ const nameTable = {
 /** Options of every layer. Names without / never meet the names that Fovea gives to what is its own. */
 export const commonOptions = {
   ...nameTable,
-  trainable: flag({ says: 'whether its weights learn', default: true }),
+  trainable: flag({ says: 'whether its weights are trained', default: true }),
 }
 
 const control = /\p{Cc}/u
@@ -144,16 +146,24 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
     const hint = `every layer already has the options ${Object.keys(commonOptions).join(' and ')}`
     throw new FoveaError('E_OPTION', { what: `'${taken}' cannot be the name of an option`, where: type, hint })
   }
+  const prototype: object = Object.getPrototypeOf(row)
+  const own: AnyLayerRow = Object.freeze(Object.assign(Object.create(prototype), row, { options: { ...row.options } }))
+  const table = Object.freeze({ ...own.options, ...commonOptions })
   const make = (given: object = {}): Layer => {
-    const table = { ...row.options, ...commonOptions }
     const { name, trainable, ...options } = settle(table, given, type) as Settled<T> & Settled<typeof commonOptions>
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
       connect(layer as Layer, inputs.flat() as Tensor[])
-    const about = { type, row: row as unknown as AnyLayerRow, options, givenName: name }
-    return withTrainable(Object.assign(layer, about), trainable) as Layer
+    return withTrainable(
+      Object.assign(layer, { type, row: own, options: settled(options), givenName: name }),
+      trainable,
+    )
   }
-  return Object.assign(make, { type, row }) as unknown as LayerMaker<T>
+  return Object.assign(make, { type, row: own }) as unknown as LayerMaker<T>
 }
+
+/** Options of a layer that nobody can change any more: its weights and its file follow from them. */
+const settled = (options: object): Layer['options'] =>
+  Object.freeze(Object.fromEntries(Object.entries(options).map(([name, value]) => [name, taken(value)])))
 
 /** Gives a layer its `trainable`, which refuses all but true and false. */
 function withTrainable<L extends object>(layer: L, first: boolean): L & Pick<Layer, 'trainable'> {
@@ -168,6 +178,10 @@ function withTrainable<L extends object>(layer: L, first: boolean): L & Pick<Lay
 }
 
 const nameOf = ({ givenName, type }: Layer): string => givenName ?? type
+
+/** Is this what a maker of layers gives? */
+export const isLayer = (value: unknown): value is Layer =>
+  typeof value === 'function' && 'row' in value && 'options' in value
 
 /** Is this what `input`, or a layer called on tensors, gives? */
 export function isTensor(value: unknown): value is Tensor {
@@ -210,13 +224,23 @@ function connect(layer: Layer, inputs: readonly Tensor[]): Tensor {
 export function input(shape: Shape, options: { name?: string | undefined } = {}): Tensor {
   const { name } = settle(nameTable, options, 'input')
   wantShape(shape, name ?? 'input')
-  return { shape, source: { kind: 'input', name } }
+  return { shape: Object.freeze([...shape]), source: { kind: 'input', name } }
 }
 
 /** The weights that a layer has for inputs of these shapes. */
 export function weightsOf(layer: Layer, shapes: readonly Shape[]): Readonly<Record<string, WeightSpec>> {
-  return (layer.row.weights?.(layer.options, shapes[0], shapes) ?? {}) as Readonly<Record<string, WeightSpec>>
+  const { className, weights } = layer.row
+  if (!weights) return {}
+  const specs: unknown = weights(layer.options, shapes[0], shapes)
+  if (isPlain(specs) && Object.values(specs).every(isWeightSpec)) return specs as Record<string, WeightSpec>
+  const facts = {
+    expected: "weights by name, as in { kernel: { shape: [3, 2], initializer: 'zeros' } }",
+    got: show(specs),
+  }
+  throw new FoveaError('E_GRAPH', { what: `weights of ${className} gives no specs`, ...facts })
 }
+
+const isWeightSpec = (spec: unknown): boolean => isPlain(spec) && isShape(spec['shape']) && 'initializer' in spec
 
 /** The shape of one sample that a layer gives: that of its forward graph for a batch of two. */
 export function outputShape(layer: Layer, shapes: readonly Shape[], where: string): Shape {
@@ -227,7 +251,7 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
     const [batch, ...shape] = forwarded(layer, inputs, Object.fromEntries(weights), context).output.shape
     if (batch === 2) return shape
     throw new FoveaError('E_SHAPE', {
-      what: 'a layer must keep samples apart',
+      what: 'a layer must not mix samples',
       expected: '[n, ...]',
       got: 'another first axis',
     })

@@ -148,12 +148,12 @@ export const losses = {
     of: square,
   }),
   meanAbsoluteError: regression({
-    says: 'Mean of the sizes of the errors.',
+    says: 'Mean of the absolute errors.',
     options: {},
     of: abs,
   }),
   huber: regression({
-    says: 'Squares of small errors, sizes of large ones: no single sample pulls hard.',
+    says: 'Squares of small errors, absolute values of large ones: outliers count less.',
     options: { delta: number({ says: 'error at which the square ends', min: 0, ends: 'open', default: 1 }) },
     of: (error, { delta }) => {
       const { f, df } = huberLoss(delta)
@@ -168,7 +168,7 @@ export const lossNames = Object.keys(losses) as LossName[]
 /** A loss as a user gives it: its name, or its name with options. Plain JSON. */
 export type Loss = Named<typeof losses>
 
-/** A checked loss. Plain data: the key of a program says it whole. */
+/** A checked loss. Plain data: it is part of a program's key. */
 export type SettledLoss = NamedRow<LossName>
 
 /** The loss with all its options; throws E_OPTION for an unknown name or option. */
@@ -211,7 +211,9 @@ export function chooseLoss(
   const settled = chosen && settleLoss(chosen)
   if (settled && fits(settled.type)) return settled
   const meant = lossNames.filter((type) => !isHead || lossRow({ type }).head === end)
-  const needed = settled ? [lossRow(settled).needs] : meant.map((type) => lossRow({ type }).needs)
+  const areMaps = asked === undefined && needsFlat(target.shape, shape)
+  const allNeeds = areMaps ? ['outputs of one axis, as [classes]'] : meant.map((type) => lossRow({ type }).needs)
+  const needed = settled ? [lossRow(settled).needs] : allNeeds
   const expected = following && !isTaken ? ['outputs that end in plain numbers, softmax or sigmoid'] : needed
   const tail = end === 'linear' ? '' : ` that end in ${end}`
   throw new FoveaError('E_MISMATCH', {
@@ -223,10 +225,13 @@ export function chooseLoss(
   })
 }
 
+/** Do outputs of several axes meet targets of one or none? */
+const needsFlat = (target: Shape, output: Shape): boolean => output.length > 1 && target.length <= 1
+
 /** The way out where no loss follows: those that could be named. */
 function hintFor({ dtype, shape }: TensorSpec, output: Shape, named: readonly LossName[]): { hint?: string } {
-  if (output.length > 1 && shape.length <= 1)
-    return { hint: 'put flatten(), or a global pooling, before the last dense layer' }
+  if (needsFlat(shape, output))
+    return { hint: 'end the model in flatten(), or a global pooling, and dense({ units: the number of classes })' }
   if (dtype === 'uint8' && sizeOf(shape) === 1)
     return { hint: 'class indices are int32, as in Int32Array.from(labels)' }
   if (named.length === 0) return {}

@@ -81,7 +81,7 @@ export const metrics = {
     needs: "targets of the outputs' shape",
     perSample: (judged, { threshold }) => sideIsRight(judged, threshold),
   }),
-  /** Ties count for the sample, as in TensorFlow's in_top_k: only larger outputs stand before the right class. */
+  /** Ties count for the sample, as in TensorFlow's in_top_k: only larger outputs rank above the right class. */
   topKAccuracy: define({
     says: 'Share of samples with fewer than k outputs larger than that of the right class.',
     options: { k: integer({ says: 'places that count as right', min: 1, default: 5 }) },
@@ -96,7 +96,7 @@ export const metrics = {
     },
   }),
   meanSquaredError: ofErrors('Mean of the squares of the errors.', square),
-  meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs),
+  meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs),
 } as const
 
 export type MetricName = keyof typeof metrics

@@ -1,6 +1,6 @@
 /**
- * Optimizers by Keras's names and rules. An update is a graph; what depends on its number alone is computed outside,
- * exactly. What goes on around every rule (decay, clipping, accumulation, averages) is in step.ts.
+ * Optimizers by Keras's names and rules. An update is a graph; what depends only on its number is computed outside,
+ * exactly. What is done around every rule (decay, clipping, accumulation, averages) is in step.ts.
  */
 import type { Conflict, Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
 import { choice, flag, integer, list, number, settleNamed, text, withCommon, withDefault } from '../base/options.ts'
@@ -129,7 +129,7 @@ const adamW = define({
   options: { ...adamOptions, weightDecay: weightDecay(0.004) },
 })
 
-/** Tieleman and Hinton 2012; epsilon stands inside the root, as in Keras. */
+/** Tieleman and Hinton 2012; epsilon is inside the root, as in Keras. */
 const rmsprop = define({
   says: 'RMSprop: steps scaled by a running mean of the square of the gradient.',
   learningRate: 0.001,
@@ -198,7 +198,7 @@ function conflict(options: Settled<typeof commonOptions>): Conflict | undefined 
   const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => options[clip] !== undefined)
   if (clips.length > 1) return { what: 'clips gradients in two ways', got: clips.join(' and ') }
   if (options.emaOverwriteFrequency === undefined || options.useEma) return undefined
-  return { what: "'emaOverwriteFrequency' does nothing without averages", hint: 'say useEma: true' }
+  return { what: "'emaOverwriteFrequency' does nothing without averages", hint: 'set useEma: true' }
 }
 
 /** Every optimizer by name, with all its options. */

@@ -27,7 +27,7 @@ export const regularizers = {
     penalty: ({ l2 }, weight) => mul(squares(weight), l2),
   }),
   l1L2: define({
-    says: 'Both; 0.01 of each by its name alone, and 0 of what its options leave out.',
+    says: 'Both: 0.01 of each when only its name is given, and 0 of what its options leave out.',
     options: { l1: factor('the sum of absolute values', 0), l2: factor('the sum of squares', 0) },
     named: { l1: 0.01, l2: 0.01 },
     penalty: ({ l1, l2 }, weight) => add(mul(absolutes(weight), l1), mul(squares(weight), l2)),

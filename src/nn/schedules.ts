@@ -55,7 +55,7 @@ const piecewiseConstantDecay = define({
   conflict: ({ boundaries, values }) =>
     values.length === boundaries.length + 1
       ? undefined
-      : { what: `${boundaries.length} boundaries want ${boundaries.length + 1} values, not ${values.length}` },
+      : { what: `${boundaries.length} boundaries need ${boundaries.length + 1} values, not ${values.length}` },
   rate: ({ boundaries, values }, t) => values[boundaries.filter((boundary) => boundary < t).length],
 })
 

@@ -1,6 +1,6 @@
 /**
  * What happens around an optimizer's rule, in Keras's order: gradients are accumulated and clipped, weights decay, the
- * rule is applied, averages follow. A graph; what depends on the step alone enters as a number computed on the host, a
+ * rule is applied, averages follow. A graph; what depends only on the step enters as a number computed on the host, a
  * function of options and step, so that training resumes exactly.
  */
 import type { Node } from '../graph/node.ts'
@@ -36,7 +36,7 @@ export const updatesIn = ({ options }: SettledOptimizer, steps: number): number 
 export interface StepPlace {
   /** 0 for the first step. */
   readonly step: number
-  /** Steps of the whole training, with which schedules end. */
+  /** Steps of the training from its first to its last, with which schedules end. */
   readonly total: number
 }
 
@@ -44,7 +44,7 @@ export interface StepPlace {
 export const learningRateAt = (optimizer: SettledOptimizer, { step, total }: StepPlace): number =>
   rateAt(optimizer.options.learningRate, updatesIn(optimizer, step), updatesIn(optimizer, total))
 
-/** Numbers that `nextState` reads at a step; which ones is a matter of the options alone. */
+/** Numbers that `nextState` reads at a step; which ones depends only on the options. */
 export function stepRates(
   optimizer: SettledOptimizer,
   { learningRate: given, ...place }: StepPlace & { readonly learningRate?: number | undefined },
@@ -92,7 +92,7 @@ export function nextState(
     const { weight: ruled, ...ruledSlots } = row.update(before, gradients[i], slots, rates, options)
     const { weight: after, ...next } = averaged({ ...slots, ...ruledSlots, weight: ruled }, rates)
     if (!count) return { weight: after, slots: next }
-    // a step that makes no update changes the sum of gradients alone
+    // a step that makes no update only changes the sum of gradients
     const settled = Object.entries(next).map(([slot, value]) => [slot, select(rates['isUpdate'], value, slots[slot])])
     return {
       weight: select(rates['isUpdate'], after, weight),
@@ -112,7 +112,7 @@ function clipped(gradients: readonly Node[], { clipnorm, globalClipnorm, clipval
 
 /**
  * Tensors that together are at most `longest` long: to the bit as they are where they are short enough. Squares are taken of
- * what was divided by the largest element, so that neither large ones overflow nor small ones vanish.
+ * what was divided by the largest element, so that large ones do not overflow and small ones do not vanish.
  */
 function shortened(tensors: readonly Node[], longest: number): readonly Node[] {
   const largest = tensors.map((x) => max(abs(x))).reduce((a, b) => maximum(a, b))

@@ -1,6 +1,7 @@
 /** An op as a user calls it: its arguments are checked by tables, from which its page in the reference is made too. */
 import type { OptionTable } from '../base/options.ts'
 import { settle, settleOne } from '../base/options.ts'
+import { taken } from '../base/taken.ts'
 
 type Call = (...given: never[]) => unknown
 
@@ -33,6 +34,8 @@ function checked(name: string, { takes, attrs, call }: PublicOp): Call {
   }
 }
 
-/** Without what was not said: an op's attributes are part of its identity. */
+/** Taken as they are now, without what was not said: an op's attributes are part of its identity. */
 const said = (settled: object): object =>
-  Object.fromEntries(Object.entries(settled).filter(([, value]) => value !== undefined))
+  Object.fromEntries(
+    Object.entries(settled).flatMap(([name, value]) => (value === undefined ? [] : [[name, taken(value)]])),
+  )

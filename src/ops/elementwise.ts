@@ -3,6 +3,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { OptionTable } from '../base/options.ts'
 import { number } from '../base/options.ts'
 import type { FloatDType } from '../graph/dtype.ts'
+import { withinFloat32 } from '../graph/dtype.ts'
 import type { Node, Op, OpRow, Stored } from '../graph/node.ts'
 import { constant, defineOp } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
@@ -173,9 +174,9 @@ const binaryRows = {
     df: (_, b, y) => [s.div(1, b), s.neg(s.div(y, b))],
     domain: [0.5, 3],
   },
-  /** a^b. A negative base wants a whole exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
+  /** a^b. A negative base needs an integer exponent (else NaN); the slope for b is then NaN, and 0 at 0^b with b >= 0. */
   pow: {
-    says: 'a^b; NaN for a negative base with a broken exponent.',
+    says: 'a^b; NaN for a negative base whose exponent is not an integer.',
     f: (a, b) => s.pow(a, b),
     df: (a, b, y) => [slopeForBase(a, b), slopeForExponent(a, b, y)],
     domain: [0.5, 3],
@@ -225,7 +226,7 @@ export const elementwise: Op<number, ElementwiseAttrs> = defineOp('elementwise',
       })
       const product = s.mul(argument(0), substitute(slope, renamed))
       const times = (flow: Node): Node => expression(`${label}'`, [flow, ...factors], product)
-      // a slope that is the same wherever x is repeated: the sum comes first, over dy alone, which others may want too
+      // a slope that is the same wherever x is repeated: the sum comes first, over dy alone, which others may need too
       const isRepeated = factors.every((factor) => sameShape(broadcastShapes([factor.shape, x.shape]), x.shape))
       return isRepeated ? times(sumTo(dy, x.shape)) : sumTo(times(dy), x.shape)
     }),
@@ -286,6 +287,7 @@ export function clip(x: Operand, min: number, max: number): Node {
   if (!(min <= max)) {
     throw new FoveaError('E_OPTION', { what: 'min must be at most max', where: 'clip', got: `${min} and ${max}` })
   }
+  for (const end of [min, max]) withinFloat32(end, 'clip')
   const value = argument(0)
   const inside = s.mul(s.lessEqual(min, value), s.lessEqual(value, max))
   return elementwise([node(x)], { label: 'clip', f: s.min(s.max(value, min), max), df: [inside] })

@@ -1,4 +1,4 @@
-/** The walk back. It names no op: every rule stands in its op's row. */
+/** The walk back. It names no op: every rule is in its op's row. */
 import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'

@@ -1,6 +1,7 @@
 /** Movement: the same numbers in other places. */
 import { FoveaError } from '../base/errors.ts'
 import { integer, list, number } from '../base/options.ts'
+import { withinFloat32 } from '../graph/dtype.ts'
 import type { Attrs, Node, Op } from '../graph/node.ts'
 import { defineOp } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
@@ -38,7 +39,8 @@ export const transpose: Op<1, { readonly permutation: readonly number[] }> = def
 /** [before, after] zeros (or `value`s) along every axis. */
 export const pad: Op<1, { readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> =
   defineOp('pad', 1, {
-    infer: ([x], { padding }) => {
+    infer: ([x], { padding, value = 0 }) => {
+      withinFloat32(value)
       if (padding.length !== x.shape.length || !padding.flat().every((n) => Number.isInteger(n) && n >= 0)) {
         throw new FoveaError('E_SHAPE', { what: 'padding must be [before, after] >= 0 for every axis' })
       }
@@ -109,7 +111,7 @@ export const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
       const isAlike = shape.length === first.shape.length && dtype === first.dtype
       if (isAlike && sameShape(shape.with(axis, 0), first.shape.with(axis, 0))) continue
       throw new FoveaError('E_SHAPE', {
-        what: `inputs may differ along axis ${axis} alone`,
+        what: `inputs may only differ along axis ${axis}`,
         got: inputs.map((x) => `${x.dtype} ${shapeText(x.shape)}`).join(' and '),
       })
     }

@@ -62,6 +62,7 @@ const settings: { x: Shape; attrs: PoolAttrs }[] = [
   },
   { x: [2, 9, 3], attrs: { window: [2], strides: [2], padding: 'same' } },
   { x: [1, 4, 5, 6, 2], attrs: { window: [2, 2, 3], strides: [2, 2, 2], padding: 'same' } },
+  { x: [2, 20, 38, 5], attrs: { window: [17, 36], strides: [1, 1], padding: 'same' } },
 ]
 
 /** The largest value of every window; NaN passes. */

@@ -1,6 +1,6 @@
 /**
  * Scalar expressions: what an elementwise op computes for one element, as data that each engine renders in its own
- * language. The functions below are the whole vocabulary; constants fold as expressions are made.
+ * language. The functions below are all of it; constants fold as expressions are made.
  */
 
 import { erf, normalCdf } from './error-function.ts'

@@ -43,7 +43,7 @@ function drawn(
   return { width, height, channels: 3, pixels }
 }
 
-/** What has pixels to be drawn, by its kind, and where its size stands. */
+/** What has pixels to be drawn, by its kind, and the names of its size. */
 const drawables: Readonly<Record<string, readonly [width: string, height: string]>> = {
   ImageBitmap: ['width', 'height'],
   HTMLCanvasElement: ['width', 'height'],

@@ -14,6 +14,7 @@ export { overWhite } from './picture.ts'
 export { encodePng } from './png.ts'
 export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
+export { notStarted, started } from './worker.ts'
 
 /** The way out where a file is not there. */
 export const noFileHint: { readonly hint?: string } = {
@@ -85,10 +86,12 @@ export const hardwareThreads = (): number => navigator.hardwareConcurrency
 /** What a worker needs to start, for complaints. */
 export const workerHint: string =
   "the server must have the script; the page's Content-Security-Policy must allow it in worker-src, and blob: too where it " +
-  'is of another origin, which then must allow it by CORS; a page that is cross-origin isolated needs it with ' +
+  "is of another origin, which then must allow it by CORS; a policy with require-trusted-types-for 'script' needs a " +
+  "trustedTypes.createPolicy('default', { createScriptURL }) of the page that allows it; " +
+  'a page that is cross-origin isolated needs it with ' +
   'Cross-Origin-Embedder-Policy too'
 
-/** Browsers start workers of the page's own origin alone; one of another origin is imported by a script that is ours. */
+/** Browsers only start workers of the page's own origin; one of another origin is imported by a script that is ours. */
 function startable({ href, origin, protocol }: URL): { readonly url: string; readonly release: () => void } {
   const isElsewhere = protocol.startsWith('http') && origin !== globalThis.location.origin
   if (!isElsewhere) return { url: href, release: () => {} }

@@ -32,8 +32,8 @@ export interface OpenFile {
 const PIECE = 2 ** 26
 
 /**
- * Writes a file whole or not at all. When it resolves, the file is there after any crash; when it rejects (E_IO), what was
- * there before is as it was, or the new file stands whole in its place, and the draft is gone if the disk lets it go.
+ * Writes a complete file or none. When it resolves, the file is there after any crash; when it rejects (E_IO), what was
+ * there before is as it was, or the new file is complete in its place, and the draft is gone if the disk allows it.
  * The folder must be there. The draft is beside the file: `.`, `draftPrefix`, something unique, `.tmp`.
  */
 export async function writeDurably(

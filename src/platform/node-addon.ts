@@ -10,7 +10,7 @@ import type { LoadedAddon } from './addon.ts'
 /** What the system's loader may say, and what that means. */
 const meanings: readonly [said: RegExp, meaning: string][] = [
   [/libdnnl|libgomp/, 'oneDNN is not installed, or another version of it: apt-get install libdnnl-dev'],
-  // of a whole file for another processor Linux says that it is not there
+  // of an intact file for another processor Linux says that it is not there
   [/file too short/, 'it is damaged'],
   [/ELF|Exec format|\.node: cannot open/, 'it was built for another kind of machine'],
   [/GLIBC|CXXABI|relocating|shared library|cannot open shared object/, 'it was built on another system'],
@@ -19,7 +19,7 @@ const meanings: readonly [said: RegExp, meaning: string][] = [
 /** What FOVEA_NATIVE_LOOPS may hold the addon's own loops to. */
 const loops = ['baseline', 'avx2', 'avx512']
 
-/** Loads the addon, once in a process; whatever stands against it is a reason and no error. */
+/** Loads the addon, once in a process; whatever prevents it is a reason, not an error. */
 export function loadAddon(): LoadedAddon {
   const given = process.env['FOVEA_NATIVE_ADDON']
   const path = resolve(given || fileURLToPath(new URL('../../native/build/fovea.node', import.meta.url)))
@@ -57,7 +57,7 @@ function withShortWaits<T>(load: () => T): T {
 
 function whyAbsent(path: string, build: string, isGiven: boolean): string {
   if (isGiven) return `nothing at ${path}, which FOVEA_NATIVE_ADDON names`
-  if (process.platform !== 'linux') return 'built on Linux alone'
+  if (process.platform !== 'linux') return 'built on Linux only'
   const { failed } = stampOf(path)
   if (failed !== undefined) return `does not build: ${failed}; ${build} says more`
   return `not built; ${build} builds it, with g++ and oneDNN (apt-get install g++ libdnnl-dev)`

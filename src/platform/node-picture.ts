@@ -39,7 +39,7 @@ export async function decodeImage(bytes: Uint8Array, name = 'picture'): Promise<
   }
 }
 
-/** sharp goes by the profiles of samples of 8 bits alone: others become such first and keep the profile. */
+/** sharp only uses the profiles of 8-bit samples: others become such first and keep the profile. */
 async function upright(file: Uint8Array, open: Open): Promise<Sharp> {
   const { hasProfile, depth, channels } = await open(file).metadata()
   if (!hasProfile || depth === 'uchar') return open(file).autoOrient()

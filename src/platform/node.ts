@@ -23,6 +23,7 @@ export { overWhite } from './picture.ts'
 export { encodePng } from './png.ts'
 export type { RasterizeOptions } from './svg.ts'
 export type { Helper, Port } from './worker.ts'
+export { notStarted, started } from './worker.ts'
 
 /** The bytes of a file, or undefined when there is none; more than `limit` bytes are refused unread. */
 export function readFile(path: string, { limit = Infinity }: { limit?: number } = {}): Promise<Uint8Array | undefined> {
@@ -54,7 +55,7 @@ async function isFolder(path: string): Promise<FoveaError> {
   return new FoveaError('E_IO', { what: 'this is a folder, not a file', where: path, hint })
 }
 
-/** Writes a file whole or not at all, such that a crash cannot undo it; makes its folder. */
+/** Writes a complete file or none, such that a crash cannot undo it; makes its folder. */
 export async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
   try {
     const folder = dirname(path)
@@ -139,7 +140,7 @@ export const environment = (name: string): string | undefined => process.env[nam
 /** How many threads run at once. */
 export const hardwareThreads = (): number => availableParallelism()
 
-/** Workers inherit node's flags, and die of the `--input-type` that `node -e` may be given: then the conditions alone. */
+/** Workers inherit node's flags, and fail on the `--input-type` that `node -e` may be given: then they get only the conditions. */
 function workerFlags(): { execArgv?: string[] } {
   const flags = process.execArgv
   if (!flags.some((flag) => flag.startsWith('--input-type'))) return {}
@@ -151,7 +152,7 @@ function workerFlags(): { execArgv?: string[] } {
 /** What a worker needs to start, for complaints. */
 export const workerHint: string = 'node --permission needs --allow-worker, and --allow-fs-read for the script'
 
-/** A worker that runs a module; the sources' `.ts` stands in for a `.js` that is not built. */
+/** A worker that runs a module; the sources' `.ts` is used for a `.js` that is not built. */
 export const Worker: WorkerMaker = class implements Helper {
   readonly #thread: threads.Worker
 
@@ -187,7 +188,7 @@ export const Worker: WorkerMaker = class implements Helper {
 /** In a worker: the line to the thread that started it. */
 export function parentPort(): Port {
   const port = threads.parentPort
-  if (!port) throw new FoveaError('E_BUG', { what: 'this module runs in workers alone' })
+  if (!port) throw new FoveaError('E_BUG', { what: 'this module runs in workers only' })
   return {
     postMessage: (message, transfer = []) => port.postMessage(message, [...transfer]),
     listen: (onMessage) => {

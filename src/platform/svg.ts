@@ -6,7 +6,7 @@ import { checkSize } from './picture.ts'
 
 export const rasterizeOptions = {
   width: integer({
-    says: "pixels; follows from the height where that alone is given, and is the drawing's own where neither is",
+    says: "pixels; follows from the height where only that is given; the drawing's own where neither is given",
     min: 1,
     optional: true,
   }),

@@ -6,10 +6,12 @@ import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { loadModel } from '../model/build.ts'
 import type { Model } from '../model/model.ts'
-import { type ZooName, zoo } from '../zoo/index.ts'
+import { beginnings, type ZooName, zoo } from '../zoo/index.ts'
 import { MODEL_FILE } from './run-folder.ts'
 
 export const zooNames = Object.keys(zoo) as ZooName[]
+/** Those that can be trained as they are. */
+export const classifierNames = zooNames.filter((name) => !beginnings.includes(name))
 
 const isZooName = (name: string): name is ZooName => Object.hasOwn(zoo, name)
 
@@ -23,13 +25,29 @@ export async function openNetwork(name: string, options: EngineChoice & { seed?:
   return openFile(name, engine, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
 }
 
+/** The same to be trained: a network that does not classify is refused. */
+export async function openForTraining(name: string, options: EngineChoice & { seed?: number } = {}): Promise<Model> {
+  if (isZooName(name) && beginnings.includes(name)) throw noClassifier(name)
+  return openNetwork(name, options)
+}
+
 /** A trained model. */
-export function openTrained(name: string, engine: EngineChoice): Promise<Model> {
+export async function openTrained(name: string, engine: EngineChoice): Promise<Model> {
   const hint = isZooName(name)
     ? `${name} is a network without training: fovea train ${name} makes a model of it`
     : 'name a .safetensors file or the folder of a run'
-  return openFile(name, engine, hint)
+  return openFile(name, engine, isZooName(name) && beginnings.includes(name) ? wayOn(name) : hint)
 }
+
+const wayOn = (name: ZooName): string =>
+  `fovea summary ${name} shows it; in your own program, add flatten() and dense({ units: 10 }) to its layers`
+
+const noClassifier = (name: ZooName): FoveaError =>
+  new FoveaError('E_MODEL', {
+    what: 'has no layers that classify, and cannot be trained as it is',
+    where: name,
+    hint: wayOn(name),
+  })
 
 const isThere = (path: string): Promise<boolean> =>
   stat(path).then(
@@ -37,7 +55,7 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** The model of a run's folder; where the folder holds runs, it wants to know which. */
+/** The model of a run's folder; where the folder holds several runs, the error names one. */
 async function modelIn(folder: string): Promise<string> {
   const path = join(folder, MODEL_FILE)
   if (await isThere(path)) return path

@@ -33,8 +33,9 @@ export interface RunEnd {
   readonly ended: TrainingHistory['ended']
   readonly why?: string
   readonly steps: number
-  readonly out: string
-  /** The model's file; absent where the run was aborted before its first step and left nothing. */
+  /** The folder of the run; absent where a new run was aborted before its first step: its folder is gone again. */
+  readonly out?: string
+  /** The model's file; absent where the run was aborted before its first step: nothing was saved. */
   readonly model?: string
 }
 
@@ -48,7 +49,7 @@ function events(write: (line: string) => void | Promise<void>, every: number) {
   }
 }
 
-/** The history in the run's folder; of a run that goes on, what came after its checkpoint is cut off. */
+/** The history in the run's folder; of a resumed run, what came after its checkpoint is cut off. */
 export function historyReport(path: string, every: number): RunReport {
   const file = logFile(path)
   return {

@@ -71,7 +71,10 @@ async function claim(path: string): Promise<ClaimedFolder | undefined> {
     if (!isNew && ((await entriesOf(path)) ?? []).length > 0) return undefined
     const file = await open(folder.configPath, 'wx') // fails where another run has made it: this decides
     await file.close()
-    const giveBack = () => rm(isNew ? path : folder.configPath, { recursive: true, force: true })
+    const made = isNew ? [path] : [folder.checkpointPath, folder.configPath] // the claim last
+    const giveBack = async () => {
+      for (const one of made) await rm(one, { recursive: true, force: true })
+    }
     return { ...folder, giveBack }
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await isFolder(path))) return undefined

@@ -1,4 +1,4 @@
-/** A run: a model trained on a dataset and judged by its test part, kept in a folder from which it can go on. */
+/** A run: a model trained on a dataset and judged by its test part, kept in a folder from which it can continue. */
 import type { FoveaError } from '../base/errors.ts'
 import { chosen } from '../base/options.ts'
 import type { Dataset, Parts } from '../data/dataset.ts'
@@ -13,7 +13,7 @@ import { fitOptions } from '../training/fit-options.ts'
 import type { Callback, History } from '../training/history.ts'
 import type { PauseControl } from '../training/pause.ts'
 import { isUnavailable, loadData } from './data.ts'
-import { absoluteNetwork, openNetwork } from './open-model.ts'
+import { absoluteNetwork, openForTraining } from './open-model.ts'
 import type { DataFacts, RunReport } from './report.ts'
 import { historyReport } from './report.ts'
 import type { ClaimedFolder, RunFolder } from './run-folder.ts'
@@ -36,7 +36,7 @@ export interface OpeningRun {
   readonly parts?: Parts | undefined
   /** One's own model, in the place of the network that the request names. */
   readonly model?: Model | undefined
-  /** The folder of a run that goes on, rather than a new one. */
+  /** The folder of a run to continue, rather than a new one. */
   readonly resume?: string | undefined
   /** Called before a dataset is read. */
   readonly onReading?: (data: DatasetName) => void
@@ -51,7 +51,7 @@ export interface OpeningRun {
 export async function openRun(request: RunRequest, { resume, ...own }: OpeningRun = {}): Promise<Run> {
   const { network, options } = request
   if (options.out !== undefined && resume === undefined) await checkRunFolder(options.out)
-  const model = own.model ?? (await openNetwork(network, { seed: options.seed, ...chosen(engineOptions, options) }))
+  const model = own.model ?? (await openForTraining(network, { seed: options.seed, ...chosen(engineOptions, options) }))
   const parts = own.parts ?? (await readParts(options, own))
   wantDataset(parts.train, 'parts.train')
   wantDataset(parts.test, 'parts.test')
@@ -92,7 +92,7 @@ export async function trainRun(
   }: {
     readonly reports?: readonly RunReport[]
     readonly signal?: AbortSignal
-    /** Pauses training, takes a step at a time and goes on. */
+    /** Pauses training, takes single steps, and continues. */
     readonly control?: PauseControl
     /** The words of the command that began it, where a command did. */
     readonly command?: readonly string[]
@@ -121,7 +121,7 @@ export async function trainRun(
     options: own.parts ? { ...options, data: undefined } : options, // which names others
   }
   for (const report of reports) report.onStart?.(facts, model)
-  const { history, isKept } = await fitAndSave(run, reports, {
+  const { history, hasBegun } = await fitAndSave(run, reports, {
     signal,
     control,
     onBegin: () => folder.writeConfig(config),
@@ -135,8 +135,8 @@ export async function trainRun(
     ended,
     ...(why !== undefined && { why }),
     steps,
-    out: folder.path,
-    ...(isKept && { model: folder.modelPath }),
+    ...((hasBegun || !('giveBack' in folder)) && { out: folder.path }),
+    ...(hasBegun && { model: folder.modelPath }),
   }
   for (const report of reports) report.onEnd?.(end)
   return history
@@ -150,7 +150,7 @@ async function fitAndSave(
     control,
     onBegin,
   }: { signal: AbortSignal | undefined; control: PauseControl | undefined; onBegin: () => Promise<void> },
-): Promise<{ readonly history: History; readonly isKept: boolean }> {
+): Promise<{ readonly history: History; readonly hasBegun: boolean }> {
   const claimed = 'giveBack' in folder ? folder : undefined
   let hasBegun = false
   try {
@@ -175,7 +175,7 @@ async function fitAndSave(
     if (hasBegun)
       await model.save(folder.modelPath) // the end may have put better weights in their place
     else await claimed?.giveBack() // aborted before its first step
-    return { history, isKept: hasBegun || claimed === undefined }
+    return { history, hasBegun }
   } catch (error) {
     if (!hasBegun) await claimed?.giveBack()
     throw error

@@ -34,8 +34,8 @@ export async function readRun(path: string): Promise<SavedRun> {
 }
 
 /**
- * What the run in `path` was asked, with the options in `given` instead of its own: for a run that goes on. The engine
- * is the one that it began on, since a checkpoint goes on with its engine alone.
+ * What the run in `path` was asked, with the options in `given` instead of its own: for a run that continues. The engine
+ * is the one that it began on, since a checkpoint only continues on its engine.
  */
 export async function requestOf(path: string, given: Partial<RunOptions> = {}): Promise<RunRequest> {
   const config = await configOf(path)

@@ -1,4 +1,4 @@
-/** A folder of checkpoints is one training's at a time. What a crash leaves behind stands in nobody's way. */
+/** A folder of checkpoints belongs to one training at a time. What a crash leaves behind blocks nobody. */
 import { codeOf, disk, ioFailure, processMark } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 
@@ -7,7 +7,7 @@ const CLAIM = '.training'
 /** Folders that trainings of this process are in. */
 const own = new Set<string>()
 
-/** Takes a folder, made when it is not there; gives what gives it back. Throws E_OPTION where another training goes on in it. */
+/** Takes a folder, made when it is not there; gives what gives it back. Throws E_OPTION where another training uses it. */
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {
   const path = `${folder}/${CLAIM}`
   const [whole] = disk.foldersAbove(path)
@@ -21,7 +21,7 @@ export async function claimFolder(folder: string): Promise<() => Promise<void>> 
     throw error instanceof FoveaError ? error : ioFailure(folder, 'used for checkpoints', error)
   }
   return async () => {
-    await disk.unlink(path).catch(() => undefined) // gone, or in nobody's way once this process has ended
+    await disk.unlink(path).catch(() => undefined) // gone, or no longer in the way once this process has ended
     own.delete(whole)
   }
 }
@@ -61,7 +61,7 @@ async function removeStale(path: string, folder: string): Promise<void> {
 
 const taken = (folder: string): FoveaError =>
   new FoveaError('E_OPTION', {
-    what: 'another training goes on in this folder of checkpoints',
+    what: 'another training uses this folder of checkpoints',
     where: folder,
     hint: 'wait for its end, or name another folder',
   })

@@ -2,6 +2,7 @@
 import { FoveaError, locate } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
 import { settle, show } from '../base/options.ts'
+import { isPlain } from '../base/realm.ts'
 import type { Numbers } from '../compile/engine.ts'
 import { settleClassNames } from '../data/class-names.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
@@ -31,7 +32,7 @@ export interface SavedModel {
   readonly kind: 'sequential' | 'functional'
   readonly weights: Readonly<Record<string, Numbers>>
   readonly heads: Readonly<Record<string, Head>>
-  /** What it was trained for, as `fit` was told. */
+  /** What it was trained for: loss and metrics of `fit`. */
   readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
@@ -64,7 +65,11 @@ export function networkToJson(
     layers: Object.fromEntries(
       named.map((l) => [
         l.name,
-        { type: l.layer.type, options: { ...l.layer.options }, ...(frozen.has(l.name) && { frozen: true as const }) },
+        {
+          type: l.layer.type,
+          options: jsonOptions(l.layer.options, l.name),
+          ...(frozen.has(l.name) && { frozen: true as const }),
+        },
       ]),
     ),
     calls: calls.map(({ of, inputs, shape }) =>
@@ -74,6 +79,24 @@ export function networkToJson(
   }
 }
 
+/** Options of a layer, which may be of a user's own kind; E_OPTION for a value that would come back from JSON as another. */
+function jsonOptions(options: Layer['options'], layer: string): Record<string, unknown> {
+  for (const [name, value] of Object.entries(options)) wantJson(value, `${layer}: ${name}`)
+  return { ...options }
+}
+
+function wantJson(value: unknown, where: string, depth = 0): void {
+  if (value === undefined && depth === 0) return // what was left out
+  if (value === null || ['boolean', 'string'].includes(typeof value) || Number.isFinite(value)) return
+  if (!Array.isArray(value) && !isPlain(value)) {
+    const expected = 'null, a boolean, finite number, text, list or plain object'
+    throw new FoveaError('E_OPTION', { what: 'this option cannot be saved', where, expected, got: show(value) })
+  }
+  if (depth > MAX_DEPTH) throw unreadable('is nested too deeply', where)
+  for (const member of Object.values(value))
+    if (member !== undefined || Array.isArray(value)) wantJson(member, where, depth + 1)
+}
+
 const record = (value: unknown, what: string): Record<string, unknown> => {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw new FoveaError('E_FILE', { what: `${what} must be an object`, got: show(value) })
@@ -81,7 +104,7 @@ const record = (value: unknown, what: string): Record<string, unknown> => {
 
 export type AnyLayerMaker = Pick<LayerMaker<Record<never, never>>, 'type' | 'row'>
 
-/** Wires a network from JSON that may be a stranger's; `custom` are kinds of layers that Fovea does not have itself. */
+/** Wires a network from JSON of any origin; `custom` are kinds of layers that Fovea does not have itself. */
 export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] = []): Network {
   const { name, layers: given, calls, outputs } = record(json, 'the architecture')
   const kinds = { ...layers, ...Object.fromEntries(custom.map((make) => [make.type, make])) }
@@ -138,10 +161,15 @@ function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<strin
   return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
 }
 
+/** Deeper than what is read from a file. */
+const MAX_DEPTH = 32
+const unreadable = (what: string, where: string): FoveaError =>
+  new FoveaError('E_LIMIT', { what: `${what}: it could not be loaded again`, where })
+
 /** A value as JSON; throws E_LIMIT where it is larger or deeper than what is read from a file. */
 function readable(value: unknown, where: string): string {
   const text = JSON.stringify(value)
-  parseJson(text, (what) => new FoveaError('E_LIMIT', { what: `${what}: it could not be loaded again`, where }))
+  parseJson(text, (what) => unreadable(what, where))
   return text
 }
 

@@ -7,7 +7,7 @@ import { readBatch } from '../data/reader.ts'
 /** A batch to train on. */
 export interface TrainingBatch {
   readonly arrays: Batch
-  /** Numbers of its samples in what `name` says: the dataset, or this batch alone. */
+  /** Numbers of its samples in what `name` says: the dataset, or only this batch. */
   readonly indices: ArrayLike<number>
   readonly name: string
   /** What each counts for, where the batch itself says so. */

@@ -5,6 +5,7 @@ import { Reader } from '../data/reader.ts'
 import type { SharedArrays } from '../data/reading-threads.ts'
 import { split, take } from '../data/subset.ts'
 import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
+import type { Network } from '../network/network.ts'
 import { trainedWeights } from '../network/network.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -19,6 +20,12 @@ import { Tally } from './tally.ts'
 import type { Described, Task } from './task.ts'
 import type { FitSettings, Judged, Training, Validation } from './training.ts'
 import { controlOf, forgetKept, keyed, timeIn } from './training.ts'
+
+/** Who learns. The session is opened when nothing of the data and the settings is left to refuse. */
+export interface Learner {
+  readonly network: Network
+  readonly openSession: () => Promise<Session>
+}
 
 export interface Extras extends Omit<FitExtras, 'validationData' | 'stepsPerEpoch'> {
   readonly validation?: Task | undefined
@@ -39,12 +46,11 @@ interface TrainingData {
 
 /** A training that has not taken a step yet. */
 export async function beginTraining(
-  session: Session,
+  { network, openSession }: Learner,
   lesson: Lesson,
   settings: FitSettings,
   extras: Extras,
 ): Promise<Training> {
-  const { network } = session
   const { objective } = lesson
   if (trainedWeights(network).length === 0) {
     const hint = 'unfreeze() some layers, or use layers that have weights'
@@ -56,6 +62,7 @@ export async function beginTraining(
   const { initialEpoch, epochs } = epochsOf(settings, batches)
   const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight, signal)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
+  const session = await openSession()
   await beginOptimizer(session, optimizer)
   if (initialEpoch > 0) countFrom(session, { epochs: initialEpoch, steps: initialEpoch * batches })
   forgetKept(session)

@@ -32,7 +32,7 @@ export interface Checkpointing {
 /** Settings that may change from a run to its continuation. */
 const free = new Set(['epochs', 'steps', 'maxTime', 'onNonFinite', 'workers', 'prefetch'])
 
-/** What must be the same for a training to go on to the bit, by the word for it in a complaint. */
+/** What must be the same for a training to continue with the same result to the bit, by the word for it in a complaint. */
 async function identityOf({
   session,
   source,
@@ -60,7 +60,7 @@ async function identityOf({
 
 /**
  * Opens a folder; one that another training is in is refused, and one that holds checkpoints already, unless the training
- * goes on from them.
+ * continues from them.
  */
 export async function openCheckpointing(
   training: Training,
@@ -87,7 +87,7 @@ async function openClaimed(
     throw new FoveaError('E_OPTION', {
       what: 'the folder holds checkpoints of an earlier training',
       where: folder,
-      hint: 'go on from them with resume: true, or name another folder',
+      hint: 'continue from them with resume: true, or name another folder',
     })
   }
   const identity = await identityOf(training)
@@ -175,8 +175,8 @@ function checkIdentity(saved: JsonObject, own: JsonObject, where: string): void 
     const what = `'${name}' differs from the training that wrote this checkpoint`
     const hint = 'use the same as before, or start again in another folder'
     const isDigest = typeof expected === 'string' && /^[0-9a-f]{64}$/.test(expected)
-    const told = isDigest ? {} : { expected: said(expected), got: said(got) }
-    throw new FoveaError('E_MISMATCH', { what, where, ...told, hint })
+    const facts = isDigest ? {} : { expected: said(expected), got: said(got) }
+    throw new FoveaError('E_MISMATCH', { what, where, ...facts, hint })
   }
 }
 

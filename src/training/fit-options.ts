@@ -3,7 +3,7 @@
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
-import { isAbortSignal } from '../base/realm.ts'
+import { isAbortSignal, isPlain } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
 import { objectiveOptions } from '../network/objective.ts'
@@ -84,6 +84,10 @@ function checkHooks(callback: Callback): Callback {
     const hint = typeof given[name] === 'function' ? didYouMean(name, hooks) : undefined
     if (hint) throw new FoveaError('E_OPTION', { what: `nothing calls '${name}'`, where, hint })
   }
+  if (!isPlain(given) && !hooks.some((hook) => typeof given[hook] === 'function')) {
+    const hint = 'callbacks are one list of objects such as { onEpochEnd(record) { ... } }'
+    throw new FoveaError('E_OPTION', { what: 'a callback has nothing that is called', where, got: show(given), hint })
+  }
   return callback
 }
 
@@ -110,7 +114,7 @@ export const fitExtras = {
     optional: true,
   }),
   checkpoints: group(checkpointTable, {
-    says: 'where and how often all that is needed to go on is saved: at the end of every epoch, and every so many steps',
+    says: 'where and how often checkpoints are saved: at the end of every epoch, and every so many steps',
     what: 'checkpoints',
     optional: true,
   }),
@@ -120,7 +124,7 @@ export const fitExtras = {
   }),
   stepsPerEpoch: integer({ says: 'batches of an epoch, where they come from an iterable', min: 1, optional: true }),
   control: custom<PauseControl>({
-    says: 'pauses training, takes a step at a time and goes on',
+    says: 'pauses training, takes single steps, and continues',
     accepts: 'what trainingControl() gives',
     check: (v) => pacerOf(v)?.face,
     optional: true,

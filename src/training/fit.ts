@@ -1,8 +1,7 @@
 /** Training: epochs of steps with validation after each; it can end early, resume from a checkpoint, and calls callbacks. */
 import { FoveaError } from '../base/errors.ts'
 import { HALTED, judgedWeights } from '../network/graphs.ts'
-import type { Session } from '../network/session.ts'
-import type { Extras, Lesson } from './begin.ts'
+import type { Extras, Learner, Lesson } from './begin.ts'
 import { beginTraining } from './begin.ts'
 import type { Checkpointing } from './checkpointing.ts'
 import { openCheckpointing } from './checkpointing.ts'
@@ -20,7 +19,7 @@ import { each, forgetKept, isOver, rateOf, whyStopped } from './training.ts'
  * Trains. Order and masks are functions of the seed and of how many epochs and steps the session has seen, so that two
  * trainings of one epoch are one of two. The last, smaller batch is trained on too.
  */
-export async function fit(session: Session, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
+export async function fit(learner: Learner, lesson: Lesson, settings: FitSettings, extras: Extras): Promise<History> {
   const { signal, onBegun } = extras
   let hasBegun = false
   const begun = (): void => {
@@ -28,7 +27,7 @@ export async function fit(session: Session, lesson: Lesson, settings: FitSetting
     onBegun?.()
   }
   try {
-    const training = await beginTraining(session, lesson, settings, extras)
+    const training = await beginTraining(learner, lesson, settings, extras)
     try {
       return await train(training, { ...extras, onBegun: begun })
     } finally {
@@ -86,7 +85,7 @@ async function trainFrom(training: Training, checkpoints: Checkpointing | undefi
 function howEnded(training: Training): History['ended'] {
   const { at, signal, totalSteps, source } = training
   if (at.isDiverged) return 'diverged'
-  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet stands at its end
+  const isWhole = at.step >= totalSteps && at.batch < source.batches // a last epoch that is not judged yet is at its end
   if (!isWhole) at.stopped = whyStopped(training)
   if (at.stopped !== undefined) return 'stopped'
   return !isWhole && signal?.aborted ? 'aborted' : 'finished'

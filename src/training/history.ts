@@ -43,7 +43,7 @@ export interface Progress {
   /** Of this epoch, or until the last step that was asked for. */
   readonly secondsLeft: number
   readonly logs: Logs
-  /** Loss and metrics of this batch alone. */
+  /** Loss and metrics of this batch only. */
   readonly batchLogs: Logs
 }
 
@@ -59,7 +59,7 @@ export interface TrainingInfo {
   /** How the engine computes, and what was asked of it where it cannot do that. */
   readonly precision: Precision
   readonly askedPrecision?: Precision
-  /** The checkpoint that training goes on from, and why newer ones could not be used. */
+  /** The checkpoint that training continues from, and why newer ones could not be used. */
   readonly resumed?: { readonly path: string; readonly step: number; readonly skipped: readonly string[] }
   /** Bytes planned for a training step, without weights and optimizer state. */
   readonly arenaBytes: number

@@ -1,5 +1,6 @@
 /** Pausing a training from outside, and taking it on step by step. */
 import { FoveaError } from '../base/errors.ts'
+import { show } from '../base/options.ts'
 import type { Logs } from './history.ts'
 
 /** A step that is done. */
@@ -21,7 +22,7 @@ export interface PauseControl {
   /** `idle` before a training, `ended` after it; `paused` once no step is under way. */
   readonly state: 'idle' | 'running' | 'paused' | 'ended'
   /**
-   * Holds training before its next step; resolves once it rests, or goes on, or ends. One that has not begun will rest
+   * Holds training before its next step; resolves once it rests, or continues, or ends. One that has not begun will rest
    * before its first.
    */
   pause(): Promise<void>
@@ -79,7 +80,7 @@ export class Pacer {
     return this.#paused + (this.#state === 'paused' ? performance.now() - this.#since : 0)
   }
 
-  /** Is in use for as long as `training` goes on, or is refused. */
+  /** Is in use for as long as `training` runs, or is refused. */
   async during<T>(training: () => Promise<T>): Promise<T> {
     if (this.#state === 'running' || this.#state === 'paused') {
       const hint = 'give each training one of its own: trainingControl()'
@@ -200,7 +201,11 @@ export class Pacer {
 const pacers = new WeakMap<object, Pacer>()
 
 /** A control for one training at a time: `fit(data, { control })`, then `control.pause()`, `step()`, `resume()`. */
-export function trainingControl(): PauseControl {
+export function trainingControl(...none: readonly never[]): PauseControl {
+  if (none.some((given) => given !== undefined)) {
+    const hint = 'it belongs to a training: fit(data, { control })'
+    throw new FoveaError('E_OPTION', { what: 'takes nothing', where: 'trainingControl', got: show(none[0]), hint })
+  }
   const pacer = new Pacer()
   pacers.set(pacer.face, pacer)
   return pacer.face

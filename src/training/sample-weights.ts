@@ -105,6 +105,8 @@ export async function classWeightsFor(
 
 /** Samples read at once to count their classes. */
 const COUNTED = 256
+/** Milliseconds of counting after which the event loop has a turn: a signal arrives, a page is drawn. */
+const HELD = 20
 
 async function countClasses(
   data: Dataset,
@@ -117,7 +119,12 @@ async function countClasses(
   const indicesOf = (batch: number): Uint32Array =>
     Uint32Array.from({ length: Math.min(capacity, data.length - batch * capacity) }, (_, i) => batch * capacity + i)
   const pass = { to: Math.ceil(data.length / capacity), indicesOf, capacity, reading: atRest, signal }
+  let since = performance.now()
   for await (const { arrays, indices, release } of new Reader(data).batches(pass)) {
+    if (performance.now() - since > HELD) {
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      since = performance.now()
+    }
     for (let i = 0; i < indices.length; i++) {
       const found = classOf(sampleOf(arrays.targets[target], i, capacity))
       counts.set(found, (counts.get(found) ?? 0) + 1)

@@ -29,7 +29,7 @@ export interface BegunStep {
 const hasSeam = ({ callbacks }: Training): boolean =>
   callbacks.some(({ callback }) => callback.onGradients !== undefined)
 
-/** Keys of a training's programs, which nothing changes while it goes on: by the size of a batch, and of the second half. */
+/** Keys of a training's programs, which nothing changes while it runs: by the size of a batch, and of the second half. */
 interface Keys {
   readonly bySize: Map<number, string>
   second?: string
@@ -53,7 +53,7 @@ function firstKey(training: Training, size: number): string {
   return key
 }
 
-/** The whole step for batches of `size`, or its first half. */
+/** The step for batches of `size`, or its first half. */
 function firstProgram(training: Training, size: number): Promise<Program> {
   const { session, data, objective, optimizer } = training
   const { network } = session

@@ -36,7 +36,7 @@ export function wantData(data: unknown, options: unknown, where: string): assert
   wantDataset(data, where)
 }
 
-/** Options of `fit` that want data which can be read by number, or again. */
+/** Options of `fit` that need data which can be read by number, or again. */
 const ofDatasets = [
   'batchSize',
   'shuffle',
@@ -202,8 +202,8 @@ function byName(given: Arrays, names: readonly string[], where: string): Record<
   const got = Object.keys(named)
   const stray = got.length !== names.length || got.some((name) => !names.includes(name))
   if (stray) {
-    const [expected, told] = [names.join(', '), ArrayBuffer.isView(given) ? 'one array' : got.join(', ')]
-    throw new FoveaError('E_DATA', { what: 'needs a typed array for each', where, expected, got: told })
+    const [expected, received] = [names.join(', '), ArrayBuffer.isView(given) ? 'one array' : got.join(', ')]
+    throw new FoveaError('E_DATA', { what: 'needs a typed array for each', where, expected, got: received })
   }
   for (const name of names) {
     if (dtypeOf(named[name])) continue

@@ -1,4 +1,4 @@
-/** A training that goes on: what it was given, how far it is, and what callbacks may do to it. */
+/** A training under way: what it was given, how far it is, and what callbacks may do to it. */
 import { FoveaError } from '../base/errors.ts'
 import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
@@ -25,7 +25,7 @@ interface RateChange {
   readonly learningRate: number
 }
 
-/** Where a step stands in its training; all but the numbers of epochs and batches count from 1. */
+/** The place of a step in its training; all but the numbers of epochs and batches count from 1. */
 export interface StepPosition {
   readonly epoch: number
   readonly epochs: number

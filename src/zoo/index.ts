@@ -10,3 +10,6 @@ export const zoo = { lenet, mnistCnn, firstConvnet } as const satisfies Record<
 >
 
 export type ZooName = keyof typeof zoo
+
+/** Those without layers that classify: to look at, or as the beginning of your own network. */
+export const beginnings: readonly ZooName[] = ['firstConvnet']

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import type { Complaint, ErrorCode } from '../../src/base/errors.ts'
 import { didYouMean, errorCodes, exitCodes, FoveaError, locate } from '../../src/base/errors.ts'
 import { failure } from '../support/failure.ts'
@@ -53,6 +54,23 @@ test('codes, kinds and exit codes are stable', () => {
     const error = new FoveaError(code as ErrorCode, { what: 'x' })
     assert.deepEqual([error.code, error.exitCode, exitCodes[error.kind]], [code, exitCode, exitCode])
   }
+})
+
+test('an error that nobody catches is printed once: its message, its code, its cause', () => {
+  const cause = new FoveaError('E_IO', { what: 'deeper' })
+  const error = new FoveaError('E_SHAPE', { what: 'it broke', where: 'dense', hint: 'mend it', cause })
+  const stackless = inspect(error).replaceAll(/^ +(at|\.\.\.) .*?( \{)?$/gm, '$2')
+  assert.equal(
+    stackless.replaceAll(/\s+/g, ' '),
+    "FoveaError: dense: it broke; mend it { code: 'E_SHAPE', [cause]: FoveaError: deeper { code: 'E_IO' } }",
+  )
+  assert.deepEqual(JSON.parse(JSON.stringify(new FoveaError('E_SHAPE', { what: 'it broke', where: 'dense' }))), {
+    name: 'FoveaError',
+    message: 'dense: it broke',
+    code: 'E_SHAPE',
+    kind: 'usage',
+    complaint: { what: 'it broke', where: 'dense' },
+  })
 })
 
 test('locate puts a place in front, and leaves other errors alone', () => {

@@ -2,19 +2,30 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { commands } from '../../src/cli/commands/index.ts'
+import { metricText } from '../../src/cli/number-text.ts'
 import { progressBar } from '../../src/cli/progress.ts'
 import type { Segment } from '../../src/cli/terminal.ts'
 import { allocateBatch } from '../../src/data/batch.ts'
 import { digits } from '../../src/data/datasets/digits.ts'
 import { autoEngine } from '../../src/engines/index.ts'
-import { loadModel } from '../../src/model/build.ts'
+import { loadModel, sequential } from '../../src/model/build.ts'
+import { layers } from '../../src/nn/layers/index.ts'
 import type { Progress, TrainingControl } from '../../src/training/history.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-cli-'))
@@ -197,6 +208,17 @@ for (const [signal, expected, presses] of [
     assert.equal(last?.['event'], 'epoch') // cut short, and no test after it
   })
 
+test('train: SIGINT before the first step leaves nothing', async () => {
+  const out = inFolder('unbegun')
+  const words = ['--samples', '200000', '--class-weight', 'balanced'] // which are counted first, for seconds
+  const child = start(['train', 'lenet', ...small, ...words, '--out', out])
+  child.stdout!.on('data', (chunk) => String(chunk).includes('Total params') && child.kill('SIGINT'))
+  const { code, stdout } = await ended(child)
+  assert.equal(code, 130)
+  assert.match(stdout, /\nstopped before the first step; nothing was saved\n$/)
+  assert.ok(!existsSync(out))
+})
+
 test('evaluate: text and JSON say the same', async () => {
   const words = ['evaluate', trained, '--data', 'digits', '--test-samples', '64', '--seed', '3']
   const { accuracy, loss, ...others } = JSON.parse(await fine(...words, '--json'))
@@ -259,6 +281,47 @@ describe('predict', () => {
     assert.equal(stdout.trimEnd().split('\n').length, 1)
     assert.match(stderr, /^fovea: .*bad\.png: not a picture .*\nfovea: .*none\.png: there is no such file\n$/)
   })
+
+  test('the numbers of a model without classes are printed as such', async () => {
+    const path = inFolder('numbers.safetensors')
+    const { conv2d, flatten } = layers
+    const model = sequential({ inputShape: [28, 28, 1], seed: 1, engine: 'reference' }, [
+      conv2d({ filters: 3, kernelSize: 13, strides: 13, useBias: false }),
+      flatten(),
+    ])
+    model.preprocessing = { size: [28, 28], channels: 1 }
+    await model.save(path)
+    const [{ file, outputs, ...others }] = jsonLines(await fine('predict', path, pictures[0], '--json'))
+    assert.deepEqual([file, (outputs as number[]).length, others], [pictures[0], 12, {}])
+    const texts = (outputs as number[]).slice(0, 10).map(metricText)
+    const expected = [pictures[0], ...texts, '... 12 numbers; --json prints all'].join('  ')
+    assert.equal(await fine('predict', path, pictures[0]), `${expected}\n`)
+  })
+
+  /** Files in a folder that is given in the place of a picture, and what stderr says of it. */
+  const folders: [files: readonly string[], hint: string][] = [
+    [[], 'name a file'],
+    [['b.png', 'a.png'], 'name a file in it, as FOLDER/a.png'],
+    [['broken.png'], 'name a file in it, as FOLDER/broken.png'],
+    [['nested/a.png'], 'name a file'],
+  ]
+  for (const [i, [files, hint]] of folders.entries())
+    test(`a folder that holds ${files.join(', ') || 'nothing'} does not stop the others`, async () => {
+      const place = inFolder(`pictures-${i}`)
+      mkdirSync(place)
+      for (const file of files) {
+        mkdirSync(dirname(join(place, file)), { recursive: true })
+        if (file.startsWith('broken')) writeFileSync(join(place, file), 'no picture')
+        else copyFileSync(pictures[0], join(place, file))
+      }
+      const { code, stdout, stderr } = await fovea('predict', trained, place, pictures[1], '--top', '1', '--json')
+      assert.deepEqual(
+        jsonLines(stdout).map(({ file }) => file),
+        [pictures[1]],
+      )
+      assert.equal(stderr, `fovea: ${place}: this is a folder, not a file; ${hint.replace('FOLDER', place)}\n`)
+      assert.equal(code, 7)
+    })
 })
 
 test('summary: of a network and of a model file', async () => {
@@ -331,6 +394,9 @@ const failures: [words: string, code: number, says: RegExp][] = [
   [`${train} --out package.json/run`, 7, /package.json\/run: cannot be used as a folder: got ENOTDIR/],
   [`${train} --learning-rate 1e30 --out FOLDER/diverged`, 6, /not a finite number; .* lower the learning rate/],
   [`${train} --batch-size 1000000 --samples 1000000 --out FOLDER/huge`, 5, /needs more memory than the engine has/],
+  ['train firstConvnet --data digits', 2, /^fovea: firstConvnet: has no layers that classify, .*; fovea summary first/],
+  ['find-learning-rate firstConvnet --data digits', 2, /firstConvnet: has no layers that classify/],
+  ['evaluate firstConvnet --data digits', 2, /no network or file 'firstConvnet'; fovea summary firstConvnet shows it/],
   ['evaluate lenet --data digits', 2, /lenet is a network without training/],
   ['evaluate missing.safetensors --data digits', 7, /^fovea: missing.safetensors: there is no such file\n$/],
   ['evaluate package.json --data digits', 3, /^fovea: package.json at byte 0: the length of the header/],
@@ -338,9 +404,9 @@ const failures: [words: string, code: number, says: RegExp][] = [
   [
     `${train} --early-stopping 3`,
     2,
-    /'--early-stopping' goes by val_loss, and there is none; .* --validation-split 0\.2/,
+    /'--early-stopping' needs val_loss, and there is none; .* --validation-split 0\.2/,
   ],
-  [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' goes by val_loss/],
+  [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' needs val_loss/],
   ['predict src x.png', 7, /^fovea: src: there is no model.safetensors in this folder\n$/],
   ['summary --columns wide lenet', 2, /'--columns' is wrong: expected an integer >= 1, got 'wide'/],
 ]

@@ -9,7 +9,7 @@ import { compile } from '../../src/compile/program.ts'
 import { schedule } from '../../src/compile/schedule.ts'
 import { simplify } from '../../src/compile/simplify.ts'
 import { State } from '../../src/compile/state.ts'
-import type { Buffer } from '../../src/compile/step.ts'
+import type { Buffer, StepLimits } from '../../src/compile/step.ts'
 import { printSteps } from '../../src/compile/step.ts'
 import { referenceEngine } from '../../src/engines/reference/engine.ts'
 import { wasmEngine } from '../../src/engines/wasm/engine.ts'
@@ -25,11 +25,13 @@ import { concat, pad, slice, transpose } from '../../src/ops/movement.ts'
 import { batchNorm, moments, softmax } from '../../src/ops/normalization.ts'
 import { averagePool, maxPool } from '../../src/ops/pooling.ts'
 import { max, mean, sum } from '../../src/ops/reduction.ts'
+import { partsOf } from '../../src/ops/scalar.ts'
 import { failure } from '../support/failure.ts'
 import { addWeights, lenet } from '../support/network.ts'
 import { uniform } from '../support/tensors.ts'
 
 const x = input('x', [2, 3])
+const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
 const rules: MemoryRules = { alignment: 64, slack: 32, inPlace: true }
 const same = { strides: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const
 const pool = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
@@ -225,6 +227,21 @@ suite('fuse', () => {
     compile(new State(engine), { outputs: { y, z } })
   })
 
+  const crowds: readonly [title: string, limits: StepLimits, outputs: Readonly<Record<string, Node>>, most: number][] = [
+    ['operands', { operands: 6, parts: 99 }, { y: many(21, (i) => input(`x${i}`, [2, 3])).reduce((a, b) => add(a, b)) }, 7],
+    ['results', { operands: 6, parts: 99 }, Object.fromEntries(many(20, (i) => [`y${i}`, mul(x, i + 2)])), 5],
+    ['parts', { operands: 99, parts: 20 }, { y: many(20, (i) => i + 2).reduce((y: Node, i) => exp(mul(y, i)), x) }, 5],
+  ] // biome-ignore format: a row a line
+  for (const [title, limits, outputs, most] of crowds)
+    test(`no step has more ${title} than the engine takes`, () => {
+      const program = compile(new State({ ...referenceEngine(), limits }), { outputs })
+      for (const step of program.steps) {
+        assert.ok(step.inputs.length + step.outputs.length <= limits.operands, program.print())
+        assert.ok(step.kind === 'elementwise' && partsOf(step.expressions) <= limits.parts, program.print())
+      }
+      assert.ok(program.steps.length <= most, program.print())
+    })
+
   test('Adam: one loop for three variables', () => {
     const [w, m, v] = ['w', 'm', 'v'].map((name) => variable(name, [7]))
     const g = input('g', [7])
@@ -405,7 +422,7 @@ suite('memory', () => {
   })
 
   test('a network beyond the memory of the engine is E_LIMIT before it runs', async () => {
-    const { training, weights } = lenet(4096, { filters: [64, 512], units: 500, side: 112 })
+    const { training, weights } = lenet(65536, { filters: [64, 64], units: 50, side: 56 })
     const state = new State(engine)
     for (const w of weights.slice(0, 4))
       await state.add(String(w.attrs.name), w, () => new Float32Array(w.shape.reduce((p, n) => p * n, 1)))

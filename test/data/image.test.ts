@@ -18,10 +18,23 @@ const gray = (width: number, ...values: number[]): Image => ({
 })
 const ramp = Array.from({ length: 16 }, (_, i) => i)
 
-// 4 -> 2 are Keras's numbers (keras.ops.image.resize on the ramp); the rest follows from the half-pixel rule by hand.
+// 4 -> 2 are Keras's numbers (keras.ops.image.resize on the ramp), 2 x 12 -> 8 x 3 are Pillow's (mode F, bilinear); the rest
+// follows from the half-pixel rule by hand.
 const resized: [name: string, Image<Float32Array>, [number, number], 'bilinear' | 'nearest', boolean, number[]][] = [
   ['Keras, plain', floats(4, ...ramp), [2, 2], 'bilinear', false, [2.5, 4.5, 10.5, 12.5]],
   ['Keras, antialiased', floats(4, ...ramp), [2, 2], 'bilinear', true, [25 / 7, 36 / 7, 69 / 7, 80 / 7]],
+  [
+    'Pillow, shorter and wider',
+    floats(2, ...Array.from({ length: 24 }, (_, i) => (i * 37) % 101)),
+    [3, 8],
+    'bilinear',
+    true,
+    [
+      ...[46.28571, 46.28571, 45.95089, 45.28125, 44.61161, 43.94196, 43.60714, 43.60714],
+      ...[53.5, 53.5, 52.20703, 49.62109, 47.03516, 44.44922, 43.15625, 43.15625],
+      ...[42.67857, 42.67857, 45.04911, 49.79018, 54.53125, 59.27232, 61.64286, 61.64286],
+    ],
+  ],
   ['its own size', floats(4, ...ramp), [4, 4], 'bilinear', true, ramp],
   ['larger', floats(2, 0, 4), [1, 4], 'bilinear', true, [0, 1, 3, 4]],
   ['plain keeps two of six', floats(6, 0, 1, 2, 3, 4, 100), [1, 2], 'bilinear', false, [1, 4]],
@@ -251,3 +264,63 @@ test('image: a part of a resized picture is that part of it', () => {
   const beyond = { to: [2, 2], by: 'nearest', antialias: true, part: { at: [1, 0], size: [2, 2] } } as const
   assert.throws(() => resize(image, beyond), failure('E_SHAPE'))
 })
+
+/** Rows become columns. */
+function onItsSide({ width, height, channels, pixels }: Image<Float32Array>): Image<Float32Array> {
+  const turned = new Float32Array(pixels.length)
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      for (let c = 0; c < channels; c++)
+        turned[(x * height + y) * channels + c] = pixels[(y * width + x) * channels + c]
+  return { width: height, height: width, channels, pixels: turned }
+}
+
+for (const [width, height, to] of [
+  [2, 300, [5, 90]],
+  [3, 40, [7, 3]],
+  [4, 9, [3, 31]],
+  [5, 200, [20, 400]],
+  [6, 4, [60, 50]],
+] as const)
+  for (const [by, antialias] of [
+    ['bilinear', true],
+    ['bilinear', false],
+    ['nearest', true],
+  ] as const)
+    test(`image: resize: ${width} x ${height} to [${to}] as on its side, ${by}${antialias ? ', antialiased' : ''}`, () => {
+      const pixels = Float32Array.from({ length: width * height * 3 }, (_, i) => (i * 37) % 256)
+      const image = { width, height, channels: 3, pixels }
+      const upright = resize(image, { to, by, antialias })
+      const { pixels: turned } = onItsSide(resize(onItsSide(image), { to: [to[1], to[0]], by, antialias }))
+      for (const [i, value] of upright.pixels.entries())
+        assert.ok(Math.abs(value - turned[i]) < 1e-4, `[${i}] ${value}, on its side ${turned[i]}`)
+    })
+
+/** Counts how often a number of an array is read. */
+function watched(pixels: Float32Array): { pixels: Float32Array; reads: () => number } {
+  let reads = 0
+  const get = (target: Float32Array, key: string | symbol): unknown => {
+    if (key === 'subarray') {
+      return (from: number, to: number) => {
+        reads += to - from
+        return target.subarray(from, to)
+      }
+    }
+    if (typeof key === 'string' && /^\d+$/.test(key)) reads++
+    return Reflect.get(target, key)
+  }
+  return { pixels: new Proxy(pixels, { get }), reads: () => reads }
+}
+
+for (const [width, height, to] of [
+  [1, 2000, [10, 300]],
+  [2000, 1, [300, 10]],
+  [3, 2000, [10, 300]],
+  [300, 200, [100, 100]],
+] as const)
+  test(`image: resize: ${width} x ${height} to [${to}]: no pixel is read for every column of the result`, () => {
+    const { pixels, reads } = watched(new Float32Array(width * height).fill(7))
+    const result = resize({ width, height, channels: 1, pixels }, { to, by: 'bilinear', antialias: true })
+    assert.deepEqual(new Set(result.pixels), new Set([7]))
+    assert.ok(reads() <= 4 * width * height, `${reads()} reads`)
+  })

@@ -7,8 +7,11 @@ import type { Shape } from '../../src/graph/shape.ts'
 import { sizeOf } from '../../src/graph/shape.ts'
 import { convolution, convolutionKernelGradient } from '../../src/ops/convolution.ts'
 import { mul } from '../../src/ops/elementwise.ts'
+import { gradients as gradientsOf } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
+import { slice } from '../../src/ops/movement.ts'
 import { moments, softmax } from '../../src/ops/normalization.ts'
+import { averagePool, maxPool } from '../../src/ops/pooling.ts'
 import { sum } from '../../src/ops/reduction.ts'
 import { openFast } from '../support/engines.ts'
 import { evaluate } from '../support/tensors.ts'
@@ -46,6 +49,47 @@ const products = [
 ].map(([m, k, n]): Row => {
   const of = (x: Node) => matmul(x, ones([k, n]))
   return { name: `a product of [${m}, ${k}, ${n}]`, shape: [m, k], of, wanted: k * tenth, within: ofProducts }
+})
+const pools = [
+  [1, 224, 224, 1],
+  [1, 512, 512, 3],
+  [1, 3000, 3000, 1],
+  [1, 100_000, 5],
+  [2, 40, 50, 60, 6],
+].map((shape): Row => {
+  const window = shape.slice(1, -1)
+  const attrs = { window, strides: window.map(() => 1), padding: 'valid' } as const
+  return { name: `an averagePool of all of [${shape}]`, shape, of: (x) => averagePool(x, attrs), wanted: tenth }
+})
+/** What the gradient is in the middle, which all windows cover; it is the largest of each, for maxPool. */
+const covered = [
+  { shape: [1, 20_000, 1], window: [10_001] },
+  { shape: [2, 140, 140, 6], window: [71, 71] },
+].flatMap(({ shape, window }): Row[] => {
+  const attrs = { window, strides: window.map(() => 1), padding: 'valid' } as const
+  const middle = [0, ...window.map((size) => size - 1), 0]
+  const size = [shape[0], ...window.map(() => 1), shape[shape.length - 1]]
+  const x = new Float32Array(sizeOf(shape))
+  const [, ...ats] = middle
+  const place = (image: number): number => ats.reduce((at, n, axis) => at * shape[axis + 1] + n, image)
+  for (let i = 0; i < shape[0]; i++) x.fill(1, place(i), place(i) + size[size.length - 1])
+  const windows = window.reduce((n, extent, axis) => n * (shape[axis + 1] - extent + 1), 1)
+  const places = sizeOf(window)
+  const gradient = (pool: typeof maxPool) => (x: Node) => {
+    const [dx] = gradientsOf(sum(mul(pool(x, attrs), tenth)), [x])
+    return slice(dx, { begin: middle, size })
+  }
+  const name = `of windows of [${window}] over [${shape}]`
+  return [
+    {
+      name: `the gradient of averagePool ${name}`,
+      shape,
+      x,
+      of: gradient(averagePool),
+      wanted: (windows * tenth) / places,
+    },
+    { name: `the gradient of maxPool ${name}`, shape, x, of: gradient(maxPool), wanted: windows * tenth },
+  ]
 })
 const transposed: Row = {
   name: 'a product of [1000000, 3] transposed and [1000000, 2]',
@@ -120,6 +164,8 @@ const rows: readonly Row[] = [
   { name: 'a softmax of 1e6', shape: [1, 1e6], of: softmax, wanted: 1e-6 },
   ...columns,
   ...products,
+  ...pools,
+  ...covered,
   transposed,
   ...windows,
   {

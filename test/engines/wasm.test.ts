@@ -29,7 +29,8 @@ import { functionsOf, innermostOf, instructionsOf, isScalarFloat } from '../supp
 import { addWeights, lenet } from '../support/network.ts'
 import { bytesOf, elementwiseCases, evaluate, ladder, sampleCases, valuesFor, weighted } from '../support/tensors.ts'
 import { turnsUntil } from '../support/turns.ts'
-import { engineSuite, large } from './engine.case.ts'
+import { engineSuite } from './engine.case.ts'
+import { large } from './large.case.ts'
 
 /** Relative errors in float32; measured below 5e-7. */
 engineSuite('wasm', { open: () => wasmEngine({ threads: 2 }), tolerances: { other: 1e-6 } })

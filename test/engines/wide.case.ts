@@ -1,4 +1,4 @@
-/** Graphs with more operands, results or parts than an engine takes in one step: the compiler asks what that is. */
+/** The part of the engine suite that is about graphs with more operands, results or parts than an engine takes in one step: the compiler asks what that is. */
 import { suite, test } from 'node:test'
 import type { Node } from '../../src/graph/node.ts'
 import { input } from '../../src/graph/node.ts'
@@ -9,13 +9,9 @@ import { add, maximum, mul } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { concat } from '../../src/ops/movement.ts'
 import { sum } from '../../src/ops/reduction.ts'
+import type { Compared } from '../support/compared.ts'
 import { ladder } from '../support/tensors.ts'
-
-type Agrees = (
-  outputs: Readonly<Record<string, Node>>,
-  values: Readonly<Record<string, Float32Array>>,
-  opName: string,
-) => Promise<void>
+import { same } from '../support/windows.ts'
 
 const many = (count: number, shape: Shape, name = 'x'): Node[] =>
   Array.from({ length: count }, (_, i) => input(`${name}${i}`, shape))
@@ -38,8 +34,6 @@ interface Wide {
   readonly inputs: readonly Node[]
   readonly outputs: (inputs: readonly Node[]) => Readonly<Record<string, Node>>
 }
-
-const same = { strides: [1, 1], dilation: [1, 1], groups: 1, padding: 'same' } as const
 
 const rows: readonly Wide[] = [
   { name: 'an expression of 300 operands', inputs: many(300, [3]), outputs: (x) => ({ y: added(x) }) },
@@ -83,7 +77,7 @@ const rows: readonly Wide[] = [
   },
 ]
 
-export function wideSuite(agrees: Agrees): void {
+export function wideSuite({ agrees }: Compared): void {
   suite('more than fits in one step', () => {
     for (const { name, inputs, outputs } of rows) {
       const values = inputs.map((x, i) => [x.attrs.name, sixteenths(sizeOf(x.shape), i + 1)])

@@ -68,7 +68,7 @@ export const data: readonly Fault[] = [
   {
     name: 'a thread that dies leaves its reader waiting',
     file: 'src/data/reading-threads.ts',
-    find: '(why) => this.#end(dead(data.name, why))',
+    find: '(why) => this.#end((isUp ? dead : absent)(data.name)(why))',
     replace: '(why) => void why',
     tests: ['reader'],
   },
@@ -78,5 +78,12 @@ export const data: readonly Fault[] = [
     find: 'yield await (signal ? unlessAborted(ahead[0], giveUp.signal) : ahead[0])',
     replace: 'yield await ahead[0]',
     tests: ['reader'],
+  },
+  {
+    name: 'resize: rows are lengthened before there are fewer of them',
+    file: 'src/data/image.ts',
+    find: 'return downThenAlong < alongThenDown / 2',
+    replace: 'return false',
+    tests: ['image: resize'],
   },
 ]

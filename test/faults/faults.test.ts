@@ -1,9 +1,11 @@
 /** `npm run faults` takes long; that its rows still find their places is seen at once. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { planted } from './fault.ts'
 import { rooms } from './rooms.ts'
+import { testFileOf } from './test-file.ts'
 
 for (const [room, faults] of Object.entries(rooms))
   test(`the planted faults of ${room} find their places`, () => {
@@ -18,6 +20,14 @@ for (const [room, faults] of Object.entries(rooms))
     })
     assert.deepEqual(rotten, [], 'mend the rows in test/faults/')
   })
+
+test('every row names test files that are there, by names that only they have', () => {
+  const entries = Object.values(rooms).flatMap((faults) => faults.flatMap(({ tests }) => tests))
+  for (const tests of new Set(entries)) testFileOf(tests)
+  assert.deepEqual(testFileOf('golden: pooling'), { file: join('test', 'ops', 'golden.test.ts'), pattern: 'pooling' })
+  assert.throws(() => testFileOf('no-such-tests'), /found 0/)
+  assert.throws(() => testFileOf('lifetime'), /found [2-9]/)
+})
 
 const source = `/** Words. */
 export const one = (x: number): number => {

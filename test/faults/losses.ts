@@ -187,9 +187,8 @@ export const losses: readonly Fault[] = [
   {
     name: 'a metric without a golden row',
     file: 'src/nn/metrics.ts',
-    find: "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs),",
-    replace:
-      "meanAbsoluteError: ofErrors('Mean of the sizes of the errors.', abs), maxError: ofErrors('Sizes.', square),",
+    find: "meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs),",
+    replace: "meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs), maxError: ofErrors('Sizes.', square),",
     tests: ['golden-demand'],
   },
   {
@@ -212,5 +211,12 @@ export const losses: readonly Fault[] = [
     find: 'heads[head](logitsOf(node, head))',
     replace: 'logitsOf(node, head)',
     tests: ['model: predict gives'],
+  },
+  {
+    name: 'numbers between 0 and 1 pass for probabilities',
+    file: 'src/network/objective.ts',
+    find: "(end === 'sigmoid' && head === undefined)",
+    replace: "end === 'sigmoid'",
+    tests: ['prediction: sigmoid'],
   },
 ]

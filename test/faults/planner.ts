@@ -218,14 +218,14 @@ export const planner: readonly Fault[] = [
     file: 'src/compile/fuse.ts',
     find: '&& operands <= limits.operands',
     replace: '',
-    tests: ['wasm: more than fits'],
+    tests: ['compile: than the engine takes'],
   },
   {
     name: 'loops: more results than the engine takes',
     file: 'src/compile/loops.ts',
     find: 'host.inputs.length + step.inputs.length + host.outputs.length + step.outputs.length <= limits.operands',
     replace: 'limits.operands > 0',
-    tests: ['wasm: more than fits'],
+    tests: ['compile: than the engine takes'],
   },
   {
     name: 'schedule: a variable that is asked for is not copied',

@@ -3,7 +3,7 @@
  * `--only pattern` (of names and files), `--list`, `--markdown`. Ends with 1 where a fault goes unnoticed.
  */
 import { spawn } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Fault } from './fault.ts'
@@ -11,11 +11,12 @@ import { planted, VARIABLE } from './fault.ts'
 import type { Report } from './reporter.ts'
 import { MARK } from './reporter.ts'
 import { rooms } from './rooms.ts'
+import { testFileOf } from './test-file.ts'
 
 const root = new URL('../../', import.meta.url)
 const AT_ONCE = 2
-/** A fault may make a loop endless: then nobody has noticed. */
-const LIMIT_MS = 180_000
+/** A fault may make a loop endless: then nobody has noticed. On a busy machine the longest test file takes minutes. */
+const LIMIT_MS = 600_000
 
 interface Outcome {
   /** `broken`: nothing was tried, because the module or the test file did not even load. */
@@ -32,16 +33,9 @@ interface Row {
   readonly fault: Fault
 }
 
-/** The test file of this name, in whatever folder it lies. */
-function fileOf(stem: string | undefined): string {
-  const [file, ...more] = globSync(`test/**/${stem}.test.ts`, { cwd: root })
-  if (file && more.length === 0) return file
-  throw new Error(`expected one test file '${stem}.test.ts', found ${more.length + (file ? 1 : 0)}`)
-}
-
 /** Runs tests, `file` or `file: pattern`, with a fault or with none. */
 async function trial(tests: string, fault?: Fault): Promise<Outcome> {
-  const [, stem, pattern] = tests.match(/^([\w-]+)(?:: (.+))?$/) ?? []
+  const { file, pattern } = testFileOf(tests)
   const begin = performance.now()
   const child = spawn(
     process.execPath,
@@ -50,7 +44,7 @@ async function trial(tests: string, fault?: Fault): Promise<Outcome> {
       '--conditions=fovea-source',
       `--test-reporter=${new URL('test/faults/reporter.ts', root).href}`,
       ...(pattern ? [`--test-name-pattern=${pattern}`] : []),
-      fileOf(stem),
+      file,
     ],
     {
       cwd: fileURLToPath(root),

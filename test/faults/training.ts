@@ -63,7 +63,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/training.ts',
     find: 'state.remove(state.names.filter((name) => name.startsWith(KEPT)))',
     replace: 'void state',
-    tests: ['callbacks'],
+    tests: ['early-stopping'],
   },
   {
     name: 'what is frozen is trained',
@@ -82,8 +82,9 @@ export const training: readonly Fault[] = [
   {
     name: 'weights of another model are not taken over',
     file: 'src/network/subnetwork.ts',
-    find: 'layers.includes(layer) && Object',
-    replace: 'layers.some(({ givenName }) => givenName === layer.givenName) && Object',
+    within: 'renamed',
+    find: 'Object.fromEntries(here)',
+    replace: '{}',
     tests: ['layers'],
   },
   {
@@ -101,17 +102,17 @@ export const training: readonly Fault[] = [
     tests: ['layers: frozen', 'shared-layers'],
   },
   {
-    name: 'a search for a rate closes what others run',
-    file: 'src/network/session.ts',
-    find: 'this.#shared.programs.closeStale()',
-    replace: 'this.#shared.programs.close()',
-    tests: ['find-rate: slow dataset'],
+    name: 'a search for a rate trains the model itself',
+    file: 'src/model/model.ts',
+    find: 'openSession: async () => session.as(network)',
+    replace: 'openSession: async () => (await this.#placement.home()).as(network)',
+    tests: ['find-rate: search'],
   },
   {
     name: 'a training that is refused leaves its precision',
     file: 'src/network/placement.ts',
-    find: 'this.#settle(place)',
-    replace: 'this.#settle(choice)',
+    find: "this.#settle(place, 'for the training')",
+    replace: "this.#settle(choice, 'for the training')",
     tests: ['placement: refused'],
   },
   {
@@ -182,7 +183,8 @@ export const training: readonly Fault[] = [
   {
     name: 'what a model ends in does not count for the loss',
     file: 'src/network/objective.ts',
-    find: 'ends()[output]',
+    within: 'objectiveFor',
+    find: 'endsOf(network)[output]',
     replace: "'linear'",
     tests: ['losses: a model that ends in'],
   },
@@ -191,7 +193,7 @@ export const training: readonly Fault[] = [
     file: 'src/training/callbacks/logs.ts',
     find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)',
     replace: 'known',
-    tests: ['callbacks: csvLogger'],
+    tests: ['logs: csvLogger'],
   },
   {
     name: 'formats of a path have no zeros in front',

@@ -90,6 +90,18 @@ const callers = {
     code: 'E_VERSION',
     refused: model.newer,
   },
+  modelWriter: {
+    entry: 'src/saved/model-file.ts',
+    call: (m: typeof ModelFile) => (v: unknown) => m.networkToJson(model.holding(v), 'sequential'),
+    code: 'E_OPTION',
+    refused: model.unsaved,
+  },
+  deepWriter: {
+    entry: 'src/saved/model-file.ts',
+    call: (m: typeof ModelFile) => (v: unknown) => m.networkToJson(model.holding(v), 'sequential'),
+    code: 'E_LIMIT',
+    refused: model.unsavedDeep,
+  },
 } as const satisfies Record<string, Caller>
 
 /** Whose guards are taken away, and which callers may notice. */
@@ -100,7 +112,7 @@ const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
   'src/base/kinds.ts': ['options', 'kinds', 'model'],
   'src/files/idx.ts': ['idx', 'idxWriter'],
   'src/files/safetensors.ts': ['safetensors', 'safetensorsWriter', 'model'],
-  'src/saved/model-file.ts': ['model', 'newer'],
+  'src/saved/model-file.ts': ['model', 'newer', 'modelWriter', 'deepWriter'],
   'src/network/network.ts': ['model'],
   'src/nn/layer.ts': ['model'],
   'src/nn/initializers.ts': ['model'],
@@ -111,7 +123,7 @@ const guarded: Readonly<Record<string, readonly (keyof typeof callers)[]>> = {
 /** Guards that nothing notices, and why that is right: `file: text`. */
 const spared: Readonly<Record<string, string>> = {
   'src/base/settle.ts: given !== null': 'the kind of a row looks at the form first; for calls from code',
-  'src/base/settle.ts: ArrayBuffer.isView(given)': 'JSON has no typed arrays',
+  "src/base/settle.ts: wantOptions(given, what, ['type'])": 'the same',
   "src/network/network.ts: tensor.source.kind !== 'input'": 'a file names as inputs only what input(...) made',
   'src/network/network.ts: places.has(tensor)': 'all inputs of a file are named',
   'src/network/network.ts: terms.length > 0': 'of the loss in training, not of files',
@@ -120,6 +132,15 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
+  'src/nn/initializers.ts: !Number.isFinite(values[i])': 'the same',
+  "src/nn/layer.ts: 'options' in value": 'layers of a list from code; those of a file are made by their kinds',
+  "src/nn/layer.ts: 'row' in value": 'the same',
+  "src/nn/layer.ts: typeof value === 'function'": 'the same',
+  'src/nn/layer.ts: isPlain(specs)': 'the weights of a layer of your own; files have none',
+  'src/nn/layer.ts: Object.values(specs).every(isWeightSpec)': 'the same',
+  'src/nn/layer.ts: isPlain(spec)': 'the same',
+  "src/nn/layer.ts: isShape(spec['shape'])": 'the same',
+  "src/nn/layer.ts: 'initializer' in spec": 'the same',
   'src/nn/layer.ts: !isNode(given)': 'a forward of a layer of your own; files have none',
   'src/nn/layer.ts: stranger >= 0': 'calls of a file are made on tensors',
   'src/nn/layer.ts: wantRow(type, row as unknown as AnyLayerRow)':

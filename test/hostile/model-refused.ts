@@ -1,5 +1,7 @@
 /** Model files that are refused, and words of the complaint: one good file, and what a stranger may have made of it. */
 import { writeSafetensors } from '../../src/files/safetensors.ts'
+import type { Network } from '../../src/network/network.ts'
+import type { Layer as AnyLayer } from '../../src/nn/layer.ts'
 import type { Refused } from './kind.ts'
 
 interface Parts {
@@ -104,7 +106,7 @@ export const refused: readonly Refused[] = [
   ['with a key without a value', text('{"a" 1}'), "no ':' where one must be"],
   ['with a text without an end', text('{"a'), 'is not JSON'],
   ['with words that are no JSON', text('{"a":undefined}'), 'is not JSON', 'character 5'],
-  ['with two values', text('{} {}'), 'goes on after its end'],
+  ['with two values', text('{} {}'), 'there is more after its end'],
   ['with a key twice', text('{"name":"a","\\u006eame":"b"}'), "says 'name' twice", 'character 12'],
   ['with lists in lists', text('['.repeat(50) + ']'.repeat(50)), 'nested too deeply', 'character 33'],
   ['with a list as its architecture', text('[]'), 'architecture must be an object', 'got []'],
@@ -208,7 +210,7 @@ export const refused: readonly Refused[] = [
   ['with a window wider than the image', options('conv', { kernelSize: 7 }), 'does not fit'],
   ['with groups that do not divide channels', options('conv', { groups: 2 }), "'groups' must divide the channels"],
   ['with a factor beyond all', text(JSON.stringify(scaled).replace('0.5', '1e999')), "'scale' is wrong"],
-  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must keep samples apart'],
+  ['with samples that run together', architecture(joinedSamples), 'joined: a layer must not mix samples'],
   ['with a call that is null', calls((list) => list.splice(1, 1, null)), 'a call must be an object', 'got null'],
   [
     'with a call of no layer',
@@ -421,3 +423,23 @@ export const newer: readonly Refused[] = [
 export const refusedLarge: readonly Refused[] = [
   ['with millions of values', text(`[${'0,'.repeat(1_000_000)}0]`), 'holds too many values', 'character 1999999'],
 ]
+
+/** A network of one layer, which holds `v` as an option. */
+export const holding = (v: unknown): Network => ({
+  name: 'net',
+  layers: [{ name: 'it', layer: { type: 'own', options: { v } } as unknown as AnyLayer, inputShapes: [], weights: {} }],
+  calls: [],
+  inputs: {},
+  outputs: {},
+  frozen: new Set(),
+})
+
+/** Options that a file would give back as others. */
+export const unsaved: readonly (readonly [rule: string, v: unknown, ...words: string[]])[] = [
+  ['a number that JSON has not', Number.NaN, 'it: v', 'cannot be saved', 'got NaN'],
+  ['one within', { deep: [Number.POSITIVE_INFINITY] }, 'it: v', 'got Infinity'],
+  ['what JSON makes {} of', new Map([[1, 2]]), 'it: v', 'got a Map'],
+]
+const circle: unknown[] = []
+circle.push(circle)
+export const unsavedDeep: typeof unsaved = [['a circle', circle, 'it: v', 'nested too deeply']]

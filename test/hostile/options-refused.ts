@@ -31,6 +31,8 @@ export const refused: readonly (readonly [given: unknown, ...words: string[]])[]
   [{ filters: 1, banana: 1 }, "unknown option 'banana'", 'the options are filters, rate'],
   [[], 'one object', 'got []'],
   [null, 'one object'],
+  [new Map([['filters', 1]]), 'one object', 'got a Map'],
+  [Float32Array.of(1), 'one object', 'got a Float32Array'],
   [7, 'one object', 'got 7'],
   [{ filters: 1, offset: Infinity }, "'offset'", 'a number'],
   [{ filters: 1, offset: '1' }, "'offset'", "got '1'"],

@@ -403,7 +403,7 @@ for (const [what, act, code, ...words] of refusals)
   test(`${what}: refused`, async () => {
     await assert.rejects(async () => act(single()), failure(code, ...words))
   })
-test('goals that stand on the graph of a model with other inputs: refused', async () => {
+test('goals over the graph of a model with other inputs: refused', async () => {
   const x = input([2], { name: 'other' })
   const other = model(x, dense({ units: 1 })(x))
   await assert.rejects(
@@ -412,11 +412,11 @@ test('goals that stand on the graph of a model with other inputs: refused', asyn
   )
 })
 
-test('goals that stand on the graph of another model of the same names: refused, whatever part of it they need', async () => {
+test('goals over the graph of another model of the same names: refused, whatever part of it they need', async () => {
   const [a, b] = [single(), single()]
   const graph = a.graph()
   const x = new Float32Array(2)
-  const refused = failure('E_GRAPH', 'another model', 'goals are run by the model whose graph they stand on')
+  const refused = failure('E_GRAPH', 'another model', 'goals are run by the model whose graph they belong to')
   const bias = graph.weights['dense/bias']
   await assert.rejects(b.run({ outputs: graph.outputs }, x), refused)
   await assert.rejects(b.run({ outputs: { w: graph.weights['dense/kernel'] } }, x), refused)

@@ -8,7 +8,7 @@ import {
   fromArrays,
   input,
   layers,
-  type Model,
+  Model,
   model,
   sequential,
   trainingControl,
@@ -41,11 +41,32 @@ async function* later() {
 const any = (value: unknown): never => value as never
 const layerOf = (forward: unknown, type = 'own') =>
   defineLayer(type, { className: 'Own', says: 'Mine.', options: {}, forward: any(forward) })
-const custom = (own: object) => ({ ...data, ...own })
+const weighted = (weights: unknown) =>
+  defineLayer(
+    'own',
+    any({ className: 'Own', says: 'Mine.', options: {}, weights: () => weights, forward: any(Object) }),
+  )
+const custom = (own: object) => any({ ...data, ...own })
+/** A stand-in for a signal of an abort, that lacks something. */
+const halfSignal = (own: object) =>
+  any({ aborted: false, addEventListener() {}, removeEventListener() {}, throwIfAborted() {}, ...own })
+
+/** A layer that has weights of other names where it is used again. */
+function shared(): Model {
+  const weights = (_: unknown, [size]: readonly number[]) => ({
+    [size === 2 ? 'w' : 'v']: { shape: [1], initializer: 'zeros' },
+  })
+  const own = defineLayer(
+    'own',
+    any({ className: 'Own', says: 'Mine.', options: {}, weights, forward: any(([y]: never[]) => y) }),
+  )()
+  const wide = input([3], { name: 'wide' })
+  return model([before, wide], [own(before), own(wide)])
+}
 
 const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCode, ...words: string[]])[] = [
-  ['evaluate a generator', () => net.evaluate(any(generator())), 'E_MISMATCH', 'got a Generator', 'for fit alone'],
-  ['evaluate a later one', () => net.evaluate(any(later())), 'E_MISMATCH', 'got an AsyncGenerator', 'for fit alone'],
+  ['evaluate a generator', () => net.evaluate(any(generator())), 'E_MISMATCH', 'got a Generator', 'for fit only'],
+  ['evaluate a later one', () => net.evaluate(any(later())), 'E_MISMATCH', 'got an AsyncGenerator', 'for fit only'],
   ['predict a generator', () => net.predict(any(generator())), 'E_MISMATCH', 'got a Generator'],
   ['validate by one', () => net.fit(data, { validationData: any(generator()) }), 'E_MISMATCH', 'a Generator'],
   ['fit a promise', () => net.fit(any(Promise.resolve(data))), 'E_MISMATCH', 'a Promise', 'await it'],
@@ -55,11 +76,11 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
   ['fit(x, y)', () => net.fit(any(x), any(x)), 'E_MISMATCH', 'needs a dataset', 'fromArrays({'],
   ['fit([...], [...])', () => net.fit(any([1]), any([1])), 'E_MISMATCH', 'needs a dataset', 'fromArrays({'],
   ['evaluate(x, y)', () => net.evaluate(any(x), any(x)), 'E_MISMATCH', 'needs a dataset', 'fromArrays({'],
-  ['no read', () => net.fit(any(custom({ read: undefined }))), 'E_MISMATCH', "'read'"],
-  ['a text as length', () => net.fit(any(custom({ length: '4' }))), 'E_MISMATCH', "'length'", "got '4'"],
+  ['no read', () => net.fit(custom({ read: undefined })), 'E_MISMATCH', "'read'"],
+  ['a text as length', () => net.fit(custom({ length: '4' })), 'E_MISMATCH', "'length'", "got '4'"],
   [
     'float64',
-    () => net.fit(any(custom({ inputs: { pair: { shape: [2], dtype: 'float64' } } }))),
+    () => net.fit(custom({ inputs: { pair: { shape: [2], dtype: 'float64' } } })),
     'E_MISMATCH',
     "'inputs.pair.dtype'",
     "got 'float64'",
@@ -94,6 +115,71 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
   ['afer', () => two.predict(any({ before: x, afer: x })), 'E_MISMATCH', "no input 'afer'", "did you mean 'after'?"],
   ['before alone', () => two.predict(any({ before: x })), 'E_MISMATCH', "the input 'after'"],
   ['clases', () => zoo.lenet(any({ clases: 3 })), 'E_OPTION', 'lenet: '],
+  ...[null, 3, 'w', undefined, [], { w: null }, { w: undefined }, { w: { shape: 3, initializer: 'zeros' } }].map(
+    (weights) =>
+      [`weights: ${JSON.stringify(weights)}`, () => weighted(weights)()(before), 'E_GRAPH', 'weights of Own'] as const,
+  ),
+  ['weights of two uses', () => shared(), 'E_SHAPE', 'a shared layer would need another w', 'got none'],
+  [
+    'weights in a DataView',
+    () => net.setWeights({ 'dense/kernel': any(new DataView(x.buffer)) }),
+    'E_SHAPE',
+    'DataView',
+  ],
+  [
+    'weights of bigints',
+    () => net.setWeights({ 'dense/kernel': any(new BigInt64Array(4)) }),
+    'E_SHAPE',
+    'BigInt64Array',
+  ],
+  ['identity: 3', () => net.fit(custom({ identity: 3 })), 'E_MISMATCH', "'identity'", 'a function'],
+  ['describe: 3', () => net.fit(custom({ describe: 3 })), 'E_MISMATCH', "'describe'", 'a function'],
+  ['transforms: 3', () => net.fit(custom({ transforms: 3 })), 'E_MISMATCH', "'transforms'", 'a list'],
+  ['transforms: [3]', () => net.evaluate(custom({ transforms: [3] })), 'E_MISMATCH', "'transforms'", 'a list'],
+  ['a model of nothing', () => new Model(any({ from: 3 })), 'E_MODEL', 'not the parts of a model'],
+  ['a line of a billion', () => net.summary({ lineLength: 1e9 }), 'E_OPTION', "'lineLength'", '<= 10000'],
+  ['a control with options', () => trainingControl(any(5)), 'E_OPTION', 'trainingControl', 'got 5'],
+  ['features of nothing', () => Reflect.apply(net.features, net, []), 'E_MODEL', 'name a layer'],
+  ['fit by a Map', () => net.fit(data, any(new Map([['epochs', 3]]))), 'E_OPTION', 'fit', 'one object', 'got a Map'],
+  ['predict by a signal', () => net.predict(x, any(AbortSignal.timeout(1e6))), 'E_OPTION', 'got an AbortSignal'],
+  [
+    'options of a class',
+    () =>
+      net.fit(
+        data,
+        any(
+          new (class Three {
+            epochs = 3
+          })(),
+        ),
+      ),
+    'E_OPTION',
+    'got a Three',
+  ],
+  ['an optimizer in a Map', () => net.fit(data, { optimizer: any(new Map([['type', 'sgd']])) }), 'E_OPTION', 'a Map'],
+  ['class weights in a Map', () => net.fit(data, { classWeight: any(new Map([[0, 1]])) }), 'E_OPTION', 'a Map'],
+  ['a layer by a Map', () => dense(any(new Map([['units', 3]]))), 'E_OPTION', 'dense', 'a Map'],
+  ['inputs in a Map', () => fromArrays({ ...arrays(), inputs: any(new Map()) }), 'E_DATA', 'needs a name'],
+  ['weights in a Map', () => net.setWeights(any(new Map())), 'E_MODEL', 'no weights', 'got a Map'],
+  ['weights in a list', () => net.setWeights(any([])), 'E_MODEL', 'no weights', 'got []'],
+  ['goals in a Map', () => net.run(any({ outputs: new Map() }), x), 'E_OPTION', 'these are no goals'],
+  [
+    'callbacks in a list of lists',
+    () => net.fit(data, { callbacks: any([[{ onEpochEnd() {} }]]) }),
+    'E_OPTION',
+    'one list',
+  ],
+  ['a callback that is a Map', () => net.fit(data, { callbacks: any([new Map()]) }), 'E_OPTION', 'got a Map'],
+  ['evaluate(data, null)', () => net.evaluate(data, any(null)), 'E_OPTION', 'evaluate', 'one object', 'got null'],
+  ['evaluate(data, [])', () => net.evaluate(data, any([])), 'E_OPTION', 'evaluate', 'one object', 'got []'],
+  ...['aborted', 'addEventListener', 'removeEventListener', 'throwIfAborted'].flatMap((call) => {
+    const signal = halfSignal({ [call]: undefined })
+    return [
+      [`predict: no ${call}`, () => net.predict(x, { signal }), 'E_OPTION', "'signal'"],
+      [`evaluate: no ${call}`, () => net.evaluate(data, { signal }), 'E_OPTION', "'signal'"],
+      [`fit: no ${call}`, () => net.fit(data, { signal }), 'E_OPTION', "'signal'"],
+    ] as const
+  }),
   ['mse', () => net.fit(data, { loss: any('mse') }), 'E_OPTION', "did you mean 'meanSquaredError'?"],
   ['acc', () => net.fit(data, { metrics: any(['acc']) }), 'E_OPTION', "did you mean 'accuracy'?"],
 ]

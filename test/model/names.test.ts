@@ -5,7 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import type { Callback, Model } from '../../src/index.ts'
-import { callbacks, fromArrays, input, layers, loadModel, model } from '../../src/index.ts'
+import {
+  callbacks,
+  compile,
+  defineLayer,
+  fromArrays,
+  input,
+  layers,
+  loadModel,
+  model,
+  openEngine,
+  placeholder,
+  State,
+  variable,
+} from '../../src/index.ts'
 import { failure } from '../support/failure.ts'
 
 const { dense, dropout, batchNormalization, add } = layers
@@ -206,4 +219,19 @@ test('setWeights by a name that every object has', async () => {
     net(plain).setWeights({ constructor: new Float32Array(1) } as never),
     failure('E_MODEL', 'constructor'),
   )
+})
+
+test('below the layers nothing is called __proto__', async () => {
+  const refused = failure('E_GRAPH', "'__proto__' is taken by JavaScript")
+  assert.throws(() => placeholder('__proto__', [1]), refused)
+  assert.throws(() => variable('__proto__', [1]), refused)
+  const state = new State(await openEngine({ engine: 'reference' }))
+  await assert.rejects(
+    state.add('__proto__', { shape: [1], dtype: 'float32' }, () => Float32Array.of(4)),
+    refused,
+  )
+  assert.throws(() => compile(state, { outputs: { ['__proto__']: placeholder('x', [1]) } }), refused)
+  const weights = () => ({ ['__proto__']: { shape: [1], initializer: 'ones' as const } })
+  const own = defineLayer('own', { className: 'Own', says: 'Mine.', options: {}, weights, forward: ([x]) => x })
+  assert.throws(() => own()(input([1])), refused)
 })

@@ -12,6 +12,11 @@ const data = fromArrays({
   inputs: { x: { shape: [2], data: Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)) } },
   targets: { y: { shape: [1], data: Float32Array.from({ length: 12 }, (_, i) => Math.cos(i)) } },
 })
+const one = fromArrays({
+  name: 'one',
+  inputs: { x: { shape: [2], data: Float32Array.of(1, 0) } },
+  targets: { y: { shape: [1], data: Float32Array.of(1) } },
+})
 /** Two weights and no bias: what it answers for [1, 0] is its first weight. */
 const made = (): Model =>
   sequential({ inputShape: [2], seed: 1, engine: 'wasm' }, [dense({ units: 1, useBias: false })])
@@ -77,6 +82,42 @@ for (const engine of others)
     })
   })
 
+for (const engine of ['reference', ...fastEngines] as const)
+  test(`${engine}: an answer is by the weights of the call, also where others are set at once`, async () => {
+    const net = sequential({ inputShape: [2], engine }, [dense({ units: 1, useBias: false })])
+    const graph = net.graph({ batch: 1 })
+    const goals = { outputs: { y: graph.outputs['output'] } }
+    const calls = {
+      predict: () => answer(net),
+      evaluate: async () => 1 - (await net.evaluate(one, { loss: 'meanAbsoluteError' }))['loss'],
+      run: async () => (await net.run(goals, first)).y[0],
+    }
+    for (const [name, call] of Object.entries(calls))
+      for (const warm of [false, true]) {
+        await net.setWeights(kernel(0.5, 0))
+        if (warm) await call()
+        const asked = call()
+        await net.setWeights(kernel(0.25, 0))
+        assert.equal(await asked, 0.5, name)
+        assert.equal(await call(), 0.25, name)
+      }
+  })
+
+test('weights set during a training stay where it computes', async () => {
+  const net = made()
+  const fitting = net.fit(data, {
+    epochs: 2,
+    batchSize: 4,
+    optimizer: 'sgd',
+    learningRate: 0,
+    callbacks: [{ onEpochBegin: (epoch) => (epoch === 2 ? net.setWeights(kernel(0.5, 1)) : undefined) }],
+  })
+  const asked = answer(net)
+  await fitting
+  await asked
+  assert.equal(await answer(net), 0.5)
+})
+
 test('weights set just before a move come along', async () => {
   const net = made()
   await net.engine()
@@ -123,6 +164,20 @@ test('so does a fit that is refused for what it is given, and a search for a rat
   assert.equal(await answered(), 1 + 2 ** -12)
   await net.fit(data, { steps: 1, ...low })
   assert.equal(await answered(), 1)
+})
+
+test('a fit that is refused leaves the model on its engine', async () => {
+  const net = onReference()
+  const own = await net.engine()
+  const asked = { steps: 1, engine: 'wasm' } as const
+  await assert.rejects(net.fit(data, { ...asked, epochs: 1, initialEpoch: 2 }), failure('E_OPTION', 'epochs'))
+  await assert.rejects(
+    net.fit(data, { ...asked, sampleWeight: Float32Array.of(1) }),
+    failure('E_MISMATCH', 'sampleWeight'),
+  )
+  assert.equal(await net.engine(), own)
+  await net.fit(data, asked)
+  assert.equal((await net.engine()).name, 'wasm')
 })
 
 test('of two trainings asked for at once one is refused', async () => {

@@ -69,7 +69,7 @@ for (const [what, value, words] of [
   [
     'more boundaries than values',
     { type: 'piecewiseConstantDecay', boundaries: [1, 2], values: [1, 2] },
-    ['2 boundaries want 3 values, not 2'],
+    ['2 boundaries need 3 values, not 2'],
   ],
   [
     'boundaries that fall',

@@ -14,6 +14,7 @@ import { logSoftmax } from '../../src/ops/normalization.ts'
 import { maxPool } from '../../src/ops/pooling.ts'
 import { mean, sum } from '../../src/ops/reduction.ts'
 import { ladder, seedOf } from './tensors.ts'
+import { pool, same } from './windows.ts'
 
 export interface Network {
   readonly weights: readonly Node[]
@@ -22,9 +23,6 @@ export interface Network {
   /** One step of gradient descent; a loss that is not finite changes nothing. */
   readonly training: Goals
 }
-
-const convolutional = { strides: [1, 1], dilation: [1, 1], padding: 'same', groups: 1 } as const
-const pool = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
 
 export function lenet(batch: number, { filters = [6, 10], units = 24, side = 12, classes = 10 } = {}): Network {
   const [first, second] = filters
@@ -41,8 +39,8 @@ export function lenet(batch: number, { filters = [6, 10], units = 24, side = 12,
   ]
   const [k1, b1, k2, b2, k3, b3, k4, b4] = weights
   const image = mul(input('image', [batch, side, side, 1], 'uint8'), 1 / 255)
-  const hidden1 = maxPool(relu(add(convolution(image, k1, convolutional), b1)), pool)
-  const hidden2 = maxPool(relu(add(convolution(hidden1, k2, convolutional), b2)), pool)
+  const hidden1 = maxPool(relu(add(convolution(image, k1, same), b1)), pool)
+  const hidden2 = maxPool(relu(add(convolution(hidden1, k2, same), b2)), pool)
   const hidden3 = relu(add(matmul(reshape(hidden2, { shape: [batch, flat] }), k3), b3))
   const logits = add(matmul(hidden3, k4), b4)
   const target = oneHot(input('label', [batch], 'int32'), { depth: classes })

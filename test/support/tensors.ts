@@ -8,6 +8,7 @@ import { State } from '../../src/compile/state.ts'
 import type { DType, StoredSpec, TensorSpec } from '../../src/graph/dtype.ts'
 import type { AnyOp, Attrs, Node, Sample, SampleInput } from '../../src/graph/node.ts'
 import { constant, input, makeNode, nameOf, variable } from '../../src/graph/node.ts'
+import type { Shape } from '../../src/graph/shape.ts'
 import { sizeOf } from '../../src/graph/shape.ts'
 import { domainOf, elementwiseOps, mul } from '../../src/ops/elementwise.ts'
 import { kernelOps, otherOps } from '../../src/ops/index.ts'
@@ -66,6 +67,23 @@ function sampleCase(op: AnyOp, { shapes, attrs }: Sample<unknown>, index: number
   const values = specs.map((spec, i) => [`x${i}`, valuesFor(spec, seedOf(`${title} ${i}`), spec.below)])
   const y = makeNode(op, inputs, attrs as Attrs)
   return { title, opName: op.opName, inputs, y, values: Object.fromEntries(values) }
+}
+
+/** A graph over inputs x0, x1, ... of these shapes and dtypes. */
+export interface GraphRow {
+  readonly name: string
+  readonly specs: readonly TensorSpec[]
+  readonly y: (x: readonly Node[]) => Node
+}
+
+export const floats = (...shapes: readonly Shape[]): TensorSpec[] =>
+  shapes.map((shape) => ({ shape, dtype: 'float32' }))
+
+/** A row with its inputs and their values; integers are below a bound. */
+export function caseOf({ name, specs, y }: GraphRow, below?: number): Case {
+  const inputs = specs.map(({ shape, dtype }, i) => input(`x${i}`, shape, dtype))
+  const values = specs.map((spec, i) => [`x${i}`, valuesFor(spec, seedOf(name) + i, below)])
+  return { title: name, opName: name, inputs, y: y(inputs), values: Object.fromEntries(values) }
 }
 
 type ElementwiseName = keyof typeof elementwiseOps

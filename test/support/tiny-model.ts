@@ -1,6 +1,6 @@
 /** A classifier of three numbers and twelve samples, for tests of what goes on around a step rather than within it. */
 import { uniforms } from '../../src/base/random.ts'
-import type { Dataset, ModelOptions } from '../../src/index.ts'
+import type { Callback, Dataset, Model, ModelOptions } from '../../src/index.ts'
 import { fromArrays, layers, sequential } from '../../src/index.ts'
 
 /** Samples that two classes can be told by. */
@@ -16,3 +16,10 @@ export function points(count: number, seed = 1): Dataset {
 
 export const tiny = (options: ModelOptions = {}) =>
   sequential({ inputShape: [3], seed: 2, engine: 'reference', ...options }, [layers.dense({ units: 2, name: 'only' })])
+
+/** Takes note of the weights at the end of every epoch. */
+export function keeping(model: Model) {
+  const weights: Record<string, Float32Array>[] = []
+  const callback: Callback = { onEpochEnd: async () => void weights.push(await model.weights()) }
+  return { weights, callback }
+}

@@ -157,17 +157,32 @@ test('a predict over a slow dataset that began before goes on when the search en
   assert.ok(reads > 1)
 })
 
-test('refused while the model is trained, which goes on as if it had not been asked', async () => {
+test('beside a training, which goes on as if nothing had been asked', async () => {
   const [plain, asked] = [tiny(), tiny()]
   await plain.fit(data, fitted)
-  const fitting = asked.fit(data, fitted)
-  await assert.rejects(asked.findLearningRate(data, search), failure('E_MODEL', 'while it is being trained'))
-  await fitting
+  const [{ losses }] = await Promise.all([asked.findLearningRate(data, search), asked.fit(data, fitted)])
+  assert.equal(losses.length, 20)
   assert.deepEqual(await asked.toBytes(), await plain.toBytes())
-  const searching = asked.findLearningRate(data, search)
-  await assert.rejects(asked.fit(data, fitted), failure('E_MODEL', 'while it is being trained'))
-  assert.equal((await searching).losses.length, 20)
-  assert.deepEqual(await asked.weights(), await plain.weights())
+})
+
+test('on another engine: the model stays where it is', async () => {
+  const model = tiny()
+  const own = await model.engine()
+  const { losses } = await model.findLearningRate(data, { ...search, engine: 'reference' })
+  assert.equal(losses.length, 20)
+  assert.equal(await model.engine(), own)
+})
+
+test('weights that are set during a search stay', async () => {
+  const model = tiny()
+  const weights = await model.weights()
+  const wanted = Object.fromEntries(
+    Object.entries(weights).map(([name, { length }]) => [name, new Float32Array(length)]),
+  )
+  const searching = model.findLearningRate(data, search)
+  await model.setWeights(wanted)
+  await searching
+  assert.deepEqual(await model.weights(), wanted)
 })
 
 for (const [what, options, words] of [

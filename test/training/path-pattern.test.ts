@@ -56,8 +56,8 @@ for (const [path, words] of [
   ['w-{loss:d}', '{loss:d}'],
   ['w-{loss:5}', '{loss:5}'],
   ['w-{loss:>5.2f}', '{loss:>5.2f}'],
-  ['w-{epoch', 'a { by itself'],
-  ['w-epoch}', 'a } by itself'],
+  ['w-{epoch', 'a { without its pair'],
+  ['w-epoch}', 'a } without its pair'],
 ] as const) {
   test(`refused when the callback is made: ${path}`, () =>
     assert.throws(

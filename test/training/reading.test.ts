@@ -1,5 +1,6 @@
 /** How training, evaluate and predict read: what for, by whom, and until when. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -103,6 +104,25 @@ test('a dataset shorter than a batch, by workers and without', async () => {
   const model = tiny()
   assert.deepEqual(await model.evaluate(few, { workers: 1 }), await model.evaluate(few))
   assert.deepEqual((await model.predict(few, { workers: 2 })).data, (await model.predict(few)).data)
+})
+
+test('a description that cannot be sent to a worker', async () => {
+  const circular: Record<string, unknown> = { type: 'arrays' }
+  circular['base'] = circular
+  for (const description of [{ type: 'arrays', make: () => 1 }, circular]) {
+    const data: Dataset = { ...points(4), describe: () => description as ReturnType<NonNullable<Dataset['describe']>> }
+    const words = ['the description of the data cannot be sent', 'workers: 0']
+    await assert.rejects(tiny().fit(data, { workers: 1 }), failure('E_DATA', ...words))
+  }
+})
+
+test('workers where the host allows none', () => {
+  const body = `
+    import { points, tiny } from './test/support/tiny-model.ts'
+    await tiny().fit(points(4), { workers: 1 }).catch(({ code, message }) => console.log(code, message))`
+  const flags = ['--permission', '--allow-fs-read=*', '--conditions=fovea-source', '--input-type=module-typescript']
+  const { stdout } = spawnSync(process.execPath, [...flags, '-e', body], { encoding: 'utf8' })
+  assert.match(stdout, /^E_ENGINE .*: a worker did not start: .*; workers: 0 reads without threads; .*--allow-worker/)
 })
 
 test('a read that rejects ends training after the steps before it, with its own error', async () => {

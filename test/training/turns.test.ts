@@ -65,6 +65,22 @@ test('a callback that throws does not wait for readings that never end', { timeo
   await assert.rejects(tiny().fit(hanging, { batchSize: 4, callbacks }), /enough/)
 })
 
+test('a timer aborts while classes are counted in samples that never wait', async () => {
+  const { describe: _, ...base } = points(256 * 100)
+  let reads = 0
+  const data: Dataset = {
+    ...base,
+    async read(...how) {
+      reads++
+      for (const start = performance.now(); performance.now() - start < 5; );
+      await base.read(...how)
+    },
+  }
+  const fitting = tiny().fit(data, { classWeight: 'balanced', signal: AbortSignal.timeout(1) })
+  assert.equal((await fitting).ended, 'aborted')
+  assert.ok(reads < 100, `${reads} reads`)
+})
+
 const reading: [what: string, options: FitOptions, reads: number][] = [
   ['classes are counted', { classWeight: 'balanced' }, 1],
   ['data are told apart', { checkpoints: { folder } }, 2],

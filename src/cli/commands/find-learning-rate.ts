@@ -3,13 +3,13 @@ import { chosen, flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import { objectiveOptions } from '../../network/objective.ts'
 import { dataOptions, loadData, refuseForeign } from '../../runs/data.ts'
-import { openNetwork } from '../../runs/open-model.ts'
+import { openForTraining } from '../../runs/open-model.ts'
 import type { RateSearch } from '../../training/find-rate.ts'
 import { findRateOptions } from '../../training/find-rate.ts'
 import { fitOptions } from '../../training/fit-options.ts'
 import { aligned } from '../columns.ts'
 import { defineCommand } from '../command.ts'
-import { networkArgument, notePrecision } from '../network.ts'
+import { notePrecision, trainedArgument } from '../network.ts'
 import { metricText } from '../number-text.ts'
 
 const { optimizer } = fitOptions
@@ -22,7 +22,7 @@ const training = {
 
 export const findLearningRate = defineCommand({
   says: 'Look for a good learning rate: train while it grows, and watch the loss',
-  arguments: [networkArgument],
+  arguments: [trainedArgument],
   options: {
     ...dataOptions,
     ...findRateOptions,
@@ -33,7 +33,7 @@ export const findLearningRate = defineCommand({
   examples: ['fovea find-learning-rate lenet --data mnist'],
   async run({ arguments: [name], options, given }, terminal) {
     refuseForeign(given, [options.data], 'find-learning-rate')
-    const model = await openNetwork(name, { seed: options.seed, ...chosen(engineOptions, options) })
+    const model = await openForTraining(name, { seed: options.seed, ...chosen(engineOptions, options) })
     await notePrecision(model, options, terminal)
     const { train } = await loadData(options.data, options)
     if (!options.json) terminal.draw(`${options.steps} steps ...`)

@@ -3,7 +3,7 @@ import { exitCodes, FoveaError } from '../../base/errors.ts'
 import type { OptionTable, Settled } from '../../base/options.ts'
 import { choice, chosen, flag, flagName, text } from '../../base/options.ts'
 import { dataOptions, datasetNames, reasonOf, refuseForeign } from '../../runs/data.ts'
-import { zooNames } from '../../runs/open-model.ts'
+import { classifierNames } from '../../runs/open-model.ts'
 import { jsonReport } from '../../runs/report.ts'
 import { openRun, trainRun } from '../../runs/run.ts'
 import type { RunOptions, RunRequest } from '../../runs/run-options.ts'
@@ -13,7 +13,7 @@ import { fitOptions } from '../../training/fit-options.ts'
 import type { Call, Command } from '../command.ts'
 import { defineCommand } from '../command.ts'
 import { catchSignals } from '../interrupt.ts'
-import { networkArgument } from '../network.ts'
+import { trainedArgument } from '../network.ts'
 import { textReports } from '../run-text.ts'
 
 const resume = text({
@@ -33,7 +33,7 @@ const trainOptions = { ...runOptions, data, resume, json }
 
 const command: Command<typeof trainOptions> = {
   says: 'Train a network and keep the run: its configuration, its history and the model',
-  arguments: [{ ...networkArgument, takes: 'maybe' }],
+  arguments: [{ ...trainedArgument, takes: 'maybe' }],
   options: trainOptions,
   groups,
   examples: [
@@ -69,20 +69,20 @@ const command: Command<typeof trainOptions> = {
 }
 export const train = defineCommand(command)
 
-/** What goes by val_loss wants data to be judged by; said before any are read. */
+/** Options that use val_loss need a share for validation; refused before any data are read. */
 function refuseUnjudged(options: RunOptions): void {
   if (options.validationSplit > 0) return
   const name = (['earlyStopping', 'reduceOnPlateau'] as const).find((one) => options[one] !== undefined)
   if (name === undefined) return
-  const what = `'--${flagName(name)}' goes by val_loss, and there is none`
+  const what = `'--${flagName(name)}' needs val_loss, and there is none`
   throw new FoveaError('E_OPTION', {
     what,
     where: 'train',
-    hint: 'keep a share to be judged by: --validation-split 0.2',
+    hint: 'keep a share for validation: --validation-split 0.2',
   })
 }
 
-/** What the command line asks for: a new run, or one that goes on with other options. */
+/** What the command line asks for: a new run, or one that continues with other options. */
 async function requestFor(call: Call<typeof trainOptions>): Promise<RunRequest> {
   const {
     arguments: [network],
@@ -91,7 +91,7 @@ async function requestFor(call: Call<typeof trainOptions>): Promise<RunRequest> 
   } = call
   const { resume, data, out } = options
   if (resume === undefined) {
-    if (network === undefined) throw missing('<network> is missing', zooNames.join(', '))
+    if (network === undefined) throw missing('<network> is missing', classifierNames.join(', '))
     if (data === undefined) throw missing("'--data' is missing", dataOptions.data.accepts)
     return { network, options: { ...chosen(runOptions, options as Settled<typeof runOptions>), data } }
   }

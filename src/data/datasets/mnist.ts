@@ -32,7 +32,7 @@ const mirrors = [
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://storage.googleapis.com/cvdf-datasets/mnist/',
 ]
-/** Without a network the whole attempt ends within 10 s: each mirror may be silent for its share of them. */
+/** Without a network the attempt ends within 10 s: each mirror may be silent for its share of them. */
 const patience = 10_000 / mirrors.length
 /** The largest file has 47 MB. */
 const limit = 64 * 2 ** 20
@@ -44,7 +44,7 @@ interface Source {
 }
 
 /**
- * The two parts of MNIST; `source` of each says which folder or mirror they came from. Searched are `dataDir` alone when given, else
+ * The two parts of MNIST; `source` of each says which folder or mirror they came from. Only `dataDir` is searched when given, else
  * `$FOVEA_DATA`, the cache folder and then the network, which fills the cache.
  */
 export async function mnist(options: Options<typeof mnistOptions> = {}): Promise<Parts> {

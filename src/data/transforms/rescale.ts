@@ -1,5 +1,6 @@
 import { FoveaError } from '../../base/errors.ts'
 import { either } from '../../base/options.ts'
+import { withinFloat32 } from '../../graph/dtype.ts'
 import { shapeText } from '../../graph/shape.ts'
 import type { PerChannel } from '../preprocessing.ts'
 import { perChannelForms } from '../preprocessing.ts'
@@ -15,6 +16,7 @@ export const rescale = defineTransform({
   prepare({ shape }, { scale, offset }) {
     const channels = shape.at(-1) ?? 1
     const [scales, offsets] = [scale, offset].map((numbers) => {
+      for (const number of [numbers].flat()) withinFloat32(number, 'rescale')
       if (typeof numbers === 'number') return new Float64Array(channels).fill(numbers)
       if (numbers.length === channels) return Float64Array.from(numbers)
       throw new FoveaError('E_SHAPE', {

@@ -11,7 +11,7 @@ export interface Prepared {
   /** Shape and dtype of what it makes. */
   readonly spec: TensorSpec
   /**
-   * Writes all of `into`, which holds no part of `from`. Without `draws`, outside training, what is random stands at its
+   * Writes all of `into`, which holds no part of `from`. Without `draws`, outside training, what is random is at its
    * middle: nothing is flipped, the middle is cropped.
    */
   readonly apply: (from: TypedArray, into: TypedArray, draws: Draws | undefined) => void

@@ -38,7 +38,7 @@ export interface Description {
   readonly [field: string]: unknown
 }
 
-/** An operation that stands, and what it needs. */
+/** An operation that was made, and what it needs. */
 export interface MadeOperation {
   readonly handle: OperationHandle
   /** Bytes of its scratch operand, where it has one. */

@@ -54,7 +54,7 @@ function commitsOf(steps: readonly Step[], results: ReadonlySet<Buffer>) {
     if (sumAt < 0) return
     const sum = steps[sumAt] as KernelStep
     const inlined = new Set<ElementwiseStep>()
-    /** The loop that makes a value for these two alone. */
+    /** The loop that makes a value only for these two. */
     const makerOf = ({ buffer }: Value): ElementwiseStep | undefined => {
       const maker = steps[producer.get(buffer) ?? -1]
       const isOwn = maker?.kind === 'elementwise' && maker !== last && sameShape(maker.shape, last.shape)
@@ -120,7 +120,7 @@ function probed(f: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
   return made
 }
 
-/** One number of a whole of this shape, given by an expression. */
+/** One number for a tensor of this shape, given by an expression. */
 const isWholeSum = (step: Step, shape: readonly number[]): boolean =>
   hasRole(step, 'sum') &&
   step.head !== undefined &&

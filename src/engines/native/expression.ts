@@ -57,7 +57,7 @@ export function expressionFields(
   }
 }
 
-/** How one operand is walked: whole, as one number, as one row over and over, or by strides. */
+/** How one operand is walked: element by element, as one number, as one row over and over, or by strides. */
 function walkOf(sizes: readonly number[], strides: readonly number[]): { walk: string; strides?: readonly number[] } {
   const last = sizes.length - 1
   let step = 1
@@ -113,7 +113,7 @@ function drafted(expressions: readonly Scalar[], passed: number) {
   const results = expressions.map((f, i) => {
     const value = visit(f)
     if (i < passed && 'input' in value) return value
-    // a result stands in a value that nothing else is put into, and in no input
+    // a result has a value that nothing else is put into, and which is no input
     const result = isDraft(value) ? value : push('copy', [value])
     result.uses += Infinity
     return result

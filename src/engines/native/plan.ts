@@ -12,7 +12,7 @@ export interface Plan {
   readonly results: ReadonlySet<Buffer>
   /** Steps that others compute, or that are no longer needed. */
   readonly covered: ReadonlySet<Step>
-  /** By the sum in whose place it stands: a loop that does more than that. */
+  /** By the sum that it replaces: a loop that does more than that. */
   readonly loops: ReadonlyMap<Step, SumLoop>
   /** Sums of dy that come along with the gradient of a kernel, by the latter's result. */
   readonly biasSums: ReadonlyMap<Buffer, KernelStep>

@@ -1,6 +1,6 @@
 /** Bytes of a WebAssembly module: types, one imported memory, functions, exports (WebAssembly Core 2.0, section 5). */
 
-/** Instructions as bytes, nested as they were written; a call to another function of the module stands by its name. */
+/** Instructions as bytes, nested as they were written; a call to another function of the module has its name. */
 export type Code = number | { readonly call: string } | readonly Code[]
 
 export type WasmType = 'i32' | 'v128'

@@ -1,4 +1,4 @@
-/** Addresses in one growing memory: first fit over free ranges, neighbours joined again. Numbers alone, no bytes. */
+/** Addresses in one growing memory: first fit over free ranges, neighbours joined again. Only numbers, no bytes. */
 import { FoveaError } from '../../base/errors.ts'
 
 interface Range {

@@ -126,7 +126,7 @@ export const i32x4 = {
   fromBytes: (x: Code): Code => [x, simd(0x89), simd(0xa9)],
 } as const
 
-/** 64-bit integers, for counters alone. */
+/** 64-bit integers, only for counters. */
 export const i64 = {
   const: (value: number): Code => [0x42, signed(value)],
   fromUnsigned: unary(0xad),

@@ -16,7 +16,7 @@ export interface WasmCode {
   readonly kernel: Kernel
   readonly pointers: readonly Buffer[]
   readonly units: number
-  /** Units per call, by the problem's size alone, so that threads never change a result. */
+  /** Units per call; only the problem's size decides, so that threads never change a result. */
   readonly grain: number
 }
 
@@ -47,7 +47,7 @@ interface Launch {
 const exactly = (_: string, value: unknown): unknown =>
   typeof value === 'number' ? (Object.is(value, -0) ? '-0' : String(value)) : value
 
-/** Defines a kernel family: `write` may depend on `shape` alone, which is plain data and part of the key. */
+/** Defines a kernel family: `write` may only depend on `shape`, which is plain data and part of the key. */
 export function defineKernel<S>(name: string, write: (shape: S) => Write): (shape: S, launch: Launch) => WasmStage {
   return (shape, { reads, writes, inPlace, units, work, mostCalls = units }) => {
     const pointers = [...reads, ...writes]

@@ -1,4 +1,4 @@
-/** What the engine and its workers say to each other. Worker 0 alone reads and writes; the others only compute. */
+/** What the engine and its workers say to each other. Only worker 0 reads and writes; the others only compute. */
 
 /** Where bytes are: at an address of the memory, or an offset in the arena, whose address each run says. */
 export interface Address {

@@ -1,8 +1,7 @@
 /** The workers of an engine, from outside: messages go to all in one order, answers settle promises. */
 import type { Helper } from '#platform'
-import { sharesMemory, Worker, workerHint } from '#platform'
+import { notStarted, sharesMemory, started, Worker, workerHint } from '#platform'
 import { FoveaError } from '../../base/errors.ts'
-import { messageOf } from '../../base/realm.ts'
 import { compilingForbidden } from './host.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 import { commonWords } from './protocol.ts'
@@ -31,6 +30,7 @@ export class Threads {
     this.#workers = Array.from({ length: this.count }, (_, index) => {
       const worker = started(
         () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `fovea-${index}` }),
+        absent,
       )
       let isUp = false
       worker.listen(
@@ -135,21 +135,11 @@ function failure({ message, because }: Extract<FromWorker, { type: 'failed' }>):
   return new FoveaError('E_LIMIT', { what: 'the wasm engine got no more memory', got: message, hint })
 }
 
-/** A worker that the host lets us make: some refuse at once, others later. */
-function started(make: () => Helper): Helper {
-  try {
-    return make()
-  } catch (error) {
-    throw absent(messageOf(error))
-  }
-}
-
-const absent = (got: string): FoveaError =>
-  new FoveaError('E_ENGINE', { what: 'a worker did not start', where: 'wasm', got, hint: workerHint })
+const absent = notStarted({ where: 'wasm', hint: workerHint })
 
 const dead = (why: string): FoveaError =>
   new FoveaError('E_ENGINE', {
     what: 'a worker of the wasm engine died, and the weights that it held with it',
     got: why,
-    hint: 'load the model again from its file or go on from a checkpoint',
+    hint: 'load the model again from its file, or continue from a checkpoint',
   })

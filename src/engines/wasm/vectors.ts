@@ -72,35 +72,65 @@ export function maskLanes(vector: Code, count: number, value: number): Code {
   return v128.select(mask, vector, f32x4.const(value))
 }
 
-/** Sums of floats kept in double: chains of any length lose nothing that a float32 shows. */
+/** Sums of floats kept in double, lane by lane: chains of any length lose nothing that a float32 shows. */
+export class DoubleLanes {
+  readonly low: Local
+  readonly high: Local
+
+  constructor(f: FunctionWriter) {
+    this.low = f.local('v128')
+    this.high = f.local('v128')
+  }
+
+  clear(): Code {
+    return [this.low, this.high].map((sum) => sum.set(f64x2.const(0)))
+  }
+
+  add(floats: Local): Code {
+    return [
+      this.low.set(f64x2.add(this.low.get, f64x2.widen(floats.get))),
+      this.high.set(f64x2.add(this.high.get, f64x2.widen(v128.shuffle(floats.get, floats.get, [2, 3, 2, 3])))),
+    ]
+  }
+
+  /** As four floats. */
+  floats(): Code {
+    return v128.shuffle(f64x2.narrow(this.low.get), f64x2.narrow(this.high.get), [0, 1, 4, 5])
+  }
+
+  load(address: Code, offset: number): Code {
+    return [this.low.set(v128.load(address, offset)), this.high.set(v128.load(address, offset + VECTOR))]
+  }
+
+  store(address: Code, offset: number): Code {
+    return [v128.store(address, this.low.get, offset), v128.store(address, this.high.get, offset + VECTOR)]
+  }
+}
+
+/** One sum of floats kept in double. */
 export class DoubleSum {
   readonly #f: FunctionWriter
-  readonly #sums: readonly (readonly [low: Local, high: Local])[]
+  readonly #sums: readonly DoubleLanes[]
 
   /** `count` sums side by side, since the one after the other would wait for it. */
   constructor(f: FunctionWriter, count = 1) {
     this.#f = f
-    this.#sums = Array.from({ length: count }, () => [f.local('v128'), f.local('v128')])
+    this.#sums = Array.from({ length: count }, () => new DoubleLanes(f))
   }
 
   clear(): Code {
-    return this.#sums.flat().map((sum) => sum.set(f64x2.const(0)))
+    return this.#sums.map((sum) => sum.clear())
   }
 
   /** Adds four floats to one of the sums. */
   add(vector: Code, to = 0): Code {
     const [set, floats] = this.#f.let('v128', vector)
-    const [low, high] = this.#sums[to]
-    return [
-      set,
-      low.set(f64x2.add(low.get, f64x2.widen(floats.get))),
-      high.set(f64x2.add(high.get, f64x2.widen(v128.shuffle(floats.get, floats.get, [2, 3, 2, 3])))),
-    ]
+    return [set, this.#sums[to].add(floats)]
   }
 
   /** All of them together, as a float in every lane. */
   total(): Code {
-    const both = this.#sums.flat().map((sum) => sum.get)
+    const both = this.#sums.flatMap(({ low, high }) => [low.get, high.get])
     const [set, pair] = this.#f.let('v128', inPairs(both, f64x2.add))
     const narrowed = f64x2.narrow(f64x2.add(pair.get, v128.shuffle(pair.get, pair.get, [2, 3, 0, 1])))
     const [setTotal, total] = this.#f.let('v128', narrowed)

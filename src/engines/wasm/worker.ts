@@ -1,5 +1,5 @@
 /**
- * A worker of the wasm engine: takes parts of each stage until none are left, and goes on when all of them are done. It
+ * A worker of the wasm engine: takes parts of each stage until none are left, and continues when all of them are done. It
  * waits for work, never for workers: one that wakes late finds what is left. (At a barrier of all workers, a
  * program of one small stage took 79 us on two threads, of which 60 were the second one's awakening.)
  */

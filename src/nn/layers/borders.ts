@@ -39,7 +39,7 @@ export function paddingOption(rank: Rank): Option<WindowPadding, false> {
   const rule = choice(['valid', 'same'], { says: 'a rule' })
   const { kind: as, check } = either([rule, count, perAxisOf(rank)], { says: 'borders' })
   return custom<WindowPadding>({
-    says: "border: none ('valid'), so that output = ceil(input / stride) ('same'), or as many elements as said",
+    says: "border: none ('valid'), so that output = ceil(input / stride) ('same'), or as many elements as given",
     accepts: `'valid', 'same', ${forms[rank]}, integers >= 0`,
     check,
     as,

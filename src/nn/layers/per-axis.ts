@@ -10,7 +10,7 @@ import { shapeText } from '../../graph/shape.ts'
 /** Spatial axes of a sample. */
 export type Rank = 1 | 2 | 3
 
-/** How a family speaks of its samples. */
+/** What a family calls its samples. */
 interface RankWords {
   readonly samples: string
   readonly axes: readonly string[]

@@ -1,11 +1,11 @@
-/** A text file that grows by lines; a training that goes on from a checkpoint cuts off what came after it. */
+/** A text file that grows by lines; a training that continues from a checkpoint cuts off what came after it. */
 import { appendFile, readFile, truncateFile } from '#platform'
 
 export interface LogFile {
   write(line: string): Promise<void>
   /**
    * For `onTrainBegin`: starts the file again, or appends to it, behind a last line that was cut short too. A file that
-   * was restored goes on where the checkpoint was.
+   * was restored continues where the checkpoint was.
    */
   begin(how: 'new' | 'append', resumed: boolean): Promise<void>
   /** All that is in it. */
@@ -26,7 +26,7 @@ export function logFile(path: string): LogFile {
       bytes = await appendFile(path, `${line}\n`)
     },
     async begin(how, resumed) {
-      const goesOn = resumed && isRestored // one that is new in a training that goes on was not restored
+      const goesOn = resumed && isRestored // one that is new in a resumed training was not restored
       isRestored = false
       if (goesOn) return
       if (how === 'new') bytes = await truncateFile(path, 0)

@@ -59,7 +59,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
 
 export const jsonOptions = {
   path: text({ says: 'the file', filled: true }),
-  every: integer({ says: 'steps from one line to the next; epochs alone when absent', min: 1, optional: true }),
+  every: integer({ says: 'steps from one line to the next; only epochs when absent', min: 1, optional: true }),
   append,
 }
 export type JsonLoggerOptions = Options<typeof jsonOptions>

@@ -19,7 +19,7 @@ interface State {
 }
 
 /**
- * Saves the model after every epoch, or the best one; as in Keras, over the file before where the path is the same. What a training needs to go on is saved by
+ * Saves the model after every epoch, or the best one; as in Keras, over the file before where the path is the same. What a training needs to continue is saved by
  * fit's `checkpoints`.
  */
 export function modelCheckpoint(given: ModelCheckpointOptions): Callback {

@@ -43,7 +43,7 @@ export function pathPattern(path: string): PathPattern {
     end = index + found.length
     if (inner !== undefined) parts.push(fieldOf(inner))
     else if (found.length === 2) parts.push(found[0])
-    else throw wrong(`has a ${found} by itself`, `'${path}'`)
+    else throw wrong(`has a ${found} without its pair`, `'${path}'`)
   }
   parts.push(path.slice(end))
   return {

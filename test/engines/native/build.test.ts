@@ -85,7 +85,7 @@ describe('without the tools: one line, and the way out', () => {
     [
       'a wrong argument',
       { CXX: 'g++', CXXFLAGS: '-O2 --wrong' },
-      /^native engine: g\+\+ refuses CXXFLAGS='-O2 --wrong' \(.*--wrong.*\): unset or mend it$/m,
+      /^native engine: g\+\+ refuses CXXFLAGS='-O2 --wrong' \(.*--wrong.*\): unset or correct it$/m,
     ],
     [
       'no headers',
@@ -95,7 +95,7 @@ describe('without the tools: one line, and the way out', () => {
     [
       'another oneDNN',
       { CXX: 'g++', CXXFLAGS: `-I${newer}` },
-      /^native engine: oneDNN 3.4.1 is here, the native engine is written for 2.x \(tried with 2.6.3\): CXXFLAGS=.* points to one$/m,
+      /^native engine: oneDNN 3.4.1 is here, the native engine is written for 2.x \(tested with 2.6.3\): CXXFLAGS=.* points to one$/m,
     ],
   ]
   for (const [name, env, words] of rows)

@@ -5,7 +5,7 @@ import type { Context, NativeStage } from './context.ts'
 import { kept, scratch, stage, stageWithTail, tailFields } from './context.ts'
 import type { Convolved, KernelGradient, planeFields } from './plane.ts'
 
-/** Places from which on a product by tiles is more than what goes on around it. */
+/** Places from which on a product by tiles is more than what is done around it. */
 const LEAST_PLACES = 1024
 
 /** Is a convolution with the result y computed by tiles: of factors in bfloat16, over pictures, with windows that overlap? */

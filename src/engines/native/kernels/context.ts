@@ -26,7 +26,7 @@ export type NativeStage = Stage<NativeCode>
 /** Which place of each window of a maxPool had the largest, noted for its gradient. */
 export interface Noted {
   readonly places: Value
-  /** Do all gradients pass only where the largest was above 0? That stands in the places as well. */
+  /** Do all gradients pass only where the largest was above 0? The places say that too. */
   readonly isGated: boolean
 }
 
@@ -68,7 +68,7 @@ export type Lower<A> = (step: Lowering<A>) => readonly NativeStage[]
 /** Operands in their order: buffers that are read, and those that are written. */
 type Operand = { readonly reads: Value } | { readonly writes: Value }
 
-/** The stage of an operation that stands. */
+/** The stage of an operation that was made. */
 export function stage(
   operation: Operation,
   operands: readonly Operand[],

@@ -44,7 +44,7 @@ const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
   return [stage(operation, [{ reads: x }, ...[output, ...(places ? [places] : [])].map((writes) => ({ writes }))])]
 }
 
-/** Is a gradient that of one window, as it stands there? A sum or a quotient is rounded. */
+/** Is a gradient that of one window, unchanged? A sum or a quotient is rounded. */
 const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
   of === 'maxPoolGradient' && poolAxes(x, attrs).every(({ window, stride }) => window <= stride)
 

@@ -60,7 +60,7 @@ export function renderTail(
   return { code, result: results[0] }
 }
 
-/** The tail as a loop of its own over a result that already stands in the output. */
+/** The tail as a loop of its own over a result that is already in the output. */
 export function tailStages({ tail, output }: Lowering<unknown>): readonly WasmStage[] {
   if (!tail) return []
   const inputs = [output, ...tail.extras]

@@ -7,9 +7,9 @@ import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
 import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import { defineKernel } from '../kernel.ts'
-import { FLOAT, fillRun, overRun, storeFloats } from '../vectors.ts'
+import { DoubleLanes, FLOAT, fillRun, maskLanes, overRun, storeFloats, VECTOR } from '../vectors.ts'
 import type { Kernels, Lower, TailShape } from './context.ts'
-import { renderTail, tailBuffers, tailShape, tailStages } from './context.ts'
+import { renderTail, scratch, tailBuffers, tailShape, tailStages } from './context.ts'
 
 interface PoolShape {
   readonly channels: number
@@ -27,10 +27,23 @@ const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a *
 const inputsOf = ({ axes }: PoolShape): number => product(axes.map((a) => a.input))
 const outputsOf = ({ axes }: PoolShape): number => product(axes.map((a) => a.output))
 
-/** Finds the window of output `index` of one image and visits the places inside the input, in order, as byte offsets. */
+/** Sums of more numbers are kept in double. */
+const LONG = 256
+/** Neighbours along the width of a window that are added in float before. */
+const PIECE = 32
+
+const isLarge = ({ axes }: PoolShape): boolean => product(axes.map((a) => a.window)) > LONG
+/** Does a place lie in so many windows that what they give it is a long sum? */
+const isCrowded = ({ axes }: PoolShape): boolean =>
+  product(axes.map((a) => Math.min(a.output, Math.ceil(a.window / a.stride)))) > LONG
+
+/**
+ * Finds the window of output `index` of one image and visits the places inside the input, in order, as byte offsets; with
+ * `pieces`, its code before and after every few neighbours along the width.
+ */
 class WindowWalk {
   readonly setUp: (index: Code) => Code
-  readonly visit: (body: (place: Local) => Code) => Code
+  readonly visit: (body: (place: Local) => Code, pieces?: { readonly before: Code; readonly after: Code }) => Code
   /** Sets a local to the number of places visited. */
   readonly count: (count: Local) => Code
 
@@ -54,16 +67,24 @@ class WindowWalk {
         ]
       }),
     ]
-    this.visit = (body) => {
+    const [first, end] = [f.local('i32'), f.local('i32')] // of a piece
+    this.visit = (body, pieces) => {
       const flat = i32.add(i32.mul(i32.add(i32.mul(at[0].get, axes[1].input), at[1].get), axes[2].input), at[2].get)
+      const along = (i: number, code: Code): Code =>
+        axes[i].window === 1 && axes[i].input === 1
+          ? [at[i].set(i32.const(0)), code]
+          : f.loop(at[i], from[i].get, to[i].get, 1, code)
       const inner = [place.set(i32.mul(flat, channels * FLOAT)), body(place)]
-      return [0, 1, 2].reduceRight<Code>(
-        (code, i) =>
-          axes[i].window === 1 && axes[i].input === 1
-            ? [at[i].set(i32.const(0)), code]
-            : f.loop(at[i], from[i].get, to[i].get, 1, code),
-        inner,
-      )
+      const row = pieces
+        ? f.loop(first, from[2].get, to[2].get, PIECE, [
+            end.set(i32.add(first.get, PIECE)),
+            end.set(i32.min(end.get, to[2].get)),
+            pieces.before,
+            f.loop(at[2], first.get, end.get, 1, inner),
+            pieces.after,
+          ])
+        : along(2, inner)
+      return along(0, along(1, row))
     }
     const size = (i: number): Code => i32.sub(to[i].get, from[i].get)
     this.count = (count) => count.set(i32.mul(i32.mul(size(0), size(1)), size(2)))
@@ -82,13 +103,20 @@ const forwardKernel = defineKernel<PoolShape & { readonly by: 'max' | 'average' 
       const target = f.local('i32')
       const count = f.local('i32')
       const sum = f.local('v128')
+      const total = new DoubleLanes(f)
       const walk = new WindowWalk(f, shape)
       const vector = (at: Code, offset: number, lanes: number): Code => {
         const combine = by === 'max' ? f32x4.max : f32x4.add
         const value = (place: Local) => v128.load(i32.add(i32.add(image.get, place.get), at), offset)
+        const start = sum.set(f32x4.const(by === 'max' ? -Infinity : 0))
+        const add = (place: Local): Code => sum.set(combine(sum.get, value(place)))
+        const inPieces = [
+          total.clear(),
+          walk.visit(add, { before: start, after: total.add(sum) }),
+          sum.set(total.floats()),
+        ]
         return [
-          sum.set(f32x4.const(by === 'max' ? -Infinity : 0)),
-          walk.visit((place) => sum.set(combine(sum.get, value(place)))),
+          by === 'average' && isLarge(shape) ? inPieces : [start, walk.visit(add)],
           by === 'max' ? [] : sum.set(f32x4.div(sum.get, asFloats(count.get))),
           storeFloats(i32.add(target.get, at), sum, lanes, offset),
         ]
@@ -168,23 +196,51 @@ const maxTiles = defineKernel<PoolShape & { readonly tail?: TailShape }>(
   },
 )
 
-/** One image per unit: windows may overlap, so their parts are added in the order of the windows. */
+const VECTOR_OF_DOUBLES = 2 * VECTOR
+/** Floats' worth of memory for an image's sums in double, with a vector for the lanes beyond its end. */
+const sumsOf = (shape: PoolShape): number => 2 * inputsOf(shape) * shape.channels + VECTOR_OF_DOUBLES / FLOAT
+
+/**
+ * One image per unit: windows may overlap, so their parts are added in the order of the windows. Where many windows cover a
+ * place, they are added in double, to `sums`.
+ */
 const scatterKernel = defineKernel<PoolShape & { readonly by: 'max' | 'average' }>(
   'poolGradient',
   (shape) => (f, pointers, begin, end) => {
     const { channels, by } = shape
+    const inDouble = isCrowded(shape)
+    const [dy, sums] = pointers.slice(by === 'max' ? 2 : 0)
     const dx = pointers[pointers.length - 1]
-    const dy = pointers[pointers.length - 2]
     const unit = f.local('i32')
     const window = f.local('i32')
     const image = f.local('i32')
     const pooled = f.local('i32')
     const at = f.local('i32')
     const count = f.local('i32')
+    const doubles = f.local('i32') // to which twice a place in dx is added
+    const double = f.local('i32')
     const [most, flow, open, hit, sum] = Array.from({ length: 5 }, () => f.local('v128'))
+    const total = new DoubleLanes(f)
     const walk = new WindowWalk(f, shape)
-    const add = (value: Code, lanes: number, offset: number): Code => [
-      sum.set(f32x4.add(v128.load(i32.add(dx.get, at.get), offset), value)),
+    const floats = inputsOf(shape) * channels
+    const add = (value: Code, lanes: number, offset: number): Code =>
+      inDouble
+        ? [
+            sum.set(maskLanes(value, lanes, 0)), // beyond the last channel stand the next place's
+            double.set(i32.add(doubles.get, i32.mul(at.get, 2))),
+            total.load(double.get, 2 * offset),
+            total.add(sum),
+            total.store(double.get, 2 * offset),
+          ]
+        : [
+            sum.set(f32x4.add(v128.load(i32.add(dx.get, at.get), offset), value)),
+            storeFloats(i32.add(dx.get, at.get), sum, lanes, offset),
+          ]
+    const narrowed = (run: Code, offset: number, lanes: number): Code => [
+      at.set(i32.add(image.get, run)),
+      double.set(i32.add(doubles.get, i32.mul(at.get, 2))),
+      total.load(double.get, 2 * offset),
+      sum.set(total.floats()),
       storeFloats(i32.add(dx.get, at.get), sum, lanes, offset),
     ]
     const vector = (column: Code, offset: number, lanes: number): Code => {
@@ -211,23 +267,30 @@ const scatterKernel = defineKernel<PoolShape & { readonly by: 'max' | 'average' 
       ]
     }
     return f.loop(unit, begin.get, end.get, 1, [
-      image.set(i32.mul(unit.get, inputsOf(shape) * channels * FLOAT)),
-      fillRun(f, i32.add(dx.get, image.get), inputsOf(shape) * channels),
+      image.set(i32.mul(unit.get, floats * FLOAT)),
+      inDouble
+        ? [
+            doubles.set(i32.add(sums.get, i32.mul(unit.get, VECTOR_OF_DOUBLES))),
+            fillRun(f, i32.add(sums.get, i32.mul(unit.get, sumsOf(shape) * FLOAT)), sumsOf(shape)),
+          ]
+        : fillRun(f, i32.add(dx.get, image.get), floats),
       f.loop(window, i32.const(0), i32.const(outputsOf(shape)), 1, [
         walk.setUp(window.get),
         pooled.set(i32.mul(i32.add(i32.mul(unit.get, outputsOf(shape)), window.get), channels * FLOAT)),
         by === 'average' ? walk.count(count) : [],
         overRun(f, channels, vector),
       ]),
+      inDouble ? overRun(f, floats, narrowed) : [],
     ])
   },
 )
 
 function scatter(by: 'max' | 'average', shape: PoolShape, inputs: readonly Value[], output: Value) {
   const work = product(shape.axes.map((a) => a.output * a.window)) * shape.channels * 2
+  const sums = isCrowded(shape) ? [scratch(output.shape[0], sumsOf(shape)).buffer] : []
   return scatterKernel(
     { ...shape, by },
-    { reads: inputs.map((x) => x.buffer), writes: [output.buffer], units: output.shape[0], work },
+    { reads: inputs.map((x) => x.buffer), writes: [...sums, output.buffer], units: output.shape[0], work },
   )
 }
 

@@ -31,7 +31,7 @@ interface ProductShape {
   readonly columns: Columns
   /** Packed in panels, or as the lines of the matrix [k, all columns]. */
   readonly weights: 'panels' | 'lines'
-  /** Where rows of the result stand, in floats: as rows of x do. */
+  /** Where rows of the result are, in floats, as rows of x. */
   readonly places: { readonly start: number; readonly outer: Nest; readonly stride: number }
   readonly tail?: TailShape
 }
