@@ -34,7 +34,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   explicit NativeEngine(const Napi::CallbackInfo &call) : Napi::ObjectWrap<NativeEngine>(call) {
     const double threads = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
     guarded(call.Env(), [&] {
-      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads))) throw Fault("E_BUG", "engine", "wants 1 to 1024 threads");
+      if (!(threads >= 1 && threads <= 1024 && threads == std::floor(threads)))
+        throw Fault("E_BUG", "engine", "expected 1 to 1024 threads");
       if (threads > mostThreads())
         throw Fault("E_ENGINE", "native",
                     "OMP_THREAD_LIMIT allows " + std::to_string(mostThreads()) + " threads, not " + std::to_string(int(threads)));
@@ -101,7 +102,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value operation(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
       check();
-      if (!call[0].IsObject()) throw Fault("E_BUG", "operation", "wants a description");
+      if (!call[0].IsObject()) throw Fault("E_BUG", "operation", "expected a description");
       const auto object = call[0].As<Napi::Object>();
       const Napi::Value where = object.Get("where");
       const Fields fields(object, where.IsString() ? where.As<Napi::String>().Utf8Value() : "operation");
@@ -126,7 +127,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value load(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&]() -> Napi::Value {
       check();
-      if (!call[0].IsObject()) throw Fault("E_BUG", "load", "wants a description");
+      if (!call[0].IsObject()) throw Fault("E_BUG", "load", "expected a description");
       const Fields fields(call[0].As<Napi::Object>(), "load");
       const auto [program, bytes] = programOf(fields, engine_->number);
       for (const Place &place : program->places())
@@ -163,7 +164,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   static uint32_t placeIn(const Program &program, const Napi::Value &value) {
     const double place = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
     if (!(place >= 0 && place < double(program.places().size()) && place == std::floor(place)))
-      throw Fault("E_BUG", "run", "wants the number of a place");
+      throw Fault("E_BUG", "run", "expected the number of a place");
     return uint32_t(place);
   }
 
@@ -172,9 +173,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return guarded(call.Env(), [&] {
       check();
       const std::shared_ptr<Program> program = owned<Program>(call[0], "run");
-      if (!call[1].IsArray() || !call[2].IsArray()) throw Fault("E_BUG", "run", "wants lists of inputs and outputs");
+      if (!call[1].IsArray() || !call[2].IsArray()) throw Fault("E_BUG", "run", "expected lists of inputs and outputs");
       const auto inputs = call[1].As<Napi::Array>(), outputs = call[2].As<Napi::Array>();
-      if (inputs.Length() % 2 != 0) throw Fault("E_BUG", "run", "wants values for each place");
+      if (inputs.Length() % 2 != 0) throw Fault("E_BUG", "run", "expected values for each place");
       struct Input {
         uint32_t place;
         std::vector<char> bytes;
@@ -213,7 +214,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
       const int64_t bytes = sizeIn(call[1], "read");
-      if (bytes > tensor->size) throw Fault("E_BUG", "read", "wants more bytes than there are");
+      if (bytes > tensor->size) throw Fault("E_BUG", "read", "there are fewer bytes");
       auto buffer = newBuffer(call.Env(), bytes, "read");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
@@ -259,7 +260,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   /// drop(handle of a tensor or a program): its memory is given back when what was asked for before is done.
   Napi::Value drop(const Napi::CallbackInfo &call) {
     return guarded(call.Env(), [&] {
-      if (!dropped<Tensor>(call) && !dropped<Program>(call)) throw Fault("E_BUG", "drop", "wants the handle of a tensor or a program");
+      if (!dropped<Tensor>(call) && !dropped<Program>(call)) throw Fault("E_BUG", "drop", "expected the handle of a tensor or a program");
       return call.Env().Undefined();
     });
   }

@@ -31,7 +31,7 @@ auto guarded(Napi::Env env, Body body) {
 
 /// Bytes of a typed array.
 inline std::pair<const char *, size_t> bytesIn(const Napi::Value &value, const std::string &where) {
-  if (!value.IsTypedArray()) throw Fault("E_BUG", where, "wants a typed array");
+  if (!value.IsTypedArray()) throw Fault("E_BUG", where, "expected a typed array");
   const auto array = value.As<Napi::TypedArray>();
   return {static_cast<const char *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
 }
@@ -49,7 +49,7 @@ inline Napi::ArrayBuffer newBuffer(Napi::Env env, int64_t bytes, const std::stri
 
 inline int64_t sizeIn(const Napi::Value &value, const std::string &where) {
   const double bytes = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(bytes >= 0 && bytes <= double(MOST) && bytes == std::floor(bytes))) throw Fault("E_BUG", where, "wants a number of bytes");
+  if (!(bytes >= 0 && bytes <= double(MOST) && bytes == std::floor(bytes))) throw Fault("E_BUG", where, "expected a number of bytes");
   return int64_t(bytes);
 }
 

@@ -1,4 +1,4 @@
-// Between the plain layout of a product's operand and the one that oneDNN wants.
+// Between the plain layout of a product's operand and the one that oneDNN reads.
 #include <algorithm>
 
 #include "handle.hpp"

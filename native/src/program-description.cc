@@ -47,7 +47,7 @@ DescribedProgram programOf(const Fields &fields, uint64_t engine) {
     if (stage.operation->isPlaced || !placed.insert(stage.operation.get()).second)
       throw Fault("E_BUG", where, "the operation stands in a program already");
     if (operands.size() != wanted.size())
-      throw Fault("E_BUG", where, "wants " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
+      throw Fault("E_BUG", where, "expected " + std::to_string(wanted.size()) + " operands, got " + std::to_string(operands.size()));
     for (size_t i = 0; i < operands.size(); i++) {
       if (places[operands[i]].bytes < wanted[i])
         throw Fault("E_BUG", where,

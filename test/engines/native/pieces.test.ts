@@ -38,7 +38,7 @@ const rows: Readonly<Record<string, Row>> = {
   'three axes': { x: [5, 20, 30, 31, 2], kernel: [3, 3, 3, 2, 3], padding: 'same' },
   'a border of many rows': { x: [30, 10, 100, 2], kernel: [1, 3, 2, 3], padding: [[30, 0], [0, 0]] }, // biome-ignore format: a row
   'rows so long that there are few': { x: [1, 6, 20000, 2], kernel: [3, 3, 2, 3], padding: 'same', whole: true },
-  'volumes, a piece of as many rows as the border wants': {
+  'volumes, a piece of as many rows as the border takes': {
     x: [2, 12, 60, 61, 2],
     kernel: [3, 3, 3, 2, 3],
     padding: 'same',
