@@ -214,7 +214,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       check();
       const std::shared_ptr<Tensor> tensor = owned<Tensor>(call[0], "read");
       const int64_t bytes = sizeIn(call[1], "read");
-      if (bytes > tensor->size) throw Fault("E_BUG", "read", "there are fewer bytes");
+      if (bytes > tensor->size) throw Fault("E_BUG", "read", "more bytes than there are");
       auto buffer = newBuffer(call.Env(), bytes, "read");
       std::vector<Napi::Reference<Napi::ArrayBuffer>> results;
       results.push_back(Napi::Persistent(buffer));
