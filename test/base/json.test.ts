@@ -71,7 +71,7 @@ const refused: [text: string, what: string, at: number, limits?: object][] = [
   ['01', 'is not JSON', 0],
   ['NaN', 'is not JSON', 0],
   ['\u00a01', 'is not JSON', 0],
-  ['1 x', 'goes on', 2],
+  ['1 x', 'more after its end', 2],
 ]
 for (const [text, what, at, limits] of refused)
   test(`json: refuses ${JSON.stringify(text)}`, () => {
