@@ -1,5 +1,5 @@
 /** THE table of the kinds of options: for each its words, its form, its check, and how a flag's text is read. */
-import { isPlain } from './realm.ts'
+import { holdsNumbers, isPlain } from './realm.ts'
 import type { Kind, Range } from './settle.ts'
 import { quoted, settle, settleNamed } from './settle.ts'
 import { taken } from './taken.ts'
@@ -122,7 +122,7 @@ const kinds: { readonly [N in KindName]: KindRow<KindOf<N>, Forms[N]> } = {
   },
   record: {
     accepts: ({ of, keys }) => `{ [${keys}]: ${inner(of)} }`,
-    isForm: isPlain,
+    isForm: (v) => isPlain(v) || holdsNumbers(v), // the numbers of a typed array go by their indices
     check: (v, { of }) => (isEach(of, Object.values(v)) ? { ...v } : undefined),
     parse: json,
   },

@@ -286,7 +286,9 @@ for (const name of ['reference', ...fastEngines] as const)
       })
 
     test('fit: a signal of another realm', async () => {
-      const made = runInNewContext('({ aborted: true, addEventListener() {}, removeEventListener() {} })')
+      const made = runInNewContext(
+        '({ aborted: true, throwIfAborted() { throw this }, addEventListener() {}, removeEventListener() {} })',
+      )
       assert.equal((await classifier(engine).fit(labelled(8), { signal: made })).ended, 'aborted')
     })
   })

@@ -332,7 +332,7 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
     ["'a'"],
     () => model([input([2], { name: 'a' }), input([2], { name: 'a' })], input([2])),
   ],
-  ['samples joined', 'E_SHAPE', ['samples apart'], () => concatenate({ axis: -4 })(input([2, 2, 1]), input([2, 2, 1]))],
+  ['samples joined', 'E_SHAPE', ['mix samples'], () => concatenate({ axis: -4 })(input([2, 2, 1]), input([2, 2, 1]))],
   ['a slash in a name', 'E_OPTION', ["'name'"], () => dense({ units: 1, name: 'a/b' })],
   ['a file that is not there', 'E_IO', ['nowhere'], () => loadModel(join(folder, 'nowhere'))],
 ]
