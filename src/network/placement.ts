@@ -59,10 +59,8 @@ export class Placement {
   change<T>(change: (session: Session) => Promise<T>): Promise<T> {
     return this.queue(async (session) => {
       if (this.#isTraining || !this.#visitors.has(session.state)) return change(session)
-      const { network, state } = session
-      const { seed } = this.#options
-      this.#session = await copied(session, network, { target: state.engine, seed, values: await session.values() })
-      return change(this.#session.as(network, session.askedPrecision))
+      this.#session = await this.#copyOn(session.state.engine)
+      return change(this.#session.as(session.network, session.askedPrecision))
     })
   }
 
@@ -108,7 +106,7 @@ export class Placement {
    * asked for is that of the training, and of the model from when `keep` is called.
    */
   async train<T>(choice: EngineChoice, training: (place: TrainingPlace) => Promise<T>): Promise<T> {
-    const { precision = this.#engine.precision, ...place } = choice
+    const { precision, ...place } = choice
     await this.#inTurn(async () => {
       this.#checkOpen()
       if (this.#isTraining) throw this.#busy('cannot be trained')
@@ -119,7 +117,7 @@ export class Placement {
       return session.as(session.network, precision)
     }
     const keep = (): void => {
-      this.#engine = { ...this.#engine, precision }
+      if (precision) this.#engine = { ...this.#engine, precision }
     }
     try {
       return await training({ open, keep })
@@ -131,12 +129,9 @@ export class Placement {
   /** Calls `use` with a session on the engine asked for that is its own: a copy of all that is kept here, of which nothing comes back. */
   async aside<T>(choice: EngineChoice, use: (session: Session) => Promise<T>): Promise<T> {
     const session = await this.#inTurn(async () => {
-      const { seed, given, network } = this.#options
       this.#checkOpen()
       const { target } = await this.#targetOf(choice)
-      const current = this.#session
-      const values = current ? await current.values() : await given()
-      return copied(current, current?.network ?? network(), { target, seed, values })
+      return this.#copyOn(target)
     })
     try {
       return await use(session.as(session.network, choice.precision ?? this.#engine.precision))
@@ -160,21 +155,26 @@ export class Placement {
   }
 
   async #settle(choice: EngineChoice, isFor?: 'for the training'): Promise<Session> {
-    const { seed, given, network } = this.#options
     const { precision = this.#engine.precision } = choice
     this.#checkOpen()
     const { target, wanted } = await this.#targetOf(choice)
     if (this.#session?.state.engine !== target) {
-      const current = this.#session
-      const isMoved = current !== undefined || choice.engine !== undefined || choice.threads !== undefined
+      const isMoved = this.#session !== undefined || choice.engine !== undefined || choice.threads !== undefined
       if (isMoved && this.#isTraining && !isFor) throw this.#busy(`cannot move to ${target.name}`)
-      const values = current ? await current.values() : await given()
       // the old one lives on while calls that began there are under way
-      this.#session = await copied(current, current?.network ?? network(), { target, seed, values })
+      this.#session = await this.#copyOn(target)
       this.#copies.forget(target)
     }
     this.#engine = { ...wanted, precision }
     return this.#session.as(this.#session.network, precision)
+  }
+
+  /** A session on an engine with all that is kept where the model lives, or its first weights where it lives nowhere yet. */
+  async #copyOn(target: Engine): Promise<Session> {
+    const { seed, given, network } = this.#options
+    const current = this.#session
+    const values = current ? await current.values() : await given()
+    return copied(current, current?.network ?? network(), { target, seed, values })
   }
 
   async #guest({ engine, threads, precision }: EngineChoice): Promise<{ session: Session; release: () => void }> {

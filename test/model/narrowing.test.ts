@@ -1,19 +1,9 @@
 /** Numbers beyond float32, which the reference engine holds, are not made infinite without a word. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  constant,
-  defineLayer,
-  fromArrays,
-  input,
-  layers,
-  modelFrom,
-  ops,
-  options,
-  sequential,
-  transform,
-} from '../../src/index.ts'
+import { constant, fromArrays, input, layers, modelFrom, ops, sequential, transform } from '../../src/index.ts'
 import { failure } from '../support/failure.ts'
+import { held } from '../support/held.ts'
 import { tiny } from '../support/tiny-model.ts'
 
 const beyond = async () => {
@@ -96,12 +86,6 @@ for (const kernelInitializer of initializers)
 
 const circular: unknown[] = []
 circular.push(circular)
-const held = defineLayer('held', {
-  className: 'Held',
-  says: 'Holds anything.',
-  options: { v: options.custom<unknown>({ says: 'anything', accepts: 'anything', check: (v) => v }) },
-  forward: ([y]) => y,
-})
 const holding = (v: unknown) => sequential({ inputShape: [2], engine: 'reference' }, [held({ v, name: 'it' })])
 const lost: readonly (readonly [says: string, v: unknown, code: 'E_OPTION' | 'E_LIMIT', got: string])[] = [
   ['NaN', Number.NaN, 'E_OPTION', 'NaN'],

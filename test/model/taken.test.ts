@@ -10,11 +10,11 @@ import {
   modelFrom,
   type Node,
   ops,
-  options,
   placeholder,
   sequential,
   variable,
 } from '../../src/index.ts'
+import { held } from '../support/held.ts'
 
 /** Of a thing that was given to a call: how it is changed afterwards, and what must not change with it. */
 const rows: readonly (readonly [says: string, make: () => { change: () => unknown; look: () => unknown }])[] = [
@@ -49,12 +49,7 @@ const rows: readonly (readonly [says: string, make: () => { change: () => unknow
     'an option of a layer of your own',
     () => {
       const v = { deep: [1, { deeper: [2] }] }
-      const layer = defineLayer('own', {
-        className: 'Own',
-        says: 'Mine.',
-        options: { v: options.custom<unknown>({ says: 'any', accepts: 'any', check: (value) => value }) },
-        forward: ([x]) => x,
-      })({ v })
+      const layer = held({ v })
       return { change: () => v.deep.push(3), look: () => layer.options }
     },
   ],
@@ -149,12 +144,6 @@ test('options of a layer cannot be changed, so that its file fits its weights', 
 test('what is no data stays what it is: a typed array, a function, a circle', () => {
   const circle: unknown[] = []
   circle.push(circle)
-  const holder = defineLayer('own', {
-    className: 'Own',
-    says: 'Mine.',
-    options: { v: options.custom<unknown>({ says: 'any', accepts: 'any', check: (value) => value }) },
-    forward: ([x]) => x,
-  })
   for (const v of [Float32Array.of(1), { f: () => 1 }, [new Map()], circle, placeholder('x', [1])])
-    assert.equal(holder({ v }).options['v'], v)
+    assert.equal(held({ v }).options['v'], v)
 })
