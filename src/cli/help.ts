@@ -9,7 +9,7 @@ const widest = 100
 /** What `fovea --help` prints. */
 export function overview(commands: Readonly<Record<string, Command>>, columns: number): string {
   const rows = Object.entries(commands).map(([name, { says }]) => [name, says] as const)
-  return page('Fovea: train, judge and use convolutional neural networks', columns, {
+  return page('Fovea: train, evaluate and use convolutional neural networks', columns, {
     usage: ['fovea <command> [arguments] [options]'],
     commands: rows,
     options: [

@@ -1,4 +1,4 @@
-/** Models: layers wired together, with weights, that can be trained, judged, asked, described and saved. */
+/** Models: layers wired together, with weights, that can be trained, evaluated, asked, described and saved. */
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'

@@ -51,7 +51,6 @@ export function operationsSuite({ agreesBothWays }: Compared, holes: Readonly<Re
   })
 
   test('every elementwise op compares, folds and prints: labels are unique', () => {
-    assert.equal(new Set(Object.keys(elementwiseOps)).size, Object.keys(elementwiseOps).length)
     assert.equal(toFloat(less(1, 2)).dtype, 'float32')
   })
 }
