@@ -26,12 +26,15 @@ export function loadAddon(): LoadedAddon {
   const build = import.meta.url.endsWith('.ts') ? 'npm run native' : 'npx fovea native'
   const held = process.env['FOVEA_NATIVE_LOOPS']
   if (held && !loops.includes(held)) return { missing: `FOVEA_NATIVE_LOOPS: expected ${loops.join(', ')}, got ${held}` }
+  const require = createRequire(import.meta.url)
+  const loaded = require.cache[path]
+  if (loaded) return { addon: loaded.exports } // a process that gave up its rights may no longer see the file
   if (!existsSync(path)) return { missing: whyAbsent(path, build, given !== undefined && given !== '') }
   const { bytes } = stampOf(path)
   if (bytes !== undefined && statSync(path).size !== bytes)
     return { missing: `${path} is damaged: ${statSync(path).size} bytes of ${bytes}; ${build} builds it again` }
   try {
-    return { addon: withShortWaits(() => createRequire(import.meta.url)(path)) }
+    return { addon: withShortWaits(() => require(path)) }
   } catch (error) {
     const said = messageOf(error).split('\n')[0]
     const meaning = meanings.find(([pattern]) => pattern.test(said))?.[1]
