@@ -15,7 +15,7 @@ import { evaluateTable, findTable, fitTable, predictTable } from '../src/model/c
 import { modelTable } from '../src/model/model.ts'
 import { graphOptions, runOptions } from '../src/network/model-graph.ts'
 import { summaryOptions } from '../src/network/summary.ts'
-import { activationNames } from '../src/nn/activations.ts'
+import { activations } from '../src/nn/activations.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
@@ -38,6 +38,7 @@ const homes: Readonly<Record<string, string>> = {
   schedule: 'schedules.md',
   initializer: 'initializers.md',
   regularizer: 'regularizers.md',
+  activation: 'activations.md',
 }
 
 /** A text as it stands in a cell of a table. */
@@ -60,9 +61,7 @@ function words(kind: Kind): string {
     case 'record':
       return `by ${kind.keys}: ${words(kind.of)}`
     case 'choice':
-      return kind.choices === (activationNames as readonly string[])
-        ? linked('activation', 'activations.md')
-        : kind.choices.map((one) => code(show(one))).join(', ')
+      return kind.choices.map((one) => code(show(one))).join(', ')
     default:
       return cell(acceptsOf(kind))
   }
@@ -125,19 +124,6 @@ const layerRows = Object.fromEntries(
     return [name, { says: `${row.says} Keras: \`${row.className}\`.${several}`, options: row.options }]
   }),
 )
-
-/** Activations that are no op of the same name. */
-const activationWords: Readonly<Record<string, string>> = { linear: 'x as it is.', exponential: 'e^x.' }
-
-function activationsPage(): string {
-  const ops: Readonly<Record<string, PublicOp>> = publicOps
-  const rows = activationNames.map((name) => {
-    const says = Object.hasOwn(activationWords, name) ? activationWords[name] : ops[name].says
-    return [code(show(name)), cell(says)]
-  })
-  const says = 'The option `activation` of a layer, and of the layer `activation`, by name.'
-  return page('Activations', says, [table(['name', ''], rows)])
-}
 
 function opsPage(): string {
   const rows: Readonly<Record<string, PublicOp>> = publicOps
@@ -292,6 +278,12 @@ const tables: Readonly<
     regularizers,
     'regularizer',
   ],
+  'activations.md': [
+    'Activations',
+    'The option `activation` of a layer, and of the layer `activation`: a name, or `{ type, ... }` with options.',
+    activations,
+    'activation',
+  ],
   'callbacks.md': [
     'Callbacks',
     'What `callbacks.<name>(options)` gives goes into the list `callbacks` of `fit`.',
@@ -322,7 +314,6 @@ export function referencePages(): Readonly<Record<string, string>> {
     ...Object.fromEntries(
       Object.entries(tables).map(([file, [title, says, rows, what]]) => [file, rowsPage(title, says, rows, what)]),
     ),
-    'activations.md': activationsPage(),
     'data.md': dataPage(),
     'ops.md': opsPage(),
     'commands.md': commandsPage(),

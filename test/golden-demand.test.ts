@@ -10,7 +10,7 @@ import { transforms } from '../src/data/transforms/index.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
 import { input } from '../src/graph/node.ts'
 import type { ActivationName } from '../src/nn/activations.ts'
-import { activations } from '../src/nn/activations.ts'
+import { activate, activations } from '../src/nn/activations.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
@@ -142,7 +142,7 @@ const STEP = 1 / 32
 async function bendsOf(name: ActivationName): Promise<number[]> {
   const grid = Float64Array.from({ length: 20 / STEP + 1 }, (_, i) => i * STEP - 10)
   const x = input('x', [1, grid.length])
-  const { y } = await evaluate(referenceEngine(), { outputs: { y: activations[name](x) } }, { x: grid })
+  const { y } = await evaluate(referenceEngine(), { outputs: { y: activate(x, name) } }, { x: grid })
   const jump = (i: number) => Math.abs(y[i + 1] - 2 * y[i] + y[i - 1]) / STEP
   const isBend = (i: number) => jump(i) > 4 * Math.max(jump(i - 2), jump(i + 2)) + 1e-3
   const bends = Array.from(grid.keys()).slice(3, -3).filter(isBend)

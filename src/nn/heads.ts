@@ -6,7 +6,7 @@ import { reshape } from '../ops/broadcasting.ts'
 import { sigmoid } from '../ops/elementwise.ts'
 import { softmax } from '../ops/normalization.ts'
 import type { ActivationName } from './activations.ts'
-import { activationNames, activations } from './activations.ts'
+import { activate, activationNames } from './activations.ts'
 
 export const heads = { softmax, sigmoid, linear: (x: Node): Node => x } as const
 export type Head = keyof typeof heads
@@ -40,7 +40,10 @@ export const endOf = (output: Node): ActivationName =>
 
 function otherEnd(output: Node): ActivationName {
   if (output.op.row.kind === 'view') return otherEnd(output.inputs[0])
-  const isLast = (name: ActivationName): boolean => isAlike(activations[name](output), output)
+  const isLast = (name: ActivationName): boolean => {
+    const { op, attrs } = activate(output, name)
+    return op === output.op && attrs['label'] === output.attrs['label'] // whatever its options
+  }
   return activationNames.find((name) => !Object.hasOwn(heads, name) && isLast(name)) ?? 'linear'
 }
 

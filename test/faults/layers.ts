@@ -63,8 +63,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'an activation under the wrong name',
     file: 'src/nn/activations.ts',
-    find: 'hardSwish: elementwiseOps.hardSwish',
-    replace: 'hardSwish: elementwiseOps.silu',
+    find: "hardSwish: plain('x hardSigmoid(x).', elementwiseOps.hardSwish)",
+    replace: "hardSwish: plain('x hardSigmoid(x).', elementwiseOps.silu)",
     tests: ['golden-ops: activation'],
   },
   {
@@ -126,8 +126,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'dense: on more axes the first of them is summed',
     file: 'src/nn/layers/dense.ts',
-    find: 'shape: [shape[shape.length - 1] ?? 1, units]',
-    replace: 'shape: [shape[0] ?? 1, units]',
+    find: "weightSpec('kernel', [shape[shape.length - 1] ?? 1, units], options)",
+    replace: "weightSpec('kernel', [shape[0] ?? 1, units], options)",
     tests: ['layer-options: dense on more axes'],
   },
   {

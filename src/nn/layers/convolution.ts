@@ -8,13 +8,12 @@ import type { ConvolutionAttrs } from '../../ops/convolution.ts'
 import { convolution } from '../../ops/convolution.ts'
 import { add } from '../../ops/elementwise.ts'
 import { activated, activationOption } from '../activations.ts'
-import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
-import { regularizerOption } from '../regularizers.ts'
 import type { WindowPadding } from './borders.ts'
 import { paddingOf, paddingOption } from './borders.ts'
 import type { Rank } from './per-axis.ts'
 import { axesText, channelsOf, kernelText, ofRank, perAxis, samplesOf } from './per-axis.ts'
+import { weightOptions, weightSpec } from './weights.ts'
 
 /** Channels that each filter sees. */
 function perGroup(channels: number, groups: number, filters: number): number {
@@ -65,23 +64,16 @@ const convolutionOf = (rank: Rank) =>
       }),
       activation: activationOption,
       useBias: flag({ says: 'add one number per filter', default: true }),
-      kernelInitializer: initializerOption(
-        `first values of the kernel ${kernelText(rank, 'channels / groups', 'filters')}`,
-        'glorotUniform',
-      ),
-      biasInitializer: initializerOption('first values of the bias [filters]', 'zeros'),
-      kernelRegularizer: regularizerOption('penalty on the kernel'),
-      biasRegularizer: regularizerOption('penalty on the bias'),
+      ...weightOptions('kernel', `the kernel ${kernelText(rank, 'channels / groups', 'filters')}`, 'glorotUniform'),
+      ...weightOptions('bias', 'the bias [filters]', 'zeros'),
     },
     weights: ({ filters, kernelSize, groups, useBias, ...options }, shape: Shape) => ({
-      kernel: {
-        shape: [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters), filters],
-        initializer: options.kernelInitializer,
-        regularizer: options.kernelRegularizer,
-      },
-      ...(useBias && {
-        bias: { shape: [filters], initializer: options.biasInitializer, regularizer: options.biasRegularizer },
-      }),
+      kernel: weightSpec(
+        'kernel',
+        [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters), filters],
+        options,
+      ),
+      ...(useBias && { bias: weightSpec('bias', [filters], options) }),
     }),
     forward: ([x], { kernel, bias }, options) => {
       const y = convolution(x, kernel, attrsOf(rank, options, options.groups))
@@ -109,29 +101,14 @@ const depthwiseOf = (rank: Rank) =>
       depthMultiplier: integer({ says: 'outputs per channel', min: 1, default: 1 }),
       activation: activationOption,
       useBias: flag({ says: 'add one number per output channel', default: true }),
-      depthwiseInitializer: initializerOption(
-        `first values of the kernel ${kernelText(rank, 'channels', 'depthMultiplier')}`,
-        'glorotUniform',
-      ),
-      biasInitializer: initializerOption('first values of the bias [channels * depthMultiplier]', 'zeros'),
-      depthwiseRegularizer: regularizerOption('penalty on the kernel'),
-      biasRegularizer: regularizerOption('penalty on the bias'),
+      ...weightOptions('depthwise', `the kernel ${kernelText(rank, 'channels', 'depthMultiplier')}`, 'glorotUniform'),
+      ...weightOptions('bias', 'the bias [channels * depthMultiplier]', 'zeros'),
     },
     weights: ({ kernelSize, depthMultiplier, useBias, ...options }, shape) => {
       const channels = channelsOf(shape, rank)
       return {
-        kernel: {
-          shape: [...perAxis(kernelSize, rank), channels, depthMultiplier],
-          initializer: options.depthwiseInitializer,
-          regularizer: options.depthwiseRegularizer,
-        },
-        ...(useBias && {
-          bias: {
-            shape: [channels * depthMultiplier],
-            initializer: options.biasInitializer,
-            regularizer: options.biasRegularizer,
-          },
-        }),
+        kernel: weightSpec('depthwise', [...perAxis(kernelSize, rank), channels, depthMultiplier], options),
+        ...(useBias && { bias: weightSpec('bias', [channels * depthMultiplier], options) }),
       }
     },
     forward: ([x], { kernel, bias }, options) => {

@@ -5,9 +5,8 @@ import { reshape } from '../../ops/broadcasting.ts'
 import { add } from '../../ops/elementwise.ts'
 import { matmul } from '../../ops/matmul.ts'
 import { activated, activationOption } from '../activations.ts'
-import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
-import { regularizerOption } from '../regularizers.ts'
+import { weightOptions, weightSpec } from './weights.ts'
 
 /** Sums over the last axis, plus the bias. */
 function sums(x: Node, kernel: Node, bias: Node | undefined): Node {
@@ -23,20 +22,12 @@ export const dense = defineLayer('dense', {
     units: integer({ says: 'number of outputs', min: 1 }),
     activation: activationOption,
     useBias: flag({ says: 'add one number per unit', default: true }),
-    kernelInitializer: initializerOption('first values of the kernel [features, units]', 'glorotUniform'),
-    biasInitializer: initializerOption('first values of the bias [units]', 'zeros'),
-    kernelRegularizer: regularizerOption('penalty on the kernel'),
-    biasRegularizer: regularizerOption('penalty on the bias'),
+    ...weightOptions('kernel', 'the kernel [features, units]', 'glorotUniform'),
+    ...weightOptions('bias', 'the bias [units]', 'zeros'),
   },
   weights: ({ units, useBias, ...options }, shape) => ({
-    kernel: {
-      shape: [shape[shape.length - 1] ?? 1, units],
-      initializer: options.kernelInitializer,
-      regularizer: options.kernelRegularizer,
-    },
-    ...(useBias && {
-      bias: { shape: [units], initializer: options.biasInitializer, regularizer: options.biasRegularizer },
-    }),
+    kernel: weightSpec('kernel', [shape[shape.length - 1] ?? 1, units], options),
+    ...(useBias && { bias: weightSpec('bias', [units], options) }),
   }),
   forward: ([x], { kernel, bias }, { activation }) => {
     if (x.shape.length < 2) {

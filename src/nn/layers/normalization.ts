@@ -3,7 +3,7 @@ import { add, mul } from '../../ops/elementwise.ts'
 import { batchNorm, moments } from '../../ops/normalization.ts'
 import { initializerOption } from '../initializers.ts'
 import { defineLayer } from '../layer.ts'
-import { regularizerOption } from '../regularizers.ts'
+import { weightOptions, weightSpec } from './weights.ts'
 
 /**
  * Ioffe and Szegedy 2015: every channel (the last axis) with mean 0 and variance 1 over the batch, then scaled and shifted.
@@ -18,22 +18,16 @@ export const batchNormalization = defineLayer('batchNormalization', {
     epsilon: number({ says: 'added to the variance', min: 0, default: 1e-3 }),
     center: flag({ says: 'add beta', default: true }),
     scale: flag({ says: 'multiply by gamma', default: true }),
-    betaInitializer: initializerOption('first values of beta [channels]', 'zeros'),
-    gammaInitializer: initializerOption('first values of gamma [channels]', 'ones'),
-    betaRegularizer: regularizerOption('penalty on beta'),
-    gammaRegularizer: regularizerOption('penalty on gamma'),
+    ...weightOptions('beta', 'beta [channels]', 'zeros'),
+    ...weightOptions('gamma', 'gamma [channels]', 'ones'),
     movingMeanInitializer: initializerOption('first values of the running mean [channels]', 'zeros'),
     movingVarianceInitializer: initializerOption('first values of the running variance [channels]', 'ones'),
   },
   weights: (options, sample) => {
     const shape = [sample[sample.length - 1] ?? 1]
     return {
-      ...(options.scale && {
-        gamma: { shape, initializer: options.gammaInitializer, regularizer: options.gammaRegularizer },
-      }),
-      ...(options.center && {
-        beta: { shape, initializer: options.betaInitializer, regularizer: options.betaRegularizer },
-      }),
+      ...(options.scale && { gamma: weightSpec('gamma', shape, options) }),
+      ...(options.center && { beta: weightSpec('beta', shape, options) }),
       movingMean: { shape, initializer: options.movingMeanInitializer, trainable: false },
       movingVariance: { shape, initializer: options.movingVarianceInitializer, trainable: false },
     }
