@@ -1,0 +1,33 @@
+/** What layers say of a weight: the options `kernelInitializer`, `kernelRegularizer` of a kernel, and the weight from them. */
+import type { Option, Settled } from '../../base/options.ts'
+import type { Shape } from '../../graph/shape.ts'
+import type { Initializer } from '../initializers.ts'
+import { initializerOption } from '../initializers.ts'
+import type { WeightSpec } from '../layer.ts'
+import type { Regularizer } from '../regularizers.ts'
+import { regularizerOption } from '../regularizers.ts'
+
+/** The options of a weight that is called `name`. */
+export type WeightOptions<N extends string> = {
+  readonly [K in `${N}Initializer`]: Option<Initializer, false>
+} & {
+  readonly [K in `${N}Regularizer`]: Option<Regularizer | undefined, false>
+}
+
+/** `says` is what the weight is: `the kernel [features, units]`. */
+export function weightOptions<const N extends string>(name: N, says: string, initializer: Initializer) {
+  return {
+    [`${name}Initializer`]: initializerOption(`first values of ${says}`, initializer),
+    [`${name}Regularizer`]: regularizerOption(`penalty on ${says.replace(/ \[.*/, '')}`),
+  } as WeightOptions<N>
+}
+
+/** The weight of these options. */
+export function weightSpec<N extends string>(name: N, shape: Shape, options: Settled<WeightOptions<N>>): WeightSpec {
+  const said = options as Readonly<Record<string, unknown>>
+  return {
+    shape,
+    initializer: said[`${name}Initializer`] as Initializer,
+    regularizer: said[`${name}Regularizer`] as Regularizer | undefined,
+  }
+}
