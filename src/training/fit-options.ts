@@ -2,7 +2,7 @@
 
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { choice, custom, either, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
+import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
 import { isAbortSignal, isPlain } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
@@ -16,10 +16,13 @@ import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
 /** So many batches, or a share of all. */
 const limit = (says: string) =>
-  either(
-    [integer({ says: 'batches', min: 1 }), number({ says: 'share of all batches', min: 0, max: 1, ends: 'open' })],
-    { says: `${says}: so many, or a share of all; all when absent`, optional: true },
-  )
+  custom<number>({
+    says: `${says}: so many, or a share of all; all when absent`,
+    accepts: 'an integer >= 1, or a share > 0 and < 1',
+    check: (v) => (typeof v === 'number' && v > 0 && (v < 1 || Number.isSafeInteger(v)) ? v : undefined),
+    as: number({ says: 'batches', min: 0 }).kind,
+    optional: true,
+  })
 
 /** Batches that are left of `batches`. */
 export const limited = (batches: number, limit = Infinity): number =>
