@@ -163,7 +163,25 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
     offset += places[axis] * input.strides[axis];
     rest /= sizes_[axis];
   }
+  const auto next = [&] {
+    for (int64_t axis = last - 1; axis >= 0; axis--) {
+      offset += input.strides[axis];
+      if (++places[axis] < sizes_[axis]) break;
+      offset -= input.strides[axis] * sizes_[axis];
+      places[axis] = 0;
+    }
+  };
   for (int64_t done = 0; done < n; begin = 0) {
+    // whole rows of a number each, up to where the axis before them ends
+    if (stride == 0 && begin == 0 && last > 0 && input.type == Type::float32 && n - done >= width_) {
+      const int64_t step = input.strides[last - 1], rows = std::min((n - done) / width_, sizes_[last - 1] - places[last - 1]);
+      loops().repeat(reinterpret_cast<const float *>(from) + offset, step, rows, width_, to + done);
+      done += rows * width_;
+      places[last - 1] += rows - 1;
+      offset += (rows - 1) * step;
+      next();
+      continue;
+    }
     const int64_t count = std::min(width_ - begin, n - done);
     if (stride == 1) convert(input.type, from, offset + begin, to + done, count);
     else if (stride == 0) {
@@ -173,12 +191,7 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
       for (int64_t i = 0; i < count; i++) convert(input.type, from, offset + (begin + i) * stride, to + done + i, 1);
     }
     done += count;
-    for (int64_t axis = last - 1; axis >= 0; axis--) {
-      offset += input.strides[axis];
-      if (++places[axis] < sizes_[axis]) break;
-      offset -= input.strides[axis] * sizes_[axis];
-      places[axis] = 0;
-    }
+    next();
   }
 }
 
@@ -398,10 +411,12 @@ class Sum : public Operation {
     for (float *target : targets_) std::fill(target + from, target + to, 0.0f);
     each(scratch, from * count_, to * count_, [&](int64_t at, int64_t n, int64_t sum, const float *x) {
       int64_t row = at / count_, begin = at % count_;
-      for (int64_t done = 0; done < n; row++, begin = 0) {
-        const int64_t count = std::min(count_ - begin, n - done);
-        targets_[sum][row] += loops().total(x + done, count);
-        done += count;
+      for (int64_t done = 0; done < n; begin = 0) {
+        const int64_t rows = begin == 0 ? (n - done) / count_ : 0, rest = std::min(count_ - begin, n - done);
+        if (rows > 0) loops().rowTotals(x + done, rows, count_, targets_[sum] + row);
+        else targets_[sum][row] += loops().total(x + done, rest);
+        done += rows > 0 ? rows * count_ : rest;
+        row += std::max<int64_t>(rows, 1);
       }
     });
   }

@@ -32,7 +32,8 @@ class WindowSum : public Operation {
     for (const int64_t unit : {width_, head_.unit(), tail_->unit()}) step_ = std::max(step_, unit);
     if (step_ % width_ != 0) throw fields.wrong("width", "rows that operands follow");
     grain_ = std::max<int64_t>(1, AT_ONCE / step_) * step_;
-    line_ = std::min(grain_, elements_);
+    pitch_ = before_ + width_ + after_;
+    line_ = std::min(grain_, elements_) / width_ * pitch_ + 16;
     scratchFloats += line_;
   }
   void bind(const std::vector<char *> &operands) override {
@@ -42,27 +43,28 @@ class WindowSum : public Operation {
   void run(const Team &team) override {
     inPieces(team, elements_, grain_, [&](int64_t from, int64_t to, int thread) {
       float *line = team.scratch[thread], *scratch = line + line_;
-      head_.each(operands_.data(), 1, nullptr, scratch, from, to,
-                 [&](int64_t at, int64_t n, int64_t, const float *x) { std::memcpy(line + (at - from), x, n * sizeof(float)); });
+      const int64_t rows = (to - from) / width_;
+      // every row with zeros around it: no window ends early
+      std::fill(line, line + line_, 0.0f);
+      head_.each(operands_.data(), 1, nullptr, scratch, from, to, [&](int64_t at, int64_t n, int64_t, const float *x) {
+        for (int64_t done = 0; done < n;) {
+          const int64_t row = (at - from + done) / width_, begin = (at - from + done) % width_, count = std::min(width_ - begin, n - done);
+          std::memcpy(line + row * pitch_ + before_ + begin, x + done, count * sizeof(float));
+          done += count;
+        }
+      });
       float *y = reinterpret_cast<float *>(operands_[result_]) + from;
-      for (int64_t row = 0; row < to - from; row += width_) sums(line + row, y + row);
+      for (int64_t row = 0; row < rows; row++) loops().windowSums(line + row * pitch_, before_ + 1 + after_, width_, y + row * width_);
       tail_->run(scratch, from, to);
     });
   }
 
  private:
   Expression head_;
-  int64_t width_, before_, after_, elements_, step_ = 1, grain_, line_;
+  int64_t width_, before_, after_, elements_, step_ = 1, grain_, pitch_, line_;
   size_t result_;
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
-
-  /// A neighbour of all elements at a time.
-  void sums(const float *x, float *y) const {
-    std::memcpy(y, x, width_ * sizeof(float));
-    for (int64_t by = 1; by <= before_; by++) loops().accumulate(y + by, x, width_ - by);
-    for (int64_t by = 1; by <= after_; by++) loops().accumulate(y, x + by, width_ - by);
-  }
 };
 
 }  // namespace

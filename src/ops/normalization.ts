@@ -4,7 +4,7 @@ import { FoveaError } from '../base/errors.ts'
 import { integer, list, number } from '../base/options.ts'
 import type { Node, Op } from '../graph/node.ts'
 import { defineOp, wantFloats } from '../graph/node.ts'
-import { axisOf } from '../graph/shape.ts'
+import { axisOf, sizeOf } from '../graph/shape.ts'
 import { axis, maybeNode, nodeArgument, values } from './arguments.ts'
 import { broadcastTo, reshape } from './broadcasting.ts'
 import { op } from './checked.ts'
@@ -50,14 +50,23 @@ export function moments(x: Node, { axes, keepDims = false }: ReduceOptions = {})
   const over = new Set((axes ?? x.shape.map((_, axis) => axis)).map((axis) => axisOf(axis, x.shape.length)))
   const kept = { shape: x.shape.map((n, axis) => (over.has(axis) ? 1 : n)) }
   const mean = meanOf(x, { axes: [...over] })
-  const variance = meanOf(squaredDifference(x, reshape(mean, kept)), { axes: [...over] })
+  const variance = meanSquare(sum(squaredDifference(x, reshape(mean, kept)), { axes: [...over] }), x)
   return keepDims ? { mean: reshape(mean, kept), variance: reshape(variance, kept) } : { mean, variance }
 }
 
-/** (x - mean)^2; no gradient for the mean of x itself, since the differences from it add up to 0. */
+/**
+ * (x - mean)^2; no gradient for the mean of x itself, since the differences from it add up to 0. That for x lacks its factor 2,
+ * which `meanSquare` puts where there are few numbers.
+ */
 function squaredDifference(x: Node, mean: Node): Node {
   const difference = s.sub(argument(0), argument(1))
-  return expression('squaredDifference', [x, mean], s.mul(difference, difference), [s.mul(2, difference), scalar(0)])
+  return expression('squaredDifference', [x, mean], s.mul(difference, difference), [difference, scalar(0)])
+}
+
+/** Sums of squared differences by how many of x they are of. */
+function meanSquare(total: Node, x: Node): Node {
+  const share = sizeOf(total.shape) / sizeOf(x.shape)
+  return expression('meanSquare', [total], s.mul(share, argument(0)), [scalar(2 * share)])
 }
 
 export interface BatchNormParameters {
@@ -125,13 +134,11 @@ export function groupNorm(x: Node, { groups, ...parameters }: GroupNormParameter
   const rows = reshape(x, { shape: [n, -1, channels] })
   const grouped = [n, groups, channels / groups]
   /** The long sums are over places, channel by channel; those over the channels of a group are short. */
-  const overGroups = (y: Node): Node => {
-    const own = reshape(meanOf(y, { axes: [1] }), { shape: grouped })
-    const means = broadcastTo(meanOf(own, { axes: [2], keepDims: true }), { shape: grouped })
-    return reshape(means, { shape: [n, 1, channels] })
-  }
-  const mean = overGroups(rows)
-  const variance = overGroups(squaredDifference(rows, mean))
+  const totals = (y: Node): Node =>
+    sum(reshape(sum(y, { axes: [1] }), { shape: grouped }), { axes: [2], keepDims: true })
+  const spread = (y: Node): Node => reshape(broadcastTo(y, { shape: grouped }), { shape: [n, 1, channels] })
+  const mean = spread(mul(totals(rows), (n * groups) / sizeOf(x.shape)))
+  const variance = spread(meanSquare(totals(squaredDifference(rows, mean)), x))
   return reshape(batchNorm(rows, { mean, variance, ...parameters }), { shape: x.shape })
 }
 
