@@ -108,8 +108,10 @@ export interface LayerNormParameters extends SampleNormParameters {
  */
 export function layerNorm(x: Node, { axes = [-1], gamma, beta, epsilon }: LayerNormParameters): Node {
   const over = new Set(axes.map((axis) => axisOf(axis, x.shape.length)))
-  const { mean, variance } = moments(x, { axes: [...over], keepDims: true })
-  const deviation = elementwiseOps.rsqrt(add(variance, epsilon))
+  const found = moments(x, { axes: [...over] })
+  const kept = { shape: x.shape.map((n, axis) => (over.has(axis) ? 1 : n)) }
+  const mean = reshape(found.mean, kept)
+  const deviation = reshape(elementwiseOps.rsqrt(add(found.variance, epsilon)), kept)
   const along = x.shape.map((n, axis) => (over.has(axis) ? n : 1))
   const [value, own, scale] = [argument(0), argument(1), argument(2)]
   const scaled = s.mul(s.sub(value, own), scale)
