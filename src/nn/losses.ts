@@ -22,6 +22,10 @@ export interface LossRow<T extends OptionTable = OptionTable> {
   readonly options: T
   /** What `predict` applies to the logits; where the model ends in it, the loss looks through it. */
   readonly head: Head
+  /** Answers above it say yes, number by number, where that is not 0.5 behind a sigmoid. */
+  readonly yesAbove?: number
+  /** What is measured when nothing is asked for, where that does not follow from the head. */
+  readonly judgedBy?: 'accuracy'
   /**
    * Where no loss is asked for and the model ends in plain numbers: does this loss follow from targets that fit? The first
    * such row is taken. Where the model ends in softmax or sigmoid, that decides among the rows that have `follows`.

@@ -5,6 +5,7 @@ import { Reader } from '../data/reader.ts'
 import type { SharedArrays } from '../data/reading-threads.ts'
 import { split, take } from '../data/subset.ts'
 import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
+import { readingsOf } from '../network/measures.ts'
 import type { Network } from '../network/network.ts'
 import { trainedWeights } from '../network/network.ts'
 import type { Session } from '../network/session.ts'
@@ -69,10 +70,12 @@ export async function beginTraining(
 
   const judgedBy = { weights: judgedWeights(network, optimizer), save }
   const clock = { paused: 0 }
+  const readings = readingsOf(objective)
   const training: Training = {
     session,
     ...parts,
     objective,
+    readings,
     weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
@@ -88,7 +91,7 @@ export async function beginTraining(
       stopped: undefined,
       isDiverged: false,
       seconds: 0,
-      tally: new Tally(),
+      tally: new Tally(readings),
       records: [],
       rates: [],
     },

@@ -145,7 +145,7 @@ async function tensorsOf({ session: { state } }: Training): Promise<Record<strin
 }
 
 async function restore(
-  { session, at, callbacks, totalSteps }: Training,
+  { session, at, callbacks, totalSteps, readings }: Training,
   tensors: Readonly<Record<string, StoredTensor>>,
   { session: counts, totalSteps: then, position, callbacks: states }: SavedTraining,
   path: string,
@@ -163,7 +163,7 @@ async function restore(
   }
   Object.assign(session, counts)
   const { tally, records, ...rest } = position
-  Object.assign(at, { ...rest, tally: new Tally(tally), records: [...records] as EpochRecord[] })
+  Object.assign(at, { ...rest, tally: new Tally(readings, tally), records: [...records] as EpochRecord[] })
   if (totalSteps > then) Object.assign(at, { stopped: undefined, isDiverged: false }) // more was asked for since
   for (const [key, state] of Object.entries(states)) await byKey.get(key)?.restore?.(state as never)
 }

@@ -6,6 +6,7 @@ import { Reader, readBatch } from '../data/reader.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
+import { readingsOf } from '../network/measures.ts'
 import { pairInputs } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { Head } from '../nn/heads.ts'
@@ -43,7 +44,7 @@ export async function evaluate(
   const program = await session.program(key, () =>
     evaluationGoals(session.network, objective, { ...data, size }, judged),
   )
-  const tally = new Tally()
+  const tally = new Tally(readingsOf(objective))
   await inBatches(data, { size, signal, ...reading }, async (arrays, indices) => {
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)

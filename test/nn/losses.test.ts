@@ -7,6 +7,8 @@ import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
 import type { FitOptions, Loss, Metric } from '../../src/index.ts'
 import { fromArrays, input as inputTensor, layers, model, modelFrom, sequential } from '../../src/index.ts'
+import { readingsOf } from '../../src/network/measures.ts'
+import type { Term } from '../../src/network/objective.ts'
 import { objectiveOptions } from '../../src/network/objective.ts'
 import type { ActivationName } from '../../src/nn/activations.ts'
 import type { Head } from '../../src/nn/heads.ts'
@@ -62,7 +64,7 @@ for (const { engine, tolerance } of judges) {
         const x = input('x', logits.shape)
         const judged = { logits: x, answer: heads[head](x), head }
         const given = input('target', target.shape, target.data instanceof Int32Array ? 'int32' : 'float32')
-        const rows = metricPerSample(settleMetric(metric), { ...judged, target: given })
+        const rows = metricPerSample(settleMetric(metric), { ...judged, target: given }) as Node
         const got = await evaluate(engine, { outputs: { rows } }, { x: logits.data, target: target.data })
         assertClose(got['rows'], wanted.data, tolerance, 'rows')
       })
@@ -249,7 +251,7 @@ for (const [name, metric, head, rows, target, wanted] of judgements) {
     const logits = constant(Float32Array.from(rows.flat()), [rows.length, rows[0].length])
     const shape = target.length === rows.length ? [rows.length] : logits.shape
     const judged = { logits, answer: heads[head](logits), target: constant(target, shape), head }
-    assert.deepEqual(await numbers(metricPerSample(settled, judged)), wanted)
+    assert.deepEqual(await numbers(metricPerSample(settled, judged) as Node), wanted)
   })
 }
 
@@ -331,20 +333,30 @@ test('balanced weights are those of n / (classes * samples of the class)', async
   assert.deepEqual(one.history, other.history)
 })
 
+const digits: Term = {
+  output: 'y',
+  target: 'y',
+  loss: settleLoss('sparseCategoricalCrossentropy'),
+  metrics: [settleMetric('accuracy')],
+}
+
 test('a tally goes on from its JSON as if nothing had been', () => {
   const steps = [0.1, 0.2, 0.7].map((x) => {
     const of = (value: number) => Float64Array.of(value)
     return { loss: of(x), 'loss/weight': of(3 * x), accuracy: of(x) }
   })
-  const [whole, part] = [new Tally(), new Tally()]
+  const readings = readingsOf({ inputs: {}, terms: [digits], lossReduction: 'meanWithSampleWeight' })
+  const [whole, part] = [new Tally(readings), new Tally(readings)]
   for (const step of steps) whole.add(step, 4)
   part.add(steps[0], 4)
-  const rest = new Tally(JSON.parse(JSON.stringify(part)))
+  const rest = new Tally(readings, JSON.parse(JSON.stringify(part)))
   for (const step of steps.slice(1)) rest.add(step, 4)
   assert.deepEqual(rest.means, whole.means)
   assert.deepEqual(Object.keys(whole.means), ['accuracy', 'loss'])
   near(whole.means['loss'], 1 / 3)
   near(whole.means['accuracy'], 1 / 12)
+  const written = { samples: 4, sums: { loss: 2, 'loss/weight': 8, accuracy: 3 } } // as checkpoints once had it
+  assert.deepEqual(new Tally(readings, written).means, { accuracy: 0.75, loss: 0.25 })
 })
 
 /** Two heaps of points, told apart by a line. */
