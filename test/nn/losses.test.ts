@@ -37,21 +37,24 @@ const judges = [
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 
+const lossFiles = ['sample-losses', 'further-losses'].map((topic) =>
+  golden<{ name: string; loss: Exclude<Loss, string> }>(topic),
+)
 for (const { engine, tolerance } of judges) {
   suite(`golden, ${engine.name}: losses per sample`, () => {
-    const file = golden<{ name: string; loss: Exclude<Loss, string> }>('sample-losses')
-    for (const { name, loss } of file.cases) {
-      test(name, async () => {
-        const [logits, target] = ['logits', 'target'].map((part) => file.tensor(`${name}/${part}`))
-        const dtype = target.data instanceof Int32Array ? 'int32' : 'float32'
-        const x = input('x', logits.shape)
-        const rows = lossPerSample(settleLoss(loss), x, input('target', target.shape, dtype))
-        const [dlogits] = gradients(mean(rows), [x])
-        const got = await evaluate(engine, { outputs: { rows, dlogits } }, { x: logits.data, target: target.data })
-        for (const part of ['rows', 'dlogits'])
-          assertClose(got[part], file.tensor(`${name}/${part}`).data, tolerance, part)
-      })
-    }
+    for (const file of lossFiles)
+      for (const { name, loss } of file.cases) {
+        test(name, async () => {
+          const [logits, target] = ['logits', 'target'].map((part) => file.tensor(`${name}/${part}`))
+          const dtype = target.data instanceof Int32Array ? 'int32' : 'float32'
+          const x = input('x', logits.shape)
+          const rows = lossPerSample(settleLoss(loss), x, input('target', target.shape, dtype))
+          const [dlogits] = gradients(mean(rows), [x])
+          const got = await evaluate(engine, { outputs: { rows, dlogits } }, { x: logits.data, target: target.data })
+          for (const part of ['rows', 'dlogits'])
+            assertClose(got[part], file.tensor(`${name}/${part}`).data, tolerance, part)
+        })
+      }
   })
 }
 
