@@ -18,39 +18,49 @@ import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, isNetwork, networkWeights, weightName } from '../network/network.ts'
+import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { headsOf, headsOfAnswers, objectiveFor, objectiveIn, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
+import type { Session } from '../network/session.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf, isLayer } from '../nn/layer.ts'
+import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
-import { rateSearch } from '../training/find-rate.ts'
+import { rateFinder } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
-import { fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
-import { checkLength } from '../training/sample-weights.ts'
+import { checkLength, checkValidationWeight } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
-import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
-import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
+import type {
+  EvaluateOptions,
+  FindLearningRateOptions,
+  ModelFitOptions,
+  PredictOptions,
+  ReportOptions,
+} from './call-options.ts'
+import { evaluateTable, findTable, fitTable, predictTable, reportTable } from './call-options.ts'
+import type { ClassificationReport } from './classification-report.ts'
+import { reportOn } from './classification-report.ts'
 import { fileName, filePath } from './files.ts'
 import type { Knowledge } from './knowledge.ts'
 import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
+import type { RecipeOf } from './recipe.ts'
+import { isRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
 import { takeWeights } from './weights.ts'
@@ -68,23 +78,7 @@ export const modelTable = {
 }
 export type ModelOptions = Options<typeof modelTable>
 
-interface Recipe {
-  readonly kind: 'sequential' | 'functional'
-  readonly name: string
-  readonly seed: number
-  readonly engine: EngineChoice
-  /** The network, or layers that wait for an input shape. */
-  readonly from: Network | readonly Layer[]
-  /** Where the weights live already, for a part of another model. */
-  readonly placement?: Placement
-  /** A model whose layers this one shares: it begins with their weights. */
-  readonly weightsFrom?: Model | undefined
-}
-
-const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
-  typeof name === 'string' &&
-  typeof engine === 'object' &&
-  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
+type Recipe = RecipeOf<Model>
 
 export class Model {
   readonly name: string
@@ -273,14 +267,15 @@ export class Model {
 
   async #fit(lesson: Lesson, settled: Settled<typeof fitTable>): Promise<History> {
     const { engine, threads, precision, ...rest } = settled
-    const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
-    const { stepsPerEpoch: _, ...settings } = others
-    const { loss, metrics, lossReduction } = settings
+    const { validationData, validationSampleWeight, sampleWeight, callbacks, ...others } = rest
+    const { signal, control, checkpoints, resume, stepsPerEpoch: _, ...settings } = others
     const about = this.#aboutSamples(lesson.data, lesson.objective)
-    const validation = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
+    checkValidationWeight(validationSampleWeight, validationData)
+    const judged = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
+    const validation = judged && { ...judged, sampleWeight: validationSampleWeight }
     const begun = (): void => {
       this.#heads = headsOf(lesson.objective)
-      this.#objective = { loss, metrics, lossReduction }
+      this.#objective = objectiveIn(settings)
       this.#classNames = about.classNames
       this.#preprocessing = about.preprocessing
       this.#learnedFrom = about.learnedFrom
@@ -306,18 +301,9 @@ export class Model {
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
     const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
-    const { from, to, steps, sampleWeight, signal, ...made } = rest
-    const task = this.#taskOf(data, made)
-    const { callback, result } = rateSearch({ from, to, steps })
-    const save = async (): Promise<void> => {}
-    const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
+    const search = rateFinder(this.#taskOf(data, rest), rest)
     const { network } = this
-    return this.#placement.aside({ engine, threads, precision }, async (session) => {
-      const learner = { network, openSession: async () => session.as(network) }
-      await fit(learner, task, settings, { sampleWeight, signal, callbacks: [callback], save })
-      signal?.throwIfAborted()
-      return result()
-    })
+    return this.#placement.aside({ engine, threads, precision }, (session) => search(session.as(network)))
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
@@ -347,14 +333,35 @@ export class Model {
    * than where the model lives it computes on a copy of the weights.
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
+    return this.#judge(data, { table: evaluateTable, options, where: 'evaluate' }, evaluate)
+  }
+
+  /**
+   * How the classes of an output fare: the confusion matrix, precision, recall, F1 and support of every class with averages, as
+   * data and, by `toString`, as a table; with what `evaluate` gives, from one pass over the data. For several labels per sample
+   * there is no matrix. Throws E_MISMATCH for outputs that are no classes.
+   */
+  async classificationReport(data: Dataset, options: ReportOptions = {}): Promise<ClassificationReport> {
+    const call = { table: reportTable, options, where: 'classificationReport' }
+    return this.#judge(data, call, (session, task, how) =>
+      reportOn(session, task, { ...how, classNames: this.classNames }),
+    )
+  }
+
+  /** By what `fit` was told, unless others are asked for. */
+  async #judge<T extends typeof evaluateTable, R>(
+    data: Dataset,
+    { table, options, where }: { readonly table: T; readonly options: Options<T>; readonly where: string },
+    judge: (session: Session, task: Task, settings: Settled<T>) => Promise<R>,
+  ): Promise<R> {
     wantDataset(data, this.name)
-    wantOptions(options, 'evaluate', ['batchSize'])
-    const given = { ...this.#objective, ...options }
-    const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    const task = this.#taskOf(data, settings, this.#learnedFrom)
-    checkLength(settings.sampleWeight, data)
+    wantOptions(options, where, ['batchSize'])
+    const settled = settle(table, { ...this.#objective, ...options }, where)
+    const { engine, threads, precision, sampleWeight } = settled
+    const task = this.#taskOf(data, settled, this.#learnedFrom)
+    checkLength(sampleWeight, data)
     return this.#placement.visit({ engine, threads, precision }, (session) =>
-      evaluate(session.as(this.network), task, settings),
+      judge(session.as(this.network), task, settled),
     )
   }
 

@@ -2,6 +2,8 @@
 import type { Node } from '../graph/node.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
 import { lossPerSample, lossRow } from '../nn/losses.ts'
+import { confusionSums } from '../nn/metrics/agreement.ts'
+import { countSums } from '../nn/metrics/counts.ts'
 import type { Sums } from '../nn/metrics/row.ts'
 import type { SettledMetric } from '../nn/metrics.ts'
 import { metricLogName, metricPerSample, metricSums, metricValue } from '../nn/metrics.ts'
@@ -78,6 +80,9 @@ export function measures(
     result[name] = value
     if (lossReduction === 'meanWithSampleWeight') result[divisorOf(name)] = sum(weights)
   }
+  const addParts = (log: string, parts: Readonly<Record<string, Node>>): void => {
+    for (const [part, node] of Object.entries(parts)) result[partOf(log, part)] = node
+  }
   const judgedOf = ({ output, target, loss }: Term) => {
     const { head, yesAbove } = lossRow(loss)
     const logits = logitsOf(outputs[output], head)
@@ -85,11 +90,12 @@ export function measures(
   }
   const judged = new Map(terms.map((term) => [term, judgedOf(term)]))
   let total: Node | undefined
-  for (const [{ output, loss, lossWeight = 1 }, { logits, target }] of judged) {
-    const own = sum(weighed(weights, lossPerSample(loss, logits, target)))
+  for (const [{ output, loss, lossWeight = 1, counted }, seen] of judged) {
+    const own = sum(weighed(weights, lossPerSample(loss, seen.logits, seen.target)))
     const share = lossWeight === 1 ? own : mul(own, lossWeight)
     total = total ? add(total, share) : share
     if (terms.length > 1) addLoss(outputLog(output, 'loss'), own)
+    if (counted) addParts(COUNTED, { classes: confusionSums, labels: countSums }[counted](seen, weights))
   }
   for (const { term, metric, log, isWeighted } of logged(objective)) {
     const counted = isWeighted ? weights : present
@@ -99,7 +105,7 @@ export function measures(
       result[log] = sum(mul(perSample, counted))
       if (isWeighted) result[divisorOf(log)] = sum(weights)
     }
-    for (const [part, node] of Object.entries(metricSums(metric, seen, counted))) result[partOf(log, part)] = node
+    addParts(log, metricSums(metric, seen, counted))
   }
   addLoss('loss', total as Node)
   return result as Record<string, Node> & { readonly loss: Node }
@@ -119,12 +125,19 @@ function readMean(name: string): Readings[string] {
 function readMetric({ metric, log }: Logged): Readings[string] {
   const value = metricValue(metric)
   if (!value) return readMean(log)
-  const start = partOf(log, '')
-  return (sums) => {
-    const own = Object.entries(sums).filter(([name]) => name.startsWith(start))
-    return value(Object.fromEntries(own.map(([name, values]) => [name.slice(start.length), values])))
-  }
+  return (sums) => value(partsOf(sums, log))
 }
+
+/** The sums that a log follows from, by their own names. */
+function partsOf(sums: Sums, log: string): Sums {
+  const start = partOf(log, '')
+  const own = Object.entries(sums).filter(([name]) => name.startsWith(start))
+  return Object.fromEntries(own.map(([name, values]) => [name.slice(start.length), values]))
+}
+
+/** Decisions that were counted, as no log is called. */
+const COUNTED = '/counted'
+export const countedIn = (sums: Sums): Sums => partsOf(sums, COUNTED)
 
 /** How every log of an objective is read, in the order of their names. */
 export function readingsOf(objective: Objective): Readings {

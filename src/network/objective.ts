@@ -10,6 +10,7 @@ import type { Head } from '../nn/heads.ts'
 import { endOf } from '../nn/heads.ts'
 import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
 import { chooseLoss, losses, lossNames, lossRow } from '../nn/losses.ts'
+import { decides, saysYesOrNo } from '../nn/metrics/row.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
 import { chooseMetrics, metrics } from '../nn/metrics.ts'
 import type { Network } from './network.ts'
@@ -59,6 +60,18 @@ export const objectiveOptions = {
 }
 export type ObjectiveOptions = Options<typeof objectiveOptions>
 
+/** What a training was told of its objective: as a model keeps it. */
+export function objectiveIn(settings: ObjectiveOptions): ObjectiveOptions {
+  const { loss, metrics, weightedMetrics, lossWeights, lossReduction } = settings
+  return {
+    loss,
+    metrics,
+    ...(weightedMetrics && { weightedMetrics }),
+    ...(lossWeights && { lossWeights }),
+    lossReduction,
+  }
+}
+
 /** What one output is trained for and judged by. */
 export interface Term {
   readonly output: string
@@ -69,6 +82,8 @@ export interface Term {
   readonly weightedMetrics?: readonly SettledMetric[]
   /** What the loss is multiplied by in the sum of losses. */
   readonly lossWeight?: number
+  /** What is decided is counted too: of classes in a matrix, of several labels each for itself. */
+  readonly counted?: 'classes' | 'labels'
 }
 
 /** Plain data: it is part of a program's key. */
@@ -178,6 +193,38 @@ export function objectiveFor(
     }
   })
   return { inputs, terms, lossReduction }
+}
+
+/** How an output's decisions are counted, where it makes any. */
+function countedAs(
+  { network, fields }: { readonly network: Network; readonly fields: Fields },
+  { output, target, loss }: Term,
+): Term['counted'] | undefined {
+  const comparison = { ...lossRow(loss), output: outputShape(network, output), target: fields[target] }
+  if (!decides(comparison)) return undefined
+  return saysYesOrNo(comparison) && (comparison.output.at(-1) ?? 1) > 1 ? 'labels' : 'classes'
+}
+
+/** The only term whose output decides between classes or labels, or that of the output asked for; and the objective that counts it. */
+export function counted(
+  network: Network,
+  { data, objective }: { readonly data: Pick<Dataset, 'targets' | 'name'>; readonly objective: Objective },
+  output?: string,
+): readonly [Term & Required<Pick<Term, 'counted'>>, Objective] {
+  const found = objective.terms.flatMap((term) => {
+    const counted = countedAs({ network, fields: data.targets }, term)
+    return counted && (output === undefined || term.output === output) ? [{ ...term, counted }] : []
+  })
+  if (found.length !== 1) {
+    const expected = 'an output with a loss of classes or of yes and no'
+    const got =
+      output ?? (found.map((term) => term.output).join(', ') || objective.terms.map(({ loss }) => loss.type).join(', '))
+    const hint = found.length > 1 ? "say which one: { output: '...' }" : undefined
+    const what = found.length > 1 ? 'several outputs say classes' : 'there are no classes to report on'
+    throw new FoveaError('E_MISMATCH', { what, where: data.name, expected, got, ...(hint && { hint }) })
+  }
+  const [own] = found
+  return [own, { ...objective, terms: objective.terms.map((term) => (term.output === own.output ? own : term)) }]
 }
 
 /** What turns each output's logits into answers. */

@@ -28,8 +28,9 @@ export interface Learner {
   readonly openSession: () => Promise<Session>
 }
 
-export interface Extras extends Omit<FitExtras, 'validationData' | 'stepsPerEpoch'> {
-  readonly validation?: Task | undefined
+export interface Extras extends Omit<FitExtras, 'validationData' | 'validationSampleWeight' | 'stepsPerEpoch'> {
+  /** Given data for validation, and what their samples count for. */
+  readonly validation?: (Task & Pick<Validation, 'sampleWeight'>) | undefined
   readonly save: (path: string, judged: Judged) => Promise<void>
   /** Called when nothing is left that training could be refused for. */
   readonly onBegun?: () => void
@@ -147,9 +148,8 @@ function streamParts(
   settings: FitSettings,
 ): TrainingData {
   const { batchSize, fastDevRun } = settings
-  const all = validation && { ...validation, sampleWeight: undefined }
-  if (fastDevRun === undefined) return { data, source, validation: withReader(all, settings) }
-  const trial = all && { ...all, data: first(all.data, fastDevRun * batchSize) }
+  if (fastDevRun === undefined) return { data, source, validation: withReader(validation, settings) }
+  const trial = validation && { ...validation, data: first(validation.data, fastDevRun * batchSize) }
   const batches = Math.min(source.batches, fastDevRun)
   return { data, source: { ...source, batches }, validation: withReader(trial, settings) }
 }
@@ -186,13 +186,12 @@ function partsOf(
 ): { readonly data: Dataset; readonly validation: Omit<Validation, 'reader'> | undefined } {
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
-  const judged = given ?? (held && { data: held, objective })
+  const judged = given ?? (held && { data: held, objective, sampleWeight: sampleWeight?.slice(part.length) })
   if (overfitBatches !== undefined) {
     const few = first(part, overfitBatches * batchSize)
     return { data: few, validation: judged && { data: few, objective, sampleWeight } }
   }
-  const validation = judged && { ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }
-  if (fastDevRun === undefined) return { data: part, validation }
-  const trial = validation && { ...validation, data: first(validation.data, fastDevRun * batchSize) }
+  if (fastDevRun === undefined) return { data: part, validation: judged }
+  const trial = judged && { ...judged, data: first(judged.data, fastDevRun * batchSize) }
   return { data: first(part, fastDevRun * batchSize), validation: trial }
 }

@@ -33,12 +33,16 @@ export interface EvaluateOptions {
   readonly judged?: Readonly<Record<string, string>>
 }
 
-/** Means of loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
-export async function evaluate(
+/** Loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
+export const evaluate = async (session: Session, task: Task, options: EvaluateOptions = {}): Promise<Logs> =>
+  (await tallied(session, task, options)).means
+
+/** The sums that they follow from. */
+export async function tallied(
   session: Session,
   { data, objective }: Task,
   { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...reading }: EvaluateOptions = {},
-): Promise<Logs> {
+): Promise<Tally> {
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
   const program = await session.program(key, () =>
@@ -52,7 +56,7 @@ export async function evaluate(
     const given = onlyKnown(program, { ...weights, key: drawKey(indices) })
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
-  return tally.means
+  return tally
 }
 
 export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'signal' | 'workers' | 'prefetch'> {

@@ -3,6 +3,7 @@ import type { Settled } from '../../base/options.ts'
 import { choice, integer, number } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import { mul } from '../../ops/elementwise.ts'
+import type { Rule } from './decisions.ts'
 import { column, decided, scored } from './decisions.ts'
 import type { Comparison, Judged, Sums } from './row.ts'
 import { defineSummed, isElementwise, tellsClasses } from './row.ts'
@@ -44,7 +45,8 @@ export function noSuchClass(classId: number | undefined, { output }: Comparison)
 export const fitsDecisions = (comparison: Comparison): boolean => tellsClasses(comparison) || isElementwise(comparison)
 export const NEEDS_DECISIONS = "classes: outputs [classes], or yes and no of the outputs' shape"
 
-function sumsOf(judged: Judged, weights: Node, options: ScoreOptions): Record<string, Node> {
+/** Sums that `countsOf` reads, per class or label. */
+export function countSums(judged: Judged, weights: Node, options: Rule = {}): Record<string, Node> {
   const all = scored(judged, weights)
   const [chosen, counts] = [decided(judged, all, options), column(all.weights)]
   return {
@@ -54,14 +56,25 @@ function sumsOf(judged: Judged, weights: Node, options: ScoreOptions): Record<st
   }
 }
 
-function average(sums: Sums, { average, classId }: ScoreOptions, score: (counts: Counts) => number): number {
+/** Of every class or label. */
+export function countsOf(sums: Sums): Counts[] {
   const [hits, decided, support] = ['hits', 'decided', 'support'].map((name) => totalOf(sums, name))
-  if (average === 'micro' && classId === undefined)
-    return score({ hits: total(hits), decided: total(decided), support: total(support) })
-  const scores = hits.map((_, i) => score({ hits: hits[i], decided: decided[i], support: support[i] }))
-  if (classId !== undefined) return scores[classId]
-  if (average === 'macro') return meanOf(scores)
-  return ratio(total(scores.map((one, i) => one * support[i])), total(support))
+  return Array.from(hits, (_, i) => ({ hits: hits[i], decided: decided[i], support: support[i] }))
+}
+
+export type Average = ScoreOptions['average']
+
+/** A score of all classes as one number. */
+export function averaged(all: readonly Counts[], average: Average, score: (counts: Counts) => number): number {
+  const sumOf = (of: keyof Counts): number => total(all.map((counts) => counts[of]))
+  if (average === 'micro') return score({ hits: sumOf('hits'), decided: sumOf('decided'), support: sumOf('support') })
+  if (average === 'macro') return meanOf(all.map(score))
+  return ratio(total(all.map((counts) => score(counts) * counts.support)), sumOf('support'))
+}
+
+function scoreOf(sums: Sums, { average, classId }: ScoreOptions, score: (counts: Counts) => number): number {
+  const all = countsOf(sums)
+  return classId === undefined ? averaged(all, average, score) : score(all[classId])
 }
 
 const scoreRow = (type: string, says: string, score: (counts: Counts) => number) =>
@@ -72,8 +85,8 @@ const scoreRow = (type: string, says: string, score: (counts: Counts) => number)
     needs: NEEDS_DECISIONS,
     misfit: ({ classId }, comparison) => noSuchClass(classId, comparison),
     logName: ({ classId }) => (classId === undefined ? type : `${type}_${classId}`),
-    sums: sumsOf,
-    value: (sums, options) => average(sums, options, score),
+    sums: countSums,
+    value: (sums, options) => scoreOf(sums, options, score),
   })
 
 export const counts = {
@@ -86,6 +99,6 @@ export const counts = {
       ...scoreOptions,
       beta: number({ says: 'what recall counts for beside precision', min: 0, ends: 'open', default: 1 }),
     },
-    value: (sums, options) => average(sums, options, (counts) => fBetaOf(counts, options.beta)),
+    value: (sums, options) => scoreOf(sums, options, (counts) => fBetaOf(counts, options.beta)),
   }),
 } as const

@@ -70,6 +70,12 @@ export const isElementwise = ({ output, target }: Comparison): boolean => areAli
 export const saysYesOrNo = (comparison: Comparison): boolean =>
   comparison.head === 'sigmoid' || comparison.yesAbove !== undefined || !tellsClasses(comparison)
 
+/** Does an output say classes, or yes and no, rather than numbers? */
+export const decides = (comparison: Comparison): boolean =>
+  comparison.head === 'sigmoid' || comparison.yesAbove !== undefined
+    ? isElementwise(comparison)
+    : tellsClasses(comparison)
+
 /** The comparison of a batch, without the axis of samples. */
 export const comparisonOf = ({ logits, target, head, yesAbove }: Judged): Comparison => ({
   output: logits.shape.slice(1),
