@@ -112,7 +112,7 @@ export async function reportOn(
 ): Promise<ClassificationReport> {
   const [term, objective] = counted(session.network, task, output)
   const tally = await tallied(session, { ...task, objective }, how)
-  return new ClassificationReport(tally, term, task.data.classNames ?? classNames)
+  return new ClassificationReport(tally, term, classNames ?? task.data.classNames)
 }
 
 const scoresOf = (of: (score: (counts: Counts) => number) => number, support: number): Scores => ({

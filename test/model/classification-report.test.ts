@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { ClassificationReport, Dataset } from '../../src/index.ts'
 import { fromArrays, input, layers, model, sequential } from '../../src/index.ts'
+import { fastEngines } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 
 const { dense, flatten } = layers
@@ -55,7 +56,7 @@ suite('classificationReport', () => {
     const answers = (await own.predict(x)).classes
     assert.deepEqual(report.confusion, counted(labels, answers, 3))
     assert.deepEqual(report.logs, await own.evaluate(data, { batchSize: 100 }))
-    assert.deepEqual([report.samples, report.classes[1].className, report.output], [N, 'bee', 'dense'])
+    assert.deepEqual([report.samples, report.classes[1].className, report.output], [N, 'bee', 'output'])
     assert.equal(report.logs['f1Score'], report.macroAverage.f1Score)
     assert.equal(report.accuracy, report.logs['accuracy'])
     assertScores(report)
@@ -77,6 +78,30 @@ suite('classificationReport', () => {
     })
     assert.deepEqual(oneHot.confusion, wanted)
   })
+
+  for (const engine of ['reference', ...fastEngines] as const)
+    test(`${engine}, in mixed precision: what is reported is what it answers`, async () => {
+      const own = sequential({ inputShape: [4], seed: 2, engine, precision: 'mixed_bfloat16' }, [
+        dense({ units: 16, activation: 'tanh' }),
+        dense({ units: 3 }),
+      ])
+      const data = points({ shape: [], data: labels, dtype: 'int32' })
+      const metrics = ['precision', { type: 'auc', classId: 1, numThresholds: 500 }] as const
+      await own.fit(data, { metrics, epochs: 2, learningRate: 0.05 })
+      const answers = await own.predict(x)
+      const report = await own.classificationReport(data)
+      assert.deepEqual(report.confusion, counted(labels, answers.classes, 3))
+      assertScores(report)
+      const [scores, so] = [answers.data.filter((_, i) => i % 3 === 1), labels.map((label) => (label === 1 ? 1 : 0))]
+      const share = (of: number, i: number) =>
+        scores.filter((score, at) => so[at] === of && score > i / 499).length / so.filter((own) => own === of).length
+      const ends = Array.from({ length: 499 }, (_, i) => i)
+      const area = ends.reduce(
+        (sum, i) => sum + ((share(0, i) - share(0, i + 1)) * (share(1, i) + share(1, i + 1))) / 2,
+        0,
+      )
+      assert.ok(Math.abs(report.logs['auc_1'] - area) < 1e-6, `${report.logs['auc_1']}, not ${area}`)
+    })
 
   test('two classes by one output', async () => {
     const own = net(1, 'sigmoid')

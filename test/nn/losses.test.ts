@@ -5,7 +5,7 @@ import { referenceEngine } from '../../src/engines/reference/engine.ts'
 import type { TypedArray } from '../../src/graph/dtype.ts'
 import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
-import type { FitOptions, Loss, Metric } from '../../src/index.ts'
+import type { FitOptions, Loss, LossName, Metric } from '../../src/index.ts'
 import { fromArrays, input as inputTensor, layers, model, modelFrom, sequential } from '../../src/index.ts'
 import { readingsOf } from '../../src/network/measures.ts'
 import type { Term } from '../../src/network/objective.ts'
@@ -24,7 +24,7 @@ import { softmax } from '../../src/ops/normalization.ts'
 import { mean } from '../../src/ops/reduction.ts'
 import { classWeightOptions } from '../../src/training/sample-weights.ts'
 import { Tally } from '../../src/training/tally.ts'
-import { openFast } from '../support/engines.ts'
+import { fastEngines, openFast } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 import { golden } from '../support/golden.ts'
 import { assertClose, evaluate } from '../support/tensors.ts'
@@ -539,6 +539,52 @@ async function slopeOf(loss: Loss, logits: number[][], target: TypedArray) {
   const [dlogits] = gradients(mean(rows), [x])
   const got = await evaluate(reference, { outputs: { rows, dlogits } }, { x: Float32Array.from(logits.flat()) })
   return { rows: Array.from(got['rows'], (v) => v + 0), dlogits: Array.from(got['dlogits'], (v) => v + 0) }
+}
+
+const firsts = {
+  rows: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  bits: [0, 1, 1, 1, 0, 1, 1, 0, 0],
+  numbers: [0.5, 2, 1, 1.5, 0, 3, 2, 1, 0.25],
+}
+/** What is trained for every loss, in mixed precision and without. */
+const trainings: { readonly [L in LossName]: keyof typeof firsts | 'indices' } = {
+  sparseCategoricalCrossentropy: 'indices',
+  categoricalCrossentropy: 'rows',
+  binaryCrossentropy: 'bits',
+  meanSquaredError: 'numbers',
+  meanAbsoluteError: 'numbers',
+  huber: 'numbers',
+  logCosh: 'numbers',
+  cosineSimilarity: 'numbers',
+  poisson: 'numbers',
+  binaryFocalCrossentropy: 'bits',
+  categoricalFocalCrossentropy: 'rows',
+  sparseCategoricalFocalCrossentropy: 'indices',
+  klDivergence: 'rows',
+  hinge: 'bits',
+  squaredHinge: 'bits',
+  categoricalHinge: 'indices',
+  dice: 'bits',
+  tversky: 'bits',
+}
+for (const [loss, kind] of Object.entries(trainings) as [LossName, (typeof trainings)[LossName]][]) {
+  test(`${loss} in mixed precision is that of float32 but for its rounding; it falls`, async () => {
+    const data = kind === 'indices' ? ones(Int32Array.of(0, 1, 2)) : ones(Float32Array.from(firsts[kind]), [3])
+    const losses = async (engine: 'reference' | 'wasm' | 'native', precision: 'float32' | 'mixed_bfloat16') => {
+      const tail = dense({ units: 3, activation: loss === 'poisson' ? 'softplus' : 'linear' })
+      const net = sequential({ inputShape: [1], engine, seed: 5, precision }, [
+        dense({ units: 8, activation: 'tanh' }),
+        tail,
+      ])
+      return (await net.fit(data, { loss, epochs: 8, learningRate: 0.02 })).history['loss']
+    }
+    const wanted = await losses('reference', 'float32')
+    assert.ok((wanted.at(-1) as number) < wanted[0])
+    for (const engine of ['reference', ...fastEngines] as const) {
+      const got = await losses(engine, 'mixed_bfloat16')
+      for (const [i, value] of got.entries()) near(value, wanted[i], 0.02 * (1 + Math.abs(wanted[i])))
+    }
+  })
 }
 
 test('hinge: its answers say yes above 0, in metrics, class weights and reports; -1 and 0 both say no', async () => {
