@@ -45,7 +45,7 @@ export const objectiveOptions = {
     optional: true,
   }),
   weightedMetrics: either([metricList, record(metricList, { says: 'lists', keys: 'output' })], {
-    says: 'the same, each sample counting for its weight',
+    says: 'what is measured with each sample counting for its weight, for all outputs or by name of output',
     optional: true,
   }),
   lossWeights: record(number({ says: 'a factor' }), {

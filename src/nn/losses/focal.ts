@@ -104,7 +104,7 @@ export const focalLosses = {
     perSample: (logits, target, options) => focalPerSample(logits, toFloat(target), options),
   }),
   sparseCategoricalFocalCrossentropy: defineLoss({
-    says: 'The same with one class index per sample.',
+    says: 'sparseCategoricalCrossentropy in which easy samples count less.',
     ...indexTargets,
     options: categoricalOptions,
     misfit,

@@ -47,7 +47,12 @@ export const hinges = {
     short,
     step(short),
   ),
-  squaredHinge: hingeOf('squaredHinge', 'The square of it.', s.mul(short, short), s.mul(2, short)),
+  squaredHinge: hingeOf(
+    'squaredHinge',
+    'max(1 - target answer, 0)^2 of targets -1 and 1.',
+    s.mul(short, short),
+    s.mul(2, short),
+  ),
   /** Crammer and Singer 2001. */
   categoricalHinge: defineLoss({
     says: 'How far the right class is short of the best other one and a margin of 1; class indices or rows.',

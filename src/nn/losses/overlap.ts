@@ -38,7 +38,7 @@ export const overlaps = {
   }),
   /** Salehi et al. 2017. */
   tversky: defineLoss({
-    says: 'The same with a weight for what the answer has too much, and one for what it misses; at 0.5 and 0.5 it is dice.',
+    says: 'One minus the overlap, with a weight for what the answer covers in vain and one for what it misses.',
     ...yesNoTargets,
     options: {
       alpha: number({ says: 'weight of what the answer covers in vain: false positives', min: 0, default: 0.5 }),

@@ -94,7 +94,7 @@ export const counts = {
   recall: scoreRow('recall', 'Share of what is so that was decided for; 0 where nothing is.', recallOf),
   f1Score: scoreRow('f1Score', 'Harmonic mean of precision and recall.', (counts) => fBetaOf(counts)),
   fBetaScore: defineSummed({
-    ...scoreRow('fBetaScore', 'The same with recall counting beta times as much as precision.', fBetaOf),
+    ...scoreRow('fBetaScore', 'F-score in which recall counts beta times as much as precision.', fBetaOf),
     options: {
       ...scoreOptions,
       beta: number({ says: 'what recall counts for beside precision', min: 0, ends: 'open', default: 1 }),
