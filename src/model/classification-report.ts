@@ -92,10 +92,15 @@ export class ClassificationReport {
     return [...table, ...this.#matrixLines()].join('\n')
   }
 
+  #numbered(i: number): string {
+    const name = printable(this.classes[i].className)
+    return name === String(i) ? name : `${i} ${name}`
+  }
+
   #matrixLines(): string[] {
     if (!this.confusion || this.confusion.length > MATRIX) return []
     const numbers = this.classes.map(({ index }) => String(index))
-    const rows = this.confusion.map((row, i) => [`${i} ${printable(this.classes[i].className)}`, ...row.map(countText)])
+    const rows = this.confusion.map((row, i) => [this.#numbered(i), ...row.map(countText)])
     return ['', 'confusion: true classes down, decided ones across', ...columns([['', ...numbers], ...rows])]
   }
 }

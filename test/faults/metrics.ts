@@ -5,8 +5,8 @@ export const metrics: readonly Fault[] = [
   {
     name: 'precision counts what is so, not what was decided for',
     file: 'src/nn/metrics/counts.ts',
-    find: 'ratio(hits, decided)',
-    replace: 'ratio(hits, support)',
+    find: '({ hits, decided }: Counts): number => ratio(hits, decided)',
+    replace: '({ hits, support }: Counts): number => ratio(hits, support)',
     tests: ['summed-metrics: precision', 'classification-report: classes'],
   },
   {

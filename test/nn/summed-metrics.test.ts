@@ -156,8 +156,9 @@ test('many thresholds, classes and places are taken in blocks with the same resu
     const own = scores.slice(row * classes, (row + 1) * classes)
     return own.filter((score) => score > own[(row * 7) % classes]).length
   }
-  const found = Array.from({ length: n }, (_, row) => rank(row) < 30).filter(Boolean).length
-  assert.ok(Math.abs((await values({ type: 'recall', topK: 30, average: 'micro' })) - found / n) < 1e-12)
+  const k = Math.max(...Array.from({ length: 9 }, (_, row) => rank(row))) // one of them just misses it
+  const found = Array.from({ length: n }, (_, row) => rank(row) < k).filter(Boolean).length
+  assert.ok(Math.abs((await values({ type: 'recall', topK: k, average: 'micro' })) - found / n) < 1e-12)
   const isOwn = (at: number): boolean => at % classes === (Math.floor(at / classes) * 7) % classes
   const isAbove = (i: number) => (score: number) => score > i / 399 // no score is at one of the ends
   const [own, other] = [scores.filter((_, at) => isOwn(at)), scores.filter((_, at) => !isOwn(at))]
