@@ -1,4 +1,5 @@
 /** Models: layers wired together, with weights, that can be trained, evaluated, asked, described and saved. */
+
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
@@ -12,7 +13,7 @@ import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.
 import { settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { DType, TypedArray } from '../graph/dtype.ts'
+import type { TypedArray } from '../graph/dtype.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
@@ -20,17 +21,17 @@ import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../ne
 import type { Network } from '../network/network.ts'
 import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, headsOfAnswers, objectiveFor, objectiveIn, objectiveOptions } from '../network/objective.ts'
+import { headsOf, objectiveFor, objectiveIn, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import type { Session } from '../network/session.ts'
-import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
+import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed, renamedInputs } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import type { SavedModel } from '../saved/model-file.ts'
+import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
@@ -58,7 +59,8 @@ import type { Knowledge } from './knowledge.ts'
 import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
-import { Prediction } from './prediction.ts'
+import type { Prediction } from './prediction.ts'
+import { predictionOf } from './prediction.ts'
 import type { RecipeOf } from './recipe.ts'
 import { isRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
@@ -86,8 +88,7 @@ export class Model {
   readonly seed: number
   #classNames: readonly string[] | undefined
   #preprocessing: Preprocessing | undefined
-  /** Of the samples that the only input learned from, where that is known. */
-  #learnedFrom: DType | undefined
+  #learnedFrom: LearnedFrom = {}
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
@@ -109,12 +110,14 @@ export class Model {
     const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
     const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
+    if (weightsFrom && 'calls' in from)
+      this.#learnedFrom = renamedInputs(from, weightsFrom.network, weightsFrom.#learnedFrom)
     if (!saved) return
     this.#heads = saved.heads
     this.#objective = saved.objective
     this.#classNames = saved.classNames
     this.#preprocessing = saved.preprocessing
-    this.#learnedFrom = saved.learnedFrom
+    this.#learnedFrom = saved.learnedFrom ?? {}
   }
 
   /** One name per class; comes with the data that the model learned from. Setting it throws E_OPTION where it does not fit. */
@@ -141,7 +144,7 @@ export class Model {
     const made =
       how !== undefined &&
       (isBuilt
-        ? preprocessingOf(how, this.inputs, { dtypeOf: () => this.#learnedFrom, where: this.name })
+        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#learnedFrom[input], where: this.name })
         : settlePreprocessing(how))
     this.#preprocessing = made || undefined
   }
@@ -234,6 +237,8 @@ export class Model {
     if ('calls' in this.#from) return this
     const network = chain(this.name, this.#from, inputShape)
     if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
+    if (this.#preprocessing)
+      preprocessingOf(this.#preprocessing, network.inputs, { dtypeOf: () => undefined, where: this.name })
     this.#from = network
     return this
   }
@@ -318,7 +323,7 @@ export class Model {
   }
 
   /** A model without an input shape takes that of the data. */
-  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom?: DType): Task {
+  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom: LearnedFrom = {}): Task {
     wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)
@@ -379,12 +384,7 @@ export class Model {
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
       predict(session.as(network), data, { heads, ...how }),
     )
-    const { calls, outputs } = network
-    const shaped = Object.entries(answers).map(([name, values]) => [
-      name,
-      { shape: [data.length, ...calls[outputs[name]].shape], data: values },
-    ])
-    return new Prediction(Object.fromEntries(shaped), { heads: headsOfAnswers(network, heads), classNames })
+    return predictionOf(network, answers, { samples: data.length, heads, classNames })
   }
 
   /**

@@ -1,8 +1,10 @@
 /** What a model answers: rows of numbers per output, and what they mean. */
 import { FoveaError } from '../base/errors.ts'
-import { integer, settleOne, show } from '../base/options.ts'
+import { integer, settleOne } from '../base/options.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
+import type { Network } from '../network/network.ts'
+import { headsOfAnswers } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
 import { classesOf, isBinary } from '../nn/heads.ts'
 
@@ -88,11 +90,6 @@ export class Prediction implements Rows {
     outputs: Readonly<Record<string, Rows>>,
     about: { heads: Readonly<Record<string, Head>>; classNames?: readonly string[] | undefined },
   ) {
-    const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null
-    if (![outputs, about, about?.heads].every(isByName) || !Object.values(outputs).every(isByName)) {
-      const [got, hint] = [show(outputs), 'predict makes predictions']
-      throw new FoveaError('E_MODEL', { what: 'a prediction cannot be made from this', where: 'Prediction', got, hint })
-    }
     const { heads, classNames } = about
     const answers = Object.entries(outputs).map(([name, numbers]) => {
       const head = Object.hasOwn(heads, name) ? heads[name] : 'linear'
@@ -128,4 +125,25 @@ export class Prediction implements Rows {
   top(count: number, sample = 0): Ranked[] {
     return this.#first.top(count, sample)
   }
+}
+
+/** What a network has answered, in its shapes and with what the numbers are. */
+export function predictionOf(
+  network: Network,
+  answers: Readonly<Record<string, Float32Array>>,
+  about: {
+    readonly samples: number
+    readonly heads: Readonly<Record<string, Head>>
+    readonly classNames: readonly string[] | undefined
+  },
+): Prediction {
+  const { calls, outputs } = network
+  const shaped = Object.entries(answers).map(([name, data]) => [
+    name,
+    { shape: [about.samples, ...calls[outputs[name]].shape], data },
+  ])
+  return new Prediction(Object.fromEntries(shaped), {
+    heads: headsOfAnswers(network, about.heads),
+    classNames: about.classNames,
+  })
 }

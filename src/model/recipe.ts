@@ -1,4 +1,5 @@
 /** What a model is made of. */
+import { isListOf } from '../base/realm.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import type { Network } from '../network/network.ts'
 import { isNetwork } from '../network/network.ts'
@@ -22,4 +23,4 @@ export interface RecipeOf<Model> {
 export const isRecipe = ({ name, engine, from }: Partial<Record<keyof RecipeOf<unknown>, unknown>>): boolean =>
   typeof name === 'string' &&
   typeof engine === 'object' &&
-  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
+  (isNetwork(from) || (isListOf(from, isLayer) && from.length > 0))

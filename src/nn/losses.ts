@@ -86,7 +86,7 @@ export function chooseLoss(
     where,
     expected: [...new Set(expected)].join('; or '),
     got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(shape)} outputs`,
-    ...hintFor(target, shape, asked === undefined ? usual.filter(fits) : []),
+    ...hintFor(target, shape, usual.filter(fits)),
   })
 }
 
