@@ -36,7 +36,9 @@ export type {
   FindLearningRateOptions,
   ModelFitOptions as FitOptions,
   PredictOptions,
+  ReportOptions,
 } from './model/call-options.ts'
+export type { ClassificationReport, ClassScores, Scores } from './model/classification-report.ts'
 export type { ModelOptions } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { PictureGiven } from './model/pictures.ts'

@@ -85,8 +85,14 @@ const demands: Readonly<Record<string, Demand>> = {
     },
   },
   activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
-  losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
-  metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
+  losses: {
+    rows: losses,
+    golden: ['sample-losses', 'further-losses'].flatMap((topic) => names(topic, ({ loss }) => loss)),
+  },
+  metrics: {
+    rows: metrics,
+    golden: ['metrics', 'summed-metrics'].flatMap((topic) => names(topic, ({ metric }) => metric)),
+  },
   layers: { rows: layers, golden: ['layers', 'sample-layers'].flatMap((topic) => names(topic, ({ layer }) => layer)) },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },

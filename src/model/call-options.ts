@@ -1,6 +1,6 @@
 /** The options of a model's calls: what `fit`, `evaluate`, `predict` and `findLearningRate` take, in one table each. */
 import type { Options } from '../base/options.ts'
-import { custom, integer } from '../base/options.ts'
+import { custom, integer, text } from '../base/options.ts'
 import { readingOptions } from '../data/reader.ts'
 import { engineOptions } from '../engines/index.ts'
 import { objectiveOptions } from '../network/objective.ts'
@@ -36,6 +36,12 @@ export type PredictOptions = Options<typeof predictTable>
 
 export const evaluateTable = { ...predictTable, ...objectiveOptions, ...sampleWeightOptions }
 export type EvaluateOptions = Options<typeof evaluateTable>
+
+export const reportTable = {
+  ...evaluateTable,
+  output: text({ says: 'which output; needed where several say classes', optional: true }),
+}
+export type ReportOptions = Options<typeof reportTable>
 
 export const fitTable = { ...fitOptions, ...engineOptions, ...fitExtras }
 export type ModelFitOptions = Options<typeof fitTable>

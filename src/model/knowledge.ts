@@ -5,8 +5,9 @@ import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.
 import { preprocessingFor } from '../data/preprocessing.ts'
 import type { DType } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
-import type { Objective } from '../network/objective.ts'
-import type { LearnedFrom } from '../saved/model-file.ts'
+import type { Objective, ObjectiveOptions } from '../network/objective.ts'
+import type { Head } from '../nn/heads.ts'
+import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 
 export interface Knowledge {
@@ -16,6 +17,35 @@ export interface Knowledge {
   readonly preprocessing: Preprocessing | undefined
   readonly learnedFrom: LearnedFrom
 }
+
+/** All that a model knows besides its weights. */
+export interface Known extends Knowledge {
+  /** By output: what turns logits into answers. */
+  readonly heads: Readonly<Record<string, Head>>
+  /** Loss and metrics of the last training; `evaluate` uses them. */
+  readonly objective: ObjectiveOptions | undefined
+  /** Parameters that its optimizer keeps, once there was one. */
+  readonly optimizerParams?: number
+}
+
+/** What a model knows that has not learned from anything. */
+export const untrained: Known = {
+  heads: {},
+  objective: undefined,
+  classNames: undefined,
+  preprocessing: undefined,
+  learnedFrom: {},
+}
+
+/** What was saved of it. */
+export const knownOf = ({ heads, objective, classNames, preprocessing, learnedFrom = {} }: Saved): Known => ({
+  heads,
+  objective,
+  classNames,
+  preprocessing,
+  learnedFrom,
+})
+type Saved = Pick<SavedModel, 'heads' | 'objective' | 'classNames' | 'preprocessing' | 'learnedFrom'>
 
 /** The inputs of a model. */
 type Inputs = Readonly<Record<string, Shape>>

@@ -3,8 +3,7 @@
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
-import { custom, integer, settle, settleOne, show, text, wantOptions } from '../base/options.ts'
-import { isListOf } from '../base/realm.ts'
+import { custom, integer, settle, settleOne, text, wantOptions } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
@@ -20,28 +19,31 @@ import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, isNetwork, networkWeights, weightName } from '../network/network.ts'
+import { chain, networkWeights, weightName } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
-import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
+import { headsOf, objectiveFor, objectiveIn, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
+import type { Session } from '../network/session.ts'
 import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed, renamedInputs } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
-import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf, isLayer } from '../nn/layer.ts'
+import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
 import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 import type { BatchSizeSearch } from '../training/find-batch-size.ts'
+import { batchSizeFinder } from '../training/find-batch-size.ts'
 import type { RateSearch } from '../training/find-rate.ts'
+import { rateFinder } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
 import type { StepProfile } from '../training/profile.ts'
-import { checkLength } from '../training/sample-weights.ts'
+import { stepProfiler } from '../training/profile.ts'
+import { checkLength, checkValidationWeight } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
@@ -52,17 +54,30 @@ import type {
   ModelFitOptions,
   PredictOptions,
   ProfileOptions,
+  ReportOptions,
 } from './call-options.ts'
-import { evaluateTable, findSizeTable, findTable, fitTable, predictTable, profileTable } from './call-options.ts'
+import {
+  evaluateTable,
+  findSizeTable,
+  findTable,
+  fitTable,
+  predictTable,
+  profileTable,
+  reportTable,
+} from './call-options.ts'
+import type { ClassificationReport } from './classification-report.ts'
+import { reportOn } from './classification-report.ts'
 import { fileName, filePath } from './files.ts'
-import type { Knowledge } from './knowledge.ts'
-import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
+import type { Knowledge, Known } from './knowledge.ts'
+import { knowledgeAfter, knownOf, preprocessingOf, untrained } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
-import { Prediction } from './prediction.ts'
+import type { Prediction } from './prediction.ts'
+import { predictionOf } from './prediction.ts'
+import type { RecipeOf } from './recipe.ts'
+import { wantRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
-import { tryRates, trySizes, tryStep } from './trials.ts'
+import { asDataset, checkClassCount, checkClassNames, checkKnown, checkNumbers, valuesByName } from './samples.ts'
 import { takeWeights } from './weights.ts'
 
 export const modelTable = {
@@ -78,43 +93,18 @@ export const modelTable = {
 }
 export type ModelOptions = Options<typeof modelTable>
 
-interface Recipe {
-  readonly kind: 'sequential' | 'functional'
-  readonly name: string
-  readonly seed: number
-  readonly engine: EngineChoice
-  /** The network, or layers that wait for an input shape. */
-  readonly from: Network | readonly Layer[]
-  /** Where the weights live already, for a part of another model. */
-  readonly placement?: Placement
-  /** A model whose layers this one shares: it begins with their weights. */
-  readonly weightsFrom?: Model | undefined
-}
-
-const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
-  typeof name === 'string' &&
-  typeof engine === 'object' &&
-  (isNetwork(from) || (isListOf(from, isLayer) && from.length > 0))
+type Recipe = RecipeOf<Model>
 
 export class Model {
   readonly name: string
   readonly kind: 'sequential' | 'functional'
   readonly seed: number
-  #classNames: readonly string[] | undefined
-  #preprocessing: Preprocessing | undefined
-  #learnedFrom: LearnedFrom = {}
+  #known: Known = untrained
   #from: Recipe['from']
   readonly #placement: Placement
-  #heads: Readonly<Record<string, Head>> = {}
-  /** Loss and metrics of the last training; `evaluate` uses them. */
-  #objective: ObjectiveOptions | undefined
-  #optimizerParams: number | undefined
 
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
-    if (!isRecipe(recipe ?? {})) {
-      const hint = 'sequential(...), model(...) and loadModel(...) make models'
-      throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
-    }
+    wantRecipe(recipe)
     const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
     this.name = name
@@ -124,25 +114,20 @@ export class Model {
     const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
     const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
-    if (weightsFrom && 'calls' in from)
-      this.#learnedFrom = renamedInputs(from, weightsFrom.network, weightsFrom.#learnedFrom)
-    if (!saved) return
-    this.#heads = saved.heads
-    this.#objective = saved.objective
-    this.#classNames = saved.classNames
-    this.#preprocessing = saved.preprocessing
-    this.#learnedFrom = saved.learnedFrom ?? {}
+    const inherited = weightsFrom && 'calls' in from
+    const learnedFrom = inherited ? renamedInputs(from, weightsFrom.network, weightsFrom.#known.learnedFrom) : {}
+    this.#known = { ...untrained, learnedFrom, ...(saved && knownOf(saved)) }
   }
 
   /** One name per class; comes with the data that the model learned from. Setting it throws E_OPTION where it does not fit. */
   get classNames(): readonly string[] | undefined {
-    return this.#classNames
+    return this.#known.classNames
   }
 
   set classNames(names: readonly string[] | undefined) {
     const settled = names === undefined ? undefined : settleClassNames(names, this.name)
-    if (settled && 'calls' in this.#from) checkClassCount(settled, this.#from, this.#heads, this.name)
-    this.#classNames = settled
+    if (settled && 'calls' in this.#from) checkClassCount(settled, this.#from, this.#known.heads, this.name)
+    this.#known = { ...this.#known, classNames: settled }
   }
 
   /**
@@ -150,7 +135,7 @@ export class Model {
    * E_OPTION for wrong settings, E_MISMATCH where they make something else than the model takes or has learned from.
    */
   get preprocessing(): Preprocessing | undefined {
-    return this.#preprocessing
+    return this.#known.preprocessing
   }
 
   set preprocessing(how: PreprocessingOptions | undefined) {
@@ -158,9 +143,9 @@ export class Model {
     const made =
       how !== undefined &&
       (isBuilt
-        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#learnedFrom[input], where: this.name })
+        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#known.learnedFrom[input], where: this.name })
         : settlePreprocessing(how))
-    this.#preprocessing = made || undefined
+    this.#known = { ...this.#known, preprocessing: made || undefined }
   }
 
   /** What these layers have learnt up to this call, for a network that shares them. */
@@ -211,8 +196,8 @@ export class Model {
     const from = partOf(this.network, names)
     const recipe = { kind: 'functional', name: `${name}-features`, seed, engine: {}, from } as const
     const part = new Model({ ...recipe, placement: this.#placement })
-    part.#preprocessing = this.#preprocessing
-    part.#learnedFrom = this.#learnedFrom
+    const { preprocessing, learnedFrom } = this.#known
+    part.#known = { ...untrained, preprocessing, learnedFrom }
     return part
   }
 
@@ -240,7 +225,7 @@ export class Model {
       'calls' in this.#from
         ? viewOf(this.network, {
             kind: this.kind,
-            ...(this.#optimizerParams !== undefined && { optimizerParams: this.#optimizerParams }),
+            ...(this.#known.optimizerParams !== undefined && { optimizerParams: this.#known.optimizerParams }),
           })
         : unbuiltView(this.name, this.#from)
     return summaryText(view, options)
@@ -250,9 +235,7 @@ export class Model {
   build(inputShape: Shape): this {
     if ('calls' in this.#from) return this
     const network = chain(this.name, this.#from, inputShape)
-    if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
-    if (this.#preprocessing)
-      preprocessingOf(this.#preprocessing, network.inputs, { dtypeOf: () => undefined, where: this.name })
+    checkKnown(this.#known, network, this.name)
     this.#from = network
     return this
   }
@@ -286,18 +269,16 @@ export class Model {
 
   async #fit(lesson: Lesson, settled: Settled<typeof fitTable>): Promise<History> {
     const { engine, threads, precision, ...rest } = settled
-    const { validationData, callbacks, signal, control, sampleWeight, checkpoints, resume, ...others } = rest
-    const { stepsPerEpoch: _, ...settings } = others
-    const { loss, metrics, lossReduction } = settings
+    const { validationData, validationSampleWeight, sampleWeight, callbacks, ...others } = rest
+    const { signal, control, checkpoints, resume, stepsPerEpoch: _, ...settings } = others
     const about = this.#aboutSamples(lesson.data, lesson.objective)
-    const validation = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
+    checkValidationWeight(validationSampleWeight, validationData)
+    const judged = validationData && this.#taskOf(validationData, settings, about.learnedFrom)
+    const validation = judged && { ...judged, sampleWeight: validationSampleWeight }
     const begun = (): void => {
-      this.#heads = headsOf(lesson.objective)
-      this.#objective = { loss, metrics, lossReduction }
-      this.#classNames = about.classNames
-      this.#preprocessing = about.preprocessing
-      this.#learnedFrom = about.learnedFrom
-      this.#optimizerParams = optimizerParams(this.network, settleOptimizer(settings.optimizer))
+      const params = optimizerParams(this.network, settleOptimizer(settings.optimizer))
+      const objective = objectiveIn(settings)
+      this.#known = { heads: headsOf(lesson.objective), objective, ...about, optimizerParams: params }
     }
     const save = async (path: string, judged: Readonly<Record<string, string>>) =>
       writeFile(path, await this.#bytesBy(judged))
@@ -318,23 +299,26 @@ export class Model {
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
-    const settled = settle(findTable, options, 'findLearningRate')
-    const task = this.#taskOf(data, settled)
-    return tryRates({ task, network: this.network, placement: this.#placement }, settled)
+    const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
+    return this.#aside({ engine, threads, precision }, rateFinder(this.#taskOf(data, rest), rest))
   }
 
   /** The speed and memory of a training step by its batch size, with a copy of the model; `suggestion` is one to take. */
   async findBatchSize(data: Dataset, options: FindBatchSizeOptions = {}): Promise<BatchSizeSearch> {
-    const settled = settle(findSizeTable, options, 'findBatchSize')
-    const task = this.#taskOf(data, settled)
-    return trySizes({ task, network: this.network, placement: this.#placement }, settled)
+    const { engine, threads, precision, ...rest } = settle(findSizeTable, options, 'findBatchSize')
+    return this.#aside({ engine, threads, precision }, batchSizeFinder(this.#taskOf(data, rest), rest))
   }
 
   /** Where the time of a step goes, by stages: of training, or `mode: 'predict'`, on the first batch, with a copy of the model. */
   async profile(data: Dataset, options: ProfileOptions = {}): Promise<StepProfile> {
-    const settled = settle(profileTable, options, 'profile')
-    const task = this.#taskOf(data, settled)
-    return tryStep({ task, network: this.network, placement: this.#placement }, settled)
+    const { engine, threads, precision, ...rest } = settle(profileTable, options, 'profile')
+    return this.#aside({ engine, threads, precision }, stepProfiler(this.#taskOf(data, rest), rest))
+  }
+
+  /** What is tried on a copy of the model, which stays as it is. */
+  #aside<T>(choice: EngineChoice, search: (session: Session) => Promise<T>): Promise<T> {
+    const { network } = this
+    return this.#placement.aside(choice, (session) => search(session.as(network)))
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
@@ -344,8 +328,7 @@ export class Model {
   }
 
   #aboutSamples(data: Lesson['data'], objective: Objective): Knowledge {
-    const before = { classNames: this.#classNames, preprocessing: this.#preprocessing }
-    return knowledgeAfter(data, objective, { inputs: this.inputs, before })
+    return knowledgeAfter(data, objective, { inputs: this.inputs, before: this.#known })
   }
 
   /** A model without an input shape takes that of the data. */
@@ -364,14 +347,35 @@ export class Model {
    * than where the model lives it computes on a copy of the weights.
    */
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Logs> {
+    return this.#judge(data, { table: evaluateTable, options, where: 'evaluate' }, evaluate)
+  }
+
+  /**
+   * How the classes of an output fare: the confusion matrix, precision, recall, F1 and support of every class with averages, as
+   * data and, by `toString`, as a table; with what `evaluate` gives, from one pass over the data. For several labels per sample
+   * there is no matrix. Throws E_MISMATCH for outputs that are no classes.
+   */
+  async classificationReport(data: Dataset, options: ReportOptions = {}): Promise<ClassificationReport> {
+    const call = { table: reportTable, options, where: 'classificationReport' }
+    return this.#judge(data, call, (session, task, how) =>
+      reportOn(session, task, { ...how, classNames: this.classNames }),
+    )
+  }
+
+  /** By what `fit` was told, unless others are asked for. */
+  async #judge<T extends typeof evaluateTable, R>(
+    data: Dataset,
+    { table, options, where }: { readonly table: T; readonly options: Options<T>; readonly where: string },
+    judge: (session: Session, task: Task, settings: Settled<T>) => Promise<R>,
+  ): Promise<R> {
     wantDataset(data, this.name)
-    wantOptions(options, 'evaluate', ['batchSize'])
-    const given = { ...this.#objective, ...options }
-    const { engine, threads, precision, ...settings } = settle(evaluateTable, given, 'evaluate')
-    const task = this.#taskOf(data, settings, this.#learnedFrom)
-    checkLength(settings.sampleWeight, data)
+    wantOptions(options, where, ['batchSize'])
+    const settled = settle(table, { ...this.#known.objective, ...options }, where)
+    const { engine, threads, precision, sampleWeight } = settled
+    const task = this.#taskOf(data, settled, this.#known.learnedFrom)
+    checkLength(sampleWeight, data)
     return this.#placement.visit({ engine, threads, precision }, (session) =>
-      evaluate(session.as(this.network), task, settings),
+      judge(session.as(this.network), task, settled),
     )
   }
 
@@ -384,17 +388,12 @@ export class Model {
   async predict(samples: Samples, options: PredictOptions = {}): Promise<Prediction> {
     const { engine, threads, precision, ...how } = settle(predictTable, options, 'predict')
     const { network, classNames } = this
-    const heads = this.#heads
-    const data = asDataset(samples, network, this.#learnedFrom)
+    const heads = this.#known.heads
+    const data = asDataset(samples, network, this.#known.learnedFrom)
     const answers = await this.#placement.visit({ engine, threads, precision }, (session) =>
       predict(session.as(network), data, { heads, ...how }),
     )
-    const { calls, outputs } = network
-    const shaped = Object.entries(answers).map(([name, values]) => [
-      name,
-      { shape: [data.length, ...calls[outputs[name]].shape], data: values },
-    ])
-    return new Prediction(Object.fromEntries(shaped), { heads: headsOfAnswers(network, heads), classNames })
+    return predictionOf(network, answers, { samples: data.length, heads, classNames })
   }
 
   /**
@@ -405,7 +404,7 @@ export class Model {
    */
   async predictPicture(picture: PictureGiven, name = 'picture'): Promise<Prediction> {
     const how = this.preprocessing
-    if (!how) throw noPreprocessing(this.name, this.inputs, this.#learnedFrom)
+    if (!how) throw noPreprocessing(this.name, this.inputs, this.#known.learnedFrom)
     settleOne(fileName, name, 'name', 'predictPicture')
     return this.predict(await pictureSample(picture, how, name))
   }
@@ -416,7 +415,7 @@ export class Model {
    */
   graph(options: GraphOptions = {}): ModelGraph {
     const settled = settle(graphOptions, options, 'graph')
-    return modelGraph(this.network, this.#heads, { ...settled, owner: this.#placement })
+    return modelGraph(this.network, this.#known.heads, { ...settled, owner: this.#placement })
   }
 
   /**
@@ -433,7 +432,7 @@ export class Model {
     const { seed } = settle(runOptions, options, 'run')
     const network = this.network
     const taken = takeGoals(goals, this.name)
-    const given = valuesByName(inputs, network, this.#learnedFrom)
+    const given = valuesByName(inputs, network, this.#known.learnedFrom)
     const owner = this.#placement
     const { results } = await owner.queue((session) => runGoals(session.as(network), taken, { given, seed, owner }))
     return (await results) as { [Name in keyof Outputs]: Numbers }
@@ -464,16 +463,8 @@ export class Model {
 
   /** The same with other tensors of the state instead of weights, by name. */
   async #bytesBy(judged: Readonly<Record<string, string>>): Promise<Uint8Array> {
-    const about = {
-      network: this.network,
-      kind: this.kind,
-      heads: this.#heads,
-      objective: this.#objective,
-      classNames: this.classNames,
-      preprocessing: this.preprocessing,
-      learnedFrom: this.#learnedFrom,
-    }
-    return modelToBytes({ ...about, weights: await this.#valuesOf(judged) })
+    const { network, kind } = this
+    return modelToBytes({ ...this.#known, network, kind, weights: await this.#valuesOf(judged) })
   }
 
   /** Writes the model to one safetensors file. A crash leaves the complete file, or what was there before. */

@@ -3,6 +3,8 @@ import { FoveaError } from '../base/errors.ts'
 import { integer, settleOne } from '../base/options.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
+import type { Network } from '../network/network.ts'
+import { headsOfAnswers } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
 import { classesOf, isBinary } from '../nn/heads.ts'
 
@@ -123,4 +125,25 @@ export class Prediction implements Rows {
   top(count: number, sample = 0): Ranked[] {
     return this.#first.top(count, sample)
   }
+}
+
+/** What a network has answered, in its shapes and with what the numbers are. */
+export function predictionOf(
+  network: Network,
+  answers: Readonly<Record<string, Float32Array>>,
+  about: {
+    readonly samples: number
+    readonly heads: Readonly<Record<string, Head>>
+    readonly classNames: readonly string[] | undefined
+  },
+): Prediction {
+  const { calls, outputs } = network
+  const shaped = Object.entries(answers).map(([name, data]) => [
+    name,
+    { shape: [about.samples, ...calls[outputs[name]].shape], data },
+  ])
+  return new Prediction(Object.fromEntries(shaped), {
+    heads: headsOfAnswers(network, about.heads),
+    classNames: about.classNames,
+  })
 }

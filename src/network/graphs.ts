@@ -14,10 +14,10 @@ import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/st
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
+import { meanLoss, measures, penalised } from './measures.ts'
 import type { Call, Network } from './network.ts'
 import { forward, networkVariables, networkWeights, penalties, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
-import { meanLoss, measures, penalised } from './objective.ts'
 
 /** A batch of `size` samples of a dataset with these fields. */
 export interface BatchSpec {

@@ -1,21 +1,18 @@
 /** What a network is trained for and judged by: a loss and metrics per output, matched with the fields of a dataset. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { choice, either, list, named, record } from '../base/options.ts'
+import { choice, either, list, named, number, record } from '../base/options.ts'
 import type { Dataset, Fields } from '../data/dataset.ts'
-import type { Node } from '../graph/node.ts'
 import { input } from '../graph/node.ts'
 import { sameShape, shapeText } from '../graph/shape.ts'
 import type { ActivationName } from '../nn/activations.ts'
 import type { Head } from '../nn/heads.ts'
-import { endOf, heads, logitsOf } from '../nn/heads.ts'
+import { endOf } from '../nn/heads.ts'
 import type { Loss, LossName, SettledLoss } from '../nn/losses.ts'
-import { chooseLoss, losses, lossNames, lossPerSample, lossRow } from '../nn/losses.ts'
+import { chooseLoss, losses, lossNames, lossRow } from '../nn/losses.ts'
+import { decides, saysYesOrNo } from '../nn/metrics/row.ts'
 import type { Metric, SettledMetric } from '../nn/metrics.ts'
-import { chooseMetrics, metricLogName, metricPerSample, metrics } from '../nn/metrics.ts'
-import { weighed } from '../nn/per-sample.ts'
-import { add, div, mul, select } from '../ops/elementwise.ts'
-import { sum } from '../ops/reduction.ts'
+import { chooseMetrics, metrics } from '../nn/metrics.ts'
 import type { Network } from './network.ts'
 import { forward, networkVariables } from './network.ts'
 
@@ -47,6 +44,15 @@ export const objectiveOptions = {
     says: 'what is measured besides the loss, for all outputs or by name of output; follows from the loss when absent',
     optional: true,
   }),
+  weightedMetrics: either([metricList, record(metricList, { says: 'lists', keys: 'output' })], {
+    says: 'what is measured with each sample counting for its weight, for all outputs or by name of output',
+    optional: true,
+  }),
+  lossWeights: record(number({ says: 'a factor' }), {
+    says: "what each output's loss is multiplied by in their sum; 1 for outputs that are not named",
+    keys: 'output',
+    optional: true,
+  }),
   lossReduction: choice(['sumOverBatchSize', 'meanWithSampleWeight'], {
     says: 'weighted losses are divided by the number of samples (Keras) or by the sum of the weights (PyTorch)',
     default: 'sumOverBatchSize',
@@ -54,13 +60,30 @@ export const objectiveOptions = {
 }
 export type ObjectiveOptions = Options<typeof objectiveOptions>
 
+/** What a training was told of its objective: as a model keeps it. */
+export function objectiveIn(settings: ObjectiveOptions): ObjectiveOptions {
+  const { loss, metrics, weightedMetrics, lossWeights, lossReduction } = settings
+  return {
+    loss,
+    metrics,
+    ...(weightedMetrics && { weightedMetrics }),
+    ...(lossWeights && { lossWeights }),
+    lossReduction,
+  }
+}
+
 /** What one output is trained for and judged by. */
-interface Term {
+export interface Term {
   readonly output: string
   /** The dataset's field. */
   readonly target: string
   readonly loss: SettledLoss
   readonly metrics: readonly SettledMetric[]
+  readonly weightedMetrics?: readonly SettledMetric[]
+  /** What the loss is multiplied by in the sum of losses. */
+  readonly lossWeight?: number
+  /** What is decided is counted too: of classes in a matrix, of several labels each for itself. */
+  readonly counted?: 'classes' | 'labels'
 }
 
 /** Plain data: it is part of a program's key. */
@@ -125,31 +148,83 @@ function saidOf<T>(said: T | Readonly<Record<string, T>> | undefined, isOneForAl
   return Object.hasOwn(byName, output) ? byName[output] : undefined
 }
 
+/** Refuses names of outputs that there are not. */
+function checkOutputs({ outputs }: Network, said: Readonly<Record<string, object | undefined>>): void {
+  for (const [option, byName = {}] of Object.entries(said)) {
+    const stray = Object.keys(byName).find((name) => !Object.hasOwn(outputs, name))
+    const expected = Object.keys(outputs).join(', ')
+    if (stray !== undefined)
+      throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: stray })
+  }
+}
+
 /** Matches a network with the fields of a dataset. */
 export function objectiveFor(
   network: Network,
   data: Pick<Dataset, 'inputs' | 'targets' | 'name'>,
-  { loss, metrics, lossReduction = 'sumOverBatchSize' }: ObjectiveOptions = {},
+  options: ObjectiveOptions = {},
 ): Objective {
+  const { loss, metrics, weightedMetrics, lossWeights, lossReduction = 'sumOverBatchSize' } = options
   const inputs = pairInputs(network, data.inputs, data.name)
-  const isOneForAll = { loss: loss !== undefined && isOneLoss(loss), metrics: Array.isArray(metrics) }
-  for (const [option, said] of Object.entries({ loss, metrics })) {
-    if (said === undefined || isOneForAll[option as 'loss']) continue
-    const stray = Object.keys(said).find((name) => !Object.hasOwn(network.outputs, name))
-    const expected = Object.keys(network.outputs).join(', ')
-    if (stray !== undefined)
-      throw new FoveaError('E_OPTION', { what: `'${option}' names no output of the model`, expected, got: stray })
-  }
+  const isOneForAll = loss !== undefined && isOneLoss(loss)
+  const byName = <T>(said: T) => (Array.isArray(said) ? undefined : (said as object | undefined))
+  checkOutputs(network, {
+    loss: isOneForAll ? undefined : byName(loss),
+    metrics: byName(metrics),
+    weightedMetrics: byName(weightedMetrics),
+    lossWeights,
+  })
   const targets = pair(Object.keys(network.outputs), data.targets, 'target', data.name)
-  const terms = Object.entries(targets).map(([output, target]) => {
+  const terms = Object.entries(targets).map(([output, target]): Term => {
     const [spec, shape, where] = [data.targets[target], outputShape(network, output), `${data.name}: ${target}`]
-    const asked = saidOf<Loss>(loss, isOneForAll.loss, output)
+    const asked = saidOf<Loss>(loss, isOneForAll, output)
     const chosen = chooseLoss(asked, spec, { shape, end: asked ? 'linear' : endsOf(network)[output] }, where)
-    const place = { head: lossRow(chosen).head, output: shape, target: spec }
-    const wanted = saidOf<readonly Metric[]>(metrics, isOneForAll.metrics, output)
-    return { output, target, loss: chosen, metrics: chooseMetrics(wanted, place, where) }
+    const judgement = { ...lossRow(chosen), output: shape, target: spec }
+    const wanted = (said: MetricsChoice | undefined) => saidOf<readonly Metric[]>(said, Array.isArray(said), output)
+    const weighted = wanted(weightedMetrics)
+    const lossWeight = saidOf<number>(lossWeights, false, output)
+    return {
+      output,
+      target,
+      loss: chosen,
+      metrics: chooseMetrics(wanted(metrics), judgement, where),
+      ...(weighted && { weightedMetrics: chooseMetrics(weighted, judgement, where) }),
+      ...(lossWeight !== undefined && { lossWeight }),
+    }
   })
   return { inputs, terms, lossReduction }
+}
+
+/** How an output's decisions are counted, where it makes any. */
+function countedAs(
+  { network, fields }: { readonly network: Network; readonly fields: Fields },
+  { output, target, loss }: Term,
+): Term['counted'] | undefined {
+  const comparison = { ...lossRow(loss), output: outputShape(network, output), target: fields[target] }
+  if (!decides(comparison)) return undefined
+  return saysYesOrNo(comparison) && (comparison.output.at(-1) ?? 1) > 1 ? 'labels' : 'classes'
+}
+
+/** The only term whose output decides between classes or labels, or that of the output asked for; and the objective that counts it. */
+export function counted(
+  network: Network,
+  { data, objective }: { readonly data: Pick<Dataset, 'targets' | 'name'>; readonly objective: Objective },
+  output?: string,
+): readonly [Term & Required<Pick<Term, 'counted'>>, Objective] {
+  const found = objective.terms.flatMap((term) => {
+    const counted = countedAs({ network, fields: data.targets }, term)
+    return counted && (output === undefined || term.output === output) ? [{ ...term, counted }] : []
+  })
+  if (found.length !== 1) {
+    const expected = 'an output with a loss of classes or of yes and no'
+    const got =
+      output ?? (found.map((term) => term.output).join(', ') || objective.terms.map(({ loss }) => loss.type).join(', '))
+    const hint = found.length > 1 ? "say which one: { output: '...' }" : undefined
+    const what = found.length > 1 ? 'several outputs say classes' : 'there are no classes to report on'
+    throw new FoveaError('E_MISMATCH', { what, where: data.name, expected, got, ...(hint && { hint }) })
+  }
+  const [own] = found
+  return [own, { ...objective, terms: objective.terms.map((term) => (term.output === own.output ? own : term)) }]
 }
 
 /** What turns each output's logits into answers. */
@@ -168,68 +243,4 @@ export function headsOfAnswers(network: Network, known: Readonly<Record<string, 
     return end === 'softmax' || (end === 'sigmoid' && head === undefined) ? end : 'linear'
   }
   return Object.fromEntries(Object.keys(network.outputs).map((output) => [output, headOf(output)]))
-}
-
-/** What samples count for, as inputs of a program: [n] each. */
-export interface SampleWeights {
-  /** In the loss: sample and class weights; 0 for a sample that is not there. */
-  readonly weights: Node
-  /** In metrics: 1 for a sample that is there, 0 for one that only fills the batch. */
-  readonly present: Node
-}
-
-/** The name of the sum by which another is divided; no log is called so. */
-export const divisorOf = (name: string): string => `${name}/weight`
-export const isDivisor = (name: string): boolean => name.endsWith(divisorOf(''))
-
-/** A log of one of several outputs: `digit_loss`; `val/loss` for one called `val`, since `val_loss` is that of validation. */
-const outputLog = (output: string, log: string): string => `${output}${/^val(_|$)/.test(output) ? '/' : '_'}${log}`
-
-/**
- * Sums over a batch as nodes, by the names that logs use: `loss`, `accuracy`; with several outputs also `digit_loss`,
- * `digit_accuracy`. Losses are weighted, metrics are not. A mean is the sum `name` over the sum `name/weight`, or where
- * there is none over the number of samples that are present: `meanLoss` within a step, `Tally` over many.
- */
-export function measures(
-  { terms, lossReduction }: Objective,
-  outputs: Readonly<Record<string, Node>>,
-  targets: Readonly<Record<string, Node>>,
-  { weights, present }: SampleWeights,
-): Record<string, Node> & { readonly loss: Node } {
-  const result: Record<string, Node> = {}
-  const addLoss = (name: string, value: Node): void => {
-    result[name] = value
-    if (lossReduction === 'meanWithSampleWeight') result[divisorOf(name)] = sum(weights)
-  }
-  const logOf = (output: string, log: string) => (terms.length > 1 ? outputLog(output, log) : log)
-  let total: Node | undefined
-  for (const { output, target, loss, metrics } of terms) {
-    const { head } = lossRow(loss)
-    const logits = logitsOf(outputs[output], head)
-    const judged = { logits, answer: heads[head](logits), target: targets[target], head }
-    const own = sum(weighed(weights, lossPerSample(loss, logits, targets[target])))
-    total = total ? add(total, own) : own
-    if (terms.length > 1) addLoss(outputLog(output, 'loss'), own)
-    for (const metric of metrics)
-      result[logOf(output, metricLogName(metric))] = sum(mul(metricPerSample(metric, judged), present))
-  }
-  addLoss('loss', total as Node)
-  return result as Record<string, Node> & { readonly loss: Node }
-}
-
-/** The loss that a step minimises: the mean over a batch of `size` samples; 0 where all weights are 0. */
-export function meanLoss(sums: ReturnType<typeof measures>, size: number): Node {
-  const weight = sums[divisorOf('loss')]
-  return weight ? div(sums.loss, select(weight, weight, 1)) : mul(sums.loss, 1 / size)
-}
-
-/** The sums with a penalty added to the loss of every sample, so that the mean has it once. */
-export function penalised(
-  sums: ReturnType<typeof measures>,
-  penalty: Node | undefined,
-  present: Node,
-): ReturnType<typeof measures> {
-  if (!penalty) return sums
-  const divisor = sums[divisorOf('loss')] ?? sum(present)
-  return { ...sums, loss: add(sums.loss, mul(penalty, divisor)) }
 }

@@ -1,165 +1,27 @@
 /** Losses by Keras's names: one number per sample, from logits. The head that turns logits into answers follows from the loss. */
 import { FoveaError } from '../base/errors.ts'
-import type { Named, NamedRow, OptionTable, Settled } from '../base/options.ts'
-import { number, settleNamed } from '../base/options.ts'
+import type { Named, NamedRow } from '../base/options.ts'
+import { settleNamed } from '../base/options.ts'
 import type { TensorSpec } from '../graph/dtype.ts'
 import type { Node } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { sameShape, shapeText, sizeOf } from '../graph/shape.ts'
-import { abs, add, expression, mul, neg, square, sub, toFloat } from '../ops/elementwise.ts'
-import { oneHot } from '../ops/indexing.ts'
-import { logSoftmax } from '../ops/normalization.ts'
-import { sum } from '../ops/reduction.ts'
-import { argument, s, step } from '../ops/scalar.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
 import type { ActivationName } from './activations.ts'
 import type { Head } from './heads.ts'
-import { areAlike, meanOfSample, valuesLike, weighed } from './per-sample.ts'
-
-type Values = ArrayLike<number>
-
-export interface LossRow<T extends OptionTable = OptionTable> {
-  readonly says: string
-  readonly options: T
-  /** What `predict` applies to the logits; where the model ends in it, the loss looks through it. */
-  readonly head: Head
-  /**
-   * Where no loss is asked for and the model ends in plain numbers: does this loss follow from targets that fit? The first
-   * such row is taken. Where the model ends in softmax or sigmoid, that decides among the rows that have `follows`.
-   */
-  readonly follows?: (target: TensorSpec, output: Shape) => boolean
-  /** Does it take targets like these (of one sample)? */
-  readonly fits: (target: TensorSpec, output: Shape) => boolean
-  readonly needs: string
-  /** What is wrong with the target of a sample, in words, or undefined. */
-  readonly complaint: (target: Values, output: Shape) => string | undefined
-  /** What else such targets may be. */
-  readonly hint?: string
-  /** Where targets say classes: how many there are (undefined where they do not), and the one of a sample. */
-  readonly classes?: {
-    readonly count: (output: Shape) => number | undefined
-    readonly of: (target: Values) => number
-  }
-  /** [n] from logits [n, ...] and targets [n, ...]. */
-  readonly perSample: (logits: Node, target: Node, options: Settled<T>) => Node
-}
-const define = <const T extends OptionTable>(row: LossRow<T>): LossRow<T> => row
-
-const labelSmoothing = number({
-  says: 'share of each target that is spread evenly over the classes',
-  min: 0,
-  max: 1,
-  ends: 'right-open',
-  default: 0,
-})
-/** Szegedy et al. 2016: y (1 - smoothing) + smoothing / classes. */
-const smoothed = (target: Node, classes: number, smoothing: number): Node =>
-  smoothing === 0 ? target : add(mul(target, 1 - smoothing), smoothing / classes)
-
-const crossEntropy = (logits: Node, probabilities: Node, options: { labelSmoothing: number }): Node => {
-  const target = smoothed(probabilities, logits.shape.at(-1) as number, options.labelSmoothing)
-  return neg(sum(weighed(target, logSoftmax(logits)), { axes: [-1] }))
-}
-
-const [x, y] = [argument(0), argument(1)]
-/**
- * x ((0 < x) - y) + log(1 + exp(-|x|)): -y log(p) - (1 - y) log(1 - p) of p = sigmoid(x), which never overflows. The product
- * is 0 where y is what x says, however large x is.
- */
-const missed = s.sub(step(x), y)
-const logisticLoss = {
-  f: s.add(s.select(s.equal(missed, 0), 0, s.mul(x, missed)), s.log(s.add(1, s.exp(s.neg(s.abs(x)))))),
-  df: [s.sub(s.div(1, s.add(1, s.exp(s.neg(x)))), y), s.neg(x)],
-}
-
-/** Huber 1964, of an error x: x^2 / 2 up to delta, a straight line of that slope beyond. */
-const huberLoss = (delta: number) => {
-  const near = s.min(s.abs(x), delta)
-  return { f: s.mul(near, s.sub(s.abs(x), s.mul(0.5, near))), df: [s.max(s.min(x, delta), -delta)] }
-}
-
-/** What all losses of a difference share: a loss of the error, element by element. */
-const regression = <const T extends OptionTable>(
-  row: Pick<LossRow<T>, 'says' | 'options' | 'follows'> & { of: (error: Node, options: Settled<T>) => Node },
-): LossRow<T> => ({
-  ...row,
-  head: 'linear',
-  fits: ({ shape, dtype }, output) => dtype === 'float32' && areAlike(shape, output),
-  needs: "float32 numbers of the outputs' shape",
-  complaint: (target) => {
-    const wrong = Array.from(target).find((value) => !Number.isFinite(value))
-    return wrong === undefined ? undefined : `expected finite numbers, got ${wrong}`
-  },
-  perSample: (logits, target, options) => meanOfSample(row.of(sub(logits, valuesLike(logits, target)), options)),
-})
+import { crossEntropies, divergences } from './losses/cross-entropy.ts'
+import { differences } from './losses/differences.ts'
+import { focalLosses } from './losses/focal.ts'
+import { hinges } from './losses/hinge.ts'
+import { overlaps } from './losses/overlap.ts'
+import type { LossRow } from './losses/row.ts'
 
 export const losses = {
-  sparseCategoricalCrossentropy: define({
-    says: 'Cross-entropy with one class index per sample.',
-    options: { labelSmoothing },
-    head: 'softmax',
-    follows: () => true,
-    fits: ({ shape, dtype }, output) => dtype === 'int32' && output.length === 1 && output[0] > 1 && shape.length === 0,
-    needs: 'one int32 class index per sample, and outputs [classes]',
-    complaint: ({ 0: label }, [classes]) =>
-      label >= 0 && label < classes ? undefined : `expected 0 to ${classes - 1}, got ${label}`,
-    classes: { count: ([classes]) => classes, of: ({ 0: label }) => label },
-    perSample: (logits, target, options) => crossEntropy(logits, oneHot(target, { depth: logits.shape[1] }), options),
-  }),
-  categoricalCrossentropy: define({
-    says: 'Cross-entropy with one row of probabilities (one-hot) per sample.',
-    options: { labelSmoothing },
-    head: 'softmax',
-    follows: () => true,
-    fits: ({ shape }, output) => output.length === 1 && output[0] > 1 && sameShape(shape, output),
-    needs: 'a row [classes] per sample, and outputs [classes]',
-    complaint: (row) => {
-      const total = Array.from(row).reduce((sum, p) => sum + (p >= 0 ? p : Number.NaN), 0)
-      return Math.abs(total - 1) <= 1e-3 ? undefined : `expected numbers >= 0 that sum to 1, got a sum of ${total}`
-    },
-    hint: "for several labels per sample, loss: 'binaryCrossentropy'; for numbers, loss: 'meanSquaredError'",
-    classes: {
-      count: ([classes]) => classes,
-      of: (row) => Array.from(row).reduce((best, p, i) => (p > row[best] ? i : best), 0),
-    },
-    perSample: (logits, target, options) => crossEntropy(logits, toFloat(target), options),
-  }),
-  binaryCrossentropy: define({
-    says: 'Cross-entropy of yes and no: one class of two, or any number of labels per sample.',
-    options: { labelSmoothing },
-    head: 'sigmoid',
-    follows: ({ dtype }) => dtype !== 'float32',
-    fits: ({ shape }, output) => areAlike(shape, output),
-    needs: "numbers from 0 to 1 of the outputs' shape, or one 0 or 1 per sample and outputs [1]",
-    complaint: (target) => {
-      const wrong = Array.from(target).find((p) => !(p >= 0 && p <= 1))
-      return wrong === undefined ? undefined : `expected 0 to 1, got ${wrong}`
-    },
-    classes: { count: (output) => (sizeOf(output) === 1 ? 2 : undefined), of: ({ 0: p }) => (p > 0.5 ? 1 : 0) },
-    perSample: (logits, target, options) => {
-      const { f, df } = logisticLoss
-      const wanted = smoothed(valuesLike(logits, target), 2, options.labelSmoothing)
-      return meanOfSample(expression('binaryCrossentropy', [logits, wanted], f, df))
-    },
-  }),
-  meanSquaredError: regression({
-    says: 'Mean of the squares of the errors.',
-    options: {},
-    follows: () => true,
-    of: square,
-  }),
-  meanAbsoluteError: regression({
-    says: 'Mean of the absolute errors.',
-    options: {},
-    of: abs,
-  }),
-  huber: regression({
-    says: 'Squares of small errors, absolute values of large ones: outliers count less.',
-    options: { delta: number({ says: 'error at which the square ends', min: 0, ends: 'open', default: 1 }) },
-    of: (error, { delta }) => {
-      const { f, df } = huberLoss(delta)
-      return expression('huber', [error], f, df)
-    },
-  }),
+  ...crossEntropies,
+  ...differences,
+  ...focalLosses,
+  ...divergences,
+  ...hinges,
+  ...overlaps,
 } as const
 
 export type LossName = keyof typeof losses
@@ -180,6 +42,9 @@ export const lossRow = ({ type }: Pick<SettledLoss, 'type'>): LossRow => losses[
 /** Losses per sample: [n]. */
 export const lossPerSample = (loss: SettledLoss, logits: Node, target: Node): Node =>
   lossRow(loss).perSample(logits, target, loss.options)
+
+/** Those that may follow from targets; the others are for those who name them. */
+const usual = lossNames.filter((type) => lossRow({ type }).follows)
 
 /** What a model gives for a sample: its shape, and the activation that it ends in ('linear' for plain numbers). */
 export interface Ending {
@@ -205,12 +70,12 @@ export function chooseLoss(
   const isHead = end === 'softmax' || end === 'sigmoid'
   const isMeant = ({ head, follows }: LossRow): boolean =>
     isHead ? head === end && follows !== undefined : follows?.(target, shape) === true
-  const following = lossNames.find((type) => fits(type) && isMeant(lossRow({ type })))
+  const following = usual.find((type) => fits(type) && isMeant(lossRow({ type })))
   const isTaken = following !== undefined && takes(lossRow({ type: following }).head, end)
   const chosen = asked ?? (isTaken ? following : undefined)
   const settled = chosen && settleLoss(chosen)
-  if (settled && fits(settled.type)) return settled
-  const meant = lossNames.filter((type) => !isHead || lossRow({ type }).head === end)
+  if (settled && fits(settled.type)) return fitted(settled, shape, where)
+  const meant = usual.filter((type) => !isHead || lossRow({ type }).head === end)
   const areMaps = asked === undefined && needsFlat(target.shape, shape)
   const allNeeds = areMaps ? ['outputs of one axis, as [classes]'] : meant.map((type) => lossRow({ type }).needs)
   const needed = settled ? [lossRow(settled).needs] : allNeeds
@@ -221,8 +86,15 @@ export function chooseLoss(
     where,
     expected: [...new Set(expected)].join('; or '),
     got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(shape)} outputs`,
-    ...hintFor(target, shape, lossNames.filter(fits)),
+    ...hintFor(target, shape, usual.filter(fits)),
   })
+}
+
+/** The loss as it is, unless its options do not fit the outputs. */
+function fitted(loss: SettledLoss, output: Shape, where: string): SettledLoss {
+  const wrong = lossRow(loss).misfit?.(loss.options, output)
+  if (wrong === undefined) return loss
+  throw new FoveaError('E_MISMATCH', { what: `${loss.type} does not fit the outputs: ${wrong}`, where })
 }
 
 /** Do outputs of several axes meet targets of one or none? */

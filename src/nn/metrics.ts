@@ -1,103 +1,27 @@
-/** Metrics by Keras's names: one number per sample, averaged over samples. */
+/** Metrics by Keras's names. What a metric is: metrics/row.ts. */
 import { FoveaError } from '../base/errors.ts'
-import type { Named, NamedRow, OptionTable, Settled } from '../base/options.ts'
-import { integer, number, settleNamed } from '../base/options.ts'
-import type { TensorSpec } from '../graph/dtype.ts'
+import type { Named, NamedRow } from '../base/options.ts'
+import { settleNamed, text, withCommon } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import type { Shape } from '../graph/shape.ts'
-import { sameShape, shapeText } from '../graph/shape.ts'
-import { abs, equal, greater, less, lessEqual, select, square, sub, toFloat } from '../ops/elementwise.ts'
-import { oneHot } from '../ops/indexing.ts'
-import { argmax, sum } from '../ops/reduction.ts'
+import { shapeText } from '../graph/shape.ts'
 import type { Head } from './heads.ts'
-import { areAlike, meanOfSample, valuesLike } from './per-sample.ts'
+import { agreement } from './metrics/agreement.ts'
+import { calibration } from './metrics/calibration.ts'
+import { counts } from './metrics/counts.ts'
+import { curves } from './metrics/curves.ts'
+import { means } from './metrics/means.ts'
+import { regression } from './metrics/regression.ts'
+import type { Comparison, Judged, MetricRow, Sums } from './metrics/row.ts'
 
-/** What a metric sees of an output: [n, ...] each. */
-export interface Judged {
-  readonly logits: Node
-  /** What `predict` would say: the logits through the head. */
-  readonly answer: Node
-  readonly target: Node
-  readonly head: Head
-}
+const rows = { ...means, ...counts, ...curves, ...agreement, ...calibration, ...regression } as const
 
-/** An output and what it is compared with. */
-interface Comparison {
-  readonly head: Head
-  readonly output: Shape
-  readonly target: TensorSpec
-}
+const name = text({ says: 'the name in logs, where another one is wanted', filled: true, without: '/', optional: true })
+/** What stands beside logs in the record of an epoch. */
+const taken = ['epoch', 'seconds', 'samples', 'learningRate']
+const conflict = ({ name = '' }: { readonly name: string | undefined }) =>
+  taken.includes(name) || /^val(_|$)/.test(name) ? { what: `a metric cannot have the name '${name}'` } : undefined
 
-export interface MetricRow<T extends OptionTable = OptionTable> {
-  readonly says: string
-  readonly options: T
-  readonly fits: (comparison: Comparison) => boolean
-  readonly needs: string
-  /** The name in logs, where it is another one. */
-  readonly logName?: (options: Settled<T>) => string
-  /** [n] */
-  readonly perSample: (judged: Judged, options: Settled<T>) => Node
-}
-const define = <const T extends OptionTable>(row: MetricRow<T>): MetricRow<T> => row
-
-/** One class index per sample, rather than a row. */
-const isClassIndex = ({ dtype, shape }: TensorSpec): boolean => dtype === 'int32' && shape.length === 0
-
-/** Rows of scores for more than one class, and a class index or such a row to meet. */
-const tellsClasses = ({ output, target }: Comparison): boolean =>
-  output.length === 1 && output[0] > 1 && (isClassIndex(target) || sameShape(target.shape, output))
-
-const isElementwise = ({ output, target }: Comparison): boolean => areAlike(target.shape, output)
-
-/** Of targets [n], or [n, classes]. */
-const classIndex = (target: Node): Node => (target.shape.length === 1 ? target : argmax(toFloat(target)))
-
-const largestIsRight = ({ logits, target }: Judged): Node => equal(argmax(logits), classIndex(target))
-const sideIsRight = ({ answer, target }: Judged, threshold: number): Node =>
-  meanOfSample(equal(greater(answer, threshold), greater(valuesLike(answer, target), 0.5)))
-
-/** What all metrics of a difference share. */
-const ofErrors = (says: string, of: (error: Node) => Node) =>
-  define({
-    says,
-    options: {},
-    fits: isElementwise,
-    needs: "targets of the outputs' shape",
-    perSample: ({ answer, target }) => meanOfSample(of(sub(answer, valuesLike(answer, target)))),
-  })
-
-export const metrics = {
-  accuracy: define({
-    says: 'Share that is right: the largest output, or the side of 0.5 where the loss is binaryCrossentropy.',
-    options: {},
-    fits: (comparison) => (comparison.head === 'sigmoid' ? isElementwise(comparison) : tellsClasses(comparison)),
-    needs: 'classes: outputs [classes], or the loss binaryCrossentropy',
-    perSample: (judged) => (judged.head === 'sigmoid' ? sideIsRight(judged, 0.5) : largestIsRight(judged)),
-  }),
-  binaryAccuracy: define({
-    says: 'Share of answers that are on the right side of a threshold.',
-    options: { threshold: number({ says: 'answers above it mean 1', default: 0.5 }) },
-    fits: isElementwise,
-    needs: "targets of the outputs' shape",
-    perSample: (judged, { threshold }) => sideIsRight(judged, threshold),
-  }),
-  /** Ties count for the sample, as in TensorFlow's in_top_k: only larger outputs rank above the right class. */
-  topKAccuracy: define({
-    says: 'Share of samples with fewer than k outputs larger than that of the right class.',
-    options: { k: integer({ says: 'places that count as right', min: 1, default: 5 }) },
-    fits: tellsClasses,
-    needs: 'outputs [classes]',
-    logName: ({ k }) => `top${k}Accuracy`,
-    perSample: ({ logits, target }, { k }) => {
-      const classes = logits.shape[1]
-      const own = sum(select(oneHot(classIndex(target), { depth: classes }), logits, 0), { axes: [-1], keepDims: true })
-      const notLarger = sum(lessEqual(logits, own), { axes: [-1] }) // none where it is NaN
-      return less(sub(classes, notLarger), k)
-    },
-  }),
-  meanSquaredError: ofErrors('Mean of the squares of the errors.', square),
-  meanAbsoluteError: ofErrors('Mean of the absolute errors.', abs),
-} as const
+export const metrics = withCommon(rows, () => ({ name }), conflict)
 
 export type MetricName = keyof typeof metrics
 export const metricNames = Object.keys(metrics) as MetricName[]
@@ -114,11 +38,26 @@ export const settleMetric = (given: Metric): SettledMetric => settleNamed(metric
 const rowOf = ({ type }: SettledMetric): MetricRow => metrics[type] as unknown as MetricRow
 
 /** The name under which a metric is logged. */
-export const metricLogName = (metric: SettledMetric): string => rowOf(metric).logName?.(metric.options) ?? metric.type
+export const metricLogName = (metric: SettledMetric): string =>
+  (metric.options['name'] as string | undefined) ?? rowOf(metric).logName?.(metric.options) ?? metric.type
 
-/** Metrics per sample: [n]. */
-export const metricPerSample = (metric: SettledMetric, judged: Judged): Node =>
-  rowOf(metric).perSample(judged, metric.options)
+/** Metrics per sample, [n], where a metric is their mean; undefined for others. */
+export function metricPerSample(metric: SettledMetric, judged: Judged): Node | undefined {
+  const row = rowOf(metric)
+  return 'perSample' in row ? row.perSample(judged, metric.options) : undefined
+}
+
+/** Sums over a batch, by name, from which a metric that is no mean follows; a sample counts for `weights` [n]. */
+export function metricSums(metric: SettledMetric, judged: Judged, weights: Node): Readonly<Record<string, Node>> {
+  const row = rowOf(metric)
+  return 'sums' in row ? row.sums(judged, weights, metric.options) : {}
+}
+
+/** What follows from such sums over all batches; undefined for a mean over samples. */
+export function metricValue(metric: SettledMetric): ((sums: Sums) => number) | undefined {
+  const row = rowOf(metric)
+  return 'value' in row ? (sums) => row.value(sums, metric.options) : undefined
+}
 
 /** What is measured when nothing is asked for. */
 const followingFrom: { readonly [H in Head]: MetricName } = {
@@ -127,24 +66,40 @@ const followingFrom: { readonly [H in Head]: MetricName } = {
   linear: 'meanAbsoluteError',
 }
 
-/** The metrics asked for, each checked against its output; or the one that follows from the head. */
+const following = ({ head, judgedBy }: Judgement): MetricName => judgedBy ?? followingFrom[head]
+
+/** An output as its loss leaves it. */
+export interface Judgement extends Comparison {
+  /** What is measured when nothing is asked for, where that does not follow from the head. */
+  readonly judgedBy?: 'accuracy' | undefined
+}
+
+/** The metrics asked for, each checked against its output; or the one that follows from the loss. */
 export function chooseMetrics(
   asked: readonly Metric[] | undefined,
-  comparison: Comparison,
+  judgement: Judgement,
   where: string,
 ): SettledMetric[] {
-  const chosen = (asked ?? [followingFrom[comparison.head]]).map(settleMetric)
-  for (const metric of chosen) {
-    const { fits, needs } = rowOf(metric)
-    if (fits(comparison)) continue
-    const { head, output, target } = comparison
+  const chosen = (asked ?? [following(judgement)]).map(settleMetric)
+  for (const metric of chosen) check(metric, judgement, where)
+  return chosen
+}
+
+function check(metric: SettledMetric, judgement: Judgement, where: string): void {
+  const { fits, needs, misfit } = rowOf(metric)
+  const { head, output, target } = judgement
+  const got = `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(output)} outputs, head ${head}`
+  if (!fits(judgement)) {
+    const hint = `the one that fits is ${following(judgement)}; for several outputs give metrics by name of output`
     throw new FoveaError('E_MISMATCH', {
       what: `${metric.type} does not fit the output`,
       where,
       expected: needs,
-      got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(output)} outputs, head ${head}`,
-      hint: `the one that fits is ${followingFrom[head]}; for several outputs give metrics by name of output`,
+      got,
+      hint,
     })
   }
-  return chosen
+  const wrong = misfit?.(metric.options, judgement)
+  if (wrong !== undefined)
+    throw new FoveaError('E_MISMATCH', { what: `${metric.type}: there is no ${wrong}`, where, got })
 }

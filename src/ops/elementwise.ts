@@ -17,6 +17,7 @@ import {
   argument,
   argumentsOf,
   derivative,
+  log1p,
   normalDensity,
   s,
   scalar,
@@ -50,11 +51,6 @@ const logistic = (x: ScalarLike) => s.div(1, s.add(1, s.exp(s.neg(x))))
 
 /** x / 6 + 1/2 between 0 and 1. */
 const hardLogistic = (x: ScalarLike) => s.min(s.max(s.add(s.div(x, 6), 0.5), 0), 1)
-/** log(1 + x) for x >= 0; what rounding took from 1 + x is added again, so that small x keep their digits. */
-const log1p = (x: ScalarLike) => {
-  const sum = s.add(1, x)
-  return s.add(s.log(sum), s.div(s.sub(x, s.sub(sum, 1)), sum))
-}
 /** log(1 + exp(x)), which never overflows. */
 const softplus = (x: ScalarLike) => s.add(s.max(x, 0), log1p(s.exp(s.neg(s.abs(x)))))
 /** Mish by one exponential: tanh(softplus(x)) = n / (n + 2), n = e (e + 2), e = exp(x); 1 from 20 on. */

@@ -153,6 +153,12 @@ export function partsOf(expressions: readonly Scalar[]): number {
 /** Longer expressions are not made by fusing: what is squared again and again doubles each time it is written out. */
 export const longest = 2000
 
+/** log(1 + x) for x > -1; what rounding took from 1 + x is added again, so that small x keep their digits. */
+export const log1p = (x: ScalarLike): Scalar => {
+  const sum = s.add(1, x)
+  return s.add(s.log(sum), s.div(s.sub(x, s.sub(sum, 1)), sum))
+}
+
 /** exp(-x^2 / 2) / sqrt(2 pi). */
 export const normalDensity = (x: ScalarLike): Scalar =>
   s.mul(1 / Math.sqrt(2 * Math.PI), s.exp(s.mul(-0.5, s.mul(x, x))))

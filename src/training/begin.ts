@@ -5,6 +5,7 @@ import { Reader } from '../data/reader.ts'
 import type { SharedArrays } from '../data/reading-threads.ts'
 import { split, take } from '../data/subset.ts'
 import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
+import { readingsOf } from '../network/measures.ts'
 import type { Network } from '../network/network.ts'
 import { trainedWeights } from '../network/network.ts'
 import type { Session } from '../network/session.ts'
@@ -28,8 +29,9 @@ export interface Learner {
   readonly openSession: () => Promise<Session>
 }
 
-export interface Extras extends Omit<FitExtras, 'validationData' | 'stepsPerEpoch'> {
-  readonly validation?: Task | undefined
+export interface Extras extends Omit<FitExtras, 'validationData' | 'validationSampleWeight' | 'stepsPerEpoch'> {
+  /** Given data for validation, and what their samples count for. */
+  readonly validation?: (Task & Pick<Validation, 'sampleWeight'>) | undefined
   readonly save: (path: string, judged: Judged) => Promise<void>
   /** Called when nothing is left that training could be refused for. */
   readonly onBegun?: () => void
@@ -70,10 +72,12 @@ export async function beginTraining(
 
   const judgedBy = { weights: judgedWeights(network, optimizer), save }
   const clock = { paused: 0 }
+  const readings = readingsOf(objective)
   const training: Training = {
     session,
     ...parts,
     objective,
+    readings,
     weighting: { samples: sampleWeight, classes },
     optimizer,
     settings,
@@ -89,7 +93,7 @@ export async function beginTraining(
       stopped: undefined,
       isDiverged: false,
       seconds: 0,
-      tally: new Tally(),
+      tally: new Tally(readings),
       records: [],
       rates: [],
     },
@@ -145,7 +149,7 @@ function streamParts(
   settings: FitSettings,
 ): TrainingData {
   const batches = limited(source.batches, settings.fastDevRun ?? settings.limitTrainBatches)
-  const judged = validation && fewer({ ...validation, sampleWeight: undefined }, settings)
+  const judged = validation && fewer(validation, settings)
   return { data, source: { ...source, batches }, validation: withReader(judged, settings) }
 }
 
@@ -193,11 +197,11 @@ function partsOf(
   const { validationSplit, batchSize, fastDevRun, overfitBatches } = settings
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
-  const judged = given ?? (held && { data: held, objective })
+  const judged = given ?? (held && { data: held, objective, sampleWeight: sampleWeight?.slice(part.length) })
   if (overfitBatches !== undefined) {
     const few = first(part, overfitBatches * batchSize)
     return { data: few, validation: judged && { data: few, objective, sampleWeight } }
   }
-  const validation = judged && fewer({ ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }, settings)
+  const validation = judged && fewer(judged, settings)
   return { data: fastDevRun === undefined ? part : first(part, fastDevRun * batchSize), validation }
 }

@@ -42,7 +42,8 @@ async function identityOf({
   weighting,
   signal,
 }: Training): Promise<JsonObject> {
-  const { samples } = weighting
+  const digestOf = (weights: ArrayLike<number> | undefined) =>
+    weights && sha256(new Uint8Array(Float32Array.from(weights).buffer))
   const fixed = Object.entries(settings).filter(([name]) => !free.has(name))
   return JSON.parse(
     JSON.stringify({
@@ -53,7 +54,8 @@ async function identityOf({
       model: networkToJson(session.network, 'functional'),
       data: await dataHash(source.data as Dataset, signal),
       validation: validation && (await dataHash(validation.data, signal)),
-      sampleWeight: samples && (await sha256(new Uint8Array(Float32Array.from(samples).buffer))),
+      sampleWeight: await digestOf(weighting.samples),
+      validationSampleWeight: (await digestOf(validation?.sampleWeight)) ?? 'none',
     }),
   )
 }
@@ -102,7 +104,13 @@ async function openClaimed(
     async resume() {
       if (!found) return undefined
       const { checkpoint, path, step, skipped } = found
-      const saved = { precision: 'float32', initialEpoch: 0, ...(checkpoint.facts['identity'] as JsonObject) } // which the first ones did not say
+      // what the first ones did not say
+      const unsaid = {
+        precision: 'float32',
+        initialEpoch: 0,
+        validationSampleWeight: identity['validationSampleWeight'],
+      }
+      const saved = { ...unsaid, ...(checkpoint.facts['identity'] as JsonObject) } as JsonObject
       checkIdentity(saved, identity, path)
       await restore(training, checkpoint.tensors, checkpoint.facts as unknown as SavedTraining, path)
       return { path, step, skipped: skipped.map(({ error }) => error.message) }
@@ -145,7 +153,7 @@ async function tensorsOf({ session: { state } }: Training): Promise<Record<strin
 }
 
 async function restore(
-  { session, at, callbacks, totalSteps }: Training,
+  { session, at, callbacks, totalSteps, readings }: Training,
   tensors: Readonly<Record<string, StoredTensor>>,
   { session: counts, totalSteps: then, position, callbacks: states }: SavedTraining,
   path: string,
@@ -163,7 +171,7 @@ async function restore(
   }
   Object.assign(session, counts)
   const { tally, records, ...rest } = position
-  Object.assign(at, { ...rest, tally: new Tally(tally), records: [...records] as EpochRecord[] })
+  Object.assign(at, { ...rest, tally: new Tally(readings, tally), records: [...records] as EpochRecord[] })
   if (totalSteps > then) Object.assign(at, { stopped: undefined, isDiverged: false }) // more was asked for since
   for (const [key, state] of Object.entries(states)) await byKey.get(key)?.restore?.(state as never)
 }

@@ -106,19 +106,21 @@ const resting = (training: Training, pending: readonly Pending[]) => async (): P
   for (const step of pending) {
     const sums = await step.sums
     if (sums['finite'][0] !== 1) return false
-    training.control?.done(doneStep(step, sums))
+    training.control?.done(doneStep(training, step, sums))
   }
   return true
 }
 
 /** A step as `trainingControl().step()` reports it. */
-function doneStep({ place: { epoch, batch, step }, samples, learningRate }: Pending, sums: Sums): DoneStep {
-  return { epoch, batch, step, learningRate, logs: batchMeans(sums, samples) }
+function doneStep(training: Training, pending: Pending, sums: Sums): DoneStep {
+  const { place, samples, learningRate } = pending
+  const { epoch, batch, step } = place
+  return { epoch, batch, step, learningRate, logs: batchMeans(training, sums, samples) }
 }
 
 /** Loss and metrics of one batch. */
-function batchMeans({ finite: _, ...values }: Sums, samples: number): Logs {
-  const own = new Tally()
+function batchMeans({ readings }: Training, { finite: _, ...values }: Sums, samples: number): Logs {
+  const own = new Tally(readings)
   own.add(values, samples)
   return own.means
 }
@@ -144,12 +146,12 @@ async function report(training: Training, pending: Pending, seconds: number): Pr
   at.batch = place.batch
   at.seconds = seconds
   at.tally.add(values, samples)
-  training.control?.done(doneStep(pending, sums))
+  training.control?.done(doneStep(training, pending, sums))
   const imagesPerSecond = at.tally.samples / Math.max(seconds, 1e-9)
   const steps = Math.min(source.batches - place.batch, training.totalSteps - place.step)
   const left = Math.min(steps * source.batchSize, (source.samples ?? Infinity) - at.tally.samples)
   const secondsLeft = left / imagesPerSecond
-  const logs = { logs: at.tally.means, batchLogs: batchMeans(sums, samples) }
+  const logs = { logs: at.tally.means, batchLogs: batchMeans(training, sums, samples) }
   training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
   await each(training, (c, control) =>
     c.onBatchEnd?.(

@@ -1,7 +1,10 @@
 /** The batch size finder: the speed and the memory of a training step, for one size after the other. */
 import { FoveaError } from '../base/errors.ts'
 import { integer } from '../base/options.ts'
+import { headsOf } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
+import type { Optimizer } from '../nn/optimizers.ts'
+import { settleOptimizer } from '../nn/optimizers.ts'
 import type { StepSettings } from './profile.ts'
 import { stepOf, timed, WARM } from './profile.ts'
 import type { Task } from './task.ts'
@@ -31,40 +34,46 @@ export interface BatchSizeSearch {
 /** Share of the best speed that is fast enough: larger batches make fewer updates of an epoch. */
 const NEARLY = 0.95
 
-interface Search extends Omit<StepSettings, 'batchSize' | 'mode'> {
+interface Search {
   readonly from: number
   readonly to: number
+  readonly steps: number
+  readonly seed: number
+  readonly optimizer: Optimizer
 }
 
-/** Takes steps of training on the first samples of the data, twice as many from size to size. The session is changed: give a copy. */
-export async function findBatchSize(session: Session, task: Task, search: Search): Promise<BatchSizeSearch> {
-  const { from, to, ...others } = search
-  if (from > to) throw new FoveaError('E_OPTION', { what: "'to' must not be below 'from'", got: `${from} to ${to}` })
-  const sizes: TriedSize[] = []
-  let ended: string | undefined
-  for (let batchSize = from; batchSize <= to && ended === undefined; batchSize *= 2) {
-    if (batchSize > task.data.length) ended = `the data have ${task.data.length} samples`
-    else {
-      const tried = await triedSize(session, task, { ...others, batchSize })
-      if (tried) sizes.push(tried)
-      else ended = `a batch of ${batchSize} needs more memory than the engine has`
-    }
-  }
-  if (sizes.length === 0) {
-    const [what, hint] = ['no batch size could be tried', "give a smaller 'from'"]
-    throw new FoveaError('E_OPTION', { what, where: task.data.name, ...(ended !== undefined && { got: ended }), hint })
-  }
-  const best = Math.max(...sizes.map(({ imagesPerSecond }) => imagesPerSecond))
-  const suggestion = sizes.find(({ imagesPerSecond }) => imagesPerSecond >= NEARLY * best) as TriedSize
-  return { sizes, suggestion: suggestion.batchSize, ...(ended !== undefined && { ended }) }
-}
-
-/** Undefined where the engine has not enough memory. */
-async function triedSize(
-  session: Session,
+/**
+ * What takes steps of training on the first samples of the data, twice as many from size to size. A session is changed by it: give a
+ * copy. Options that are wrong are refused at once.
+ */
+export function batchSizeFinder(
   task: Task,
-  how: Omit<StepSettings, 'mode'>,
-): Promise<TriedSize | undefined> {
+  { from, to, optimizer, ...given }: Search,
+): (session: Session) => Promise<BatchSizeSearch> {
+  if (from > to) throw new FoveaError('E_OPTION', { what: "'to' must not be below 'from'", got: `${from} to ${to}` })
+  const how = { ...given, optimizer: settleOptimizer(optimizer), heads: headsOf(task.objective) }
+  const { length, name: where } = task.data
+  return async (session) => {
+    const sizes: TriedSize[] = []
+    let ended: string | undefined
+    for (let batchSize = from; batchSize <= to && ended === undefined; batchSize *= 2) {
+      const tried = batchSize > length ? 'data' : await triedSize(session, task, { ...how, batchSize })
+      if (tried === 'data') ended = `the data have ${length} samples`
+      else if (tried === 'memory') ended = `a batch of ${batchSize} needs more memory than the engine has`
+      else sizes.push(tried)
+    }
+    if (sizes.length === 0) {
+      const [what, hint] = ['no batch size could be tried', "give a smaller 'from'"]
+      throw new FoveaError('E_OPTION', { what, where, ...(ended !== undefined && { got: ended }), hint })
+    }
+    const best = Math.max(...sizes.map(({ imagesPerSecond }) => imagesPerSecond))
+    const suggestion = sizes.find(({ imagesPerSecond }) => imagesPerSecond >= NEARLY * best) as TriedSize
+    return { sizes, suggestion: suggestion.batchSize, ...(ended !== undefined && { ended }) }
+  }
+}
+
+/** `memory` where the engine has not enough of it. */
+async function triedSize(session: Session, task: Task, how: Omit<StepSettings, 'mode'>): Promise<TriedSize | 'memory'> {
   const { batchSize, steps } = how
   try {
     const { program, run } = await stepOf(session, task, { ...how, mode: 'train' })
@@ -72,7 +81,7 @@ async function triedSize(
     const imagesPerSecond = batchSize / (await timed(run, steps))
     return { batchSize, imagesPerSecond, arenaBytes: program.memory.peakBytes }
   } catch (error) {
-    if (error instanceof FoveaError && error.code === 'E_LIMIT') return undefined
+    if (error instanceof FoveaError && error.code === 'E_LIMIT') return 'memory'
     throw error
   }
 }

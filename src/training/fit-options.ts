@@ -12,7 +12,7 @@ import { learningRate } from '../nn/schedules.ts'
 import type { Callback } from './history.ts'
 import type { PauseControl } from './pause.ts'
 import { pacerOf } from './pause.ts'
-import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
+import { classWeightOptions, sampleWeightOptions, validationWeightOptions } from './sample-weights.ts'
 
 /** So many batches, or a share of all. */
 const limit = (says: string) =>
@@ -123,6 +123,7 @@ export const fitExtras = {
     check: (v) => (isObject(v) ? (v as Dataset) : undefined),
     optional: true,
   }),
+  ...validationWeightOptions,
   callbacks: custom<readonly Callback[]>({
     says: 'are called during training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',

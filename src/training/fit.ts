@@ -113,7 +113,7 @@ async function oneEpoch(training: Training, checkpoints: Checkpointing | undefin
   at.records.push(record)
   await each(training, (c, control) => c.onEpochEnd?.(record, control))
   if (at.batch < source.batches) return
-  Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally() })
+  Object.assign(at, { epoch: at.epoch + 1, batch: 0, seconds: 0, tally: new Tally(training.readings) })
   await checkpoints?.save()
 }
 

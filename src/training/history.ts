@@ -81,7 +81,8 @@ export interface GradientStep {
   readonly statistics: Readonly<Record<string, Values>>
   /**
    * Sums over the batch by log, one number each: `sums.loss[0]`. A mean is such a sum over `samples`, or over
-   * `sums['loss/weight'][0]` where there is one.
+   * `sums['loss/weight'][0]` where there is one. A metric that is no mean of samples has several, each of a fixed size:
+   * `sums['auc/truePositives']`. All of them may be added to those of other batches.
    */
   readonly sums: Readonly<Record<string, Values>>
 }

@@ -6,6 +6,7 @@ import { Reader, readBatch } from '../data/reader.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import { sizeOf } from '../graph/shape.ts'
 import { evaluationGoals, predictionGoals } from '../network/graphs.ts'
+import { readingsOf } from '../network/measures.ts'
 import { pairInputs } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { Head } from '../nn/heads.ts'
@@ -32,18 +33,22 @@ export interface EvaluateOptions {
   readonly judged?: Readonly<Record<string, string>>
 }
 
-/** Means of loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
-export async function evaluate(
+/** Loss and metrics over a dataset. Throws `signal.reason` when the signal comes before all was read. */
+export const evaluate = async (session: Session, task: Task, options: EvaluateOptions = {}): Promise<Logs> =>
+  (await tallied(session, task, options)).means
+
+/** The sums that they follow from. */
+export async function tallied(
   session: Session,
   { data, objective }: Task,
   { batchSize = INFERENCE_BATCH, sampleWeight, signal, judged, ...reading }: EvaluateOptions = {},
-): Promise<Logs> {
+): Promise<Tally> {
   const size = sizeFor(data.length, batchSize)
   const key = `evaluate ${size} ${fieldsKey(data.inputs)} ${fieldsKey(data.targets)} ${JSON.stringify([objective, judged])}`
   const program = await session.program(key, () =>
     evaluationGoals(session.network, objective, { ...data, size }, judged),
   )
-  const tally = new Tally()
+  const tally = new Tally(readingsOf(objective))
   await inBatches(data, { size, signal, ...reading }, async (arrays, indices) => {
     const room = { indices, capacity: size }
     checkTargets(arrays, objective, session, room, data.name)
@@ -51,7 +56,7 @@ export async function evaluate(
     const given = onlyKnown(program, { ...weights, key: drawKey(indices) })
     tally.add(await program.run({ ...fed(arrays, program), ...given }), indices.length)
   })
-  return tally.means
+  return tally
 }
 
 export interface PredictOptions extends Pick<EvaluateOptions, 'batchSize' | 'signal' | 'workers' | 'prefetch'> {

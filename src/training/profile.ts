@@ -6,9 +6,11 @@ import type { StageTime } from '../compile/engine.ts'
 import type { Program } from '../compile/program.ts'
 import { readBatch } from '../data/reader.ts'
 import { predictionGoals, trainingGoals, trainingSpecs } from '../network/graphs.ts'
+import { headsOf } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { Head } from '../nn/heads.ts'
-import type { SettledOptimizer } from '../nn/optimizers.ts'
+import type { Optimizer, SettledOptimizer } from '../nn/optimizers.ts'
+import { settleOptimizer } from '../nn/optimizers.ts'
 import { stepRates } from '../nn/step.ts'
 import { fed, IN_FLIGHT, onlyKnown } from './batch-inputs.ts'
 import { weightInputs } from './sample-weights.ts'
@@ -50,25 +52,31 @@ export interface StepSettings {
   readonly heads: Readonly<Record<string, Head>>
 }
 
-/** Takes steps on the first batch of the data, again and again. The session is changed by steps of training: give a copy. */
-export async function profile(session: Session, task: Task, settings: StepSettings): Promise<StepProfile> {
+/** What takes steps on the first batch of the data, again and again, and measures them. A session is changed by steps of training: give a copy. */
+export function stepProfiler(
+  task: Task,
+  { optimizer, ...given }: Omit<StepSettings, 'optimizer' | 'heads'> & { readonly optimizer: Optimizer },
+): (session: Session) => Promise<StepProfile> {
+  const batchSize = Math.min(given.batchSize, task.data.length)
+  const settings = { ...given, batchSize, optimizer: settleOptimizer(optimizer), heads: headsOf(task.objective) }
   const { mode, steps } = settings
-  const batchSize = Math.min(settings.batchSize, task.data.length)
-  const { program, run } = await stepOf(session, task, { ...settings, batchSize })
-  for (let i = 0; i < WARM; i++) await run()
-  const seconds = await timed(run, steps)
-  const before = await program.profile()
-  for (let i = 0; i < steps; i++) await run()
-  const after = await program.profile()
-  const times = after.map((stage, i) => ({ ...stage, seconds: (stage.seconds - before[i].seconds) / steps }))
-  const total = times.reduce((sum, stage) => sum + stage.seconds, 0)
-  return {
-    mode,
-    batchSize,
-    seconds,
-    imagesPerSecond: batchSize / seconds,
-    arenaBytes: program.memory.peakBytes,
-    stages: times.map((stage) => ({ ...stage, share: total > 0 ? stage.seconds / total : 0 })),
+  return async (session) => {
+    const { program, run } = await stepOf(session, task, settings)
+    for (let i = 0; i < WARM; i++) await run()
+    const seconds = await timed(run, steps)
+    const before = await program.profile()
+    for (let i = 0; i < steps; i++) await run()
+    const after = await program.profile()
+    const times = after.map((stage, i) => ({ ...stage, seconds: (stage.seconds - before[i].seconds) / steps }))
+    const total = times.reduce((sum, stage) => sum + stage.seconds, 0)
+    return {
+      mode,
+      batchSize,
+      seconds,
+      imagesPerSecond: batchSize / seconds,
+      arenaBytes: program.memory.peakBytes,
+      stages: times.map((stage) => ({ ...stage, share: total > 0 ? stage.seconds / total : 0 })),
+    }
   }
 }
 

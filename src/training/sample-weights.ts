@@ -37,14 +37,23 @@ export const classWeightOptions = {
   ),
 }
 
-/** An option of `fit` and `evaluate`. */
-export const sampleWeightOptions = {
-  sampleWeight: custom<Float32Array | readonly number[] | undefined>({
-    says: 'weight of each sample in the loss, in the order of the data; multiplied by the weight of its class',
+const weightsOf = (says: string) =>
+  custom<Float32Array | readonly number[] | undefined>({
+    says,
     accepts: 'a Float32Array or list, one number >= 0 per sample',
     check: checkSampleWeight,
     optional: true,
-  }),
+  })
+
+/** An option of `fit` and `evaluate`. */
+export const sampleWeightOptions = {
+  sampleWeight: weightsOf(
+    'weight of each sample in the loss, in the order of the data; multiplied by the weight of its class',
+  ),
+}
+/** The same of data for validation. */
+export const validationWeightOptions = {
+  validationSampleWeight: weightsOf('weight of each sample of validationData, in val_loss and weighted metrics'),
 }
 export type SampleWeightOptions = Options<typeof sampleWeightOptions>
 
@@ -57,14 +66,26 @@ export interface Weighting {
 }
 
 /** Refuses weights that are not one per sample. */
-export function checkLength(sampleWeight: ArrayLike<number> | undefined, data: Pick<Dataset, 'length' | 'name'>): void {
+export function checkLength(
+  sampleWeight: ArrayLike<number> | undefined,
+  data: Pick<Dataset, 'length' | 'name'>,
+  option = 'sampleWeight',
+): void {
   if (sampleWeight === undefined || sampleWeight.length === data.length) return
   throw new FoveaError('E_MISMATCH', {
-    what: 'sampleWeight needs one number per sample',
+    what: `${option} needs one number per sample`,
     where: data.name,
     expected: `${data.length}`,
     got: `${sampleWeight.length}`,
   })
+}
+
+/** Refuses weights for data that are not given, or that are not one per sample. */
+export function checkValidationWeight(weights: ArrayLike<number> | undefined, data: Dataset | undefined): void {
+  if (data) checkLength(weights, data, 'validationSampleWeight')
+  if (data || weights === undefined) return
+  const hint = 'with validationSplit samples keep their own of sampleWeight'
+  throw new FoveaError('E_OPTION', { what: "'validationSampleWeight' needs 'validationData'", where: 'fit', hint })
 }
 
 /** The classes' weights, checked against the only output; 'balanced' ones are counted, unless the signal comes first. */

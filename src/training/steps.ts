@@ -7,7 +7,6 @@ import { show } from '../base/options.ts'
 import { arrayKind } from '../base/realm.ts'
 import type { Program } from '../compile/program.ts'
 import { applyGoals, derivedKinds, gradientGoals, trainingGoals } from '../network/graphs.ts'
-import { isDivisor } from '../network/objective.ts'
 import type { NumbersByName } from './batch-inputs.ts'
 import { fed, fieldsKey, onlyKnown } from './batch-inputs.ts'
 import type { TrainingBatch } from './batches.ts'
@@ -82,9 +81,8 @@ export async function planStep(
   training: Training,
   size: number,
 ): Promise<{ readonly arenaBytes: number; readonly logs: readonly string[] }> {
-  const { memory, outputs } = await firstProgram(training, size)
-  const sums = Object.keys(hasSeam(training) ? byKind(outputs).sums : outputs)
-  return { arenaBytes: memory.peakBytes, logs: sums.filter((name) => name !== 'finite' && !isDivisor(name)) }
+  const { memory } = await firstProgram(training, size)
+  return { arenaBytes: memory.peakBytes, logs: Object.keys(training.readings) }
 }
 
 /** Starts a step on a batch; its sums come later. */

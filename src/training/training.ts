@@ -4,6 +4,7 @@ import type { Settled } from '../base/options.ts'
 import { show } from '../base/options.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Reader } from '../data/reader.ts'
+import type { Readings } from '../network/measures.ts'
 import type { Objective } from '../network/objective.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
@@ -82,6 +83,8 @@ export interface Training {
   /** What is learned from. */
   readonly data: Described
   readonly objective: Objective
+  /** How its logs follow from sums. */
+  readonly readings: Readings
   readonly source: BatchSource
   readonly validation: Validation | undefined
   /** What samples count for in the loss. */

@@ -233,6 +233,26 @@ test('evaluate: text and JSON say the same', async () => {
   assert.ok(trainingOutput.includes(`test accuracy ${accuracy.toFixed(4)}\ntest loss ${loss.toFixed(4)}\n`))
 })
 
+test('evaluate --report: the same figures, a line per class, the matrix; as JSON too', async () => {
+  const words = ['evaluate', trained, '--data', 'digits', '--test-samples', '64', '--seed', '3']
+  const { report, ...logs } = JSON.parse(await fine(...words, '--report', '--json'))
+  assert.deepEqual(logs, JSON.parse(await fine(...words, '--json')))
+  assert.equal(report.accuracy, logs.accuracy)
+  assert.deepEqual(
+    report.confusion.map((row: number[]) => row.reduce((a, b) => a + b)),
+    report.classes.map(({ support }: { support: number }) => support),
+  )
+  const lines = (await fine(...words, '--report')).split('\n')
+  assert.deepEqual(lines.slice(1, 4), (await fine(...words)).split('\n').slice(1))
+  assert.match(lines[4], /^ +precision +recall +f1-score +support$/)
+  for (const [i, { precision, recall, f1Score, support }] of report.classes.entries()) {
+    const figures = [precision, recall, f1Score].map((value) => value.toFixed(4))
+    assert.deepEqual(lines[6 + i].trim().split(/ +/), [`${i}`, ...figures, `${support}`])
+  }
+  assert.match(lines[17], new RegExp(`^ +accuracy +${logs.accuracy.toFixed(4)} +64$`))
+  assert.deepEqual(lines.at(-2)?.trim().split(/ +/), ['9', ...report.confusion[9].map(String)])
+})
+
 describe('predict', () => {
   const pictures = ['a.png', 'b.jpg'].map(inFolder)
   before(async () => {

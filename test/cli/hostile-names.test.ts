@@ -69,6 +69,7 @@ const calls: readonly (readonly [words: () => string[], code: number, stdout: st
   [() => ['predict', modelPath, brokenPath], 3, '', printable(brokenPath)],
   [() => ['predict', modelPath, at(`${evil}.gone.png`)], 7, '', '\\u202e'],
   [() => ['evaluate', modelPath, ...small], 0, 'accuracy', ''],
+  [() => ['evaluate', modelPath, ...small, '--report'], 0, `${printable(evil)}9`, ''],
   [() => ['train', modelPath, ...small, '--epochs', '1', '--out', runPath], 0, `saved ${printable(runPath)}`, ''],
   [() => ['train', '--resume', at(`${evil}run3`)], 7, '', '\\u001b'],
   [() => ['train', 'lenet', '--data', 'mnist', '--data-dir', at(`${evil}data`)], 3, '', '\\u202e'],

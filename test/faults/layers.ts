@@ -160,7 +160,7 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'logs of an output called val are those of validation',
-    file: 'src/network/objective.ts',
+    file: 'src/network/measures.ts',
     find: "/^val(_|$)/.test(output) ? '/' : '_'",
     replace: "'_'",
     tests: ['names: logs'],
@@ -209,9 +209,9 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'outputs of several heads: only the last loss counts',
-    file: 'src/network/objective.ts',
-    find: 'total = total ? add(total, own) : own',
-    replace: 'total = own',
+    file: 'src/network/measures.ts',
+    find: 'total = total ? add(total, share) : share',
+    replace: 'total = share',
     tests: ['model: functional'],
   },
   {

@@ -5,6 +5,7 @@ import { elementwise } from './elementwise.ts'
 import type { Fault } from './fault.ts'
 import { layers } from './layers.ts'
 import { losses } from './losses.ts'
+import { metrics } from './metrics.ts'
 import { ops } from './ops.ts'
 import { optimizers } from './optimizers.ts'
 import { options } from './options.ts'
@@ -22,6 +23,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   optimizers,
   layers,
   losses,
+  metrics,
   training,
   data,
   planner,

@@ -19,8 +19,8 @@ export const training: readonly Fault[] = [
   {
     name: 'partial sums of an epoch are not restored',
     file: 'src/training/checkpointing.ts',
-    find: 'tally: new Tally(tally)',
-    replace: 'tally: new Tally()',
+    find: 'tally: new Tally(readings, tally)',
+    replace: 'tally: new Tally(readings)',
     tests: ['resume'],
   },
   {
@@ -104,8 +104,8 @@ export const training: readonly Fault[] = [
   {
     name: 'a search for a rate trains the model itself',
     file: 'src/model/model.ts',
-    find: 'openSession: async () => session.as(network)',
-    replace: 'openSession: async () => (await this.#placement.home()).as(network)',
+    find: '(session) => search(session.as(network))',
+    replace: 'async () => search((await this.#placement.home()).as(network))',
     tests: ['find-rate: search'],
   },
   {
@@ -131,7 +131,7 @@ export const training: readonly Fault[] = [
   },
   {
     name: 'a penalty counts once for a batch, not for every sample',
-    file: 'src/network/objective.ts',
+    file: 'src/network/measures.ts',
     find: 'mul(penalty, divisor)',
     replace: 'penalty',
     tests: ['regularizers'],

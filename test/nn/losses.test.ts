@@ -5,8 +5,10 @@ import { referenceEngine } from '../../src/engines/reference/engine.ts'
 import type { TypedArray } from '../../src/graph/dtype.ts'
 import type { Node } from '../../src/graph/node.ts'
 import { constant, input } from '../../src/graph/node.ts'
-import type { FitOptions, Loss, Metric } from '../../src/index.ts'
+import type { FitOptions, Loss, LossName, Metric } from '../../src/index.ts'
 import { fromArrays, input as inputTensor, layers, model, modelFrom, sequential } from '../../src/index.ts'
+import { readingsOf } from '../../src/network/measures.ts'
+import type { Term } from '../../src/network/objective.ts'
 import { objectiveOptions } from '../../src/network/objective.ts'
 import type { ActivationName } from '../../src/nn/activations.ts'
 import type { Head } from '../../src/nn/heads.ts'
@@ -22,7 +24,7 @@ import { softmax } from '../../src/ops/normalization.ts'
 import { mean } from '../../src/ops/reduction.ts'
 import { classWeightOptions } from '../../src/training/sample-weights.ts'
 import { Tally } from '../../src/training/tally.ts'
-import { openFast } from '../support/engines.ts'
+import { fastEngines, openFast } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 import { golden } from '../support/golden.ts'
 import { assertClose, evaluate } from '../support/tensors.ts'
@@ -35,21 +37,24 @@ const judges = [
 ]
 after(() => Promise.all(judges.map(({ engine }) => engine.close())))
 
+const lossFiles = ['sample-losses', 'further-losses'].map((topic) =>
+  golden<{ name: string; loss: Exclude<Loss, string> }>(topic),
+)
 for (const { engine, tolerance } of judges) {
   suite(`golden, ${engine.name}: losses per sample`, () => {
-    const file = golden<{ name: string; loss: Exclude<Loss, string> }>('sample-losses')
-    for (const { name, loss } of file.cases) {
-      test(name, async () => {
-        const [logits, target] = ['logits', 'target'].map((part) => file.tensor(`${name}/${part}`))
-        const dtype = target.data instanceof Int32Array ? 'int32' : 'float32'
-        const x = input('x', logits.shape)
-        const rows = lossPerSample(settleLoss(loss), x, input('target', target.shape, dtype))
-        const [dlogits] = gradients(mean(rows), [x])
-        const got = await evaluate(engine, { outputs: { rows, dlogits } }, { x: logits.data, target: target.data })
-        for (const part of ['rows', 'dlogits'])
-          assertClose(got[part], file.tensor(`${name}/${part}`).data, tolerance, part)
-      })
-    }
+    for (const file of lossFiles)
+      for (const { name, loss } of file.cases) {
+        test(name, async () => {
+          const [logits, target] = ['logits', 'target'].map((part) => file.tensor(`${name}/${part}`))
+          const dtype = target.data instanceof Int32Array ? 'int32' : 'float32'
+          const x = input('x', logits.shape)
+          const rows = lossPerSample(settleLoss(loss), x, input('target', target.shape, dtype))
+          const [dlogits] = gradients(mean(rows), [x])
+          const got = await evaluate(engine, { outputs: { rows, dlogits } }, { x: logits.data, target: target.data })
+          for (const part of ['rows', 'dlogits'])
+            assertClose(got[part], file.tensor(`${name}/${part}`).data, tolerance, part)
+        })
+      }
   })
 }
 
@@ -62,7 +67,7 @@ for (const { engine, tolerance } of judges) {
         const x = input('x', logits.shape)
         const judged = { logits: x, answer: heads[head](x), head }
         const given = input('target', target.shape, target.data instanceof Int32Array ? 'int32' : 'float32')
-        const rows = metricPerSample(settleMetric(metric), { ...judged, target: given })
+        const rows = metricPerSample(settleMetric(metric), { ...judged, target: given }) as Node
         const got = await evaluate(engine, { outputs: { rows } }, { x: logits.data, target: target.data })
         assertClose(got['rows'], wanted.data, tolerance, 'rows')
       })
@@ -249,7 +254,7 @@ for (const [name, metric, head, rows, target, wanted] of judgements) {
     const logits = constant(Float32Array.from(rows.flat()), [rows.length, rows[0].length])
     const shape = target.length === rows.length ? [rows.length] : logits.shape
     const judged = { logits, answer: heads[head](logits), target: constant(target, shape), head }
-    assert.deepEqual(await numbers(metricPerSample(settled, judged)), wanted)
+    assert.deepEqual(await numbers(metricPerSample(settled, judged) as Node), wanted)
   })
 }
 
@@ -294,6 +299,37 @@ for (const [lossReduction, wanted, step] of reductions) {
   })
 }
 
+test('weights of data for validation, and metrics by weight, in fit and evaluate', async () => {
+  const [train, judged] = [ones(Int32Array.of(0, 1, 0, 1)), ones(Int32Array.of(0, 0, 1))]
+  const net = await single()
+  await net.setWeights({ 'dense/kernel': Float32Array.of(2) }) // always yes
+  const metrics = ['accuracy', 'precision'] as const
+  const options = { optimizer: 'sgd', learningRate: 0, metrics, weightedMetrics: metrics } as const
+  const weights = { sampleWeight: [1, 2, 3, 4], validationSampleWeight: [1, 0.5, 6] }
+  const { history } = await net.fit(train, { ...options, ...weights, batchSize: 3, validationData: judged })
+  const lossOf = (y: number) => Math.log(1 + Math.exp(2)) - 2 * y
+  near(history['loss'][0], (lossOf(0) * 4 + lossOf(1) * 6) / 4)
+  near(history['val_loss'][0], (lossOf(0) * 1.5 + lossOf(1) * 6) / 3)
+  for (const metric of metrics) {
+    near(history[metric][0], 0.5)
+    near(history[`weighted_${metric}`][0], 0.6)
+    near(history[`val_${metric}`][0], 1 / 3)
+    near(history[`val_weighted_${metric}`][0], 6 / 7.5)
+  }
+  const logs = await net.evaluate(judged, { sampleWeight: weights.validationSampleWeight, metrics: [], batchSize: 2 })
+  assert.deepEqual(Object.keys(logs), ['accuracy', 'loss', 'precision']) // the plain names are free
+  near(logs['accuracy'], 6 / 7.5)
+  near(logs['precision'], 6 / 7.5)
+})
+
+test('metrics of one name are numbered as in Keras, or have names of their own', async () => {
+  const { history } = await (await single(3)).fit(classes, {
+    learningRate: 0,
+    metrics: ['accuracy', 'accuracy', { type: 'precision', classId: 1 }, { type: 'accuracy', name: 'mine' }],
+  })
+  assert.deepEqual(Object.keys(history).sort(), ['accuracy', 'accuracy_1', 'loss', 'mine', 'precision_1'])
+})
+
 test('validationSplit: samples keep their weights, classes have none', async () => {
   const data = ones(Int32Array.of(0, 1, 0, 1))
   const options = { validationSplit: 0.5, optimizer: 'sgd', learningRate: 0 } as const
@@ -331,20 +367,30 @@ test('balanced weights are those of n / (classes * samples of the class)', async
   assert.deepEqual(one.history, other.history)
 })
 
+const digits: Term = {
+  output: 'y',
+  target: 'y',
+  loss: settleLoss('sparseCategoricalCrossentropy'),
+  metrics: [settleMetric('accuracy')],
+}
+
 test('a tally goes on from its JSON as if nothing had been', () => {
   const steps = [0.1, 0.2, 0.7].map((x) => {
     const of = (value: number) => Float64Array.of(value)
     return { loss: of(x), 'loss/weight': of(3 * x), accuracy: of(x) }
   })
-  const [whole, part] = [new Tally(), new Tally()]
+  const readings = readingsOf({ inputs: {}, terms: [digits], lossReduction: 'meanWithSampleWeight' })
+  const [whole, part] = [new Tally(readings), new Tally(readings)]
   for (const step of steps) whole.add(step, 4)
   part.add(steps[0], 4)
-  const rest = new Tally(JSON.parse(JSON.stringify(part)))
+  const rest = new Tally(readings, JSON.parse(JSON.stringify(part)))
   for (const step of steps.slice(1)) rest.add(step, 4)
   assert.deepEqual(rest.means, whole.means)
   assert.deepEqual(Object.keys(whole.means), ['accuracy', 'loss'])
   near(whole.means['loss'], 1 / 3)
   near(whole.means['accuracy'], 1 / 12)
+  const written = { samples: 4, sums: { loss: 2, 'loss/weight': 8, accuracy: 3 } } // as checkpoints once had it
+  assert.deepEqual(new Tally(readings, written).means, { accuracy: 0.75, loss: 0.25 })
 })
 
 /** Two heaps of points, told apart by a line. */
@@ -426,6 +472,38 @@ test('several outputs, each with its own loss, metrics and answers', async () =>
   assert.deepEqual(outputs['size'].shape, [2, 1])
 })
 
+test('losses of outputs are added by their weights, reported without; evaluate and a file know them', async () => {
+  const start = inputTensor([1], { name: 'x' })
+  const make = () =>
+    model(
+      start,
+      {
+        a: dense({ units: 1, name: 'a', useBias: false })(start),
+        b: dense({ units: 1, name: 'b', useBias: false })(start),
+      },
+      { engine: 'reference' },
+    )
+  const data = fromArrays({
+    name: 'two',
+    inputs: { x: { shape: [1], data: Float32Array.of(1, 1) } },
+    targets: { a: { shape: [], data: Float32Array.of(1, 2) }, b: { shape: [], data: Float32Array.of(4, 4) } },
+  })
+  const net = make()
+  await net.setWeights({ 'a/kernel': Float32Array.of(0), 'b/kernel': Float32Array.of(0) })
+  const lossWeights = { b: 0.25 }
+  const { history } = await net.fit(data, { lossWeights, metrics: [], optimizer: 'sgd', learningRate: 0.5 })
+  near(history['a_loss'][0], 2.5)
+  near(history['b_loss'][0], 16)
+  near(history['loss'][0], 2.5 + 4)
+  const weights = await net.weights()
+  near(weights['a/kernel'][0], 1.5)
+  near(weights['b/kernel'][0], 0.25 * 4)
+  const logs = await net.evaluate(data)
+  near(logs['loss'], logs['a_loss'] + 0.25 * logs['b_loss'])
+  assert.deepEqual(await modelFrom(await net.toBytes()).evaluate(data, { engine: 'reference' }), logs)
+  near((await net.evaluate(data, { lossWeights: { a: 0, b: 2 } }))['loss'], 2 * logs['b_loss'])
+})
+
 test('flags name losses and metrics, or hold them as JSON', () => {
   const { loss, metrics } = objectiveOptions
   assert.equal(loss.parse('huber'), 'huber')
@@ -434,6 +512,92 @@ test('flags name losses and metrics, or hold them as JSON', () => {
   assert.deepEqual(metrics.parse('[{"type":"topKAccuracy","k":3}]'), [{ type: 'topKAccuracy', k: 3 }])
   assert.deepEqual(classWeightOptions.classWeight.parse('{"1":3}'), { 1: 3 })
   assert.equal(classWeightOptions.classWeight.parse('balanced'), 'balanced')
+})
+
+test('focal losses: what is certain and right has no slope, whatever gamma is; what is certain and wrong has one', async () => {
+  for (const gamma of [0, 0.5, 1, 2, 5]) {
+    const binary = await slopeOf(
+      { type: 'binaryFocalCrossentropy', gamma },
+      [[1000], [-1000], [1000]],
+      Float32Array.of(1, 0, 0),
+    )
+    assert.deepEqual(binary, { rows: [0, 0, 1000], dlogits: [0, 0, 1 / 3] })
+    const alpha = 1
+    const logits = [[1000, 0], [-1000, 0]] // biome-ignore format: a table
+    const rows = await slopeOf(
+      { type: 'sparseCategoricalFocalCrossentropy', gamma, alpha },
+      logits,
+      Int32Array.of(0, 0),
+    )
+    assert.deepEqual(rows, { rows: [0, 1000], dlogits: [0, 0, -0.5, 0.5] })
+  }
+})
+
+async function slopeOf(loss: Loss, logits: number[][], target: TypedArray) {
+  const x = input('x', [logits.length, logits[0].length])
+  const rows = lossPerSample(settleLoss(loss), x, constant(target, [target.length]))
+  const [dlogits] = gradients(mean(rows), [x])
+  const got = await evaluate(reference, { outputs: { rows, dlogits } }, { x: Float32Array.from(logits.flat()) })
+  return { rows: Array.from(got['rows'], (v) => v + 0), dlogits: Array.from(got['dlogits'], (v) => v + 0) }
+}
+
+const firsts = {
+  rows: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  bits: [0, 1, 1, 1, 0, 1, 1, 0, 0],
+  numbers: [0.5, 2, 1, 1.5, 0, 3, 2, 1, 0.25],
+}
+/** What is trained for every loss, in mixed precision and without. */
+const trainings: { readonly [L in LossName]: keyof typeof firsts | 'indices' } = {
+  sparseCategoricalCrossentropy: 'indices',
+  categoricalCrossentropy: 'rows',
+  binaryCrossentropy: 'bits',
+  meanSquaredError: 'numbers',
+  meanAbsoluteError: 'numbers',
+  huber: 'numbers',
+  logCosh: 'numbers',
+  cosineSimilarity: 'numbers',
+  poisson: 'numbers',
+  binaryFocalCrossentropy: 'bits',
+  categoricalFocalCrossentropy: 'rows',
+  sparseCategoricalFocalCrossentropy: 'indices',
+  klDivergence: 'rows',
+  hinge: 'bits',
+  squaredHinge: 'bits',
+  categoricalHinge: 'indices',
+  dice: 'bits',
+  tversky: 'bits',
+}
+for (const [loss, kind] of Object.entries(trainings) as [LossName, (typeof trainings)[LossName]][]) {
+  test(`${loss} in mixed precision is that of float32 but for its rounding; it falls`, async () => {
+    const data = kind === 'indices' ? ones(Int32Array.of(0, 1, 2)) : ones(Float32Array.from(firsts[kind]), [3])
+    const losses = async (engine: 'reference' | 'wasm' | 'native', precision: 'float32' | 'mixed_bfloat16') => {
+      const tail = dense({ units: 3, activation: loss === 'poisson' ? 'softplus' : 'linear' })
+      const net = sequential({ inputShape: [1], engine, seed: 5, precision }, [
+        dense({ units: 8, activation: 'tanh' }),
+        tail,
+      ])
+      return (await net.fit(data, { loss, epochs: 8, learningRate: 0.02 })).history['loss']
+    }
+    const wanted = await losses('reference', 'float32')
+    assert.ok((wanted.at(-1) as number) < wanted[0])
+    for (const engine of ['reference', ...fastEngines] as const) {
+      const got = await losses(engine, 'mixed_bfloat16')
+      for (const [i, value] of got.entries()) near(value, wanted[i], 0.02 * (1 + Math.abs(wanted[i])))
+    }
+  })
+}
+
+test('hinge: its answers say yes above 0, in metrics, class weights and reports; -1 and 0 both say no', async () => {
+  for (const data of [Float32Array.of(-1, 1, 1, -1), Int32Array.of(0, 1, 1, 0)]) {
+    const net = await single()
+    await net.setWeights({ 'dense/kernel': Float32Array.of(0.25) })
+    const how = { loss: 'hinge', optimizer: 'sgd', learningRate: 0 } as const
+    const { history } = await net.fit(ones(data), { ...how, classWeight: { 1: 3 } })
+    assert.equal(history['accuracy'][0], 0.5)
+    near(history['loss'][0], (2 * 1.25 + 3 * 2 * 0.75) / 4)
+    const logs = await net.evaluate(ones(data), { metrics: ['recall', 'precision', 'auc'] })
+    assert.deepEqual([logs['recall'], logs['precision']], [1, 0.5])
+  }
 })
 
 const floats = (count: number) => ones(new Float32Array(count))
@@ -449,6 +613,18 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
   ['rows that are no probabilities', 'E_LABEL', ['sum of 5', 'meanSquaredError'], () => fit({}, ones(Float32Array.of(1, 2, 2), [3]))],
   ['a label that is neither 0 nor 1', 'E_LABEL', ['0 to 1', 'got 2', 'sample 2'], async () => (await single()).fit(ones(Int32Array.of(0, 1, 2)))],
   ['a target that is not finite', 'E_LABEL', ['finite', 'sample 1'], async () => (await single()).fit(ones(Float32Array.of(0, Number.NaN)))],
+  ['focal factors for other classes', 'E_MISMATCH', ['2 factors alpha for 3 classes'], () => fit({ loss: { type: 'sparseCategoricalFocalCrossentropy', alpha: [1, 2] } })],
+  ['a hinge of halves', 'E_LABEL', ['-1, 0 or 1', 'got 0.5'], async () => (await single()).fit(ones(Float32Array.of(0.5, 1)), { loss: 'hinge' })],
+  ['counts below 0', 'E_LABEL', ['>= 0', 'got -1'], async () => (await single()).fit(ones(Float32Array.of(-1, 1)), { loss: 'poisson' })],
+  ['a class index for a hinge of classes', 'E_LABEL', ['0 to 2', 'got 3'], () => fit({ loss: 'categoricalHinge' }, ones(Int32Array.of(0, 3)))],
+  ['a class beyond the outputs', 'E_MISMATCH', ['precision', 'classId 3 of 3 classes'], () => fit({ metrics: [{ type: 'precision', classId: 3 }] })],
+  ['a rate that must be reached is missing', 'E_OPTION', ["'recall' is missing"], () => fit({ metrics: ['precisionAtRecall'] })],
+  ['a name for logs that is taken', 'E_OPTION', ["the name 'epoch'"], () => fit({ metrics: [{ type: 'accuracy', name: 'epoch' }] })],
+  ['a name for logs as validation has it', 'E_OPTION', ["the name 'val_loss'"], () => fit({ metrics: [{ type: 'accuracy', name: 'val_loss' }] })],
+  ['loss weights for no output', 'E_OPTION', ["'lossWeights' names no output", 'nope'], () => fit({ lossWeights: { nope: 2 } })],
+  ['weighted metrics for no output', 'E_OPTION', ["'weightedMetrics' names no output"], () => fit({ weightedMetrics: { nope: ['accuracy'] } })],
+  ['weights for validation without data', 'E_OPTION', ["needs 'validationData'"], () => fit({ validationSampleWeight: [1, 1, 1] })],
+  ['weights for fewer samples of validation', 'E_MISMATCH', ['validationSampleWeight', '3', '2'], () => fit({ validationData: classes, validationSampleWeight: [1, 1] })],
   ['an unknown metric', 'E_OPTION', ['unknown metric', "'accuracy'"], () => fit({ metrics: ['acuracy'] })],
   ['a metric that is no list', 'E_OPTION', ["'metrics' is wrong", 'a list'], () => fit({ metrics: 'accuracy' })],
   ['metrics for no output', 'E_OPTION', ["'metrics' names no output", 'nope'], () => fit({ metrics: { nope: ['accuracy'] } })],

@@ -76,7 +76,9 @@ for (const [name, options, step] of rows) {
 }
 
 test('the history of a training that went on is that of the whole', async () => {
-  const options: FitOptions = { ...plain, epochs: 3, validationSplit: 0.2, learningRate: 0.01 }
+  const metrics = ['accuracy', 'f1Score', { type: 'auc', numThresholds: 50 }, 'cohenKappa'] as const
+  const judged = { metrics, weightedMetrics: ['recall'], validationSplit: 0.2 } as const
+  const options: FitOptions = { ...plain, ...judged, epochs: 3, learningRate: 0.01 }
   const logs = (at: string): Callback[] => [
     callbacks.csvLogger({ path: join(at, 'log.csv') }),
     callbacks.jsonLogger({ path: join(at, 'log.jsonl'), every: 2 }),
@@ -116,6 +118,8 @@ test('checkpoints of an earlier training are not overwritten, nor taken for thos
     [{ validationSplit: 0.5 }, 'validationSplit'],
     [{ engine: 'reference' }, 'engine'],
     [{ sampleWeight: new Float32Array(330) }, 'sampleWeight'],
+    [{ metrics: ['accuracy', 'f1Score'] }, 'objective'],
+    [{ validationData: train, validationSampleWeight: new Float32Array(330) }, 'validationSampleWeight'],
   ]
   for (const [other, word] of others) {
     const again = net().fit(train, { ...short, ...other, resume: true })

@@ -32,6 +32,7 @@ const ways: [what: string, optimizer: Optimizer, options?: FitOptions][] = [
   ['clipped and averaged', { type: 'adamW', globalClipnorm: 0.5, useEma: true, emaOverwriteFrequency: 3 }],
   ['accumulated', { type: 'rmsprop', gradientAccumulationSteps: 2, clipvalue: 0.1 }],
   ['a schedule', 'nadam', { learningRate: { type: 'cosineDecay', initialLearningRate: 0.01 } }],
+  ['metrics of sums', 'adam', { metrics: ['f1Score', 'auc', 'cohenKappa'], weightedMetrics: ['precision'] }],
   ['weights of samples', 'adagrad', { lossReduction: 'meanWithSampleWeight', classWeight: { 0: 2, 1: 0.5 } }],
 ]
 /** The numbers of two trainings, in one order. */

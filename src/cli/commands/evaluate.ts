@@ -15,20 +15,24 @@ export const evaluate = defineCommand({
     ...dataOptions,
     seed: drawingSeed,
     ...inferenceOptions,
+    report: flag({ says: 'precision, recall and F1 of every class, and the confusion matrix', default: false }),
     json: flag({ says: 'print one JSON object', default: false }),
   },
-  examples: ['fovea evaluate model.safetensors --data mnist'],
+  examples: ['fovea evaluate model.safetensors --data mnist', 'fovea evaluate model.safetensors --data mnist --report'],
   async run({ arguments: [path], options, given }, terminal) {
     refuseForeign(given, [options.data], 'evaluate')
     const model = await openTrained(path, chosen(engineOptions, options))
     await notePrecision(model, options, terminal)
     const { test } = await loadData(options.data, options)
-    const logs = await model.evaluate(test, { batchSize: options.batchSize })
-    if (options.json) terminal.print(JSON.stringify(logs))
+    const how = { batchSize: options.batchSize }
+    const report = options.report ? await model.classificationReport(test, how) : undefined
+    const { logs, ...classes } = report ?? { logs: await model.evaluate(test, how) }
+    if (options.json) terminal.print(JSON.stringify({ ...logs, ...(report && { report: classes }) }))
     else {
       const { name, description } = await model.engine()
       terminal.print(`engine ${name}: ${description}`)
       for (const [metric, value] of Object.entries(logs)) terminal.print(`${metric} ${metricText(value)}`)
+      if (report) terminal.printLines(`\n${report}`)
     }
     return 0
   },
