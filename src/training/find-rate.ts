@@ -1,14 +1,8 @@
 /** The learning rate finder (Smith 2017, "Cyclical learning rates"): the rate grows from step to step, the loss is watched. */
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { integer, number, settle } from '../base/options.ts'
-import type { Session } from '../network/session.ts'
-import { fit } from './fit.ts'
-import type { FitExtras } from './fit-options.ts'
-import { fitOptions } from './fit-options.ts'
+import { integer, number } from '../base/options.ts'
 import type { Callback } from './history.ts'
-import type { Task } from './task.ts'
-import type { FitSettings } from './training.ts'
 
 export const findRateOptions = {
   from: number({ says: 'rate of the first step', min: 1e-12, default: 1e-6 }),
@@ -57,27 +51,6 @@ export function rateSearch({ from, to, steps }: Required<Record<keyof FindRateOp
     },
   }
   return { callback, result: () => ({ learningRates, losses, suggestion: steepest(learningRates, losses) }) }
-}
-
-/** What trains a network for some steps and tells what was found; options that are wrong are refused at once. */
-export function rateFinder(
-  task: Task,
-  { from, to, steps, sampleWeight, signal, ...made }: RateFinding,
-): (session: Session) => Promise<RateSearch> {
-  const { callback, result } = rateSearch({ from, to, steps })
-  const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-  const extras = { sampleWeight, signal, callbacks: [callback], save: async () => {} }
-  return async (session) => {
-    await fit({ network: session.network, openSession: async () => session }, task, settings, extras)
-    signal?.throwIfAborted()
-    return result()
-  }
-}
-
-interface RateFinding extends Partial<FitSettings>, Required<Record<keyof FindRateOptions, number>> {
-  readonly sampleWeight: FitExtras['sampleWeight']
-  readonly signal: AbortSignal | undefined
-  readonly steps: number
 }
 
 /** The rate at which the loss falls fastest per factor of the rate. */
