@@ -69,7 +69,7 @@ export const losses: readonly Fault[] = [
     name: 'regression: the error has the wrong sign',
     file: 'src/nn/losses/differences.ts',
     find: 'row.of(sub(logits, valuesLike(logits, target)), options)',
-    replace: 'row.of(sub(valuesLike(logits, target), logits), options)',
+    replace: 'row.of(sub(logits, neg(valuesLike(logits, target))), options)',
     tests: ['losses: golden'],
   },
   {

@@ -103,9 +103,10 @@ export const training: readonly Fault[] = [
   },
   {
     name: 'a search for a rate trains the model itself',
-    file: 'src/model/model.ts',
-    find: '(session) => search(session.as(network))',
-    replace: 'async () => search((await this.#placement.home()).as(network))',
+    file: 'src/model/trials.ts',
+    within: 'tryRates',
+    find: 'openSession: async () => session.as(network)',
+    replace: 'openSession: async () => (await placement.home()).as(network)',
     tests: ['find-rate: search'],
   },
   {

@@ -46,5 +46,6 @@ export function watcher(watch: Watched, where: string) {
   }
 }
 
-const isMax = ({ monitor, mode }: Watched): boolean =>
-  mode === 'max' || (mode === 'auto' && /accuracy|precision|recall|auc|f1/i.test(monitor))
+/** Names of logs of which more is better. */
+const higher = /accuracy|precision|recall|auc|f1|fBeta|r2Score|kappa|correlation|sensitivity|specificity/i
+const isMax = ({ monitor, mode }: Watched): boolean => mode === 'max' || (mode === 'auto' && higher.test(monitor))
