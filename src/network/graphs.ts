@@ -8,6 +8,7 @@ import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
+import { innermost } from '../nn/layer.ts'
 import { lossRow } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
@@ -33,7 +34,7 @@ const batched = (kind: string, field: string, spec: TensorSpec, size: number): N
 export function readsWhole({ calls }: Network, input: string): boolean {
   const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
   const readers = calls.flatMap(({ of, inputs }) =>
-    of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],
+    of.kind === 'layer' && inputs.includes(entry) ? [innermost(of.layer.layer).row] : [],
   )
   return readers.length > 0 && readers.every((row) => row.takesBytes)
 }
