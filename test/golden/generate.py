@@ -13,6 +13,7 @@ os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OP
 
 import torch
 
+from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
 from convolution import convolutions
@@ -25,6 +26,7 @@ from ops import ops
 from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
+from sequences import sequences
 from transforms import transforms
 
 if __name__ == '__main__':
@@ -44,3 +46,5 @@ if __name__ == '__main__':
     schedules()
     bfloat16()
     transforms()
+    activations()
+    sequences()
