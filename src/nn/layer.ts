@@ -17,6 +17,11 @@ import type { Regularizer } from './regularizers.ts'
 export interface WeightSpec {
   readonly shape: Shape
   readonly initializer: Initializer
+  /**
+   * How many inputs an output sums: what `torchDefault` goes by. Absent: the fan in of the shape, if it has two axes or more. A bias
+   * says that of its kernel.
+   */
+  readonly fanIn?: number
   /** No gradient flows to it; the layer's own updates say what it becomes, as with running statistics. */
   readonly trainable?: false
   /** Adds to the loss in training and evaluation, while the weight is trained. */
