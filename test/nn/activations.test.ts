@@ -120,10 +120,7 @@ for (const engine of fastEngines)
   })
 
 test('options are written as they were given', () => {
-  const json = networkToJson(
-    (whole('reference') as unknown as { network: Parameters<typeof networkToJson>[0] }).network,
-    'sequential',
-  )
+  const json = networkToJson(whole('reference').network, 'sequential')
   assert.deepEqual(json.layers['conv2d'].options['activation'], {
     type: 'relu',
     maxValue: 0.5,
