@@ -110,7 +110,7 @@ const demands: Readonly<Record<string, Demand>> = {
   layers: {
     rows: layers,
     golden: layerTopics.flatMap((topic) => names(topic, ({ layer }) => layer)),
-    reasons: { lambda: "the function is the user's (test/nn/lambda.test.ts)" },
+    reasons: { lambda: "the function is the user's (test/nn/sequences.test.ts)" },
   },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
@@ -140,6 +140,8 @@ const demands: Readonly<Record<string, Demand>> = {
     golden: [],
     reasons: {
       ...Object.fromEntries(drawn.map((name) => [name, MOMENTS])),
+      torchDefault:
+        "bounds and moments of PyTorch's own layers (test/golden/initializers.py, test/nn/torch-default.test.ts)",
       orthogonal: 'the Q of a QR by what defines it (test/nn/initializers.test.ts)',
       identity: EXACT,
       zeros: EXACT,

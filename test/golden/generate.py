@@ -17,6 +17,7 @@ from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
 from convolution import convolutions
+from initializers import initializers
 from layers import layers
 from lenet import train
 from losses import losses, sample_losses
@@ -48,3 +49,4 @@ if __name__ == '__main__':
     transforms()
     activations()
     sequences()
+    initializers()
