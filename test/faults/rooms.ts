@@ -11,6 +11,7 @@ import { options } from './options.ts'
 import { planner } from './planner.ts'
 import { precision } from './precision.ts'
 import { random } from './random.ts'
+import { sequences } from './sequences.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
 
@@ -21,6 +22,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   random,
   optimizers,
   layers,
+  sequences,
   losses,
   training,
   data,
