@@ -58,7 +58,7 @@ interface Demand {
 }
 
 /** The files that have what layers give. */
-const layerTopics = ['layers', 'activations', 'sequences']
+const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences']
 
 /** The cases of the layer that does nothing but an activation, with the file that has them. */
 const activationCases = layerTopics.flatMap((topic) => {
@@ -92,6 +92,7 @@ const demands: Readonly<Record<string, Demand>> = {
       maxPoolGradient: "dx of the cases of 'pooling'",
       averagePoolGradient: "dx of the cases of 'pooling'",
       gatherGradient: "d0 of the case of 'gather'",
+      windowSum: "y and dx of localResponseNormalization in 'sample-layers'",
       randomUniform: 'PyTorch draws otherwise: the vectors of Random123 (test/base/random.test.ts)',
       randomNormal: 'PyTorch draws otherwise: the vectors of Random123, and moments (test/base/random.test.ts)',
     },

@@ -32,7 +32,7 @@ export const sequences: readonly Fault[] = [
   },
   {
     name: 'softmax: the axis is the last one',
-    file: 'src/nn/activations.ts',
+    file: 'src/ops/movement.ts',
     find: 'if (wanted === last) return f(x)',
     replace: 'if (wanted <= last) return f(x)',
     tests: ['golden-layers: softmax'],

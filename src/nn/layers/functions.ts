@@ -8,6 +8,7 @@ export const identity = defineLayer('identity', {
   className: 'Identity',
   countsUnbuilt: true,
   says: 'x itself.',
+  takesBytes: 'passed on',
   options: {},
   forward: ([x]) => x,
 })

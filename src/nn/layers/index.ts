@@ -1,10 +1,16 @@
 /** Every kind of layer by its word in model files and in code. */
 import { activation, celu, elu, hardTanh, leakyRelu, prelu, relu, softmax, softsign } from './activation.ts'
+import { batchNormalization } from './batch-normalization.ts'
 import { conv1d, conv2d, conv3d, depthwiseConv1d, depthwiseConv2d } from './convolution.ts'
 import { dense } from './dense.ts'
 import { identity, lambda } from './functions.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
-import { batchNormalization } from './normalization.ts'
+import {
+  groupNormalization,
+  layerNormalization,
+  localResponseNormalization,
+  unitNormalization,
+} from './normalization.ts'
 import { permute } from './permute.ts'
 import {
   averagePooling1d,
@@ -29,8 +35,9 @@ import {
   spatialDropout2d,
   spatialDropout3d,
 } from './regularization.ts'
-import { rescaling } from './rescaling.ts'
+import { normalization, rescaling } from './rescaling.ts'
 import { flatten, reshape, zeroPadding1d, zeroPadding2d, zeroPadding3d } from './reshaping.ts'
+import { centerCrop, resizing } from './resizing.ts'
 import { masking, repeatVector, timeDistributed } from './sequences.ts'
 
 export const layers = {
@@ -57,6 +64,9 @@ export const layers = {
   flatten,
   reshape,
   rescaling,
+  normalization,
+  resizing,
+  centerCrop,
   dense,
   activation,
   relu,
@@ -81,6 +91,10 @@ export const layers = {
   gaussianNoise,
   gaussianDropout,
   batchNormalization,
+  layerNormalization,
+  groupNormalization,
+  unitNormalization,
+  localResponseNormalization,
   concatenate,
   add,
   subtract,

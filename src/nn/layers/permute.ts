@@ -7,6 +7,7 @@ import { sampleAxis, wantAxes } from './axes.ts'
 export const permute = defineLayer('permute', {
   className: 'Permute',
   says: 'The axes of a sample in another order.',
+  takesBytes: 'passed on',
   options: { dims: list(sampleAxis, { says: 'which axis comes first, which second and so on', length: { min: 1 } }) },
   conflict: ({ dims }) =>
     new Set(dims).size < dims.length ? { what: "'dims' names an axis twice", got: `[${dims.join(', ')}]` } : undefined,
