@@ -9,7 +9,7 @@ import { fillModes } from '../src/data/transforms/fill.ts'
 import { transforms } from '../src/data/transforms/index.ts'
 import { referenceEngine } from '../src/engines/reference/engine.ts'
 import { input } from '../src/graph/node.ts'
-import type { ActivationName } from '../src/nn/activations.ts'
+import type { Activation } from '../src/nn/activations.ts'
 import { activate, activations } from '../src/nn/activations.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
@@ -29,7 +29,7 @@ interface Case {
   readonly op?: string
   readonly kind?: string
   readonly layer?: string
-  readonly options?: { readonly activation?: string }
+  readonly options?: { readonly activation?: Activation }
   readonly loss?: Named
   readonly metric?: Named
   readonly optimizer?: Named
@@ -57,8 +57,21 @@ interface Demand {
   readonly reasons?: Readonly<Record<string, string>>
 }
 
-/** The cases of the layer that does nothing but an activation. */
-const activationCases = golden<Case>('layers').cases.filter(({ layer }) => layer === 'activation')
+/** The files that have what layers give. */
+const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences', 'sample-layers']
+
+/** The cases of the layer that does nothing but an activation, with the file that has them. */
+const activationCases = layerTopics.flatMap((topic) => {
+  const file = golden<Case>(topic)
+  const own = file.cases.filter(({ layer }) => layer === 'activation')
+  return own.map(({ name, options }) => ({ name, file, activation: options?.activation as Activation }))
+})
+/** `relu`, and `relu maxValue` for each option that a case gives it. */
+const saidBy = (activation: Activation): string[] => {
+  if (typeof activation === 'string') return [activation]
+  const { type, ...options } = activation
+  return Object.keys(options).map((option) => `${type} ${option}`)
+}
 
 const HAND = "Keras's sum and its slope, worked out by hand (test/nn/regularizers.test.ts)"
 const MOMENTS = "the draws are our own: range and moments by the papers' formulas (test/nn/initial-values.test.ts)"
@@ -84,7 +97,15 @@ const demands: Readonly<Record<string, Demand>> = {
       randomNormal: 'PyTorch draws otherwise: the vectors of Random123, and moments (test/base/random.test.ts)',
     },
   },
-  activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
+  activations: { rows: activations, golden: activationCases.flatMap(({ activation }) => saidBy(activation)) },
+  'options of activations': {
+    rows: Object.fromEntries(
+      Object.entries(activations).flatMap(([name, { options }]) =>
+        Object.entries(options).map(([option, row]) => [`${name} ${option}`, row]),
+      ),
+    ),
+    golden: activationCases.flatMap(({ activation }) => saidBy(activation)),
+  },
   losses: {
     rows: losses,
     golden: ['sample-losses', 'further-losses'].flatMap((topic) => names(topic, ({ loss }) => loss)),
@@ -93,7 +114,11 @@ const demands: Readonly<Record<string, Demand>> = {
     rows: metrics,
     golden: ['metrics', 'summed-metrics'].flatMap((topic) => names(topic, ({ metric }) => metric)),
   },
-  layers: { rows: layers, golden: ['layers', 'sample-layers'].flatMap((topic) => names(topic, ({ layer }) => layer)) },
+  layers: {
+    rows: layers,
+    golden: layerTopics.flatMap((topic) => names(topic, ({ layer }) => layer)),
+    reasons: { lambda: "the function is the user's (test/nn/sequences.test.ts)" },
+  },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {
@@ -122,6 +147,8 @@ const demands: Readonly<Record<string, Demand>> = {
     golden: [],
     reasons: {
       ...Object.fromEntries(drawn.map((name) => [name, MOMENTS])),
+      torchDefault:
+        "bounds and moments of PyTorch's own layers (test/golden/initializers.py, test/nn/torch-default.test.ts)",
       orthogonal: 'the Q of a QR by what defines it (test/nn/initializers.test.ts)',
       identity: EXACT,
       zeros: EXACT,
@@ -146,10 +173,10 @@ for (const [table, { rows, golden: given, reasons = {} }] of Object.entries(dema
 
 const STEP = 1 / 32
 /** Where an activation bends: its slope jumps from one step of a fine grid to the next, by more than its curve does nearby. */
-async function bendsOf(name: ActivationName): Promise<number[]> {
+async function bendsOf(activation: Activation): Promise<number[]> {
   const grid = Float64Array.from({ length: 20 / STEP + 1 }, (_, i) => i * STEP - 10)
   const x = input('x', [1, grid.length])
-  const { y } = await evaluate(referenceEngine(), { outputs: { y: activate(x, name) } }, { x: grid })
+  const { y } = await evaluate(referenceEngine(), { outputs: { y: activate(x, activation) } }, { x: grid })
   const jump = (i: number) => Math.abs(y[i + 1] - 2 * y[i] + y[i - 1]) / STEP
   const isBend = (i: number) => jump(i) > 4 * Math.max(jump(i - 2), jump(i + 2)) + 1e-3
   const bends = Array.from(grid.keys()).slice(3, -3).filter(isBend)
@@ -157,20 +184,36 @@ async function bendsOf(name: ActivationName): Promise<number[]> {
 }
 
 /** The bends that the definitions have: what is found is held against them. */
-const bent: Partial<Record<ActivationName, readonly number[]>> = {
+const bent: Readonly<Record<string, readonly number[]>> = {
   relu: [0],
   relu6: [0, 6],
   leakyRelu: [0],
   selu: [0],
   hardSigmoid: [-3, 3],
   hardSwish: [-3, 3],
+  hardTanh: [-1, 1],
+  'relu maxValue=2.5': [0, 2.5],
+  'relu negativeSlope=0.25': [0],
+  'relu threshold=2': [2],
+  'relu maxValue=3.5 negativeSlope=0.125 threshold=1': [1, 3.5],
+  'relu maxValue=6 negativeSlope=0.5': [0, 6],
+  'leakyRelu negativeSlope=0.01': [0],
+  'leakyRelu negativeSlope=-0.5': [0],
+  'elu alpha=0.5': [0],
+  'elu alpha=2': [0],
+  'hardSigmoid slope=0.2 offset=0.5': [-2.5, 2.5],
+  'hardSigmoid slope=0.5 offset=0.25': [-0.5, 1.5],
 }
-for (const { name, options } of activationCases) {
-  const activation = options?.activation as ActivationName
-  test(`golden inputs lie on all pieces of ${activation}`, async () => {
-    const found = activation.endsWith('oftmax') ? [] : await bendsOf(activation)
-    assert.deepEqual(found, bent[activation] ?? [], 'say where it bends')
-    const inputs = Array.from(golden<Case>('layers').tensor(`${name}/x0`).data)
+const wordsOf = (activation: Activation): string => {
+  const { type, ...options } = typeof activation === 'string' ? { type: activation } : activation
+  return [type, ...Object.entries(options).map(([name, value]) => `${name}=${value}`)].join(' ')
+}
+for (const { name, file, activation } of activationCases) {
+  const words = wordsOf(activation)
+  test(`golden inputs lie on all pieces of ${words}`, async () => {
+    const found = /oftmax/.test(words) ? [] : await bendsOf(activation)
+    assert.deepEqual(found, bent[words] ?? [], 'say where it bends')
+    const inputs = Array.from(file.tensor(`${name}/x0`).data)
     const ends = [-8, ...found, 8]
     for (const [i, from] of ends.slice(0, -1).entries()) {
       const within = inputs.filter((x) => x > from && x < ends[i + 1])

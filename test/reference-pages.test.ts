@@ -38,6 +38,7 @@ const objects = [
   ...['a model', 'a dataset', 'an AbortSignal', 'a list of what defineLayer gives', 'what trainingControl() gives'],
   'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
   'a Float32Array or list, one number >= 0 per sample',
+  ...['a function of a node', 'a layer, as in layers.dense({ units: 8 })'],
 ]
 
 test('options are data: a form can be made of every table, but for what JSON cannot say', () => {

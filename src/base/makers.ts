@@ -5,7 +5,7 @@ import { isListOf, isPlain } from './realm.ts'
 import type { Kind, Named, NamedRows, Option, Options, OptionTable, Range, WithOptions } from './settle.ts'
 import { show } from './settle.ts'
 
-export type { Kind, Named, NamedEntry, NamedRows, Option, Options, OptionTable, Settled } from './settle.ts'
+export type { Conflict, Kind, Named, NamedEntry, NamedRows, Option, Options, OptionTable, Settled } from './settle.ts'
 
 interface Says<T> {
   says: string

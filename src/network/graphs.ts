@@ -8,6 +8,7 @@ import type { Shape } from '../graph/shape.ts'
 import { shapeText } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
+import { innermost } from '../nn/layer.ts'
 import { lossRow } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
@@ -33,7 +34,7 @@ const batched = (kind: string, field: string, spec: TensorSpec, size: number): N
 export function readsWhole({ calls }: Network, input: string): boolean {
   const takes = (at: number): boolean => {
     const readers = calls.flatMap(({ of, inputs }, i) =>
-      of.kind === 'layer' && inputs.includes(at) ? [{ row: of.layer.layer.row, at: i }] : [],
+      of.kind === 'layer' && inputs.includes(at) ? [{ row: innermost(of.layer.layer).row, at: i }] : [],
     )
     return (
       readers.length > 0 &&

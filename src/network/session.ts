@@ -43,9 +43,9 @@ export function firstValues(
   const weights = Object.entries(networkWeights(network))
   const places = new Map(weights.map(([name, spec], index) => [name, { ...spec, index }]))
   return (name) => {
-    const { shape, initializer, index } = places.get(name) as WeightSpec & { readonly index: number }
+    const { shape, initializer, fanIn, index } = places.get(name) as WeightSpec & { readonly index: number }
     const draw = { seed, stream: stream('initialize', index) }
-    return given[name] ?? locate(name, () => initialize(initializer, shape, draw))
+    return given[name] ?? locate(name, () => initialize(initializer, shape, draw, fanIn))
   }
 }
 

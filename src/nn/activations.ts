@@ -29,11 +29,12 @@ interface Bend {
 
 /** x above the threshold, up to `most`; below it a straight line that is 0 at the threshold. */
 function bent(label: string, x: Node, { slope, threshold = 0, most }: Bend): Node {
-  const isAbove = s.less(threshold, value)
-  const f = s.select(isAbove, value, s.mul(slope, s.sub(value, threshold)))
-  const rises = s.select(isAbove, 1, slope)
+  const below = threshold === 0 ? value : s.sub(value, threshold)
+  const f = s.select(s.less(threshold, value), value, s.mul(slope, below))
+  const read = threshold === 0 && slope >= 0 ? result : value // of the same sign: x can be forgotten
+  const rises = s.select(s.less(threshold, read), 1, slope)
   if (most === undefined) return of(label, x, f, rises)
-  return of(label, x, s.min(f, most), s.select(s.less(value, most), rises, 0))
+  return of(label, x, s.min(f, most), s.select(s.less(read, most), rises, 0))
 }
 
 const axis = integer({ says: 'axis over which the values are shared, the batch being 0', default: -1 })
@@ -41,7 +42,6 @@ const axis = integer({ says: 'axis over which the values are shared, the batch b
 /** The words of Keras and the field. Options change a function; without them it is the one that the name stands for. */
 export const activations = {
   linear: plain('x itself.', (x) => x),
-  /** Keras's ReLU layer: nothing is added to the plain function where no option is given. */
   relu: define({
     says: 'max(x, 0); with options a slope below the threshold, and a largest value.',
     options: {
@@ -77,7 +77,12 @@ export const activations = {
     of: (x, { alpha }) => {
       if (alpha === 1) return elementwiseOps.elu(x)
       const below = s.mul(alpha, s.sub(s.exp(s.min(value, 0)), 1))
-      return of('elu', x, s.select(s.less(0, value), value, below), s.select(s.less(0, value), 1, s.add(result, alpha)))
+      return of(
+        'elu',
+        x,
+        s.select(s.less(0, value), value, below),
+        s.select(s.less(0, result), 1, s.add(result, alpha)),
+      )
     },
   }),
   /** Barron 2017: an ELU whose slope has no step, whatever alpha is. */
@@ -85,9 +90,9 @@ export const activations = {
     says: 'x above 0, alpha (e^(x / alpha) - 1) below.',
     options: { alpha: alpha('how far below 0 it goes') },
     of: (x, { alpha }) => {
-      const grown = s.exp(s.div(s.min(value, 0), alpha))
-      const f = s.select(s.less(0, value), value, s.mul(alpha, s.sub(grown, 1)))
-      return of('celu', x, f, s.select(s.less(0, value), 1, grown))
+      const below = s.mul(alpha, s.sub(s.exp(s.div(s.min(value, 0), alpha)), 1))
+      const slope = s.select(s.less(0, result), 1, s.add(s.div(result, alpha), 1))
+      return of('celu', x, s.select(s.less(0, value), value, below), slope)
     },
   }),
   silu: plain('x sigmoid(x), also called swish.', elementwiseOps.silu),

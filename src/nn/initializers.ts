@@ -22,7 +22,7 @@ function fansOf(shape: Shape): Fans {
 }
 
 export interface InitializerRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
-  readonly fill: (options: Settled<T>, shape: Shape, draw: Draw) => Float32Array
+  readonly fill: (options: Settled<T>, shape: Shape, draw: Draw, fanIn: number | undefined) => Float32Array
 }
 const define = <const T extends OptionTable>(
   says: string,
@@ -89,6 +89,13 @@ const normalOptions = {
   stddev: number({ says: 'standard deviation (before the cut)', min: 0, default: 0.05 }),
 }
 
+/** What a layer says of a weight, or else the fan in of a kernel. */
+function fanInOf(shape: Shape, said: number | undefined): number {
+  if (said !== undefined) return said
+  wantAxes(shape.length >= 2, 'torchDefault', 'two axes or more, or a layer that says the fan in', shape)
+  return fansOf(shape).fanIn
+}
+
 export const initializers = {
   /** Glorot and Bengio 2010. */
   glorotUniform: uniform('Uniform up to sqrt(6 / (fan in + fan out)).', ({ fanIn, fanOut }) =>
@@ -103,6 +110,12 @@ export const initializers = {
   /** LeCun et al. 1998. */
   lecunUniform: uniform('Uniform of variance 1 / fan in, for selu.', ({ fanIn }) => Math.sqrt(3 / fanIn)),
   lecunNormal: cutNormal('Truncated normal of variance 1 / fan in, for selu.', ({ fanIn }) => Math.sqrt(1 / fanIn)),
+  /** What PyTorch's layers begin with, weights and biases alike: a bias goes by the fan in of its kernel. */
+  torchDefault: define(
+    "Uniform up to 1 / sqrt(fan in), PyTorch's default for kernels and biases.",
+    {},
+    (_, shape, draw, fanIn) => uniformUpTo(1 / Math.sqrt(fanInOf(shape, fanIn)), shape, draw),
+  ),
   randomNormal: define('Normal.', normalOptions, ({ mean, stddev }, shape, draw) =>
     normals(draw, sizeOf(shape)).map((z) => mean + z * stddev),
   ),
@@ -152,10 +165,10 @@ export const initializerNames = Object.keys(initializers) as InitializerName[]
 /** An initializer: its name, or `{ type, ...options }` such as `{ type: 'constant', value: 0.1 }`. Plain JSON. */
 export type Initializer = Named<typeof initializers>
 
-/** The first values of a weight. Throws E_NONFINITE where they are beyond float32. */
-export function initialize(initializer: Initializer, shape: Shape, draw: Draw): Float32Array {
+/** The first values of a weight; `fanIn` as a WeightSpec has it. Throws E_NONFINITE where they are beyond float32. */
+export function initialize(initializer: Initializer, shape: Shape, draw: Draw, fanIn?: number): Float32Array {
   const { type, options } = settleNamed(initializers, initializer, 'initializer')
-  const values = (initializers[type] as unknown as InitializerRow).fill(options, shape, draw)
+  const values = (initializers[type] as unknown as InitializerRow).fill(options, shape, draw, fanIn)
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) throw beyondFloat32(`${values[i]} of ${show(initializer)}`)
   }

@@ -1,6 +1,6 @@
 /** Layers: options, weights and a forward graph. A layer called on tensors wires them; called twice it shares its weights. */
 import { FoveaError, locate } from '../base/errors.ts'
-import type { Options, OptionTable, Settled } from '../base/options.ts'
+import type { Conflict, Options, OptionTable, Settled } from '../base/options.ts'
 import { flag, isOption, settle, settleOne, show, text } from '../base/options.ts'
 import { isPlain } from '../base/realm.ts'
 import { taken } from '../base/taken.ts'
@@ -17,6 +17,11 @@ import type { Regularizer } from './regularizers.ts'
 export interface WeightSpec {
   readonly shape: Shape
   readonly initializer: Initializer
+  /**
+   * How many inputs an output sums: what `torchDefault` goes by. Absent: the fan in of the shape, if it has two axes or more. A bias
+   * says that of its kernel.
+   */
+  readonly fanIn?: number
   /** No gradient flows to it; the layer's own updates say what it becomes, as with running statistics. */
   readonly trainable?: false
   /** Adds to the loss in training and evaluation, while the weight is trained. */
@@ -50,6 +55,10 @@ export interface LayerRow<T extends OptionTable, W extends string> {
   readonly className: string
   readonly says: string
   readonly options: T
+  /** What is wrong with options that are right one by one: E_OPTION when the layer is made. */
+  readonly conflict?: (options: Settled<T>) => Conflict | undefined
+  /** The option that holds another layer, which model files say by its type and options. */
+  readonly nests?: keyof T & string
   /** Keras counts its (no) parameters before it has seen a shape: summaries of unbuilt models print 0. */
   readonly countsUnbuilt?: true
   /**
@@ -154,6 +163,8 @@ export function defineLayer<const T extends OptionTable, W extends string = neve
   const table = Object.freeze({ ...own.options, ...commonOptions })
   const make = (given: object = {}): Layer => {
     const { name, trainable, ...options } = settle(table, given, type) as Settled<T> & Settled<typeof commonOptions>
+    const conflict = own.conflict?.(options)
+    if (conflict) throw new FoveaError('E_OPTION', { ...conflict, where: name ?? type })
     const layer = (...inputs: readonly (Tensor | readonly Tensor[])[]): Tensor =>
       connect(layer as Layer, inputs.flat() as Tensor[])
     return withTrainable(
@@ -185,6 +196,12 @@ const nameOf = ({ givenName, type }: Layer): string => givenName ?? type
 /** Is this what a maker of layers gives? */
 export const isLayer = (value: unknown): value is Layer =>
   typeof value === 'function' && 'row' in value && 'options' in value
+
+/** The layer that another one holds in its options, if it does; the innermost one. */
+export function innermost(layer: Layer): Layer {
+  const inner = layer.row.nests === undefined ? undefined : layer.options[layer.row.nests]
+  return isLayer(inner) ? innermost(inner) : layer
+}
 
 /** Is this what `input`, or a layer called on tensors, gives? */
 export function isTensor(value: unknown): value is Tensor {

@@ -64,7 +64,7 @@ const GELU = Math.sqrt(2 / Math.PI)
 const geluCore = (x: ScalarLike) => s.tanh(s.mul(GELU, s.add(x, s.mul(0.044715, s.mul(x, s.mul(x, x))))))
 
 /** scale and scale * alpha of Klambauer et al., "Self-normalizing neural networks" (2017). */
-const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 }
+export const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 }
 
 const unaryRows = {
   toFloat: {

@@ -18,7 +18,7 @@ import { objectiveOptions } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
 import { heads } from '../nn/heads.ts'
 import type { Layer, LayerMaker, Tensor } from '../nn/layer.ts'
-import { input } from '../nn/layer.ts'
+import { input, isLayer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 
 /** The newest format that is read. A file says the oldest one that has all it holds, so that an older Fovea reads what it can. */
@@ -45,6 +45,12 @@ export interface SavedModel {
   readonly learnedFrom?: LearnedFrom | undefined
 }
 
+/** A layer as JSON; one that another holds in its options is said so there. */
+interface LayerJson {
+  type: string
+  options: Record<string, unknown>
+  frozen?: true
+}
 interface CallJson {
   input?: string
   shape?: number[]
@@ -55,7 +61,7 @@ interface CallJson {
 interface NetworkJson {
   name: string
   kind: 'sequential' | 'functional'
-  layers: Record<string, { type: string; options: Record<string, unknown>; frozen?: true }>
+  layers: Record<string, LayerJson>
   calls: CallJson[]
   outputs: Record<string, number>
 }
@@ -70,11 +76,7 @@ export function networkToJson(
     layers: Object.fromEntries(
       named.map((l) => [
         l.name,
-        {
-          type: l.layer.type,
-          options: jsonOptions(l.layer.options, l.name),
-          ...(frozen.has(l.name) && { frozen: true as const }),
-        },
+        { ...layerJson(l.layer, l.name), ...(frozen.has(l.name) && { frozen: true as const }) },
       ]),
     ),
     calls: calls.map(({ of, inputs, shape }) =>
@@ -84,10 +86,15 @@ export function networkToJson(
   }
 }
 
-/** Options of a layer, which may be of a user's own kind; E_OPTION for a value that would come back from JSON as another. */
-function jsonOptions(options: Layer['options'], layer: string): Record<string, unknown> {
-  for (const [name, value] of Object.entries(options)) wantJson(value, `${layer}: ${name}`)
-  return { ...options }
+/** A layer, which may be of a user's own kind; E_OPTION for an option that would come back from JSON as another. */
+function layerJson({ type, row: { nests }, options }: Layer, where: string): LayerJson {
+  const said = Object.entries(options).map(([name, value]) => {
+    const place = `${where}: ${name}`
+    if (name === nests && isLayer(value)) return [name, layerJson(value, place)]
+    wantJson(value, place)
+    return [name, value]
+  })
+  return { type, options: Object.fromEntries(said) as Record<string, unknown> }
 }
 
 function wantJson(value: unknown, where: string, depth = 0): void {
@@ -95,7 +102,9 @@ function wantJson(value: unknown, where: string, depth = 0): void {
   if (value === null || ['boolean', 'string'].includes(typeof value) || Number.isFinite(value)) return
   if (!Array.isArray(value) && !isPlain(value)) {
     const expected = 'null, a boolean, finite number, text, list or plain object'
-    throw new FoveaError('E_OPTION', { what: 'this option cannot be saved', where, expected, got: show(value) })
+    const hint = 'a file holds no code: make a layer of your own by defineLayer'
+    const facts = { expected, got: show(value), ...(typeof value === 'function' && { hint }) }
+    throw new FoveaError('E_OPTION', { what: 'this option cannot be saved', where, ...facts })
   }
   if (depth > MAX_DEPTH) throw unreadable('is nested too deeply', where)
   for (const member of Object.values(value))
@@ -114,7 +123,9 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
   const { name, layers: given, calls, outputs } = record(json, 'the architecture')
   const kinds = { ...layers, ...Object.fromEntries(custom.map((make) => [make.type, make])) }
   const described = Object.entries(record(given, 'layers'))
-  const made = new Map(described.map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer, kinds)]))
+  const made = new Map(
+    described.map(([layerName, layer]) => [layerName, layerFromJson(layerName, layer, kinds, layerName)]),
+  )
   if (!Array.isArray(calls)) throw new FoveaError('E_FILE', { what: 'calls must be a list', got: show(calls) })
   const tensors: Tensor[] = []
   const inputs = new Map<string, Tensor>()
@@ -151,19 +162,29 @@ export function networkFromJson(json: unknown, custom: readonly AnyLayerMaker[] 
   return wire(name, Object.fromEntries(inputs), Object.fromEntries(answered))
 }
 
-function layerFromJson(name: string, json: unknown, kinds: Readonly<Record<string, AnyLayerMaker>>): Layer {
-  const { type, options, frozen } = record(json, `layer ${name}`)
+/** The layer of its JSON; `where` says which one. */
+function layerFromJson(
+  where: string,
+  json: unknown,
+  kinds: Readonly<Record<string, AnyLayerMaker>>,
+  name?: string,
+): Layer {
+  const { type, options, frozen } = record(json, `layer ${where}`)
   if (typeof type !== 'string' || !Object.hasOwn(kinds, type)) {
     throw new FoveaError('E_FILE', {
       what: 'an unknown kind of layer',
-      where: name,
+      where,
       expected: Object.keys(kinds).join(', '),
       got: show(type),
       hint: 'a layer of your own: loadModel(path, { customLayers: [it] })',
     })
   }
   const make = kinds[type] as unknown as LayerMaker<Record<string, never>>
-  return make({ ...record(options, `options of ${name}`), name, trainable: frozen !== true } as never)
+  const { nests } = make.row
+  const given = record(options, `options of ${where}`)
+  const inner =
+    nests !== undefined && Object.hasOwn(given, nests) && layerFromJson(`${where}: ${nests}`, given[nests], kinds)
+  return make({ ...given, ...(inner && { [nests as string]: inner }), name, trainable: frozen !== true } as never)
 }
 
 /** Deeper than what is read from a file. */

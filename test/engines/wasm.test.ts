@@ -19,6 +19,8 @@ import { Threads } from '../../src/engines/wasm/threads.ts'
 import type { DType } from '../../src/graph/dtype.ts'
 import type { Node } from '../../src/graph/node.ts'
 import { constant, input, variable } from '../../src/graph/node.ts'
+import type { Activation } from '../../src/nn/activations.ts'
+import { activate } from '../../src/nn/activations.ts'
 import { add, mul } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
@@ -242,8 +244,21 @@ suite('wasm: code', () => {
     return new Map([...[...kernels.keys()].map((key, i) => [key, loops[i]] as const)])
   }
 
+  /** Activations with options, whose expressions are no rows of ops. */
+  function activated(): Record<string, Node> {
+    const x = input('activated', [3, 5])
+    const given: readonly Activation[] = [
+      { type: 'relu', maxValue: 2, negativeSlope: 0.1, threshold: 1 },
+      ...(['elu', 'celu'] as const).map((type) => ({ type, alpha: 2 })),
+      ...[{ type: 'hardSigmoid', slope: 0.2 } as const, 'softsign' as const, 'hardTanh' as const],
+    ]
+    const outputs = given.map((one) => activate(x, one))
+    const slopes = outputs.map((y) => gradients(sum(y), [x])[0])
+    return Object.fromEntries([...outputs, ...slopes].map((node, i) => [`activated ${i}`, node]))
+  }
+
   test('no function has an instruction on single floats', () => {
-    const { outputs } = everything()
+    const outputs = { ...everything().outputs, ...activated() }
     for (const optimize of ['on', 'off'] as const) {
       for (const [key, whole] of kernelsOf(outputs, optimize)) {
         assert.equal(instructionsOf(whole).filter(isScalarFloat).length, 0, key)

@@ -91,8 +91,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'dropout: what is kept is not scaled up',
     file: 'src/nn/layers/regularization.ts',
-    find: 'mul(lessEqual(rate, drawn), 1 / (1 - rate))',
-    replace: 'lessEqual(rate, drawn)',
+    find: 'mul(lessEqual(rate, draw({ shape })), 1 / (1 - rate))',
+    replace: 'lessEqual(rate, draw({ shape }))',
     tests: ['layer-options: dropout'],
   },
   {
@@ -105,6 +105,7 @@ export const layers: readonly Fault[] = [
   {
     name: 'dropout: at work in prediction too',
     file: 'src/nn/layers/regularization.ts',
+    within: 'dropped',
     find: "mode === 'infer' || rate === 0",
     replace: 'rate === 0',
     tests: ['layer-options: dropout'],
@@ -126,8 +127,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'dense: on more axes the first of them is summed',
     file: 'src/nn/layers/dense.ts',
-    find: "weightSpec('kernel', [shape[shape.length - 1] ?? 1, units], options)",
-    replace: "weightSpec('kernel', [shape[0] ?? 1, units], options)",
+    find: 'const features = shape[shape.length - 1] ?? 1',
+    replace: 'const features = shape[0] ?? 1',
     tests: ['layer-options: dense on more axes'],
   },
   {

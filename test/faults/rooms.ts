@@ -12,6 +12,7 @@ import { options } from './options.ts'
 import { planner } from './planner.ts'
 import { precision } from './precision.ts'
 import { random } from './random.ts'
+import { sequences } from './sequences.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
 
@@ -22,6 +23,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   random,
   optimizers,
   layers,
+  sequences,
   losses,
   metrics,
   training,

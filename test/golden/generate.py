@@ -13,9 +13,11 @@ os.environ.update(ATEN_CPU_CAPABILITY='default', OPENBLAS_CORETYPE='Nehalem', OP
 
 import torch
 
+from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
 from convolution import convolutions
+from initializers import initializers
 from layers import layers
 from lenet import train
 from losses import losses, sample_losses
@@ -25,6 +27,7 @@ from ops import ops
 from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
+from sequences import sequences
 from transforms import transforms
 
 if __name__ == '__main__':
@@ -44,3 +47,6 @@ if __name__ == '__main__':
     schedules()
     bfloat16()
     transforms()
+    activations()
+    sequences()
+    initializers()

@@ -132,6 +132,8 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/initializers.ts: isRight': 'asked when weights are drawn; those of a file are given',
   "src/nn/initializers.ts: wantAxes(shape.length === 2, 'identity', 'two axes', shape)": 'the same',
   "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'orthogonal', 'two axes or more', shape)": 'the same',
+  "src/nn/initializers.ts: wantAxes(shape.length >= 2, 'torchDefault', 'two axes or more, or a layer that says the fan in', shape)":
+    'the same',
   'src/nn/initializers.ts: !Number.isFinite(values[i])': 'the same',
   "src/nn/layer.ts: 'options' in value": 'layers of a list from code; those of a file are made by their kinds',
   "src/nn/layer.ts: 'row' in value": 'the same',

@@ -23,6 +23,8 @@ type AnyMaker = LayerMaker<Record<string, never>>
 const makers = Object.values(layers) as unknown as AnyMaker[]
 
 const candidates: readonly unknown[] = [
+  layers.dense({ units: 3, activation: { type: 'leakyRelu', negativeSlope: 0.5 } }),
+  layers.timeDistributed({ layer: layers.batchNormalization() }),
   ...[1, 2, 3, 4, 6, 0, -1, 0.25, 0.5, 0.9, 1.5, -2, true, false, 'x', null],
   ...[[1, 1], [2, 1], [1, 2], [2, 2], [-1], [4], [-1, 2], [2, 2, -1], [1, [0, 2]], [0, 1], [1, 1, 1], [2, 1, 2]].map(
     (list) => list as unknown,

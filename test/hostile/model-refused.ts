@@ -135,6 +135,23 @@ export const refused: readonly Refused[] = [
     "'conv9d'",
     'conv2d',
   ],
+  [
+    'with options that do not go together',
+    layer('drop', { type: 'relu', options: { maxValue: 1, threshold: 2 } }),
+    "drop: 'maxValue' is below 'threshold'",
+  ],
+  ['with a function for data', layer('drop', { type: 'lambda', options: { function: 'x' } }), "'function' is wrong"],
+  ['with no layer within one', layer('drop', { type: 'timeDistributed', options: {} }), "'layer' is missing"],
+  [
+    'with a text for a layer within one',
+    layer('drop', { type: 'timeDistributed', options: { layer: 'dense' } }),
+    'layer drop: layer must be an object',
+  ],
+  [
+    'with an unknown layer within one',
+    layer('drop', { type: 'timeDistributed', options: { layer: { type: 'conv9d', options: {} } } }),
+    'drop: layer: an unknown kind of layer',
+  ],
   ['with a layer of the prototype', layer('conv', { type: 'constructor', options: {} }), 'unknown kind of layer'],
   ['with a layer of no type', layer('conv', { options: {} }), 'conv: an unknown kind of layer', 'undefined'],
   ['with an object for a type', layer('conv', { type: objects, options: {} }), 'unknown kind of layer'],

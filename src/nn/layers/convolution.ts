@@ -3,6 +3,7 @@ import { FoveaError } from '../../base/errors.ts'
 import type { Sizes } from '../../base/options.ts'
 import { flag, integer, sizes } from '../../base/options.ts'
 import type { Shape } from '../../graph/shape.ts'
+import { sizeOf } from '../../graph/shape.ts'
 import { reshape } from '../../ops/broadcasting.ts'
 import type { ConvolutionAttrs } from '../../ops/convolution.ts'
 import { convolution } from '../../ops/convolution.ts'
@@ -67,14 +68,13 @@ const convolutionOf = (rank: Rank) =>
       ...weightOptions('kernel', `the kernel ${kernelText(rank, 'channels / groups', 'filters')}`, 'glorotUniform'),
       ...weightOptions('bias', 'the bias [filters]', 'zeros'),
     },
-    weights: ({ filters, kernelSize, groups, useBias, ...options }, shape: Shape) => ({
-      kernel: weightSpec(
-        'kernel',
-        [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters), filters],
-        options,
-      ),
-      ...(useBias && { bias: weightSpec('bias', [filters], options) }),
-    }),
+    weights: ({ filters, kernelSize, groups, useBias, ...options }, shape: Shape) => {
+      const seen = [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters)]
+      return {
+        kernel: weightSpec('kernel', [...seen, filters], options),
+        ...(useBias && { bias: weightSpec('bias', [filters], options, sizeOf(seen)) }),
+      }
+    },
     forward: ([x], { kernel, bias }, options) => {
       const y = convolution(x, kernel, attrsOf(rank, options, options.groups))
       return activated(bias ? add(y, bias) : y, options.activation)
@@ -105,10 +105,11 @@ const depthwiseOf = (rank: Rank) =>
       ...weightOptions('bias', 'the bias [channels * depthMultiplier]', 'zeros'),
     },
     weights: ({ kernelSize, depthMultiplier, useBias, ...options }, shape) => {
-      const channels = channelsOf(shape, rank)
+      const [channels, window] = [channelsOf(shape, rank), perAxis(kernelSize, rank)]
+      const fanIn = sizeOf(window)
       return {
-        kernel: weightSpec('depthwise', [...perAxis(kernelSize, rank), channels, depthMultiplier], options),
-        ...(useBias && { bias: weightSpec('bias', [channels * depthMultiplier], options) }),
+        kernel: weightSpec('depthwise', [...window, channels, depthMultiplier], options, fanIn),
+        ...(useBias && { bias: weightSpec('bias', [channels * depthMultiplier], options, fanIn) }),
       }
     },
     forward: ([x], { kernel, bias }, options) => {

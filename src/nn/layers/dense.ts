@@ -25,10 +25,13 @@ export const dense = defineLayer('dense', {
     ...weightOptions('kernel', 'the kernel [features, units]', 'glorotUniform'),
     ...weightOptions('bias', 'the bias [units]', 'zeros'),
   },
-  weights: ({ units, useBias, ...options }, shape) => ({
-    kernel: weightSpec('kernel', [shape[shape.length - 1] ?? 1, units], options),
-    ...(useBias && { bias: weightSpec('bias', [units], options) }),
-  }),
+  weights: ({ units, useBias, ...options }, shape) => {
+    const features = shape[shape.length - 1] ?? 1
+    return {
+      kernel: weightSpec('kernel', [features, units], options),
+      ...(useBias && { bias: weightSpec('bias', [units], options, features) }),
+    }
+  },
   forward: ([x], { kernel, bias }, { activation }) => {
     if (x.shape.length < 2) {
       const hint = 'give samples an axis of features, as in reshape({ targetShape: [1] })'

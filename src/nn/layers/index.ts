@@ -1,8 +1,9 @@
 /** Every kind of layer by its word in model files and in code. */
-import { activation } from './activation.ts'
+import { activation, celu, elu, hardTanh, leakyRelu, prelu, relu, softmax, softsign } from './activation.ts'
 import { batchNormalization } from './batch-normalization.ts'
 import { conv1d, conv2d, conv3d, depthwiseConv1d, depthwiseConv2d } from './convolution.ts'
 import { dense } from './dense.ts'
+import { identity, lambda } from './functions.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
 import {
   groupNormalization,
@@ -10,6 +11,7 @@ import {
   localResponseNormalization,
   unitNormalization,
 } from './normalization.ts'
+import { permute } from './permute.ts'
 import {
   averagePooling1d,
   averagePooling2d,
@@ -24,10 +26,19 @@ import {
   maxPooling2d,
   maxPooling3d,
 } from './pooling.ts'
-import { dropout } from './regularization.ts'
+import {
+  alphaDropout,
+  dropout,
+  gaussianDropout,
+  gaussianNoise,
+  spatialDropout1d,
+  spatialDropout2d,
+  spatialDropout3d,
+} from './regularization.ts'
 import { normalization, rescaling } from './rescaling.ts'
 import { flatten, reshape, zeroPadding1d, zeroPadding2d, zeroPadding3d } from './reshaping.ts'
 import { centerCrop, resizing } from './resizing.ts'
+import { masking, repeatVector, timeDistributed } from './sequences.ts'
 
 export const layers = {
   conv1d,
@@ -58,7 +69,27 @@ export const layers = {
   centerCrop,
   dense,
   activation,
+  relu,
+  leakyRelu,
+  prelu,
+  elu,
+  celu,
+  softmax,
+  softsign,
+  hardTanh,
+  permute,
+  repeatVector,
+  timeDistributed,
+  masking,
+  identity,
+  lambda,
   dropout,
+  spatialDropout1d,
+  spatialDropout2d,
+  spatialDropout3d,
+  alphaDropout,
+  gaussianNoise,
+  gaussianDropout,
   batchNormalization,
   layerNormalization,
   groupNormalization,

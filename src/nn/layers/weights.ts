@@ -22,12 +22,18 @@ export function weightOptions<const N extends string>(name: N, says: string, ini
   } as WeightOptions<N>
 }
 
-/** The weight of these options. */
-export function weightSpec<N extends string>(name: N, shape: Shape, options: Settled<WeightOptions<N>>): WeightSpec {
+/** The weight of these options; `fanIn` is how many inputs an output sums, where its shape does not say it. */
+export function weightSpec<N extends string>(
+  name: N,
+  shape: Shape,
+  options: Settled<WeightOptions<N>>,
+  fanIn?: number,
+): WeightSpec {
   const said = options as Readonly<Record<string, unknown>>
   return {
     shape,
     initializer: said[`${name}Initializer`] as Initializer,
     regularizer: said[`${name}Regularizer`] as Regularizer | undefined,
+    ...(fanIn !== undefined && { fanIn }),
   }
 }
