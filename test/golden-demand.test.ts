@@ -1,5 +1,5 @@
 /**
- * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers, schedules,
+ * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers, constraints, schedules,
  * initializers, regularizers, transforms and fill modes has a golden row (test/golden), or stands here with its reason. The
  * golden inputs of an activation lie on all its pieces.
  */
@@ -11,6 +11,7 @@ import { referenceEngine } from '../src/engines/reference/engine.ts'
 import { input } from '../src/graph/node.ts'
 import type { ActivationName } from '../src/nn/activations.ts'
 import { activate, activations } from '../src/nn/activations.ts'
+import { constraints } from '../src/nn/constraints.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
@@ -33,6 +34,7 @@ interface Case {
   readonly loss?: Named
   readonly metric?: Named
   readonly optimizer?: Named
+  readonly constraint?: Named
   readonly schedule?: Named
   readonly mode?: string
 }
@@ -87,7 +89,11 @@ const demands: Readonly<Record<string, Demand>> = {
   losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
   metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
   layers: { rows: layers, golden: names('layers', ({ layer }) => layer) },
-  optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
+  optimizers: {
+    rows: optimizers,
+    golden: ['optimizers', 'updates'].flatMap((topic) => names(topic, ({ optimizer }) => optimizer)),
+  },
+  constraints: { rows: constraints, golden: names('constraints', ({ constraint }) => constraint) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {
     rows: transforms,

@@ -65,14 +65,14 @@ function measured(
   batch: BatchSpec,
   mode: 'train' | 'infer',
 ) {
-  const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
+  const { outputs, updates, values, penalty } = outputsOf(network, variables, objective.inputs, batch, mode)
   const targets = objective.terms.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
   const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
   const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
-  const sums = penalised(measured, penalties(network, variables), present)
+  const sums = penalised(measured, { weights: penalties(network, variables), samples: penalty, present })
   const float32 = objective.terms.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
   return { sums, updates, values, float32 }
 }
@@ -147,10 +147,12 @@ function derived(network: Network, variables: Variables, objective: Objective, b
  * is 0 and the state stays as it was, to the bit; so it is in the steps that were already under way behind it.
  */
 function applied(
+  network: Network,
   variables: Variables,
   optimizer: SettledOptimizer,
   { loss, gradients, statistics }: Omit<Derived, 'sums'> & { readonly loss: Node },
 ): { readonly finite: Node; readonly updates: Goals['updates'] } {
+  const specs = networkWeights(network)
   const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
   const trained = Object.entries(gradients).map(([name, gradient]) => {
@@ -159,7 +161,8 @@ function applied(
       slot,
       variable(slotName(optimizer.type, slot, name), weight.shape),
     ])
-    return { name, weight, gradient, slots: Object.fromEntries(slots) as Record<string, Node> }
+    const { constraint } = specs[name]
+    return { name, weight, gradient, constraint, slots: Object.fromEntries(slots) as Record<string, Node> }
   })
   const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
     [trained[i].weight, weight],
@@ -185,7 +188,7 @@ export function trainingGoals(
 ): Goals {
   const variables = networkVariables(network)
   const { derived: own, float32 } = derived(network, variables, objective, batch)
-  const { finite, updates } = applied(variables, optimizer, { loss: own.sums.loss, ...own })
+  const { finite, updates } = applied(network, variables, optimizer, { loss: own.sums.loss, ...own })
   return { outputs: { ...own.sums, finite }, updates, float32 }
 }
 
@@ -213,7 +216,7 @@ export function applyGoals(
   }
   const { loss } = given('sums')
   const halves = { loss, gradients: given('gradients'), statistics: given('statistics') }
-  const { finite, updates } = applied(networkVariables(network), optimizer, halves)
+  const { finite, updates } = applied(network, networkVariables(network), optimizer, halves)
   return { outputs: { finite }, updates }
 }
 

@@ -132,8 +132,8 @@ export const training: readonly Fault[] = [
   {
     name: 'a penalty counts once for a batch, not for every sample',
     file: 'src/network/objective.ts',
-    find: 'mul(penalty, divisor)',
-    replace: 'penalty',
+    find: 'mul(weights, divisor ?? count)',
+    replace: 'weights',
     tests: ['regularizers'],
   },
   {
