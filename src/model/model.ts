@@ -40,7 +40,7 @@ import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
 import { checkLength } from '../training/sample-weights.ts'
-import type { Batches } from '../training/stream.ts'
+import type { Arrays, Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
 import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
@@ -53,6 +53,8 @@ import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
+import type { TrainOnBatchOptions } from './single-step.ts'
+import { stepOn } from './single-step.ts'
 import { takeWeights } from './weights.ts'
 
 export const modelTable = {
@@ -259,6 +261,11 @@ export class Model {
       return isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
     }
     return pacerOf(options?.control)?.during(training) ?? training()
+  }
+
+  /** One step of `fit` on arrays of whole samples: gives loss and metrics, `{ accuracy, loss }`. The optimizer goes on from call to call. */
+  async trainOnBatch(inputs: Arrays, targets: Arrays, options: TrainOnBatchOptions = {}): Promise<Logs> {
+    return stepOn((batches, how) => this.fit(batches, how), { inputs, targets }, options)
   }
 
   async #fitTo(batches: Batches, settled: Settled<typeof fitTable>): Promise<History> {

@@ -10,7 +10,7 @@ import type { Head } from '../nn/heads.ts'
 import { heads, logitsOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
-import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
+import { averageName, slotName, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
@@ -18,6 +18,7 @@ import type { Call, Network } from './network.ts'
 import { forward, networkVariables, networkWeights, penalties, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
 import { meanLoss, measures, penalised } from './objective.ts'
+import { updatePairs } from './updates.ts'
 
 /** A batch of `size` samples of a dataset with these fields. */
 export interface BatchSpec {
@@ -153,22 +154,12 @@ function applied(
   { loss, gradients, statistics }: Omit<Derived, 'sums'> & { readonly loss: Node },
 ): { readonly finite: Node; readonly updates: Goals['updates'] } {
   const specs = networkWeights(network)
-  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
-  const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
   const trained = Object.entries(gradients).map(([name, gradient]) => {
-    const weight = variables[name]
-    const slots = Object.keys(stepSlots(optimizer)).map((slot) => [
-      slot,
-      variable(slotName(optimizer.type, slot, name), weight.shape),
-    ])
     const { constraint } = specs[name]
-    return { name, weight, gradient, constraint, slots: Object.fromEntries(slots) as Record<string, Node> }
+    return { name, weight: variables[name], gradient, constraint }
   })
-  const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
-    [trained[i].weight, weight],
-    ...Object.entries(trained[i].slots).map(([slot, old]): [Node, Node] => [old, slots[slot]]),
-  ])
-  const kept = Object.entries(statistics).map(([name, value]): [Node, Node] => [variables[name], value])
+  const next = updatePairs(optimizer, trained)
+  const kept = Object.entries(statistics).map(([name, value]): readonly [Node, Node] => [variables[name], value])
   next.push(...Object.values(Object.groupBy(kept, ([, { shape }]) => shapeText(shape))).map((pairs) => pairs ?? []))
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))

@@ -1,5 +1,5 @@
 import { number } from '../../base/options.ts'
-import { lessEqual, mul } from '../../ops/elementwise.ts'
+import { dropped } from '../../ops/sampling.ts'
 import { defineLayer } from '../layer.ts'
 
 /** Srivastava et al. 2014: zeroes values with probability `rate` in training and scales the others by 1 / (1 - rate). */
@@ -10,7 +10,6 @@ export const dropout = defineLayer('dropout', {
   options: { rate: number({ says: 'probability that a value is zeroed', min: 0, max: 1, ends: 'right-open' }) },
   forward: ([x], _, { rate }, { mode, draw }) => {
     if (mode === 'infer' || rate === 0) return x
-    const drawn = draw({ shape: x.shape })
-    return mul(x, mul(lessEqual(rate, drawn), 1 / (1 - rate)))
+    return dropped(x, draw({ shape: x.shape }), rate)
   },
 })
