@@ -188,14 +188,14 @@ test('first values by hand are those of initializers, other places have others',
 
 test('gradients of any scalar by any value: the output of a layer, a gradient again, through max-pooling', async () => {
   const model = make()
-  const { logits, layers: nodes, inputs } = model.graph({ batch: 2 })
+  const { logits, layers: nodes, inputs, weights } = model.graph({ batch: 2 })
   const score = ops.sum(ops.mul(logits['output'], placeholder('wanted', [2, 3])))
   const { conv, max_pooling2d: pool } = nodes
   const [byMaps, byPool, byImage] = gradients(score, [conv.output, pool.output, inputs['input_layer']])
   assert.deepEqual(byMaps.shape, [2, 8, 8, 4])
   const given = { input_layer: pixels.slice(0, 128), wanted: Float32Array.of(1, 0, 0, 0, 1, 0) }
   const { maps, pooled, kernel } = await model.run(
-    { outputs: { maps: byMaps, pooled: byPool, kernel: model.graph({ batch: 2 }).weights['out/kernel'] } },
+    { outputs: { maps: byMaps, pooled: byPool, kernel: weights['out/kernel'] } },
     given,
   )
   // the score is linear in what the dense layer reads: its gradient is a column of the kernel
@@ -209,8 +209,7 @@ test('gradients of any scalar by any value: the output of a layer, a gradient ag
 
   // second derivatives: of the squared length of the gradient for the picture, by the first kernel, held to differences
   const penalty = ops.sum(ops.square(byImage))
-  const weight = model.graph({ batch: 2 }).weights['conv/kernel']
-  const [second] = gradients(penalty, [weight])
+  const [second] = gradients(penalty, [weights['conv/kernel']])
   const at = async (values: Float32Array) => {
     await model.setWeights({ 'conv/kernel': values })
     return model.run({ outputs: { penalty, second } }, given)
