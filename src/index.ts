@@ -32,6 +32,7 @@ export { constant, input as placeholder, variable } from './graph/node.ts'
 export { loadModel, model, modelFrom, sequential } from './model/build.ts'
 export type {
   EvaluateOptions,
+  FindBatchSizeOptions,
   FindLearningRateOptions,
   ModelFitOptions as FitOptions,
   PredictOptions,
@@ -39,8 +40,7 @@ export type {
 export type { ModelOptions } from './model/model.ts'
 export { Model } from './model/model.ts'
 export type { PictureGiven } from './model/pictures.ts'
-export type { Answer, Ranked } from './model/prediction.ts'
-export { Prediction } from './model/prediction.ts'
+export type { Answer, Prediction, Ranked } from './model/prediction.ts'
 export type { Samples } from './model/samples.ts'
 export type { TrainOnBatchOptions } from './model/single-step.ts'
 export type { GraphGoals, GraphOptions, LayerNodes, LayerUse, ModelGraph, RunOptions } from './network/model-graph.ts'
@@ -64,6 +64,7 @@ export type { LearningRate, Schedule } from './nn/schedules.ts'
 export { gradients } from './ops/gradient.ts'
 export { ops } from './ops/public.ts'
 export { callbacks } from './training/callbacks/index.ts'
+export type { BatchSizeSearch, TriedSize } from './training/find-batch-size.ts'
 export type { RateSearch } from './training/find-rate.ts'
 export type {
   Callback,
@@ -77,5 +78,6 @@ export type {
 } from './training/history.ts'
 export type { DoneStep, PauseControl } from './training/pause.ts'
 export { trainingControl } from './training/pause.ts'
+export type { StageShare, StepProfile } from './training/profile.ts'
 export type { Batches, GivenBatch } from './training/stream.ts'
 export { zoo } from './zoo/index.ts'

@@ -1,8 +1,9 @@
 /** Models: layers wired together, with weights, that can be trained, evaluated, asked, described and saved. */
+
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
-import { custom, integer, settle, settleOne, show, text, wantOptions } from '../base/options.ts'
+import { custom, integer, settle, settleOne, text, wantOptions } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
@@ -12,50 +13,59 @@ import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.
 import { settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { DType, TypedArray } from '../graph/dtype.ts'
+import type { TypedArray } from '../graph/dtype.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, isNetwork, networkWeights, weightName } from '../network/network.ts'
+import { chain, networkWeights } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
-import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
+import { asItIs, callOf, layersCalled, partOf, renamedInputs } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
-import { countOf, isLayer } from '../nn/layer.ts'
+import { countOf } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import type { SavedModel } from '../saved/model-file.ts'
+import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
+import type { BatchSizeSearch } from '../training/find-batch-size.ts'
 import type { RateSearch } from '../training/find-rate.ts'
-import { rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
-import { fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
+import type { StepProfile } from '../training/profile.ts'
 import { checkLength } from '../training/sample-weights.ts'
 import type { Arrays, Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
-import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
-import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
+import type {
+  EvaluateOptions,
+  FindBatchSizeOptions,
+  FindLearningRateOptions,
+  ModelFitOptions,
+  PredictOptions,
+  ProfileOptions,
+} from './call-options.ts'
+import { evaluateTable, findSizeTable, findTable, fitTable, predictTable, profileTable } from './call-options.ts'
 import { fileName, filePath } from './files.ts'
 import type { Knowledge } from './knowledge.ts'
 import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
+import { wantRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
 import type { TrainOnBatchOptions } from './single-step.ts'
 import { stepOn } from './single-step.ts'
-import { takeWeights } from './weights.ts'
+import { tryRates, trySizes, tryStep } from './trials.ts'
+import { sharedWeights, takeWeights } from './weights.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -83,19 +93,13 @@ interface Recipe {
   readonly weightsFrom?: Model | undefined
 }
 
-const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
-  typeof name === 'string' &&
-  typeof engine === 'object' &&
-  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
-
 export class Model {
   readonly name: string
   readonly kind: 'sequential' | 'functional'
   readonly seed: number
   #classNames: readonly string[] | undefined
   #preprocessing: Preprocessing | undefined
-  /** Of the samples that the only input learned from, where that is known. */
-  #learnedFrom: DType | undefined
+  #learnedFrom: LearnedFrom = {}
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
@@ -104,25 +108,25 @@ export class Model {
   #optimizerParams: number | undefined
 
   constructor(recipe: Recipe, saved?: Omit<SavedModel, 'network' | 'kind'>) {
-    if (!isRecipe(recipe ?? {})) {
-      const hint = 'sequential(...), model(...) and loadModel(...) make models'
-      throw new FoveaError('E_MODEL', { what: 'not the parts of a model', where: 'Model', got: show(recipe), hint })
-    }
+    wantRecipe(recipe)
     const { kind, name, seed, engine, from, placement, weightsFrom } = recipe
     this.kind = kind
     this.name = name
     this.seed = seed
     this.#from = from
     const own = 'calls' in from ? from.layers.map(({ layer }) => layer) : from
-    const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
+    const taken =
+      weightsFrom && sharedWeights({ network: weightsFrom.network, placement: weightsFrom.#placement }, own, name)
     const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
+    if (weightsFrom && 'calls' in from)
+      this.#learnedFrom = renamedInputs(from, weightsFrom.network, weightsFrom.#learnedFrom)
     if (!saved) return
     this.#heads = saved.heads
     this.#objective = saved.objective
     this.#classNames = saved.classNames
     this.#preprocessing = saved.preprocessing
-    this.#learnedFrom = saved.learnedFrom
+    this.#learnedFrom = saved.learnedFrom ?? {}
   }
 
   /** One name per class; comes with the data that the model learned from. Setting it throws E_OPTION where it does not fit. */
@@ -149,18 +153,9 @@ export class Model {
     const made =
       how !== undefined &&
       (isBuilt
-        ? preprocessingOf(how, this.inputs, { dtypeOf: () => this.#learnedFrom, where: this.name })
+        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#learnedFrom[input], where: this.name })
         : settlePreprocessing(how))
     this.#preprocessing = made || undefined
-  }
-
-  /** What these layers have learnt up to this call, for a network that shares them. */
-  #weightsFor(layers: readonly Layer[], where: string): (network: () => Network) => Promise<Record<string, Numbers>> {
-    const common = layersInCommon(this.network, layers, where)
-    const values = this.#placement.valuesNow(
-      common.flatMap(({ name, weights }) => Object.keys(weights).map((weight) => weightName(name, weight))),
-    )
-    return async (network) => renamed(network(), common, await values())
   }
 
   /** The wired layers. A sequential model without an input shape has none until it sees data. */
@@ -242,6 +237,8 @@ export class Model {
     if ('calls' in this.#from) return this
     const network = chain(this.name, this.#from, inputShape)
     if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
+    if (this.#preprocessing)
+      preprocessingOf(this.#preprocessing, network.inputs, { dtypeOf: () => undefined, where: this.name })
     this.#from = network
     return this
   }
@@ -312,19 +309,23 @@ export class Model {
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
-    const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
-    const { from, to, steps, sampleWeight, signal, ...made } = rest
-    const task = this.#taskOf(data, made)
-    const { callback, result } = rateSearch({ from, to, steps })
-    const save = async (): Promise<void> => {}
-    const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    const { network } = this
-    return this.#placement.aside({ engine, threads, precision }, async (session) => {
-      const learner = { network, openSession: async () => session.as(network) }
-      await fit(learner, task, settings, { sampleWeight, signal, callbacks: [callback], save })
-      signal?.throwIfAborted()
-      return result()
-    })
+    const settled = settle(findTable, options, 'findLearningRate')
+    const task = this.#taskOf(data, settled)
+    return tryRates({ task, network: this.network, placement: this.#placement }, settled)
+  }
+
+  /** The speed and memory of a training step by its batch size, with a copy of the model; `suggestion` is one to take. */
+  async findBatchSize(data: Dataset, options: FindBatchSizeOptions = {}): Promise<BatchSizeSearch> {
+    const settled = settle(findSizeTable, options, 'findBatchSize')
+    const task = this.#taskOf(data, settled)
+    return trySizes({ task, network: this.network, placement: this.#placement }, settled)
+  }
+
+  /** Where the time of a step goes, by stages: of training, or `mode: 'predict'`, on the first batch, with a copy of the model. */
+  async profile(data: Dataset, options: ProfileOptions = {}): Promise<StepProfile> {
+    const settled = settle(profileTable, options, 'profile')
+    const task = this.#taskOf(data, settled)
+    return tryStep({ task, network: this.network, placement: this.#placement }, settled)
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */
@@ -339,7 +340,7 @@ export class Model {
   }
 
   /** A model without an input shape takes that of the data. */
-  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom?: DType): Task {
+  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom: LearnedFrom = {}): Task {
     wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)

@@ -191,7 +191,7 @@ export const training: readonly Fault[] = [
   {
     name: 'rows are appended under any header',
     file: 'src/training/callbacks/logs.ts',
-    find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)',
+    find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.head(), separator)',
     replace: 'known',
     tests: ['logs: csvLogger'],
   },
@@ -205,8 +205,8 @@ export const training: readonly Fault[] = [
   {
     name: 'updates: the numbers of all optimizers have one name',
     file: 'src/network/updates.ts',
-    find: '`${RATES}${name}/`',
-    replace: 'RATES',
+    find: 'name === undefined ? RATES',
+    replace: 'name !== null ? RATES',
     tests: ['updates: one program'],
   },
   {

@@ -7,7 +7,8 @@ import { failure } from '../support/failure.ts'
 
 const x = Float32Array.from({ length: 12 * 4 }, (_, i) => Math.sin(i))
 const y = Int32Array.from({ length: 12 }, (_, i) => i % 3)
-const data = () => fromArrays({ name: 'data', inputs: { x: { shape: [4], data: x } }, targets: { y: { shape: [], data: y } } })
+const data = () =>
+  fromArrays({ name: 'data', inputs: { x: { shape: [4], data: x } }, targets: { y: { shape: [], data: y } } })
 const make = () =>
   sequential({ inputShape: [4], seed: 2, engine: 'reference' }, [
     layers.dense({ units: 8, activation: 'relu' }),
@@ -54,7 +55,11 @@ test('weights of samples, and a model that sees its first batch', async () => {
 
 for (const [what, options, says] of [
   ['a schedule', { learningRate: { type: 'cosineDecay', initialLearningRate: 1 } }, "'learningRate'"],
-  ['a schedule of the optimizer', { optimizer: { type: 'sgd', learningRate: { type: 'cosineDecay', initialLearningRate: 1 } } }, 'a schedule needs'],
+  [
+    'a schedule of the optimizer',
+    { optimizer: { type: 'sgd', learningRate: { type: 'cosineDecay', initialLearningRate: 1 } } },
+    'a schedule needs',
+  ],
   ['averages', { optimizer: { type: 'sgd', useEma: true } }, "'useEma'"],
   ['an option of fit alone', { epochs: 2 }, "'epochs'"],
 ] as const) {
@@ -67,6 +72,12 @@ test('what does not fit is refused, and what is not finite changes nothing', asy
   const net = make()
   const before = await net.weights()
   await assert.rejects(net.trainOnBatch(x.subarray(0, 7), y.subarray(0, 2)), failure('E_SHAPE'))
-  await assert.rejects(net.trainOnBatch(x.map(() => Number.NaN), y), failure('E_NONFINITE'))
+  await assert.rejects(
+    net.trainOnBatch(
+      x.map(() => Number.NaN),
+      y,
+    ),
+    failure('E_NONFINITE'),
+  )
   assert.deepEqual(await net.weights(), before)
 })

@@ -18,8 +18,8 @@ import {
   updates,
   variable,
 } from '../../src/index.ts'
-import type { Optimizer } from '../../src/nn/optimizers.ts'
 import { lossNames, lossPerSample, settleLoss } from '../../src/nn/losses.ts'
+import type { Optimizer } from '../../src/nn/optimizers.ts'
 import { fastEngines } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
 import { assertClose, evaluate } from '../support/tensors.ts'
@@ -75,7 +75,8 @@ for (const engine of ['reference', ...fastEngines] as const) {
       const { history } = await net.fit(data, { epochs: 4, batchSize: 8, shuffle: false, optimizer })
       for (let i = 0; i < 4; i++) {
         const seen = await step.run({ x: pixels, y: classes, ...rule.rates(i) })
-        for (const log of ['loss', 'accuracy']) assert.ok(Math.abs(seen[log][0] - history[log][i]) < 1e-5, `${log} of step ${i}`)
+        for (const log of ['loss', 'accuracy'])
+          assert.ok(Math.abs(seen[log][0] - history[log][i]) < 1e-5, `${log} of step ${i}`)
       }
       const isAveraged = typeof optimizer === 'object' && optimizer.useEma
       for (const [name, weight] of Object.entries(await net.weights()))
@@ -113,9 +114,15 @@ test('a schedule ends with the steps that are said; a rate of the call wins', as
   const w = variable('w', [1])
   const line = { type: 'polynomialDecay', initialLearningRate: 1, endLearningRate: 0 } as const
   const rule = updates({ type: 'sgd', learningRate: line }, ops.sum(w), [w], { steps: 4 })
-  assert.deepEqual([0, 2, 3].map((i) => rule.rates(i)), [1, 0.5, 0.25].map((x) => ({ 'rate/learningRate': Float32Array.of(x) })))
+  assert.deepEqual(
+    [0, 2, 3].map((i) => rule.rates(i)),
+    [1, 0.5, 0.25].map((x) => ({ 'rate/learningRate': Float32Array.of(x) })),
+  )
   assert.deepEqual(rule.rates(2, 8), { 'rate/learningRate': Float32Array.of(8) })
-  assert.throws(() => updates({ type: 'sgd', learningRate: line }, ops.sum(w), [w]), failure('E_OPTION', "needs 'steps'"))
+  assert.throws(
+    () => updates({ type: 'sgd', learningRate: line }, ops.sum(w), [w]),
+    failure('E_OPTION', "needs 'steps'"),
+  )
 })
 
 for (const [what, call, code, says] of [
@@ -123,12 +130,37 @@ for (const [what, call, code, says] of [
   ['what is no variable', (w) => updates('sgd', ops.sum(w), [ops.neg(w)]), 'E_GRAPH', 'needs variables'],
   ['a loss that is no scalar', (w) => updates('sgd', w, [w]), 'E_GRAPH', 'only a scalar'],
   ['an unknown optimizer', (w) => updates('adams' as never, ops.sum(w), [w]), 'E_OPTION', 'unknown optimizer'],
-  ['a group of nobody', (w) => updates({ type: 'sgd', groups: [{ names: ['v'] }] }, ops.sum(w), [w]), 'E_OPTION', 'names no weight'],
+  [
+    'a group of nobody',
+    (w) => updates({ type: 'sgd', groups: [{ names: ['v'] }] }, ops.sum(w), [w]),
+    'E_OPTION',
+    'names no weight',
+  ],
   ['a step below 0', (w) => updates('sgd', ops.sum(w), [w]).rates(-1), 'E_OPTION', "'step' is wrong"],
-  ['labels of another kind', (w) => losses.sparseCategoricalCrossentropy(reshape(w, { shape: [1, 2] }), constant(Float32Array.of(1))), 'E_MISMATCH', 'labels do not fit'],
-  ['labels of another batch', (w) => losses.meanSquaredError(reshape(w, { shape: [1, 2] }), constant(new Float32Array(4), [2, 2])), 'E_MISMATCH', 'labels do not fit'],
-  ['an unknown option of a loss', (w) => losses.huber(reshape(w, { shape: [1, 2] }), reshape(w, { shape: [1, 2] }), { deltas: 1 } as never), 'E_OPTION', "'deltas'"],
-  ['conv2d of a sequence', (w) => conv2d(reshape(w, { shape: [1, 2, 1] }), reshape(w, { shape: [2, 1, 1] })), 'E_SHAPE', 'conv2d'],
+  [
+    'labels of another kind',
+    (w) => losses.sparseCategoricalCrossentropy(reshape(w, { shape: [1, 2] }), constant(Float32Array.of(1))),
+    'E_MISMATCH',
+    'labels do not fit',
+  ],
+  [
+    'labels of another batch',
+    (w) => losses.meanSquaredError(reshape(w, { shape: [1, 2] }), constant(new Float32Array(4), [2, 2])),
+    'E_MISMATCH',
+    'labels do not fit',
+  ],
+  [
+    'an unknown option of a loss',
+    (w) => losses.huber(reshape(w, { shape: [1, 2] }), reshape(w, { shape: [1, 2] }), { deltas: 1 } as never),
+    'E_OPTION',
+    "'deltas'",
+  ],
+  [
+    'conv2d of a sequence',
+    (w) => conv2d(reshape(w, { shape: [1, 2, 1] }), reshape(w, { shape: [2, 1, 1] })),
+    'E_SHAPE',
+    'conv2d',
+  ],
 ] as readonly [string, (w: Node) => unknown, 'E_GRAPH' | 'E_OPTION' | 'E_MISMATCH' | 'E_SHAPE', string][]) {
   test(`refused: ${what}`, () => {
     assert.throws(() => call(variable('w', [2])), failure(code, says))
@@ -156,7 +188,10 @@ test('windows: what is left out, and one number for all axes', () => {
   assert.deepEqual(conv2d(x, kernel, { strides: [2, 1] }), ops.convolution(x, kernel, whole))
   assert.deepEqual(maxPool(x, { window: 3 }), maxPool(x, { window: [3, 3], strides: [3, 3], padding: 'valid' }))
   assert.deepEqual(ops.averagePool(x, { window: [3, 2], strides: 1, padding: 'same' }).shape, [2, 9, 8, 3])
-  assert.deepEqual(ops.conv1d(placeholder('x', [2, 9, 3]), placeholder('k', [3, 3, 4]), { dilation: 2 }).shape, [2, 5, 4])
+  assert.deepEqual(
+    ops.conv1d(placeholder('x', [2, 9, 3]), placeholder('k', [3, 3, 4]), { dilation: 2 }).shape,
+    [2, 5, 4],
+  )
 })
 
 test('dropout: the mask follows from key and stream, kept values are scaled, nothing is done at a rate of 0', async () => {
