@@ -221,12 +221,13 @@ test('first values by hand are those of initializers, other places have others',
   assert.deepEqual(initialValues([2], { initializer: { type: 'constant', value: 0.5 } }), Float32Array.of(0.5, 0.5))
 })
 
-test('gradients of any scalar by any value: the output of a layer, a gradient again, through max-pooling', async () => {
+test('gradients of any scalar by any value: the output of a layer, the picture', async () => {
   const model = make()
   const { logits, layers: nodes, inputs, weights } = model.graph({ batch: 2 })
   const score = ops.sum(ops.mul(logits['output'], placeholder('wanted', [2, 3])))
   const { conv, max_pooling2d: pool } = nodes
   const [byMaps, byPool, byImage] = gradients(score, [conv.output, pool.output, inputs['input_layer']])
+  assert.deepEqual(byImage.shape, [2, 8, 8, 1])
   assert.deepEqual(byMaps.shape, [2, 8, 8, 4])
   const given = { input_layer: pixels.slice(0, 128), wanted: Float32Array.of(1, 0, 0, 0, 1, 0) }
   const { maps, pooled, kernel } = await model.run(
@@ -241,8 +242,19 @@ test('gradients of any scalar by any value: the output of a layer, a gradient ag
   const total = (values: ArrayLike<number>) => Array.from(values).reduce((sum, x) => sum + x, 0)
   assert.ok(Math.abs(total(maps) - total(pooled)) < 1e-9)
   assert.equal(maps.filter((x) => x !== 0).length, 128)
+})
 
-  // second derivatives: of the squared length of the gradient for the picture, by the first kernel, held to differences
+test('second derivatives: the length of the gradient for the picture, by a kernel, held to differences', async () => {
+  const model = sequential({ inputShape: [8, 8, 1], seed: 3, engine: 'reference' }, [
+    layers.conv2d({ filters: 4, kernelSize: 3, padding: 'same', activation: 'tanh', name: 'conv' }),
+    layers.averagePooling2d(),
+    layers.flatten(),
+    layers.dense({ units: 3, name: 'out' }),
+  ])
+  const { logits, inputs, weights } = model.graph({ batch: 2 })
+  const score = ops.sum(ops.mul(logits['output'], placeholder('wanted', [2, 3])))
+  const given = { input_layer: pixels.slice(0, 128), wanted: Float32Array.of(1, 0, 0, 0, 1, 0) }
+  const [byImage] = gradients(score, [inputs['input_layer']])
   const penalty = ops.sum(ops.square(byImage))
   const [second] = gradients(penalty, [weights['conv/kernel']])
   const at = async (values: Float32Array) => {
