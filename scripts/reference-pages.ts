@@ -16,6 +16,7 @@ import { modelTable } from '../src/model/model.ts'
 import { graphOptions, runOptions } from '../src/network/model-graph.ts'
 import { summaryOptions } from '../src/network/summary.ts'
 import { activations } from '../src/nn/activations.ts'
+import { constraints } from '../src/nn/constraints.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
@@ -38,6 +39,7 @@ const homes: Readonly<Record<string, string>> = {
   schedule: 'schedules.md',
   initializer: 'initializers.md',
   regularizer: 'regularizers.md',
+  constraint: 'constraints.md',
   activation: 'activations.md',
 }
 
@@ -277,6 +279,12 @@ const tables: Readonly<
     'Penalties on weights: a name, or `{ type, ... }` with options.',
     regularizers,
     'regularizer',
+  ],
+  'constraints.md': [
+    'Constraints',
+    'What a weight is held to after every update: a name, or `{ type, ... }` with options.',
+    constraints,
+    'constraint',
   ],
   'activations.md': [
     'Activations',

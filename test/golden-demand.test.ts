@@ -1,5 +1,5 @@
 /**
- * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers, schedules,
+ * Truth from outside is demanded: every row of the tables of ops, activations, losses, metrics, layers, optimizers, constraints, schedules,
  * initializers, regularizers, transforms and fill modes has a golden row (test/golden), or stands here with its reason. The
  * golden inputs of an activation lie on all its pieces.
  */
@@ -11,6 +11,7 @@ import { referenceEngine } from '../src/engines/reference/engine.ts'
 import { input } from '../src/graph/node.ts'
 import type { Activation } from '../src/nn/activations.ts'
 import { activate, activations } from '../src/nn/activations.ts'
+import { constraints } from '../src/nn/constraints.ts'
 import { initializers } from '../src/nn/initializers.ts'
 import { layers } from '../src/nn/layers/index.ts'
 import { losses } from '../src/nn/losses.ts'
@@ -33,6 +34,7 @@ interface Case {
   readonly loss?: Named
   readonly metric?: Named
   readonly optimizer?: Named
+  readonly constraint?: Named
   readonly schedule?: Named
   readonly mode?: string
 }
@@ -58,7 +60,7 @@ interface Demand {
 }
 
 /** The files that have what layers give. */
-const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences', 'sample-layers']
+const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences']
 
 /** The cases of the layer that does nothing but an activation, with the file that has them. */
 const activationCases = layerTopics.flatMap((topic) => {
@@ -119,7 +121,11 @@ const demands: Readonly<Record<string, Demand>> = {
     golden: layerTopics.flatMap((topic) => names(topic, ({ layer }) => layer)),
     reasons: { lambda: "the function is the user's (test/nn/sequences.test.ts)" },
   },
-  optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
+  optimizers: {
+    rows: optimizers,
+    golden: ['optimizers', 'updates'].flatMap((topic) => names(topic, ({ optimizer }) => optimizer)),
+  },
+  constraints: { rows: constraints, golden: names('constraints', ({ constraint }) => constraint) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {
     rows: transforms,

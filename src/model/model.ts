@@ -19,12 +19,12 @@ import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
 import { graphOptions, modelGraph, runGoals, runOptions, takeGoals } from '../network/model-graph.ts'
 import type { Network } from '../network/network.ts'
-import { chain, networkWeights, weightName } from '../network/network.ts'
+import { chain, networkWeights } from '../network/network.ts'
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, objectiveFor, objectiveIn, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
 import type { Session } from '../network/session.ts'
-import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed, renamedInputs } from '../network/subnetwork.ts'
+import { asItIs, callOf, layersCalled, partOf, renamedInputs } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
@@ -44,7 +44,7 @@ import { pacerOf } from '../training/pause.ts'
 import type { StepProfile } from '../training/profile.ts'
 import { stepProfiler } from '../training/profile.ts'
 import { checkLength, checkValidationWeight } from '../training/sample-weights.ts'
-import type { Batches } from '../training/stream.ts'
+import type { Arrays, Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
 import type {
@@ -78,7 +78,9 @@ import type { RecipeOf } from './recipe.ts'
 import { wantRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, checkKnown, checkNumbers, valuesByName } from './samples.ts'
-import { takeWeights } from './weights.ts'
+import type { TrainOnBatchOptions } from './single-step.ts'
+import { stepOn } from './single-step.ts'
+import { sharedWeights, takeWeights } from './weights.ts'
 
 export const modelTable = {
   name: text({ says: 'name of the model', optional: true }),
@@ -111,7 +113,8 @@ export class Model {
     this.seed = seed
     this.#from = from
     const own = 'calls' in from ? from.layers.map(({ layer }) => layer) : from
-    const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
+    const taken =
+      weightsFrom && sharedWeights({ network: weightsFrom.network, placement: weightsFrom.#placement }, own, name)
     const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
     const inherited = weightsFrom && 'calls' in from
@@ -146,15 +149,6 @@ export class Model {
         ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#known.learnedFrom[input], where: this.name })
         : settlePreprocessing(how))
     this.#known = { ...this.#known, preprocessing: made || undefined }
-  }
-
-  /** What these layers have learnt up to this call, for a network that shares them. */
-  #weightsFor(layers: readonly Layer[], where: string): (network: () => Network) => Promise<Record<string, Numbers>> {
-    const common = layersInCommon(this.network, layers, where)
-    const values = this.#placement.valuesNow(
-      common.flatMap(({ name, weights }) => Object.keys(weights).map((weight) => weightName(name, weight))),
-    )
-    return async (network) => renamed(network(), common, await values())
   }
 
   /** The wired layers. A sequential model without an input shape has none until it sees data. */
@@ -255,6 +249,11 @@ export class Model {
       return isBatches(data) ? this.#fitTo(data, settled) : this.#fit(this.#taskOf(data, settled), settled)
     }
     return pacerOf(options?.control)?.during(training) ?? training()
+  }
+
+  /** One step of `fit` on arrays of whole samples: gives loss and metrics, `{ accuracy, loss }`. The optimizer goes on from call to call. */
+  async trainOnBatch(inputs: Arrays, targets: Arrays, options: TrainOnBatchOptions = {}): Promise<Logs> {
+    return stepOn((batches, how) => this.fit(batches, how), { inputs, targets }, options)
   }
 
   async #fitTo(batches: Batches, settled: Settled<typeof fitTable>): Promise<History> {

@@ -11,7 +11,7 @@ import { heads, logitsOf } from '../nn/heads.ts'
 import { innermost } from '../nn/layer.ts'
 import { lossRow } from '../nn/losses.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
-import { averageName, nextState, slotName, stepRates, stepSlots } from '../nn/step.ts'
+import { averageName, slotName, stepSlots } from '../nn/step.ts'
 import { add, finite, mul, select, sub, toFloat } from '../ops/elementwise.ts'
 import { gradients } from '../ops/gradient.ts'
 import { sum } from '../ops/reduction.ts'
@@ -19,6 +19,7 @@ import { meanLoss, measures, penalised } from './measures.ts'
 import type { Call, Network } from './network.ts'
 import { forward, networkVariables, networkWeights, penalties, trainedWeights } from './network.ts'
 import type { Objective } from './objective.ts'
+import { updatePairs } from './updates.ts'
 
 /** A batch of `size` samples of a dataset with these fields. */
 export interface BatchSpec {
@@ -71,14 +72,14 @@ function measured(
   batch: BatchSpec,
   mode: 'train' | 'infer',
 ) {
-  const { outputs, updates, values } = outputsOf(network, variables, objective.inputs, batch, mode)
+  const { outputs, updates, values, penalty } = outputsOf(network, variables, objective.inputs, batch, mode)
   const targets = objective.terms.map(({ target }) => [
     target,
     batched('target', target, batch.targets[target], batch.size),
   ])
   const [weights, present] = ['weights', 'present'].map((name) => input(name, [batch.size]))
   const measured = measures(objective, outputs, Object.fromEntries(targets), { weights, present })
-  const sums = penalised(measured, penalties(network, variables), present)
+  const sums = penalised(measured, { weights: penalties(network, variables), samples: penalty, present })
   const float32 = objective.terms.map(({ output, loss }) => logitsOf(outputs[output], lossRow(loss).head))
   return { sums, updates, values, float32 }
 }
@@ -153,25 +154,18 @@ function derived(network: Network, variables: Variables, objective: Objective, b
  * is 0 and the state stays as it was, to the bit; so it is in the steps that were already under way behind it.
  */
 function applied(
+  network: Network,
   variables: Variables,
   optimizer: SettledOptimizer,
   { loss, gradients, statistics }: Omit<Derived, 'sums'> & { readonly loss: Node },
 ): { readonly finite: Node; readonly updates: Goals['updates'] } {
-  const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
-  const rates = Object.fromEntries(rateNames.map((rate) => [rate, input(`rate/${rate}`, [])]))
+  const specs = networkWeights(network)
   const trained = Object.entries(gradients).map(([name, gradient]) => {
-    const weight = variables[name]
-    const slots = Object.keys(stepSlots(optimizer)).map((slot) => [
-      slot,
-      variable(slotName(optimizer.type, slot, name), weight.shape),
-    ])
-    return { name, weight, gradient, slots: Object.fromEntries(slots) as Record<string, Node> }
+    const { constraint } = specs[name]
+    return { name, weight: variables[name], gradient, constraint }
   })
-  const next = nextState(optimizer, trained, rates).map(({ weight, slots }, i): [Node, Node][] => [
-    [trained[i].weight, weight],
-    ...Object.entries(trained[i].slots).map(([slot, old]): [Node, Node] => [old, slots[slot]]),
-  ])
-  const kept = Object.entries(statistics).map(([name, value]): [Node, Node] => [variables[name], value])
+  const next = updatePairs(optimizer, trained)
+  const kept = Object.entries(statistics).map(([name, value]): readonly [Node, Node] => [variables[name], value])
   next.push(...Object.values(Object.groupBy(kept, ([, { shape }]) => shapeText(shape))).map((pairs) => pairs ?? []))
   // x - x is 0 for a finite x and NaN for any other
   const zeros = next.map((pairs) => sum(pairs.map(([, value]) => sub(value, value)).reduce((a, b) => add(a, b))))
@@ -191,7 +185,7 @@ export function trainingGoals(
 ): Goals {
   const variables = networkVariables(network)
   const { derived: own, float32 } = derived(network, variables, objective, batch)
-  const { finite, updates } = applied(variables, optimizer, { loss: own.sums.loss, ...own })
+  const { finite, updates } = applied(network, variables, optimizer, { loss: own.sums.loss, ...own })
   return { outputs: { ...own.sums, finite }, updates, float32 }
 }
 
@@ -219,7 +213,7 @@ export function applyGoals(
   }
   const { loss } = given('sums')
   const halves = { loss, gradients: given('gradients'), statistics: given('statistics') }
-  const { finite, updates } = applied(networkVariables(network), optimizer, halves)
+  const { finite, updates } = applied(network, networkVariables(network), optimizer, halves)
   return { outputs: { finite }, updates }
 }
 

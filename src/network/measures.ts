@@ -158,13 +158,23 @@ export function meanLoss(sums: ReturnType<typeof measures>, size: number): Node 
   return weight ? div(sums.loss, select(weight, weight, 1)) : mul(sums.loss, 1 / size)
 }
 
-/** The sums with a penalty added to the loss of every sample, so that the mean has it once. */
+/** What is added to the mean loss: penalties on weights, a scalar, and on what layers give, [n]. */
+interface Penalties {
+  readonly weights: Node | undefined
+  readonly samples: Node | undefined
+  readonly present: Node
+}
+
+/** The sums with penalties added to the loss of every sample, so that the mean has them once; samples that only fill the batch have none. */
 export function penalised(
   sums: ReturnType<typeof measures>,
-  penalty: Node | undefined,
-  present: Node,
+  { weights, samples, present }: Penalties,
 ): ReturnType<typeof measures> {
-  if (!penalty) return sums
-  const divisor = sums[divisorOf('loss')] ?? sum(present)
-  return { ...sums, loss: add(sums.loss, mul(penalty, divisor)) }
+  if (!weights && !samples) return sums
+  const [divisor, count] = [sums[divisorOf('loss')], sum(present)]
+  const total = samples && sum(weighed(present, samples))
+  // where the divisor is not the number of samples, the mean is taken before
+  const own = total && (divisor ? mul(div(total, count), divisor) : total)
+  const shared = weights && mul(weights, divisor ?? count)
+  return { ...sums, loss: [own, shared].reduce<Node>((loss, part) => (part ? add(loss, part) : loss), sums.loss) }
 }

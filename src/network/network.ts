@@ -194,6 +194,8 @@ export interface Passed {
   /** Per call the value before its activation, or the value itself. */
   readonly preactivations: readonly Node[]
   readonly updates: Readonly<Record<string, Node>>
+  /** [n]: what layers add to the loss of each sample, where there is anything. */
+  readonly penalty: Node | undefined
 }
 
 /**
@@ -220,6 +222,7 @@ export function forward(
   const values: Node[] = []
   const preactivations: Node[] = []
   const updates: Record<string, Node> = {}
+  let penalty: Node | undefined
   const streamsOf = streamNumbers(network)
   for (const { of, inputs: from } of network.calls) {
     if (of.kind === 'input') {
@@ -236,11 +239,12 @@ export function forward(
       const result = locate(name, () => forwarded(layer, given, Object.fromEntries(own), context))
       values.push(result.output)
       preactivations.push(result.preactivation)
+      if (result.penalty) penalty = penalty ? add(penalty, result.penalty) : result.penalty
       for (const [weight, next] of Object.entries(result.updates)) updates[weightName(name, weight)] = next as Node
     }
   }
   const outputs = Object.fromEntries(Object.entries(network.outputs).map(([name, call]) => [name, values[call]]))
-  return { outputs, values, preactivations, updates }
+  return { outputs, values, preactivations, updates, penalty }
 }
 
 /** Names of the weights that training changes by gradients. */

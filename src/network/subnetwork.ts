@@ -2,6 +2,7 @@
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
 import { inOrder } from '../base/order.ts'
+import { matches } from '../base/pattern.ts'
 import type { Numbers } from '../compile/engine.ts'
 import type { Layer } from '../nn/layer.ts'
 import type { NamedLayer, Network } from './network.ts'
@@ -60,10 +61,6 @@ export function asItIs(network: Network): Network {
   const isSame = frozen.size === network.frozen.size && [...frozen].every((name) => network.frozen.has(name))
   return isSame ? network : { ...network, frozen }
 }
-
-const escaped = (text: string): string => text.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
-const matches = (name: string, pattern: string): boolean =>
-  new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`).test(name)
 
 function unknownLayer(where: string, name: string, known: readonly string[]): FoveaError {
   const near = typeof name === 'string' ? didYouMean(name, known) : undefined

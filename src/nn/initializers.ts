@@ -1,12 +1,12 @@
 /** First values of weights, by Keras's names; a function of (seed, stream, shape) alone. */
 import { FoveaError } from '../base/errors.ts'
-import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
-import { choice, named, number, settleNamed, show } from '../base/options.ts'
+import type { Named, NamedEntry, Options, OptionTable, Settled } from '../base/options.ts'
+import { choice, integer, named, number, settle, settleNamed, show } from '../base/options.ts'
 import type { Draw } from '../base/random.ts'
-import { normalAt, normals, uniforms } from '../base/random.ts'
+import { normalAt, normals, stream, uniforms } from '../base/random.ts'
 import { beyondFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
-import { shapeText, sizeOf } from '../graph/shape.ts'
+import { shapeText, sizeOf, wantShape } from '../graph/shape.ts'
 import { orthogonalMatrix } from './orthogonal.ts'
 
 interface Fans {
@@ -173,6 +173,19 @@ export function initialize(initializer: Initializer, shape: Shape, draw: Draw, f
     if (!Number.isFinite(values[i])) throw beyondFloat32(`${values[i]} of ${show(initializer)}`)
   }
   return values
+}
+
+const valuesTable = {
+  initializer: named(initializers, { says: 'what they are', what: 'initializer', default: 'glorotUniform' }),
+  seed: integer({ says: 'seed', min: 0, default: 0 }),
+  place: integer({ says: 'another number for every weight that has the same seed', min: 0, default: 0 }),
+}
+
+/** First values of a weight of your own, by the same initializers as those of layers. */
+export function initialValues(shape: Shape, given: Options<typeof valuesTable> = {}): Float32Array {
+  const { initializer, seed, place } = settle(valuesTable, given, 'initialValues')
+  wantShape(shape, 'initialValues')
+  return initialize(initializer, shape, { seed, stream: stream('initialize', place) })
 }
 
 /** An initializer as an option of a layer. */

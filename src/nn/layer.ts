@@ -7,7 +7,8 @@ import { taken } from '../base/taken.ts'
 import type { Node } from '../graph/node.ts'
 import { input as inputNode, isNode } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
-import { isShape, sizeOf, wantShape } from '../graph/shape.ts'
+import { isShape, sameShape, shapeText, sizeOf, wantShape } from '../graph/shape.ts'
+import type { Constraint } from './constraints.ts'
 import type { DrawOptions } from './draws.ts'
 import { drawer } from './draws.ts'
 import type { Initializer } from './initializers.ts'
@@ -26,6 +27,8 @@ export interface WeightSpec {
   readonly trainable?: false
   /** Adds to the loss in training and evaluation, while the weight is trained. */
   readonly regularizer?: Regularizer | undefined
+  /** What it is held to after every update. */
+  readonly constraint?: Constraint | undefined
 }
 
 /** What a forward graph may need to know. */
@@ -47,6 +50,8 @@ export interface Forwarded<W extends string> {
   readonly updates?: Readonly<Partial<Record<W, Node>>>
   /** The value to which an activation was applied at the end, where there is one. */
   readonly preactivation?: Node
+  /** [n]: what each sample adds to the loss, in training and evaluation; its mean over the samples is part of the loss. */
+  readonly penalty?: Node | undefined
 }
 
 /** All that is known of a kind of layer, in one place. Shapes in `weights` are those of one sample. */
@@ -278,13 +283,16 @@ export function outputShape(layer: Layer, shapes: readonly Shape[], where: strin
   })
 }
 
+/** All that a forward graph gives. */
+type Result = Required<Omit<Forwarded<string>, 'penalty'>> & Pick<Forwarded<string>, 'penalty'>
+
 /** The forward graph of a layer, with its updates. */
 export function forwarded(
   { row, options }: Layer,
   inputs: readonly [Node, ...Node[]],
   weights: Readonly<Record<string, Node>>,
   context: ForwardContext,
-): Required<Forwarded<string>> {
+): Result {
   const result: unknown = row.forward(inputs, weights, options, context)
   const given = isNode(result) ? result : (result as Forwarded<string> | undefined | null)?.output
   if (!isNode(given)) {
@@ -296,8 +304,17 @@ export function forwarded(
     output,
     updates = {},
     preactivation = output,
+    penalty,
   } = (isNode(result) ? { output: result } : result) as Forwarded<string>
-  return { output, updates, preactivation }
+  wantPenalty(penalty, output, row)
+  return { output, updates, preactivation, penalty }
+}
+
+function wantPenalty(penalty: unknown, { shape: [n] }: Node, { className }: AnyLayerRow): void {
+  if (penalty === undefined || (isNode(penalty) && sameShape(penalty.shape, [n]))) return
+  const got = isNode(penalty) ? shapeText(penalty.shape) : show(penalty)
+  const facts = { expected: `a number per sample, ${shapeText([n])}`, got }
+  throw new FoveaError('E_GRAPH', { what: `the penalty of ${className} cannot be this`, ...facts })
 }
 
 /** Parameters of a set of weights. */

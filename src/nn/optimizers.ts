@@ -5,7 +5,8 @@
 import type { Conflict, Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
 import { choice, flag, integer, list, number, settleNamed, text, withCommon, withDefault } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import { add, div, mul, sqrt, sub } from '../ops/elementwise.ts'
+import { abs, add, div, maximum, mul, sqrt, sub } from '../ops/elementwise.ts'
+import { groupsOption } from './parameter-groups.ts'
 import type { LearningRate } from './schedules.ts'
 import { learningRate } from './schedules.ts'
 
@@ -41,6 +42,7 @@ const commonOptions = {
     says: "weights whose names contain one of these do not decay, such as ['bias', 'gamma', 'beta']",
     default: [],
   }),
+  groups: groupsOption,
   clipnorm: longest('the longest that the gradient of a weight may be'),
   globalClipnorm: longest('the longest that all gradients together may be'),
   clipvalue: longest('the furthest from 0 that an element of a gradient may be'),
@@ -75,8 +77,9 @@ const sgd = define({
   },
 })
 
-const beta1 = number({ says: 'decay of the mean of the gradient', min: 0, max: 1, ends: 'right-open', default: 0.9 })
-const beta2 = number({ says: 'decay of the mean of its square', min: 0, max: 1, ends: 'right-open', default: 0.999 })
+const decay = (says: string, value: number) => number({ says, min: 0, max: 1, ends: 'right-open', default: value })
+const beta1 = decay('decay of the mean of the gradient', 0.9)
+const beta2 = decay('decay of the mean of its square', 0.999)
 const epsilon = (says: string) => number({ says, min: 0, default: 1e-7 })
 
 const adamOptions = {
@@ -87,6 +90,7 @@ const adamOptions = {
     says: 'epsilon is added before the bias correction (Keras) or after it (PyTorch)',
     default: 'keras',
   }),
+  amsgrad: flag({ says: 'divide by the largest velocity so far (Reddi et al. 2018)', default: false }),
 }
 
 const momentSlots = () => ({ momentum: 0, velocity: 0 })
@@ -105,11 +109,11 @@ function moments(
 }
 
 /** Kingma and Ba 2015. */
-const adam = define({
+const adam = define<typeof adamOptions, 'momentum' | 'velocity' | 'largestVelocity', 'rate' | 'rootScale'>({
   says: 'Adam: steps scaled by running means of the gradient and of its square.',
   learningRate: 0.001,
   options: adamOptions,
-  slots: momentSlots,
+  slots: ({ amsgrad }) => ({ ...momentSlots(), ...(amsgrad && { largestVelocity: 0 }) }),
   rates: ({ beta1, beta2, epsilonMode }, { t, learningRate }) => {
     const root = Math.sqrt(1 - beta2 ** t)
     const rate = learningRate / (1 - beta1 ** t)
@@ -117,8 +121,11 @@ const adam = define({
   },
   update: (weight, gradient, slots, { rate, rootScale }, { epsilon, epsilonMode, ...decay }) => {
     const next = moments(gradient, slots, decay)
-    const root = epsilonMode === 'keras' ? sqrt(next.velocity) : mul(sqrt(next.velocity), rootScale)
-    return { weight: sub(weight, div(mul(next.momentum, rate), add(root, epsilon))), ...next }
+    const largestVelocity = slots.largestVelocity && maximum(slots.largestVelocity, next.velocity)
+    const divisor = sqrt(largestVelocity ?? next.velocity)
+    const root = epsilonMode === 'keras' ? divisor : mul(divisor, rootScale)
+    const after = sub(weight, div(mul(next.momentum, rate), add(root, epsilon)))
+    return { weight: after, ...next, ...(largestVelocity && { largestVelocity }) }
   },
 })
 
@@ -134,7 +141,7 @@ const rmsprop = define({
   says: 'RMSprop: steps scaled by a running mean of the square of the gradient.',
   learningRate: 0.001,
   options: {
-    rho: number({ says: 'decay of the mean', min: 0, max: 1, ends: 'right-open', default: 0.9 }),
+    rho: decay('decay of the mean', 0.9),
     epsilon: epsilon('added inside the root in the denominator'),
   },
   slots: () => ({ velocity: 0 }),
@@ -193,6 +200,44 @@ const adagrad = define({
   },
 })
 
+/** Zeiler 2012. */
+const adadelta = define({
+  says: 'Adadelta: steps as long as the last ones were, by running means of squares.',
+  learningRate: 0.001,
+  options: {
+    rho: decay('decay of the means', 0.95),
+    epsilon: epsilon('added inside both roots'),
+  },
+  slots: () => ({ accumulatedGradient: 0, accumulatedStep: 0 }),
+  rates: (_, { learningRate }) => ({ learningRate }),
+  update: (weight, gradient, slots, { learningRate }, { rho, epsilon }) => {
+    const mixed = (old: Node, x: Node) => add(mul(old, rho), mul(mul(x, x), 1 - rho))
+    const root = (x: Node) => sqrt(add(x, epsilon))
+    const accumulatedGradient = mixed(slots.accumulatedGradient, gradient)
+    const step = div(mul(root(slots.accumulatedStep), gradient), root(accumulatedGradient))
+    const accumulatedStep = mixed(slots.accumulatedStep, step)
+    return { weight: sub(weight, mul(step, learningRate)), accumulatedGradient, accumulatedStep }
+  },
+})
+
+/** Kingma and Ba 2015, section 7.1. */
+const adamax = define({
+  says: 'Adamax: Adam with the largest recent gradient in place of the mean of its square.',
+  learningRate: 0.001,
+  options: {
+    beta1,
+    beta2: decay('decay of the largest gradient', 0.999),
+    epsilon: epsilon('added to the largest gradient in the denominator'),
+  },
+  slots: () => ({ momentum: 0, largest: 0 }),
+  rates: ({ beta1 }, { t, learningRate }) => ({ rate: learningRate / (1 - beta1 ** t) }),
+  update: (weight, gradient, slots, { rate }, { beta1, beta2, epsilon }) => {
+    const momentum = add(slots.momentum, mul(sub(gradient, slots.momentum), 1 - beta1))
+    const largest = maximum(mul(slots.largest, beta2), abs(gradient))
+    return { weight: sub(weight, div(mul(momentum, rate), add(largest, epsilon))), momentum, largest }
+  },
+})
+
 /** Clips and averages that do not go together. */
 function conflict(options: Settled<typeof commonOptions>): Conflict | undefined {
   const clips = (['clipnorm', 'globalClipnorm', 'clipvalue'] as const).filter((clip) => options[clip] !== undefined)
@@ -203,7 +248,7 @@ function conflict(options: Settled<typeof commonOptions>): Conflict | undefined 
 
 /** Every optimizer by name, with all its options. */
 export const optimizers = withCommon(
-  { sgd, adam, adamW, rmsprop, nadam, adagrad } as const,
+  { sgd, adam, adamW, rmsprop, nadam, adagrad, adadelta, adamax } as const,
   (row) => ({ learningRate: withDefault<LearningRate>(learningRate, row.learningRate), ...commonOptions }),
   conflict,
 )

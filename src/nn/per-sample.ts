@@ -4,7 +4,7 @@ import type { Shape } from '../graph/shape.ts'
 import { sameShape, sizeOf } from '../graph/shape.ts'
 import { reshape } from '../ops/broadcasting.ts'
 import { expression, toFloat } from '../ops/elementwise.ts'
-import { mean } from '../ops/reduction.ts'
+import { mean, sum } from '../ops/reduction.ts'
 import { argument, s } from '../ops/scalar.ts'
 
 /** Is there one number on both sides of a sample, however it is written, [] or [1]? */
@@ -23,5 +23,10 @@ export function weighed(weight: Node, x: Node): Node {
   return expression('weighed', [weight, x], s.select(s.equal(w, 0), 0, s.mul(w, value)), [value, w])
 }
 
+const allButFirst = (x: Node): number[] => x.shape.slice(1).map((_, i) => i + 1)
+
 /** Means over all axes but the first: [n]. */
-export const meanOfSample = (x: Node): Node => mean(x, { axes: x.shape.slice(1).map((_, i) => i + 1) })
+export const meanOfSample = (x: Node): Node => mean(x, { axes: allButFirst(x) })
+
+/** Sums over all axes but the first: [n]. */
+export const sumOfSample = (x: Node): Node => sum(x, { axes: allButFirst(x) })

@@ -1,12 +1,15 @@
 /**
  * What happens around an optimizer's rule, in Keras's order: gradients are accumulated and clipped, weights decay, the
- * rule is applied, averages follow. A graph; what depends only on the step enters as a number computed on the host, a
+ * rule is applied, constraints hold what it gives, averages follow. A graph; what depends only on the step enters as a number computed on the host, a
  * function of options and step, so that training resumes exactly.
  */
 import type { Node } from '../graph/node.ts'
 import { abs, add, div, less, maximum, minimum, mul, select, sqrt, sub } from '../ops/elementwise.ts'
 import { max, sum } from '../ops/reduction.ts'
+import type { Constraint } from './constraints.ts'
+import { constrained } from './constraints.ts'
 import type { SettledOptimizer } from './optimizers.ts'
+import { groupRules, ruleOf } from './parameter-groups.ts'
 import { rateAt } from './schedules.ts'
 
 /** What a slot holds before the first step: a number throughout, or the values of its weight. */
@@ -50,12 +53,19 @@ export function stepRates(
   { learningRate: given, ...place }: StepPlace & { readonly learningRate?: number | undefined },
 ): Record<string, number> {
   const { row, options } = optimizer
-  const { weightDecay, gradientAccumulationSteps, useEma, emaMomentum, emaOverwriteFrequency } = options
+  const { gradientAccumulationSteps, useEma, emaMomentum, emaOverwriteFrequency } = options
   const t = updatesIn(optimizer, place.step) + 1
-  const learningRate = given ?? learningRateAt(optimizer, place)
+  const base = given ?? learningRateAt(optimizer, place)
+  const ruled = groupRules(options).flatMap(({ prefix, factor, weightDecay }) => {
+    const learningRate = base * factor
+    const own = {
+      ...row.rates(options, { t, learningRate }),
+      ...(weightDecay > 0 && { kept: 1 - learningRate * weightDecay }),
+    }
+    return Object.entries(own).map(([name, rate]) => [prefix + name, rate])
+  })
   return {
-    ...row.rates(options, { t, learningRate }),
-    ...(weightDecay > 0 && { kept: 1 - learningRate * weightDecay }),
+    ...Object.fromEntries(ruled),
     ...(gradientAccumulationSteps && { isUpdate: updatesIn(optimizer, place.step + 1) === t ? 1 : 0 }),
     ...(useEma && { emaMomentum: t === 1 ? 0 : emaMomentum }),
     ...(useEma && emaOverwriteFrequency && { overwrites: t % emaOverwriteFrequency === 0 ? 1 : 0 }),
@@ -74,6 +84,7 @@ export interface Stepped {
 export interface Trained extends Stepped {
   readonly name: string
   readonly gradient: Node
+  readonly constraint?: Constraint | undefined
 }
 
 /** The next weights and slots, in the order of `weights`: all that are trained, since their gradients may be clipped together. */
@@ -82,15 +93,20 @@ export function nextState(
   weights: readonly Trained[],
   rates: NamedNodes,
 ): Stepped[] {
-  const { weightDecay, excludeFromWeightDecay, gradientAccumulationSteps: count } = options
+  const { excludeFromWeightDecay, gradientAccumulationSteps: count } = options
   const sums = weights.map(({ gradient, slots }) => (count ? add(slots['gradientSum'], gradient) : gradient))
   const gradients = clipped(count ? sums.map((total) => div(total, count)) : sums, options)
 
-  return weights.map(({ name, weight, slots }, i) => {
+  return weights.map(({ name, weight, slots, constraint }, i) => {
+    const { prefix, weightDecay } = ruleOf(options, name)
+    const own = ratesOf(rates, prefix)
     const decays = weightDecay > 0 && !excludeFromWeightDecay.some((part) => name.includes(part))
-    const before = decays ? mul(weight, rates['kept']) : weight
-    const { weight: ruled, ...ruledSlots } = row.update(before, gradients[i], slots, rates, options)
-    const { weight: after, ...next } = averaged({ ...slots, ...ruledSlots, weight: ruled }, rates)
+    const before = decays ? mul(weight, own['kept']) : weight
+    const { weight: ruled, ...ruledSlots } = row.update(before, gradients[i], slots, own, options)
+    const { weight: after, ...next } = averaged(
+      { ...slots, ...ruledSlots, weight: constrained(ruled, constraint) },
+      rates,
+    )
     if (!count) return { weight: after, slots: next }
     // a step that makes no update only changes the sum of gradients
     const settled = Object.entries(next).map(([slot, value]) => [slot, select(rates['isUpdate'], value, slots[slot])])
@@ -100,6 +116,14 @@ export function nextState(
     }
   })
 }
+
+/** The rates of a group by their own names. */
+const ratesOf = (rates: NamedNodes, prefix: string): NamedNodes =>
+  Object.fromEntries(
+    Object.entries(rates).flatMap(([name, rate]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), rate]] : [],
+    ),
+  )
 
 type Clips = Pick<SettledOptimizer['options'], 'clipnorm' | 'globalClipnorm' | 'clipvalue'>
 

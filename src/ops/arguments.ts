@@ -1,6 +1,6 @@
 /** What ops as a user calls them take: the arguments that several families share. */
-import type { Option } from '../base/options.ts'
-import { choice, custom, either, integer, list, optional } from '../base/options.ts'
+import type { Option, Sizes } from '../base/options.ts'
+import { choice, custom, either, integer, list, optional, sizes, withDefault } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { isNode } from '../graph/node.ts'
 
@@ -40,7 +40,18 @@ export const borders = list(list(count, { says: 'before and after', length: 2 })
 
 /** What slides over pictures. */
 export const images = nodeArgument('[n, ...spatial, channels], 1 to 3 spatial axes')
-export const strides = sizeList('steps of the window, one per spatial axis')
-export const windowPadding = either([choice(['valid', 'same'], { says: 'a rule' }), borders], {
-  says: "border: none, TensorFlow's rule for output = ceil(input / stride), or [before, after] per spatial axis",
-})
+export const strides = sizes({ says: 'steps of the window, one number or one per spatial axis', min: 1, default: 1 })
+export const windowPadding = withDefault(
+  either([choice(['valid', 'same'], { says: 'a rule' }), borders], {
+    says: "border: none, TensorFlow's rule for output = ceil(input / stride), or [before, after] per spatial axis",
+  }),
+  'valid',
+)
+
+/** One entry per spatial axis. */
+export const perAxis = <T>(value: T | readonly T[], rank: number): readonly T[] =>
+  Array.isArray(value) ? (value as readonly T[]) : Array<T>(rank).fill(value as T)
+
+/** One entry per spatial axis of [n, ...spatial, channels]. */
+export const perSpatialAxis = (value: Sizes, x: Node): readonly number[] =>
+  perAxis(value, Math.max(0, x.shape.length - 2))

@@ -3,13 +3,14 @@
  * [n, ...spatial, channels], kernels [...window, channels / groups, filters], rank 1 to 3.
  */
 import { FoveaError } from '../base/errors.ts'
-import { integer } from '../base/options.ts'
+import type { Options } from '../base/options.ts'
+import { integer, sizes } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
-import type { Op, Stored } from '../graph/node.ts'
+import type { Node, Op, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
-import { images, nodeArgument, sizeList, strides, windowPadding } from './arguments.ts'
+import { images, nodeArgument, perSpatialAxis, strides, windowPadding } from './arguments.ts'
 import { op } from './checked.ts'
 
 export interface ConvolutionAttrs {
@@ -155,17 +156,49 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
 /** What engines compute. */
 export const convolutionPrimitives = { convolution, convolutionInputGradient, convolutionKernelGradient } as const
 
+const windowAttrs = {
+  strides,
+  dilation: sizes({
+    says: 'distance between neighbours in the window, one number or one per spatial axis',
+    min: 1,
+    default: 1,
+  }),
+  padding: windowPadding,
+  groups: integer({
+    says: 'channels are split into so many groups, each with its own filters',
+    min: 1,
+    default: 1,
+  }),
+}
+
+const convolved = (x: Node, kernel: Node, options: Options<typeof windowAttrs> = {}): Node => {
+  const { strides = 1, dilation = 1, padding = 'valid', groups = 1 } = options
+  const axes = { strides: perSpatialAxis(strides, x), dilation: perSpatialAxis(dilation, x) }
+  return convolution(x, kernel, { ...axes, padding: padding as Padding, groups })
+}
+
+/** Convolution for users: of any rank, or of one. */
+const publicOf = (rank?: 1 | 2 | 3) =>
+  op({
+    says: `Convolution of ${rank ?? 'any number of'} spatial ${rank === 1 ? 'axis' : 'axes'}; the kernel is not flipped.`,
+    takes: { x: images, kernel: nodeArgument('[...window, channels / groups, filters]') },
+    attrs: windowAttrs,
+    call: (x: Node, kernel: Node, options?: Options<typeof windowAttrs>): Node => {
+      if (rank === undefined || x.shape.length === rank + 2) return convolved(x, kernel, options)
+      const expected = `[n, ${rank} spatial, channels]`
+      throw new FoveaError('E_SHAPE', {
+        what: 'of another rank',
+        where: `conv${rank}d`,
+        expected,
+        got: shapeText(x.shape),
+      })
+    },
+  })
+
 /** What users call. */
 export const convolutionPublic = {
-  convolution: op({
-    says: 'Convolution of any rank; the kernel is not flipped.',
-    takes: { x: images, kernel: nodeArgument('[...window, channels / groups, filters]') },
-    attrs: {
-      strides,
-      dilation: sizeList('distance between neighbours in the window, one per spatial axis'),
-      padding: windowPadding,
-      groups: integer({ says: 'channels are split into so many groups, each with its own filters', min: 1 }),
-    },
-    call: convolution,
-  }),
+  convolution: publicOf(),
+  conv1d: publicOf(1),
+  conv2d: publicOf(2),
+  conv3d: publicOf(3),
 } as const

@@ -1,10 +1,12 @@
 /** Pooling over sliding windows of [n, ...spatial, channels], rank 1 to 3. Padding never takes part. */
 import { FoveaError } from '../base/errors.ts'
-import type { Op } from '../graph/node.ts'
+import type { Options } from '../base/options.ts'
+import { optional, sizes } from '../base/options.ts'
+import type { Node, Op } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
-import { images, sizeList, strides, windowPadding } from './arguments.ts'
+import { images, perSpatialAxis, strides, windowPadding } from './arguments.ts'
 import { op } from './checked.ts'
 
 export interface PoolAttrs {
@@ -117,15 +119,26 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
 /** What engines compute. */
 export const poolingPrimitives = { maxPool, maxPoolGradient, averagePool, averagePoolGradient } as const
 
-const attrs = { window: sizeList('sizes of the window, one per spatial axis'), strides, padding: windowPadding }
+const attrs = {
+  window: sizes({ says: 'sizes of the window, one number or one per spatial axis', min: 1 }),
+  strides: optional(strides, 'steps of the window, one number or one per spatial axis; the window when absent'),
+  padding: windowPadding,
+}
+
+/** A pooling for users: the windows lie side by side unless strides are given. */
+const publicOf = (says: string, pool: typeof maxPool) =>
+  op({
+    says,
+    takes: { x: images },
+    attrs,
+    call: (x: Node, { window, strides, padding = 'valid' }: Options<typeof attrs>): Node => {
+      const axes = { window: perSpatialAxis(window, x), strides: perSpatialAxis(strides ?? window, x) }
+      return pool(x, { ...axes, padding: padding as Padding })
+    },
+  })
 
 /** What users call. */
 export const poolingPublic = {
-  maxPool: op({ says: 'The largest value of every window.', takes: { x: images }, attrs, call: maxPool }),
-  averagePool: op({
-    says: 'The mean of every window; a border never counts.',
-    takes: { x: images },
-    attrs,
-    call: averagePool,
-  }),
+  maxPool: publicOf('The largest value of every window.', maxPool),
+  averagePool: publicOf('The mean of every window; a border never counts.', averagePool),
 } as const

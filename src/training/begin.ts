@@ -7,10 +7,11 @@ import { split, take } from '../data/subset.ts'
 import { judgedWeights, trainingSpecs } from '../network/graphs.ts'
 import { readingsOf } from '../network/measures.ts'
 import type { Network } from '../network/network.ts'
-import { trainedWeights } from '../network/network.ts'
+import { networkWeights, trainedWeights } from '../network/network.ts'
 import type { Session } from '../network/session.ts'
 import type { SettledOptimizer } from '../nn/optimizers.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
+import { checkGroups } from '../nn/parameter-groups.ts'
 import { stepSlots } from '../nn/step.ts'
 import type { BatchSource } from './batches.ts'
 import { datasetBatches } from './batches.ts'
@@ -65,6 +66,7 @@ export async function beginTraining(
   const { initialEpoch, epochs } = epochsOf(settings, batches)
   const classes = await classWeightsFor(whole ?? parts.data, objective, network, settings.classWeight, signal)
   const optimizer = settleOptimizer(settings.optimizer, settings.learningRate)
+  checkGroups(optimizer.options, Object.keys(networkWeights(network)))
   const session = await openSession()
   await beginOptimizer(session, optimizer)
   if (initialEpoch > 0) countFrom(session, { epochs: initialEpoch, steps: initialEpoch * batches })

@@ -13,7 +13,7 @@ import { checkSampleWeight } from './sample-weights.ts'
 import type { Described } from './task.ts'
 
 /** The array of the only field, or an array per field by name of the model's inputs or outputs. */
-type Arrays = TypedArray | Readonly<Record<string, TypedArray>>
+export type Arrays = TypedArray | Readonly<Record<string, TypedArray>>
 
 /** A batch as Keras's generators yield it, inputs and targets with an optional weight per sample, or the same by name. */
 export type GivenBatch =

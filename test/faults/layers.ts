@@ -49,15 +49,15 @@ export const layers: readonly Fault[] = [
   {
     name: 'dense: the bias comes after the activation',
     file: 'src/nn/layers/dense.ts',
-    find: 'return activated(sums(x, kernel, bias), activation)',
-    replace: 'return add(activated(matmul(x, kernel), activation).output, bias ?? 0)',
+    find: 'activated(sumsOfLast(x, kernel, bias), activation)',
+    replace: '{ output: add(activated(matmul(x, kernel), activation).output, bias ?? 0) }',
     tests: ['layer-options: dense'],
   },
   {
     name: 'dense: the activation is forgotten',
     file: 'src/nn/layers/dense.ts',
-    find: 'return activated(sums(x, kernel, bias), activation)',
-    replace: 'return sums(x, kernel, bias)',
+    find: 'activated(sumsOfLast(x, kernel, bias), activation)',
+    replace: '{ output: sumsOfLast(x, kernel, bias) }',
     tests: ['lenet: reference'],
   },
   {
@@ -90,16 +90,16 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'dropout: what is kept is not scaled up',
-    file: 'src/nn/layers/regularization.ts',
-    find: 'mul(lessEqual(rate, draw({ shape })), 1 / (1 - rate))',
-    replace: 'lessEqual(rate, draw({ shape }))',
+    file: 'src/ops/sampling.ts',
+    find: 'mul(lessEqual(rate, uniform), 1 / (1 - rate))',
+    replace: 'lessEqual(rate, uniform)',
     tests: ['layer-options: dropout'],
   },
   {
     name: 'dropout: rate is the share that is kept',
-    file: 'src/nn/layers/regularization.ts',
-    find: 'lessEqual(rate, drawn)',
-    replace: 'lessEqual(drawn, rate)',
+    file: 'src/ops/sampling.ts',
+    find: 'lessEqual(rate, uniform)',
+    replace: 'lessEqual(uniform, rate)',
     tests: ['layer-options: dropout'],
   },
   {
@@ -288,15 +288,15 @@ export const layers: readonly Fault[] = [
   {
     name: 'l2 is half the sum of the squares',
     file: 'src/nn/regularizers.ts',
-    find: 'penalty: ({ l2 }, weight) => mul(squares(weight), l2)',
-    replace: 'penalty: ({ l2 }, weight) => mul(squares(weight), l2 / 2)',
+    find: 'penalty: ({ l2 }, x, total) => mul(squares(x, total), l2)',
+    replace: 'penalty: ({ l2 }, x, total) => mul(squares(x, total), l2 / 2)',
     tests: ['regularizers'],
   },
   {
     name: 'l1 is the sum of the weights',
     file: 'src/nn/regularizers.ts',
-    find: 'sum(abs(weight))',
-    replace: 'sum(weight)',
+    find: 'total(abs(x))',
+    replace: 'total(x)',
     tests: ['regularizers'],
   },
   {

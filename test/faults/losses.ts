@@ -75,8 +75,8 @@ export const losses: readonly Fault[] = [
   {
     name: 'losses of a sample are added up, not averaged',
     file: 'src/nn/per-sample.ts',
-    find: "import { mean } from '../ops/reduction.ts'",
-    replace: "import { sum as mean } from '../ops/reduction.ts'",
+    find: "import { mean, sum } from '../ops/reduction.ts'",
+    replace: "import { sum as mean, sum } from '../ops/reduction.ts'",
     tests: ['losses'],
   },
   {

@@ -133,8 +133,8 @@ export const training: readonly Fault[] = [
   {
     name: 'a penalty counts once for a batch, not for every sample',
     file: 'src/network/measures.ts',
-    find: 'mul(penalty, divisor)',
-    replace: 'penalty',
+    find: 'mul(weights, divisor ?? count)',
+    replace: 'weights',
     tests: ['regularizers'],
   },
   {
@@ -202,5 +202,47 @@ export const training: readonly Fault[] = [
     find: "digits.padStart(width - sign.length, '0')",
     replace: 'digits',
     tests: ['path-pattern'],
+  },
+  {
+    name: 'updates: the numbers of all optimizers have one name',
+    file: 'src/network/updates.ts',
+    find: 'name === undefined ? RATES',
+    replace: 'name !== null ? RATES',
+    tests: ['updates: one program'],
+  },
+  {
+    name: 'updates: slots of averages begin at 0',
+    file: 'src/network/updates.ts',
+    find: 'first ?? new Float32Array(sizeOf(weight.shape)).fill(Number(value))',
+    replace: 'new Float32Array(sizeOf(weight.shape)).fill(Number(value) || 0)',
+    tests: ['updates: reference: four steps'],
+  },
+  {
+    name: 'updates: a schedule ends at once',
+    file: 'src/network/updates.ts',
+    find: 'total: steps ?? 1, learningRate',
+    replace: 'total: 1, learningRate',
+    tests: ['updates: a schedule ends'],
+  },
+  {
+    name: 'pools by hand overlap where no strides are said',
+    file: 'src/ops/pooling.ts',
+    find: 'strides ?? window',
+    replace: 'strides ?? 1',
+    tests: ['updates: windows'],
+  },
+  {
+    name: 'dropout by hand: all streams are one',
+    file: 'src/ops/sampling.ts',
+    find: "streamOf('dropout', stream)",
+    replace: "streamOf('dropout')",
+    tests: ['updates: dropout'],
+  },
+  {
+    name: 'trainOnBatch: weights of samples are forgotten',
+    file: 'src/model/single-step.ts',
+    find: '...(sampleWeight && { sampleWeight })',
+    replace: '',
+    tests: ['train-on-batch: weights of samples'],
   },
 ]

@@ -29,6 +29,7 @@ from pooling import pools
 from schedules import schedules
 from sequences import sequences
 from transforms import transforms
+from updates import activities, constraints, updates
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -50,3 +51,6 @@ if __name__ == '__main__':
     activations()
     sequences()
     initializers()
+    constraints()
+    updates()
+    activities()

@@ -10,6 +10,7 @@ import type { Node } from '../../src/graph/node.ts'
 import { input, nameOf, variable } from '../../src/graph/node.ts'
 import type { FitOptions } from '../../src/index.ts'
 import { fromArrays, layers, sequential, split } from '../../src/index.ts'
+import type { Constraint } from '../../src/nn/constraints.ts'
 import type { Optimizer } from '../../src/nn/optimizers.ts'
 import { settleOptimizer } from '../../src/nn/optimizers.ts'
 import type { Trained } from '../../src/nn/step.ts'
@@ -23,6 +24,7 @@ interface Case {
   readonly name: string
   readonly optimizer: string
   readonly options: object
+  readonly constraints?: Readonly<Record<string, Constraint>>
 }
 
 const judges: readonly { engine: Engine; tolerance: number }[] = [
@@ -35,6 +37,7 @@ interface Weight {
   readonly name: string
   readonly shape: readonly number[]
   readonly start: Numbers
+  readonly constraint?: Constraint | undefined
   /** Of all steps, one after the other. */
   readonly gradients: Numbers
 }
@@ -44,7 +47,7 @@ async function planned(engine: Engine, given: Optimizer, weights: readonly Omit<
   const optimizer = settleOptimizer(given)
   const state = new State(engine)
   const trained: Trained[] = []
-  for (const { name, shape, start } of weights) {
+  for (const { name, shape, start, constraint } of weights) {
     const slots: Record<string, Node> = {}
     for (const [slot, value] of Object.entries(stepSlots(optimizer))) {
       slots[slot] = variable(slotName(optimizer.type, slot, name), shape)
@@ -54,7 +57,7 @@ async function planned(engine: Engine, given: Optimizer, weights: readonly Omit<
     }
     const weight = variable(name, shape)
     await state.add(name, weight, () => start)
-    trained.push({ name, weight, slots, gradient: input(`gradient/${name}`, shape) })
+    trained.push({ name, weight, slots, constraint, gradient: input(`gradient/${name}`, shape) })
   }
   const rateNames = Object.keys(stepRates(optimizer, { step: 0, total: 1 }))
   const next = nextState(optimizer, trained, Object.fromEntries(rateNames.map((rate) => [rate, input(rate, [])])))
@@ -99,14 +102,23 @@ for (const { name, optimizer, options } of rules.cases) {
   }
 }
 
-const around = golden<Case>('steps')
-for (const { name, optimizer, options } of around.cases) {
+const around = ['steps', 'updates'].flatMap((topic) => {
+  const file = golden<Case>(topic)
+  return file.cases.map((one) => ({ ...one, file }))
+})
+for (const { name, optimizer, options, constraints, file } of around) {
   for (const { engine, tolerance } of judges) {
     test(`${name} on ${engine.name}: eight steps as PyTorch takes them`, async () => {
-      const of = (weight: string, part: string) => around.tensor(`${name}/${weight}/${part}`)
+      const of = (weight: string, part: string) => file.tensor(`${name}/${weight}/${part}`)
       const weights = ['dense/kernel', 'dense/bias'].map((weight) => {
         const { shape, data: start } = of(weight, 'start')
-        return { name: weight, shape, start, gradients: of(weight, 'gradients').data }
+        return {
+          name: weight,
+          shape,
+          start,
+          constraint: constraints?.[weight],
+          gradients: of(weight, 'gradients').data,
+        }
       })
       const seen = await stepsOf(engine, { type: optimizer, ...options } as Optimizer, weights, 8)
       seen.forEach((state, step) => {
@@ -175,6 +187,7 @@ test('what goes on around a rule is part of its loop over a weight; norms alone 
   }
   assert.equal(await counts({}), 2)
   assert.equal(await counts({ clipvalue: 1, useEma: true, emaOverwriteFrequency: 9, gradientAccumulationSteps: 4 }), 2)
+  assert.equal(await counts({ amsgrad: true, groups: [{ names: ['a'], learningRateFactor: 0.5, weightDecay: 0 }] }), 2)
   assert.equal(await counts({ clipnorm: 1 }), 8)
   assert.equal(await counts({ globalClipnorm: 1 }), 8)
 })
@@ -195,6 +208,19 @@ test('rates are a function of the step: what is done when, and the learning rate
   assert.deepEqual(list({ useEma: true, ...accumulating }, 'emaMomentum'), [0, 0, 0, 0.99, 0.99, 0.99])
   assert.deepEqual(list({ useEma: true, emaOverwriteFrequency: 2 }, 'overwrites'), [0, 1, 0, 1, 0, 1])
 
+  const groups = [
+    { names: ['a'], learningRateFactor: 0.5 },
+    { names: ['b'], weightDecay: 0.2 },
+  ]
+  assert.deepEqual(rates({ weightDecay: 0.1, groups }, 7, 0.25), {
+    'group0/learningRate': 0.125,
+    'group0/kept': 1 - 0.0125,
+    'group1/learningRate': 0.25,
+    'group1/kept': 0.95,
+    learningRate: 0.25,
+    kept: 0.975,
+  })
+
   const line = { type: 'polynomialDecay', initialLearningRate: 4, endLearningRate: 0 } as const
   const scheduled = settleOptimizer({ type: 'adam', ...accumulating }, line)
   const at = [0, 2, 3, 5, 6, 11, 12].map((step) => learningRateAt(scheduled, { step, total: 12 }))
@@ -210,6 +236,9 @@ for (const [what, options, says] of [
     ['excludeFromWeightDecay', 'a list, each a text'],
   ],
   ['overwriting without averages', { emaOverwriteFrequency: 5 }, ['emaOverwriteFrequency', 'useEma: true']],
+  ['a group without names', { groups: [{ names: [] }] }, ['names', 'a list of 1 or more']],
+  ['a negative factor', { groups: [{ names: ['a'], learningRateFactor: -1 }] }, ['learningRateFactor', '>= 0']],
+  ['an unknown option of a group', { groups: [{ names: ['a'], learningRate: 1 }] }, ["'learningRate'"]],
   ['a clip of nothing', { clipnorm: 0 }, ['clipnorm', '> 0']],
   ['an unknown schedule', { learningRate: { type: 'cosine' } }, ['learningRate', "'cosineDecay'"]],
 ] as const) {
@@ -316,4 +345,27 @@ test('fit: a schedule ends with the training, and wins over the rate of the opti
   assert.deepEqual(await trained(undefined, { epochs: 2 }), six)
   assert.deepEqual(await trained(undefined, { steps: 6 }), six)
   assert.notDeepEqual(await trained(7, { epochs: 2 }), six)
+})
+
+test('fit: a group that no weight is in is refused, and says what there is', async () => {
+  const optimizer = { type: 'sgd', groups: [{ names: ['dense', 'dens/kernel'] }] } as const
+  const net = await fitted()
+  const before = await net.weights()
+  const says = ['dens/kernel', 'dense, dense/kernel, dense/bias', "did you mean 'dense/kernel'?"]
+  await assert.rejects(net.fit(floats(), { optimizer }), failure('E_OPTION', ...says))
+  assert.deepEqual(await net.weights(), before)
+})
+
+test('fit: a factor of 0 holds a group, decay included; frozen layers may be in one', async () => {
+  const groups = [{ names: ['*/bias'], learningRateFactor: 0 }]
+  const net = await fitted({ epochs: 2, optimizer: { type: 'adamW', weightDecay: 0.5, groups } })
+  const [start, after] = [await (await fitted()).weights(), await net.weights()]
+  assert.deepEqual(after['dense/bias'], start['dense/bias'])
+  assert.notDeepEqual(after['dense/kernel'], start['dense/kernel'])
+
+  const stack = [layers.dense({ units: 4, name: 'first' }), layers.dense({ units: 3, name: 'last' })]
+  const frozen = sequential({ inputShape: [4], seed: 1, engine: 'reference' }, stack).freeze('first')
+  const first = (await frozen.weights())['first/kernel']
+  await frozen.fit(floats(), { optimizer: { type: 'sgd', groups: [{ names: ['first'], learningRateFactor: 9 }] } })
+  assert.deepEqual((await frozen.weights())['first/kernel'], first)
 })

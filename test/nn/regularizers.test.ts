@@ -5,11 +5,13 @@ import { settle } from '../../src/base/options.ts'
 import { referenceEngine } from '../../src/engines/reference/engine.ts'
 import { input } from '../../src/graph/node.ts'
 import type { Dataset, Model } from '../../src/index.ts'
-import { fromArrays, layers, sequential } from '../../src/index.ts'
+import { defineLayer, fromArrays, input as inputTensor, layers, model, ops, sequential } from '../../src/index.ts'
 import type { Regularizer } from '../../src/nn/regularizers.ts'
 import { penaltyOf, regularizerOption } from '../../src/nn/regularizers.ts'
 import { gradients } from '../../src/ops/gradient.ts'
+import { fastEngines } from '../support/engines.ts'
 import { failure } from '../support/failure.ts'
+import { golden } from '../support/golden.ts'
 import { assertClose, evaluate } from '../support/tensors.ts'
 
 const engine = referenceEngine()
@@ -92,4 +94,70 @@ test('a penalty is part of the gradient', async () => {
     // the slope of 0.5 |w| + 0.25 w^2 at 1
     assert.ok(Math.abs(weight - b['dense/kernel'][i] - 1e-3) < 1e-7)
   })
+})
+
+const activity = golden<{ name: string; regularizer: Regularizer }>('activity')
+for (const { name, regularizer } of activity.cases) {
+  test(`activity: ${name} as the mean over the samples, in the loss and its gradient, on every engine`, async () => {
+    const [x, w, penalty, dw] = ['x', 'w', 'penalty', 'dw'].map((part) => activity.tensor(`${name}/${part}`).data)
+    const data = fromArrays({
+      name: 'samples',
+      inputs: { x: { shape: [5], data: Float32Array.from(x) } },
+      targets: { y: { shape: [3], data: new Float32Array(12) } },
+    })
+    const mean = Array.from(penalty).reduce((sum, p) => sum + p, 0) / 4
+    for (const engine of ['reference', ...fastEngines] as const) {
+      const make = async (activityRegularizer?: Regularizer) => {
+        const options = { units: 3, activation: 'relu', useBias: false } as const
+        const net = sequential({ inputShape: [5], engine, threads: 1 }, [
+          layers.dense({ ...options, ...(activityRegularizer && { activityRegularizer }) }),
+        ])
+        await net.setWeights({ 'dense/kernel': Float32Array.from(w) })
+        return net
+      }
+      const [plain, own] = [await make(), await make(regularizer)]
+      const settings = { loss: 'meanSquaredError', batchSize: 4 } as const
+      // 3 samples a batch: the second has one, and two that only fill it
+      for (const batchSize of [4, 3, 1]) {
+        const [without, withIt] = [plain, own].map((net) => net.evaluate(data, { ...settings, batchSize }))
+        const added = (await withIt).loss - (await without).loss
+        assert.ok(Math.abs(added - mean) < 1e-6, `${engine}, batches of ${batchSize}: ${added}, not ${mean}`)
+      }
+      const lossReduction = 'meanWithSampleWeight'
+      const sampleWeight = Float32Array.of(1, 3, 0, 2)
+      const [a, b] = [plain, own].map((net) => net.evaluate(data, { ...settings, lossReduction, sampleWeight }))
+      assert.ok(Math.abs((await b).loss - (await a).loss - mean) < 1e-6, 'by the sum of weights')
+      for (const net of [plain, own])
+        await net.fit(data, { ...settings, optimizer: 'sgd', learningRate: 1, shuffle: false })
+      const [p, q] = [(await plain.weights())['dense/kernel'], (await own.weights())['dense/kernel']]
+      p.forEach((weight, i) => {
+        assert.ok(Math.abs(weight - q[i] - dw[i]) < 1e-5, `${engine}: ${weight - q[i]}, not ${dw[i]}`)
+      })
+      await Promise.all([plain.close(), own.close()])
+    }
+  })
+}
+
+test('activity: layers that are used twice have two penalties, and a layer of your own gives its own', async () => {
+  const noisy = defineLayer('noisy', {
+    className: 'Noisy',
+    says: 'x, with a penalty of 3 a sample.',
+    options: {},
+    forward: ([x]) => ({ output: x, penalty: ops.add(ops.sum(ops.mul(x, 0), { axes: [1] }), 3) }),
+  })
+  const [x, twice] = [inputTensor([2]), noisy()]
+  const net = model({ x }, { y: twice(twice(x)) }, { engine: 'reference' })
+  const data = fromArrays({
+    name: 'zeros',
+    inputs: { x: { shape: [2], data: new Float32Array(10) } },
+    targets: { y: { shape: [2], data: new Float32Array(10) } },
+  })
+  assert.equal((await net.evaluate(data, { loss: 'meanSquaredError', batchSize: 2 })).loss, 6)
+  const wrong = defineLayer('wrong', {
+    className: 'Wrong',
+    says: 'A scalar penalty.',
+    options: {},
+    forward: ([x]) => ({ output: x, penalty: ops.sum(x) }),
+  })
+  assert.throws(() => wrong()(x), failure('E_GRAPH', 'the penalty of Wrong', '[2]', '[]'))
 })

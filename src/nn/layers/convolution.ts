@@ -10,6 +10,7 @@ import { convolution } from '../../ops/convolution.ts'
 import { add } from '../../ops/elementwise.ts'
 import { activated, activationOption } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
+import { activityRegularizerOption, penalised } from '../regularizers.ts'
 import type { WindowPadding } from './borders.ts'
 import { paddingOf, paddingOption } from './borders.ts'
 import type { Rank } from './per-axis.ts'
@@ -67,6 +68,7 @@ const convolutionOf = (rank: Rank) =>
       useBias: flag({ says: 'add one number per filter', default: true }),
       ...weightOptions('kernel', `the kernel ${kernelText(rank, 'channels / groups', 'filters')}`, 'glorotUniform'),
       ...weightOptions('bias', 'the bias [filters]', 'zeros'),
+      activityRegularizer: activityRegularizerOption,
     },
     weights: ({ filters, kernelSize, groups, useBias, ...options }, shape: Shape) => {
       const seen = [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters)]
@@ -77,7 +79,7 @@ const convolutionOf = (rank: Rank) =>
     },
     forward: ([x], { kernel, bias }, options) => {
       const y = convolution(x, kernel, attrsOf(rank, options, options.groups))
-      return activated(bias ? add(y, bias) : y, options.activation)
+      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
     },
   })
 
@@ -103,6 +105,7 @@ const depthwiseOf = (rank: Rank) =>
       useBias: flag({ says: 'add one number per output channel', default: true }),
       ...weightOptions('depthwise', `the kernel ${kernelText(rank, 'channels', 'depthMultiplier')}`, 'glorotUniform'),
       ...weightOptions('bias', 'the bias [channels * depthMultiplier]', 'zeros'),
+      activityRegularizer: activityRegularizerOption,
     },
     weights: ({ kernelSize, depthMultiplier, useBias, ...options }, shape) => {
       const [channels, window] = [channelsOf(shape, rank), perAxis(kernelSize, rank)]
@@ -116,7 +119,7 @@ const depthwiseOf = (rank: Rank) =>
       const [channels, multiplier] = kernel.shape.slice(rank)
       const shape = [...kernel.shape.slice(0, rank), 1, channels * multiplier] // the same order of elements
       const y = convolution(x, reshape(kernel, { shape }), attrsOf(rank, options, channels))
-      return activated(bias ? add(y, bias) : y, options.activation)
+      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
     },
   })
 

@@ -7,6 +7,8 @@ import type { Option, Sizes } from '../../base/options.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { shapeText } from '../../graph/shape.ts'
 
+export { perAxis } from '../../ops/arguments.ts'
+
 /** Spatial axes of a sample. */
 export type Rank = 1 | 2 | 3
 
@@ -40,10 +42,6 @@ export function ofRank<O extends Option<Sizes | undefined>>(rank: Rank, option: 
   const check = (value: unknown) => (Array.isArray(value) && value.length !== rank ? undefined : option.check(value))
   return { ...option, accepts, check }
 }
-
-/** One entry per spatial axis. */
-export const perAxis = <T>(value: T | readonly T[], rank: Rank): readonly T[] =>
-  Array.isArray(value) ? (value as readonly T[]) : Array<T>(rank).fill(value as T)
 
 /** Channels of a sample [...spatial, channels]; one of another rank is refused. */
 export function channelsOf(shape: Shape, rank: Rank): number {

@@ -2,7 +2,8 @@
 import { number } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import type { Shape } from '../../graph/shape.ts'
-import { add, expression, lessEqual, mul, SELU } from '../../ops/elementwise.ts'
+import { add, expression, mul, SELU } from '../../ops/elementwise.ts'
+import { dropped } from '../../ops/sampling.ts'
 import { argument, s, scalar } from '../../ops/scalar.ts'
 import type { ForwardContext } from '../layer.ts'
 import { defineLayer } from '../layer.ts'
@@ -11,11 +12,9 @@ import { channelsOf, samplesOf } from './per-axis.ts'
 
 const rateOf = (says: string) => number({ says, min: 0, max: 1, ends: 'right-open' })
 
-/** Zeroes x where a number drawn for it is below the rate, and scales the rest up; `shape` is that of the draw. */
-function dropped(x: Node, shape: Shape, rate: number, { mode, draw }: ForwardContext): Node {
-  if (mode === 'infer' || rate === 0) return x
-  return mul(x, mul(lessEqual(rate, draw({ shape })), 1 / (1 - rate)))
-}
+/** Dropout by numbers of this shape, which broadcast over x. */
+const masked = (x: Node, shape: Shape, rate: number, { mode, draw }: ForwardContext): Node =>
+  mode === 'infer' || rate === 0 ? x : dropped(x, draw({ shape }), rate)
 
 /** Srivastava et al. 2014: zeroes values with probability `rate` in training and scales the others by 1 / (1 - rate). */
 export const dropout = defineLayer('dropout', {
@@ -23,7 +22,7 @@ export const dropout = defineLayer('dropout', {
   countsUnbuilt: true,
   says: 'Zeroes values at random in training, scales the others up; does nothing otherwise.',
   options: { rate: rateOf('probability that a value is zeroed') },
-  forward: ([x], _, { rate }, context) => dropped(x, x.shape, rate, context),
+  forward: ([x], _, { rate }, context) => masked(x, x.shape, rate, context),
 })
 
 const spatialDropoutOf = (rank: Rank) =>
@@ -34,7 +33,7 @@ const spatialDropoutOf = (rank: Rank) =>
     options: { rate: rateOf('probability that a channel is zeroed') },
     forward: ([x], _, { rate }, context) => {
       const channels = channelsOf(x.shape.slice(1), rank)
-      return dropped(x, [x.shape[0], ...Array<number>(rank).fill(1), channels], rate, context)
+      return masked(x, [x.shape[0], ...Array<number>(rank).fill(1), channels], rate, context)
     },
   })
 
