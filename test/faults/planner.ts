@@ -92,7 +92,7 @@ export const planner: readonly Fault[] = [
     file: 'src/compile/fuse.ts',
     find: "plan.inputs.every((y) => y.dtype === 'float32' || fitsWhole(y, x))",
     replace: 'true',
-    tests: ['wasm'],
+    tests: ['wasm: bytes are no head'],
   },
   {
     name: 'loops: a step joins one that stands before its operand is made',
