@@ -66,7 +66,7 @@ function squaredDifference(x: Node, mean: Node): Node {
 /** Sums of squared differences by how many of x they are of. */
 function meanSquare(total: Node, x: Node): Node {
   const share = sizeOf(total.shape) / sizeOf(x.shape)
-  return expression('meanSquare', [total], s.mul(share, argument(0)), [scalar(2 * share)])
+  return expression('meanSquare', [total], s.mul(argument(0), share), [scalar(2 * share)])
 }
 
 export interface BatchNormParameters {

@@ -211,7 +211,7 @@ suite('fuse', () => {
       '- = mul(convolutionInputGradient(-, last[3, 3, 4, 4]), less(0, -))',
       '-[4] = sum(mul(-, sub(-, -[4])))',
       '-[4] = sum(-)',
-      '- = add(add(mul(-, -[4]), mul(-[4], mul(2, sub(-, -[4])))), -[4])',
+      '- = add(add(mul(-, -[4]), mul(-[4], sub(-, -[4]))), -[4])',
       '-[3, 3, 3, 4] = convolutionKernelGradient(-[2, 6, 6, 3], -)',
       '-[3, 3, 4, 4] = convolutionKernelGradient(-, -)',
     ])

@@ -117,6 +117,12 @@ const fused: readonly (GraphRow & { readonly steps: number })[] = [
     })),
   ),
   {
+    name: 'bytes are no head of a sum',
+    steps: 2,
+    specs: [{ shape: [6, 21], dtype: 'uint8' }],
+    y: ([x]) => sum(mul(x, 0.5), { axes: [1] }),
+  },
+  {
     name: 'sums of neighbours of a product, with a tail',
     steps: 1,
     specs: floats([3, 5, 19], [19], [3, 5, 19]),

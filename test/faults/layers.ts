@@ -169,8 +169,8 @@ export const layers: readonly Fault[] = [
   {
     name: 'rescaling: the offset is scaled too',
     file: 'src/nn/layers/rescaling.ts',
-    find: 'add(mul(x, scale), offset)',
-    replace: 'mul(add(x, offset), scale)',
+    find: "add(mul(x, spread(scale, channels, 'scale')), spread(offset, channels, 'offset'))",
+    replace: "mul(add(x, spread(offset, channels, 'offset')), spread(scale, channels, 'scale'))",
     tests: ['model: rescaling'],
   },
   {

@@ -435,9 +435,9 @@ export const wasm: readonly Fault[] = [
   {
     name: 'reduction: a column of a head is read for every element',
     file: 'src/engines/wasm/kernels/reduction.ts',
-    find: "follows[i] === 'column' ? column : at",
-    replace: 'at',
-    tests: ['wasm'],
+    find: 'follows ? v128.load(i32.add(from, column), offset)',
+    replace: 'follows ? v128.load(i32.add(from, at), offset)',
+    tests: ['wasm: summed'],
   },
   {
     name: 'convolution: a phase of the gradient is one input short',

@@ -58,8 +58,9 @@ test('resizing to another aspect ratio: cut to its middle, or framed', async () 
 test('normalization.adapt: mean and variance per channel, over many batches', async () => {
   const [samples, shape] = [700, [40, 40, 3]]
   const size = 4800
+  // later samples are brighter: batches have other means
   const data = Uint8Array.from({ length: samples * size }, (_, i) =>
-    i % 3 === 0 ? 7 : (i * 31 + Math.floor(i / size)) % 200,
+    i % 3 === 0 ? 7 : ((i * 31) % 100) + Math.floor(i / size / 7),
   )
   const layer = await normalization.adapt(pictures(data, shape), { name: 'own' })
   const { mean, variance } = layer.options as { mean: number[]; variance: number[] }
@@ -69,7 +70,7 @@ test('normalization.adapt: mean and variance per channel, over many batches', as
     const truth = sum / (data.length / 3)
     for (let i = channel; i < data.length; i += 3) squares += (data[i] - truth) ** 2
     assert.ok(Math.abs(mean[channel] - truth) < 1e-10)
-    assert.ok(Math.abs(variance[channel] - squares / (data.length / 3)) < 1e-8)
+    assert.ok(Math.abs(variance[channel] - squares / (data.length / 3)) < 1e-7)
   }
   assert.equal(layer.givenName, 'own')
 })
