@@ -1,5 +1,6 @@
 import { FoveaError } from '../../base/errors.ts'
 import { custom, integer, list } from '../../base/options.ts'
+import { isListOf } from '../../base/realm.ts'
 import { shapeText } from '../../graph/shape.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
 import { pad, slice } from '../../ops/movement.ts'
@@ -17,8 +18,7 @@ export const flatten = defineLayer('flatten', {
 })
 
 const isShape = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) &&
-  value.every((n) => Number.isSafeInteger(n) && (n > 0 || n === -1)) &&
+  isListOf<number>(value, (n) => Number.isSafeInteger(n) && ((n as number) > 0 || n === -1)) &&
   value.filter((n) => n === -1).length <= 1
 
 /** The same values under another shape. */
