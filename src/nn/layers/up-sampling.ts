@@ -2,55 +2,99 @@
 import { choice, sizes } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import { constant } from '../../graph/node.ts'
+import type { Shape } from '../../graph/shape.ts'
+import { sizeOf } from '../../graph/shape.ts'
 import { broadcastTo, reshape } from '../../ops/broadcasting.ts'
-import { add, mul } from '../../ops/elementwise.ts'
-import { concat, slice } from '../../ops/movement.ts'
+import { convolutionInputGradient } from '../../ops/convolution.ts'
+import { mul } from '../../ops/elementwise.ts'
 import { defineLayer } from '../layer.ts'
 import type { Rank } from './per-axis.ts'
 import { axesText, channelsOf, ofRank, perAxis, samplesOf } from './per-axis.ts'
 
-/** [n, ...spatial, channels] with an axis of its own behind every spatial one, and that with its size. */
-function repeated(x: Node, factors: readonly number[]): Node {
-  const [n, ...rest] = x.shape
-  const channels = rest[factors.length]
-  const apart = (ones: readonly number[]) => [n, ...ones.flatMap((k, axis) => [rest[axis], k]), channels]
-  const spread = broadcastTo(reshape(x, { shape: apart(factors.map(() => 1)) }), { shape: apart(factors) })
-  return reshape(spread, { shape: [n, ...factors.map((k, axis) => k * rest[axis]), channels] })
+interface Spreading {
+  /** Places for every element, along height and width. */
+  readonly factors: readonly number[]
+  /** A list of factors for each axis, whose products are the kernel. */
+  readonly taps: readonly (readonly number[])[]
+  /** Cut off on both sides of each axis. */
+  readonly border: readonly number[]
 }
 
-/** Along an axis, each element's neighbour before (-1) or after (1); at the border it is the element itself. */
-function neighbours(x: Node, axis: number, side: -1 | 1): Node {
-  const size = x.shape[axis]
-  if (size === 1) return x
-  const box = (from: number, count: number) =>
-    slice(x, { begin: x.shape.map(() => 0).with(axis, from), size: x.shape.with(axis, count) })
-  return concat(side < 0 ? [box(0, 1), box(0, size - 1)] : [box(1, size - 1), box(size - 1, 1)], { axis })
+/** Each channel of [n, height, width, channels] by itself as a transposed convolution by one constant kernel. */
+function spread(x: Node, { factors, taps, border }: Spreading): Node {
+  const [n, height, width, channels] = x.shape
+  const kernel = products(taps, [...taps.map(({ length }) => length), 1, channels])
+  return convolutionInputGradient(x, kernel, {
+    strides: factors,
+    dilation: [1, 1],
+    padding: border.map((size) => [size, size] as const),
+    groups: channels,
+    inputShape: [n, height * factors[0], width * factors[1], channels],
+  })
+}
+
+/** Every product of a number of each list, row by row, as a constant of this shape; each is repeated to fill it. */
+function products([rows, columns]: readonly (readonly number[])[], shape: Shape): Node {
+  const all = rows.flatMap((row) => columns.map((column) => row * column))
+  const each = sizeOf(shape) / all.length
+  return constant(
+    Float32Array.from({ length: sizeOf(shape) }, (_, i) => all[Math.floor(i / each)]),
+    shape,
+  )
 }
 
 /**
- * Along an axis, `factor` places for each element, between it and its neighbours: place r of element i is at i + (r + 0.5) /
- * factor - 0.5 (half-pixel centres).
+ * Every element repeated: over planes by a kernel of ones, whose gradient is one sum over windows (on native 2 to 20 times as fast
+ * as repeating along axes and summing over them, on wasm 0.5 to 2 times); along a length or a depth as whole rows.
  */
-function between(x: Node, axis: number, factor: number): Node {
-  if (factor === 1) return x
-  const offsets = Array.from({ length: factor }, (_, r) => (r + 0.5) / factor - 0.5)
-  const [outer, inner] = [x.shape.slice(0, axis + 1), x.shape.slice(axis + 1)]
-  const part = (of: Node, weights: readonly number[]): Node =>
-    mul(
-      reshape(of, { shape: [...outer, 1, ...inner] }),
-      constant(Float32Array.from(weights), [factor, ...inner.map(() => 1)]),
-    )
-  const own = part(
-    x,
-    offsets.map((offset) => 1 - Math.abs(offset)),
+function repeated(x: Node, factors: readonly number[]): Node {
+  const [n, ...rest] = x.shape
+  const isPlane = factors.length === 2
+  const [first, ...inner] = isPlane ? [1, ...factors] : factors
+  const [length, ...sizes] = isPlane ? [1, ...rest] : rest
+  const taps = inner.map((factor) => Array<number>(factor).fill(1))
+  const planes = reshape(x, { shape: [n * length, ...sizes] })
+  const larger = inner.length === 2 ? spread(planes, { factors: inner, taps, border: [0, 0] }) : planes
+  const rows = reshape(larger, { shape: [n * length, 1, -1] })
+  const all = broadcastTo(rows, { shape: rows.shape.with(1, first) })
+  return reshape(all, { shape: [n, ...factors.map((factor, axis) => factor * rest[axis]), rest[factors.length]] })
+}
+
+/** What lies between neighbours along one axis of n elements, as a transposed convolution. */
+interface Tent {
+  /** How much of an element a place has: less by the distance, as a share of that between neighbours. */
+  readonly taps: readonly number[]
+  /** Cut off on both sides, so that `factor` places remain for each element. */
+  readonly border: number
+  /** Beside a border only one element has a part: what makes it whole. */
+  readonly whole: readonly number[]
+}
+
+/** Place r of element i is at i + (r + 0.5) / factor - 0.5: half-pixel centres. */
+function tentOf(n: number, factor: number): Tent {
+  const window = 2 * factor - (factor % 2)
+  const taps = Array.from({ length: window }, (_, i) => 1 - Math.abs(i - (window - 1) / 2) / factor)
+  const border = (window - factor) / 2
+  const whole = Array.from({ length: n * factor }, (_, place) => {
+    const parts = Array.from({ length: n }, (_, i) => taps[place + border - i * factor] ?? 0)
+    return 1 / parts.reduce((a, b) => a + b)
+  })
+  return { taps, border, whole }
+}
+
+/**
+ * Bilinear, in one pass forwards and one back: 12 and 50 times as fast on native as sums of weighted neighbours, 2 and 15 times on
+ * wasm.
+ */
+function bilinear(x: Node, factors: readonly number[]): Node {
+  const [, height, width] = x.shape
+  const tents = [height, width].map((size, axis) => tentOf(size, factors[axis]))
+  const larger = spread(x, { factors, taps: tents.map(({ taps }) => taps), border: tents.map(({ border }) => border) })
+  const whole = products(
+    tents.map(({ whole }) => whole),
+    [height * factors[0], width * factors[1], 1],
   )
-  const sides = ([-1, 1] as const).map((side) =>
-    part(
-      neighbours(x, axis, side),
-      offsets.map((offset) => Math.max(0, side * offset)),
-    ),
-  )
-  return reshape(sides.reduce(add, own), { shape: x.shape.with(axis, factor * x.shape[axis]) })
+  return mul(larger, whole)
 }
 
 const upSamplingOf = (rank: Rank) =>
@@ -70,8 +114,7 @@ const upSamplingOf = (rank: Rank) =>
     forward: ([x], _, { size, interpolation }) => {
       channelsOf(x.shape.slice(1), rank)
       const factors = perAxis(size, rank)
-      if (interpolation !== 'bilinear') return repeated(x, factors)
-      return factors.reduce((y, factor, axis) => between(y, axis + 1, factor), x)
+      return interpolation === 'bilinear' ? bilinear(x, factors) : repeated(x, factors)
     },
   })
 
