@@ -80,6 +80,7 @@ const demands: Readonly<Record<string, Demand>> = {
       maxPoolTake: 'the derivative of maxPoolGradient, by finite differences (test/ops/gradient.test.ts)',
       averagePoolGradient: "dx of the cases of 'pooling'",
       gatherGradient: "d0 of the case of 'gather'",
+      windowSum: "y and dx of localResponseNormalization in 'sample-layers'",
       randomUniform: 'PyTorch draws otherwise: the vectors of Random123 (test/base/random.test.ts)',
       randomNormal: 'PyTorch draws otherwise: the vectors of Random123, and moments (test/base/random.test.ts)',
     },
@@ -87,7 +88,10 @@ const demands: Readonly<Record<string, Demand>> = {
   activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
   losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
   metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
-  layers: { rows: layers, golden: ['layers', 'windows'].flatMap((topic) => names(topic, ({ layer }) => layer)) },
+  layers: {
+    rows: layers,
+    golden: ['layers', 'sample-layers', 'windows'].flatMap((topic) => names(topic, ({ layer }) => layer)),
+  },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {

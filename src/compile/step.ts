@@ -29,7 +29,7 @@ export interface KernelStep {
   readonly kind: 'kernel'
   readonly op: AnyOp
   readonly attrs: Attrs
-  /** What the op is applied to. With a head: its arguments: scalars, vectors along the last axis, or wholes, as a tail's. */
+  /** What the op is applied to. With a head: its arguments, which broadcast to what it gives. */
   readonly inputs: readonly Value[]
   readonly head?: { readonly f: Scalar; readonly spec: StoredSpec }
   /** Argument 0 is the op's own result, argument i the i-th extra: a scalar, a vector along the last axis, or a whole. */
@@ -89,6 +89,12 @@ export const mayOverwrite = ({ inputs, outputs }: Pick<ElementwiseStep, 'inputs'
 
 /** Does a step make a value in bfloat16? */
 export const storesLow = (step: Step): boolean => step.outputs.some(({ dtype }) => dtype === 'bfloat16')
+
+/** A step in a few words, for profiles: `convolution [128, 28, 28, 1] [5, 5, 1, 20]`. */
+export const titleOf = (step: Step): string =>
+  step.kind === 'elementwise'
+    ? `elementwise [${step.shape.join(', ')}]`
+    : [step.op.opName, ...step.inputs.map(({ shape }) => `[${shape.join(', ')}]`)].join(' ')
 
 /** Steps as text, one a line; buffers are named in the order of their appearance. */
 export function printSteps(steps: readonly Step[]): string {

@@ -8,11 +8,17 @@ import {
   adaptiveMaxPooling2d,
   adaptiveMaxPooling3d,
 } from './adaptive-pooling.ts'
+import { batchNormalization } from './batch-normalization.ts'
 import { conv1d, conv2d, conv3d } from './convolution.ts'
 import { dense } from './dense.ts'
 import { depthwiseConv1d, depthwiseConv2d, separableConv1d, separableConv2d } from './depthwise.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
-import { batchNormalization } from './normalization.ts'
+import {
+  groupNormalization,
+  layerNormalization,
+  localResponseNormalization,
+  unitNormalization,
+} from './normalization.ts'
 import {
   averagePooling1d,
   averagePooling2d,
@@ -28,7 +34,7 @@ import {
   maxPooling3d,
 } from './pooling.ts'
 import { dropout } from './regularization.ts'
-import { rescaling } from './rescaling.ts'
+import { normalization, rescaling } from './rescaling.ts'
 import {
   cropping1d,
   cropping2d,
@@ -39,6 +45,7 @@ import {
   zeroPadding2d,
   zeroPadding3d,
 } from './reshaping.ts'
+import { centerCrop, resizing } from './resizing.ts'
 import { conv1dTranspose, conv2dTranspose, conv3dTranspose } from './transposed.ts'
 import { upSampling1d, upSampling2d, upSampling3d } from './up-sampling.ts'
 
@@ -83,10 +90,17 @@ export const layers = {
   flatten,
   reshape,
   rescaling,
+  normalization,
+  resizing,
+  centerCrop,
   dense,
   activation,
   dropout,
   batchNormalization,
+  layerNormalization,
+  groupNormalization,
+  unitNormalization,
+  localResponseNormalization,
   concatenate,
   add,
   subtract,
