@@ -4,7 +4,7 @@ import type { Bench } from './report.ts'
 const rounded = (value: number): number => (value < 100 ? Math.round(value * 10) / 10 : Math.round(value))
 const percent = (share: number | null): string => (share === null ? '' : `${(100 * share).toFixed(1)} %`)
 
-export function print({ machine, results, comparisons, failures, starts, epochs, peers }: Bench): void {
+export function print({ machine, results, comparisons, failures, layers, starts, epochs, peers }: Bench): void {
   const peak = machine.peakGflops ? `; peak of ${machine.threads} threads ${machine.peakGflops.toFixed(1)} GFLOP/s` : ''
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}${peak}`)
   console.table(
@@ -34,6 +34,10 @@ export function print({ machine, results, comparisons, failures, starts, epochs,
       precision,
       name,
       error,
+    })),
+    'layers one by one': layers.map(({ layer, engine, pass, milliseconds, gflops, gigabytesPerSecond }) => ({
+      ...{ layer, engine, pass, ms: milliseconds.toFixed(2) },
+      speed: gflops === null ? `${rounded(gigabytesPerSecond)} GB/s` : `${rounded(gflops)} GFLOP/s`,
     })),
     'to the first trained step': starts.map(({ workload, precision, name, firstStepSeconds, peakRssBytes }) => ({
       ...{ workload, precision, name, seconds: firstStepSeconds.toFixed(2), 'peak MB': Math.round(peakRssBytes / 1e6) },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import type { Figure } from './compare.ts'
 import { counted, isQuiet, ratioOf, speedOf } from './compare.ts'
+import type { LayerFigure } from './layers.ts'
 import { median, spread } from './measure.ts'
 import type { Precision } from './protocol.ts'
 import type { Epoch, Start } from './whole-process.ts'
@@ -136,6 +137,7 @@ function systemName(): string {
 /** All that a run of the bench found. */
 export interface Bench extends Report {
   readonly machine: Machine
+  readonly layers: readonly LayerFigure[]
   readonly starts: readonly Start[]
   readonly epochs: readonly Epoch[]
 }

@@ -13,6 +13,7 @@ import { autoEngine, engineNames } from '../src/engines/index.ts'
 import { compare } from './compare.ts'
 import { Entrant, peers } from './contestants.ts'
 import { installPeers } from './install.ts'
+import { measureLayers } from './layers.ts'
 import { Descriptions, parametersOf } from './plain-network.ts'
 import { print } from './print.ts'
 import type { Mode, Precision, Task } from './protocol.ts'
@@ -21,7 +22,7 @@ import { machineWith, precisions, reportOf } from './report.ts'
 import { epochs, starts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
 
-const PARTS = ['speed', 'starts', 'epochs', 'norms']
+const PARTS = ['speed', 'layers', 'starts', 'epochs', 'norms']
 const USAGE = `usage: npm run bench [-- options]; options of names may be given several times
   --engine <name>     ${engineNames.join(', ')}; the best one here when absent
   --workload <name>   ${Object.keys(workloads).join(', ')}; all when absent
@@ -32,8 +33,8 @@ const USAGE = `usage: npm run bench [-- options]; options of names may be given 
   --peers             beside all others: ${Object.keys(peers).join(', ')}
   --peer <name>       beside some
   --against <folder>  beside the same engines of another checkout, which has its own node_modules
-  --part <name>       ${PARTS.join(', ')}: images a second, from a start to the first step, epochs of MNIST from its files,
-                      normalisations one by one (bench/norms.ts)
+  --part <name>       ${PARTS.join(', ')}: images a second, layers one by one, from a start to the first step,
+                      epochs of MNIST from its files, normalisations one by one (bench/norms.ts)
   --json              one JSON object on stdout`
 if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
   console.log(USAGE)
@@ -112,7 +113,7 @@ async function tasksOf(workload: string, sizes: readonly (readonly [Mode, number
 }
 
 /** What has been measured so far, all of it kept when the bench is stopped. */
-const found = { results: [], peers: [], comparisons: [], failures: [], starts: [], epochs: [] } as Found
+const found = { results: [], peers: [], comparisons: [], failures: [], layers: [], starts: [], epochs: [] } as Found
 type Found = { -readonly [K in keyof Omit<Bench, 'machine'>]: Bench[K][number][] }
 
 function tell(): void {
@@ -156,6 +157,10 @@ const trainings = async (names: readonly string[]): Promise<Task[]> =>
 try {
   if (chosen.part.includes('speed')) for (const workload of chosen.workload) await speeds(workload)
   for (const entrant of entrants) entrant.close()
+  if (chosen.part.includes('layers')) {
+    log('bench: layers one by one')
+    for (const engine of chosen.engine) found.layers.push(...(await measureLayers(engine, threads, rounds)))
+  }
   if (chosen.part.includes('starts')) {
     log('bench: from the start of a process to its first step')
     const { figures, failures } = await starts(whole, await trainings(chosen.workload), wholeRounds)
@@ -180,7 +185,7 @@ try {
     if (chosen.part.length === 1) process.exit(0)
   }
   tell()
-  if (found.results.length + found.starts.length + found.epochs.length === 0) process.exitCode = 1
+  if (found.results.length + found.layers.length + found.starts.length + found.epochs.length === 0) process.exitCode = 1
 } finally {
   for (const entrant of entrants) entrant.close()
   descriptions.close()

@@ -195,6 +195,7 @@ const bench: Bench = {
   peers: parts.flatMap(({ peers }) => peers),
   comparisons: parts.flatMap(({ comparisons }) => comparisons),
   failures: parts.flatMap(({ failures }) => failures),
+  layers: parts.flatMap(({ layers = [] }) => layers), // results of older runs have none
   starts: parts.flatMap(({ starts }) => starts),
   epochs: parts.flatMap(({ epochs }) => epochs),
 }

@@ -60,7 +60,7 @@ interface Demand {
 }
 
 /** The files that have what layers give. */
-const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences']
+const layerTopics = ['layers', 'sample-layers', 'activations', 'sequences', 'windows']
 
 /** The cases of the layer that does nothing but an activation, with the file that has them. */
 const activationCases = layerTopics.flatMap((topic) => {
@@ -92,6 +92,7 @@ const demands: Readonly<Record<string, Demand>> = {
       convolutionInputGradient: "dx of every case of 'convolution'",
       convolutionKernelGradient: "dkernel of every case of 'convolution'",
       maxPoolGradient: "dx of the cases of 'pooling'",
+      maxPoolTake: 'the derivative of maxPoolGradient, by finite differences (test/ops/gradient.test.ts)',
       averagePoolGradient: "dx of the cases of 'pooling'",
       gatherGradient: "d0 of the case of 'gather'",
       windowSum: "y and dx of localResponseNormalization in 'sample-layers'",

@@ -15,6 +15,7 @@ import { random } from './random.ts'
 import { sequences } from './sequences.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
+import { windows } from './windows.ts'
 
 export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   ops,
@@ -24,6 +25,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   optimizers,
   layers,
   sequences,
+  windows,
   losses,
   metrics,
   training,

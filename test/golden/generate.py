@@ -30,6 +30,7 @@ from schedules import schedules
 from sequences import sequences
 from transforms import transforms
 from updates import activities, constraints, updates
+from windows import windows
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -54,3 +55,4 @@ if __name__ == '__main__':
     constraints()
     updates()
     activities()
+    windows()
