@@ -79,6 +79,7 @@ const demands: Readonly<Record<string, Demand>> = {
       maxPoolGradient: "dx of the cases of 'pooling'",
       averagePoolGradient: "dx of the cases of 'pooling'",
       gatherGradient: "d0 of the case of 'gather'",
+      windowSum: "y and dx of localResponseNormalization in 'sample-layers'",
       randomUniform: 'PyTorch draws otherwise: the vectors of Random123 (test/base/random.test.ts)',
       randomNormal: 'PyTorch draws otherwise: the vectors of Random123, and moments (test/base/random.test.ts)',
     },
@@ -86,7 +87,7 @@ const demands: Readonly<Record<string, Demand>> = {
   activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
   losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
   metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
-  layers: { rows: layers, golden: names('layers', ({ layer }) => layer) },
+  layers: { rows: layers, golden: ['layers', 'sample-layers'].flatMap((topic) => names(topic, ({ layer }) => layer)) },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {

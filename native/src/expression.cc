@@ -33,7 +33,7 @@ inline void fetch(const char *from, int64_t bytes) {
 Expression::Expression(const Fields &fields) {
   const std::string &where = fields.where();
   sizes_ = fields.integers("sizes", 1, MOST);
-  if (sizes_.empty()) throw fields.wrong("sizes", "at least one size");
+  if (sizes_.empty() || sizes_.size() > MOST_AXES) throw fields.wrong("sizes", "at least one size");
   elements_ = product(sizes_, where);
   width_ = sizes_.back();
   step_ = width_ <= BLOCK ? BLOCK / width_ * width_ : width_;
@@ -154,16 +154,35 @@ void Expression::load(char *const *inputs, float *scratch, float **values, int64
   }
 }
 
+/// Row by row, where the next row is a step further along some axis: a division is made for the first one only.
 void Expression::loadGeneral(const Input &input, const char *from, float *to, int64_t at, int64_t n) const {
-  const int64_t last = int64_t(sizes_.size()) - 1;
-  for (int64_t done = 0; done < n;) {
-    const int64_t begin = (at + done) % width_, count = std::min(width_ - begin, n - done);
-    int64_t rest = (at + done) / width_, offset = 0;
+  const int64_t last = int64_t(sizes_.size()) - 1, stride = input.strides[last];
+  int64_t places[MOST_AXES], offset = 0, begin = at % width_;
+  for (int64_t axis = last - 1, rest = at / width_; axis >= 0; axis--) {
+    places[axis] = rest % sizes_[axis];
+    offset += places[axis] * input.strides[axis];
+    rest /= sizes_[axis];
+  }
+  const auto next = [&] {
     for (int64_t axis = last - 1; axis >= 0; axis--) {
-      offset += rest % sizes_[axis] * input.strides[axis];
-      rest /= sizes_[axis];
+      offset += input.strides[axis];
+      if (++places[axis] < sizes_[axis]) break;
+      offset -= input.strides[axis] * sizes_[axis];
+      places[axis] = 0;
     }
-    const int64_t stride = input.strides[last];
+  };
+  for (int64_t done = 0; done < n; begin = 0) {
+    // whole rows of a number each, up to where the axis before them ends
+    if (stride == 0 && begin == 0 && last > 0 && input.type == Type::float32 && n - done >= width_) {
+      const int64_t step = input.strides[last - 1], rows = std::min((n - done) / width_, sizes_[last - 1] - places[last - 1]);
+      loops().repeat(reinterpret_cast<const float *>(from) + offset, step, rows, width_, to + done);
+      done += rows * width_;
+      places[last - 1] += rows - 1;
+      offset += (rows - 1) * step;
+      next();
+      continue;
+    }
+    const int64_t count = std::min(width_ - begin, n - done);
     if (stride == 1) convert(input.type, from, offset + begin, to + done, count);
     else if (stride == 0) {
       convert(input.type, from, offset, to + done, 1);
@@ -172,6 +191,7 @@ void Expression::loadGeneral(const Input &input, const char *from, float *to, in
       for (int64_t i = 0; i < count; i++) convert(input.type, from, offset + (begin + i) * stride, to + done + i, 1);
     }
     done += count;
+    next();
   }
 }
 
@@ -328,6 +348,10 @@ class Sum : public Operation {
       operandBytes.push_back(bytesOf(expression_.outputs()[i].type, expression_.elements()));
     // the tiles into which rows are added, one a sum
     tile_ = inner_ < BLOCK ? BLOCK / inner_ * inner_ : inner_;
+    // short rows come many at a time, whole units of them
+    const int64_t unit = expression_.unit();
+    if (outer_ > 1 && (count_ * inner_) % unit != 0) throw fields.wrong("outer", "rows that operands follow");
+    isShort_ = inner_ == 1 && count_ <= BLOCK;
     scratchFloats = expression_.scratchFloats() + product({sums_, std::max<int64_t>(tile_, 2)}, where);
   }
   void bind(const std::vector<char *> &operands) override {
@@ -339,6 +363,11 @@ class Sum : public Operation {
   }
 
   void run(const Team &team) override {
+    if (isShort_) {
+      inPieces(team, outer_, std::max<int64_t>(1, GRAIN / count_),
+               [&](int64_t from, int64_t to, int thread) { alongShort(team.scratch[thread], from, to); });
+      return;
+    }
     const int64_t pieces = outer_ * chunks_, work = chunk_ * inner_;
     inPieces(team, pieces, std::max<int64_t>(1, GRAIN / work), [&](int64_t from, int64_t to, int thread) {
       for (int64_t piece = from; piece < to; piece++) {
@@ -366,6 +395,7 @@ class Sum : public Operation {
  private:
   Expression expression_;
   int64_t outer_, count_, inner_, sums_, chunk_, chunks_, tile_;
+  bool isShort_;
   size_t first_;
   std::vector<char *> operands_;
   std::vector<float *> targets_;  // of each sum: the result, or the parts of it
@@ -376,6 +406,20 @@ class Sum : public Operation {
     expression_.each(operands_.data(), sums_, operands_.data() + first_ + sums_ + 1, scratch, begin, end, visit);
   }
 
+  /// Rows [from, to), each as long as a block at most; one that two blocks share is the sum of two.
+  void alongShort(float *scratch, int64_t from, int64_t to) const {
+    for (float *target : targets_) std::fill(target + from, target + to, 0.0f);
+    each(scratch, from * count_, to * count_, [&](int64_t at, int64_t n, int64_t sum, const float *x) {
+      int64_t row = at / count_, begin = at % count_;
+      for (int64_t done = 0; done < n; begin = 0) {
+        const int64_t rows = begin == 0 ? (n - done) / count_ : 0, rest = std::min(count_ - begin, n - done);
+        if (rows > 0) loops().rowTotals(x + done, rows, count_, targets_[sum] + row);
+        else targets_[sum][row] += loops().total(x + done, rest);
+        done += rows > 0 ? rows * count_ : rest;
+        row += std::max<int64_t>(rows, 1);
+      }
+    });
+  }
   void along(float *scratch, int64_t begin, int64_t end, int64_t piece) const {
     double *totals = reinterpret_cast<double *>(scratch + expression_.scratchFloats());
     std::fill(totals, totals + sums_, 0.0);

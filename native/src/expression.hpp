@@ -60,6 +60,7 @@ class Expression {
 
  private:
   static constexpr int64_t MOST_VALUES = 4096;
+  static constexpr size_t MOST_AXES = 32;
   enum class Only { none, copy, relu, gate };
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;

@@ -122,6 +122,9 @@ static void stream(const float *from, float *to, int64_t n) {
 }
 static void accumulate(float *sums, const float *x, int64_t n) { EACH sums[i] += x[i]; }
 
+typedef float Lanes __attribute__((vector_size(64)));
+static inline void loadLanes(Lanes &to, const float *x) { __builtin_memcpy(&to, x, 64); }
+
 /// In 32 lanes: of a block of 512, no chain is longer than 16.
 static float total(const float *x, int64_t n) {
   constexpr int LANES = 32;
@@ -133,6 +136,46 @@ static float total(const float *x, int64_t n) {
   for (int width = LANES / 2; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
   return lanes[0];
+}
+
+static void rowTotals(const float *x, int64_t rows, int64_t width, float *sums) {
+  for (int64_t row = 0; row < rows; row++, x += width) {
+    Lanes low = {}, high = {};
+    int64_t i = 0;
+    for (; i + 32 <= width; i += 32) {
+      Lanes a, b;
+      loadLanes(a, x + i);
+      loadLanes(b, x + i + 16);
+      low += a;
+      high += b;
+    }
+    low += high;
+    float lanes[16];
+    __builtin_memcpy(lanes, &low, 64);
+    for (int lane = 0; i < width; i++, lane = (lane + 1) % 16) lanes[lane] += x[i];
+    for (int half = 8; half > 0; half /= 2)
+      for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+    sums[row] += lanes[0];
+  }
+}
+
+static void repeat(const float *from, int64_t step, int64_t rows, int64_t width, float *y) {
+  for (int64_t row = 0; row < rows; row++, y += width) {
+    const float value = from[row * step];
+    for (int64_t i = 0; i < width; i++) y[i] = value;
+  }
+}
+
+static void windowSums(const float *x, int64_t window, int64_t width, float *y) {
+  for (int64_t i = 0; i < width; i += 16) {
+    Lanes sum, next;
+    loadLanes(sum, x + i);
+    for (int64_t by = 1; by < window; by++) {
+      loadLanes(next, x + i + by);
+      sum += next;
+    }
+    __builtin_memcpy(y + i, &sum, (width - i < 16 ? width - i : 16) * sizeof(float));
+  }
 }
 
 static void reach(float bound, const float *x, uint8_t *y, int64_t n) { EACH y[i] = bound <= x[i]; }
@@ -157,8 +200,6 @@ static void softmaxRow(const float *x, float *y, int64_t n, bool isLogarithm) {
   }
 }
 
-typedef float Lanes __attribute__((vector_size(64)));
-static inline void loadLanes(Lanes &to, const float *x) { __builtin_memcpy(&to, x, 64); }
 static inline void loadLanes(Lanes &to, const uint16_t *x) {
   float wide[16];
   for (int i = 0; i < 16; i++) wide[i] = fromBfloat16(x[i]);
@@ -389,6 +430,9 @@ const VectorLoops table = {interpret,
                            accumulate,
                            reach,
                            total,
+                           rowTotals,
+                           repeat,
+                           windowSums,
                            rowBlock,
                            gatherFloats,
                            gatherBfloat16,

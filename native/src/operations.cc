@@ -8,6 +8,7 @@
 #include "pooling.hpp"
 #include "simple.hpp"
 #include "tiles.hpp"
+#include "window-sum.hpp"
 #include "winograd.hpp"
 
 namespace fovea {
@@ -18,6 +19,7 @@ namespace {
 const std::map<std::string, OperationMaker> ownOperations = {
     {"elementwise", makeElementwise},
     {"sum", makeSum},
+    {"windowSum", makeWindowSum},
     {"pooling", makePooling},
     {"fewChannels", makeFewChannels},
     {"fewChannelsGradient", makeFewChannelsGradient},

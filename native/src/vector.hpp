@@ -50,6 +50,12 @@ struct VectorLoops {
   void (*reach)(float bound, const float *x, uint8_t *y, int64_t n);
   /// The sum of x in sixteen lanes, these in a fixed order.
   float (*total)(const float *x, int64_t n);
+  /// sums[row] += the sum of x [rows, width] along each row, in the order of `total`.
+  void (*rowTotals)(const float *x, int64_t rows, int64_t width, float *sums);
+  /// y [rows, width]: every row is one number, `step` behind that of the row before.
+  void (*repeat)(const float *from, int64_t step, int64_t rows, int64_t width, float *y);
+  /// y[i] = x[i] + ... + x[i + window - 1]; 16 floats may be read beyond the last.
+  void (*windowSums)(const float *x, int64_t window, int64_t width, float *y);
   /// y [32] = x [k] weights [k, 32]
   void (*rowBlock)(const float *x, const float *weights, int64_t k, float *y);
   /// y[i] = from[map[i]], 0 where the map says -1.

@@ -183,8 +183,8 @@ function fitsWhole({ shape, dtype }: Node, { shape: whole }: Node): boolean {
   return dtype === 'float32' && (sizeOf(shape) === 1 || isRow)
 }
 
-/** May x be computed where its kernel reads it? Its operands must be scalars, vectors along the last axis, or whole. */
+/** May x be computed where its kernel reads it? Its operands must be floats that broadcast; in bfloat16 only wholes. */
 function canHead(x: Node, plan: Plan | undefined, node: Node): boolean {
   if (kindOf(node) !== 'kernel' || !node.op.row.fuses?.head || !plan || plan.kernel) return false
-  return plan.inputs.every((y) => fitsWhole(y, x))
+  return plan.inputs.every((y) => y.dtype === 'float32' || fitsWhole(y, x))
 }

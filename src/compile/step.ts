@@ -29,7 +29,7 @@ export interface KernelStep {
   readonly kind: 'kernel'
   readonly op: AnyOp
   readonly attrs: Attrs
-  /** What the op is applied to. With a head: its arguments: scalars, vectors along the last axis, or wholes, as a tail's. */
+  /** What the op is applied to. With a head: its arguments, which broadcast to what it gives. */
   readonly inputs: readonly Value[]
   readonly head?: { readonly f: Scalar; readonly spec: StoredSpec }
   /** Argument 0 is the op's own result, argument i the i-th extra: a scalar, a vector along the last axis, or a whole. */

@@ -89,7 +89,7 @@ export interface Resize {
 }
 
 /** The pixels of the input that make one pixel of the output along an axis: weights from `start` on; their sum is 1. */
-interface Taps {
+export interface Taps {
   readonly start: number
   readonly weights: Float64Array
 }
@@ -234,7 +234,8 @@ interface Axis extends Pick<Resize, 'by' | 'antialias'> {
   readonly count: number
 }
 
-function tapsOf(input: number, output: number, { by, antialias, from, count }: Axis): Taps[] {
+/** What each output along an axis is made of: half-pixel centres, a triangle of weights or the nearest. */
+export function tapsOf(input: number, output: number, { by, antialias, from, count }: Axis): Taps[] {
   const scale = input / output
   const reach = antialias ? Math.max(1, scale) : 1 // half the width of the triangle of weights
   return Array.from({ length: count }, (_, i) => {

@@ -29,13 +29,18 @@ export interface BatchSpec {
 const batched = (kind: string, field: string, spec: TensorSpec, size: number): Node =>
   input(`${kind}/${field}`, [size, ...spec.shape], spec.dtype)
 
-/** Do all layers that read an input take bytes as they are, 0 to 255? */
+/** Do all layers that read an input take bytes as they are, 0 to 255? What passes them on leaves it to its readers. */
 export function readsWhole({ calls }: Network, input: string): boolean {
-  const entry = calls.findIndex(({ of }) => of.kind === 'input' && of.name === input)
-  const readers = calls.flatMap(({ of, inputs }) =>
-    of.kind === 'layer' && inputs.includes(entry) ? [of.layer.layer.row] : [],
-  )
-  return readers.length > 0 && readers.every((row) => row.takesBytes)
+  const takes = (at: number): boolean => {
+    const readers = calls.flatMap(({ of, inputs }, i) =>
+      of.kind === 'layer' && inputs.includes(at) ? [{ row: of.layer.layer.row, at: i }] : [],
+    )
+    return (
+      readers.length > 0 &&
+      readers.every(({ row, at }) => row.takesBytes === true || (row.takesBytes === 'passed on' && takes(at)))
+    )
+  }
+  return takes(calls.findIndex(({ of }) => of.kind === 'input' && of.name === input))
 }
 
 /** Bytes enter as pixels of 0 to 1, unless the layers that read them take bytes as they are; other numbers enter unchanged. */

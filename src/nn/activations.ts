@@ -2,9 +2,8 @@
 import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts'
 import { integer, named, number, settleNamed } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
-import { axisOf } from '../graph/shape.ts'
 import { elementwiseOps, exp, expression, selu, sigmoid, tanh } from '../ops/elementwise.ts'
-import { transpose } from '../ops/movement.ts'
+import { overAxis } from '../ops/movement.ts'
 import { logSoftmax, softmax } from '../ops/normalization.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { argument, s } from '../ops/scalar.ts'
@@ -38,17 +37,6 @@ function bent(label: string, x: Node, { slope, threshold = 0, most }: Bend): Nod
 }
 
 const axis = integer({ says: 'axis over which the values are shared, the batch being 0', default: -1 })
-
-/** A function of the last axis, over another one. */
-function over(at: number, x: Node, f: (x: Node) => Node): Node {
-  const [wanted, last] = [axisOf(at, x.shape.length), x.shape.length - 1]
-  if (wanted === last) return f(x)
-  const permutation = x.shape
-    .map((_, i) => i)
-    .with(wanted, last)
-    .with(last, wanted)
-  return transpose(f(transpose(x, { permutation })), { permutation })
-}
 
 /** The words of Keras and the field. Options change a function; without them it is the one that the name stands for. */
 export const activations = {
@@ -136,12 +124,12 @@ export const activations = {
   softmax: define({
     says: 'exp(x) / sum(exp(x)) over an axis.',
     options: { axis },
-    of: (x, { axis }) => over(axis, x, softmax),
+    of: (x, { axis }) => overAxis(axis, x, softmax),
   }),
   logSoftmax: define({
     says: 'x - log(sum(exp(x))) over an axis.',
     options: { axis },
-    of: (x, { axis }) => over(axis, x, logSoftmax),
+    of: (x, { axis }) => overAxis(axis, x, logSoftmax),
   }),
 } as const
 

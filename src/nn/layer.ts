@@ -52,8 +52,11 @@ export interface LayerRow<T extends OptionTable, W extends string> {
   readonly options: T
   /** Keras counts its (no) parameters before it has seen a shape: summaries of unbuilt models print 0. */
   readonly countsUnbuilt?: true
-  /** Wants bytes as they are, 0 to 255: a model that begins with it does not divide them by 255. */
-  readonly takesBytes?: true
+  /**
+   * Wants bytes as they are, 0 to 255: a model that begins with it does not divide them by 255. A layer that passes them on
+   * leaves that to the layers behind it.
+   */
+  readonly takesBytes?: true | 'passed on'
   /** A merging layer takes several tensors. */
   readonly inputs?: 'one' | 'several'
   readonly weights?: (

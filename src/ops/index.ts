@@ -10,6 +10,7 @@ import { normalizationPrimitives } from './normalization.ts'
 import { poolingPrimitives } from './pooling.ts'
 import { reductionPrimitives } from './reduction.ts'
 import { samplingPrimitives } from './sampling.ts'
+import { windowSumPrimitives } from './window-sum.ts'
 
 /** Ops that an engine computes by a loop of its own. */
 export const kernelOps = {
@@ -21,6 +22,7 @@ export const kernelOps = {
   ...movementPrimitives,
   ...indexingPrimitives,
   ...samplingPrimitives,
+  ...windowSumPrimitives,
 } as const
 
 /** Ops that need no loop: leaves, views, and elementwise expressions, which every engine renders. */

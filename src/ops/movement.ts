@@ -36,6 +36,17 @@ export const transpose: Op<1, { readonly permutation: readonly number[] }> = def
   ],
 })
 
+/** A function of the last axis, over another one. */
+export function overAxis(axis: number, x: Node, f: (x: Node) => Node): Node {
+  const [wanted, last] = [axisOf(axis, x.shape.length), x.shape.length - 1]
+  if (wanted === last) return f(x)
+  const permutation = x.shape
+    .map((_, i) => i)
+    .with(wanted, last)
+    .with(last, wanted)
+  return transpose(f(transpose(x, { permutation })), { permutation })
+}
+
 /** [before, after] zeros (or `value`s) along every axis. */
 export const pad: Op<1, { readonly padding: readonly (readonly [number, number])[]; readonly value?: number }> =
   defineOp('pad', 1, {

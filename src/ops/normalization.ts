@@ -1,11 +1,12 @@
 /** Softmax and its logarithm over the last axis; moments, and what is normalised by them. */
 
-import { number } from '../base/options.ts'
+import { FoveaError } from '../base/errors.ts'
+import { integer, list, number } from '../base/options.ts'
 import type { Node, Op } from '../graph/node.ts'
 import { defineOp, wantFloats } from '../graph/node.ts'
-import { axisOf } from '../graph/shape.ts'
-import { maybeNode, nodeArgument, values } from './arguments.ts'
-import { reshape } from './broadcasting.ts'
+import { axisOf, sizeOf } from '../graph/shape.ts'
+import { axis, maybeNode, nodeArgument, values } from './arguments.ts'
+import { broadcastTo, reshape } from './broadcasting.ts'
 import { op } from './checked.ts'
 import { add, elementwiseOps, exp, expression, mul, sub } from './elementwise.ts'
 import type { ReduceOptions } from './reduction.ts'
@@ -49,14 +50,23 @@ export function moments(x: Node, { axes, keepDims = false }: ReduceOptions = {})
   const over = new Set((axes ?? x.shape.map((_, axis) => axis)).map((axis) => axisOf(axis, x.shape.length)))
   const kept = { shape: x.shape.map((n, axis) => (over.has(axis) ? 1 : n)) }
   const mean = meanOf(x, { axes: [...over] })
-  const variance = meanOf(squaredDifference(x, reshape(mean, kept)), { axes: [...over] })
+  const variance = meanSquare(sum(squaredDifference(x, reshape(mean, kept)), { axes: [...over] }), x)
   return keepDims ? { mean: reshape(mean, kept), variance: reshape(variance, kept) } : { mean, variance }
 }
 
-/** (x - mean)^2; no gradient for the mean of x itself, since the differences from it add up to 0. */
+/**
+ * (x - mean)^2; no gradient for the mean of x itself, since the differences from it add up to 0. That for x lacks its factor 2,
+ * which `meanSquare` puts where there are few numbers.
+ */
 function squaredDifference(x: Node, mean: Node): Node {
   const difference = s.sub(argument(0), argument(1))
-  return expression('squaredDifference', [x, mean], s.mul(difference, difference), [s.mul(2, difference), scalar(0)])
+  return expression('squaredDifference', [x, mean], s.mul(difference, difference), [difference, scalar(0)])
+}
+
+/** Sums of squared differences by how many of x they are of. */
+function meanSquare(total: Node, x: Node): Node {
+  const share = sizeOf(total.shape) / sizeOf(x.shape)
+  return expression('meanSquare', [total], s.mul(share, argument(0)), [scalar(2 * share)])
 }
 
 export interface BatchNormParameters {
@@ -85,8 +95,77 @@ export function batchNorm(x: Node, { mean, variance, gamma, beta, epsilon }: Bat
     : expression('batchNorm', [x, mean, scale], scaled)
 }
 
+export interface SampleNormParameters extends Pick<BatchNormParameters, 'gamma' | 'beta' | 'epsilon'> {}
+
+export interface LayerNormParameters extends SampleNormParameters {
+  /** Axes with a common mean and variance; the last when absent. */
+  readonly axes?: readonly number[]
+}
+
+/**
+ * gamma (x - mean) / sqrt(variance + epsilon) + beta by the moments over `axes`; gamma and beta have the sizes of these axes
+ * (Ba et al. 2016).
+ */
+export function layerNorm(x: Node, { axes = [-1], gamma, beta, epsilon }: LayerNormParameters): Node {
+  const over = new Set(axes.map((axis) => axisOf(axis, x.shape.length)))
+  const found = moments(x, { axes: [...over] })
+  const kept = { shape: x.shape.map((n, axis) => (over.has(axis) ? 1 : n)) }
+  const mean = reshape(found.mean, kept)
+  const deviation = reshape(elementwiseOps.rsqrt(add(found.variance, epsilon)), kept)
+  const along = x.shape.map((n, axis) => (over.has(axis) ? n : 1))
+  const [value, own, scale] = [argument(0), argument(1), argument(2)]
+  const scaled = s.mul(s.sub(value, own), scale)
+  const parameters = [gamma, beta].flatMap((one) => (one ? [reshape(one, { shape: along })] : []))
+  const factor = gamma ? s.mul(scaled, argument(3)) : scaled
+  const f = beta ? s.add(factor, argument(gamma ? 4 : 3)) : factor
+  return expression('layerNorm', [x, mean, deviation, ...parameters], f)
+}
+
+export interface GroupNormParameters extends SampleNormParameters {
+  /** How many groups the channels, which are the last axis, are divided into. */
+  readonly groups: number
+}
+
+/** The same by the moments of every sample over all places and a group of channels (Wu and He 2018). */
+export function groupNorm(x: Node, { groups, ...parameters }: GroupNormParameters): Node {
+  const [n, channels] = [x.shape[0], x.shape[x.shape.length - 1]]
+  if (channels % groups !== 0) {
+    const [expected, got] = [`a divisor of ${channels}`, `${groups}`]
+    throw new FoveaError('E_SHAPE', { what: 'groups must divide the channels', where: 'groupNorm', expected, got })
+  }
+  const rows = reshape(x, { shape: [n, -1, channels] })
+  const grouped = [n, groups, channels / groups]
+  /** The long sums are over places, channel by channel; those over the channels of a group are short. */
+  const totals = (y: Node): Node =>
+    sum(reshape(sum(y, { axes: [1] }), { shape: grouped }), { axes: [2], keepDims: true })
+  const spread = (y: Node): Node => reshape(broadcastTo(y, { shape: grouped }), { shape: [n, 1, channels] })
+  const mean = spread(mul(totals(rows), (n * groups) / sizeOf(x.shape)))
+  const variance = spread(meanSquare(totals(squaredDifference(rows, mean)), x))
+  return reshape(batchNorm(rows, { mean, variance, ...parameters }), { shape: x.shape })
+}
+
+/** Lengths below it count as it: its square is still a float32. */
+const LEAST_LENGTH = 1e-12
+
+/** x by its length over `axes` (the last when absent): the root of the sum of squares, at least 1e-12. */
+export function unitNorm(x: Node, { axes = [-1] }: { readonly axes?: readonly number[] } = {}): Node {
+  const squares = sum(elementwiseOps.square(x), { axes, keepDims: true })
+  return mul(x, elementwiseOps.rsqrt(elementwiseOps.maximum(squares, LEAST_LENGTH ** 2)))
+}
+
 /** What engines compute. */
 export const normalizationPrimitives = { softmax, logSoftmax } as const
+
+const affine = {
+  gamma: maybeNode('factor; 1 when absent'),
+  beta: maybeNode('what is added; 0 when absent'),
+  epsilon: number({ says: 'added to the variance', min: 0 }),
+}
+const normalised = list(axis, {
+  says: 'axes with common moments; the last when absent',
+  length: { min: 1 },
+  optional: true,
+})
 
 /** What users call. */
 export const normalizationPublic = {
@@ -104,10 +183,26 @@ export const normalizationPublic = {
     attrs: {
       mean: nodeArgument('the mean'),
       variance: nodeArgument('the variance'),
-      gamma: maybeNode('factor; 1 when absent'),
-      beta: maybeNode('what is added; 0 when absent'),
-      epsilon: number({ says: 'added to the variance', min: 0 }),
+      ...affine,
     },
     call: batchNorm,
+  }),
+  layerNorm: op({
+    says: 'gamma (x - mean) / sqrt(variance + epsilon) + beta by the moments over axes, of which gamma and beta have the sizes.',
+    takes: { x: values },
+    attrs: { axes: normalised, ...affine },
+    call: layerNorm,
+  }),
+  groupNorm: op({
+    says: 'The same by the moments of every sample over all places and a group of channels.',
+    takes: { x: values },
+    attrs: { groups: integer({ says: 'groups of channels, which are the last axis', min: 1 }), ...affine },
+    call: groupNorm,
+  }),
+  unitNorm: op({
+    says: 'x by its length over axes, which is at least 1e-12.',
+    takes: { x: values },
+    attrs: { axes: normalised },
+    call: unitNorm,
   }),
 } as const

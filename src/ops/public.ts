@@ -9,6 +9,7 @@ import { normalizationPublic } from './normalization.ts'
 import { poolingPublic } from './pooling.ts'
 import { reductionPublic } from './reduction.ts'
 import { samplingPublic } from './sampling.ts'
+import { windowSumPublic } from './window-sum.ts'
 
 export const publicOps = {
   ...elementwisePublic,
@@ -20,6 +21,7 @@ export const publicOps = {
   ...movementPublic,
   ...indexingPublic,
   ...samplingPublic,
+  ...windowSumPublic,
 } as const
 
 export const ops = checkedOps(publicOps)

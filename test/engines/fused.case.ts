@@ -12,9 +12,10 @@ import { convolution } from '../../src/ops/convolution.ts'
 import { add, div, exp, maximum, mul, relu, sigmoid, sqrt, sub, tanh } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
-import { batchNorm, moments } from '../../src/ops/normalization.ts'
+import { batchNorm, layerNorm, moments } from '../../src/ops/normalization.ts'
 import { maxPool } from '../../src/ops/pooling.ts'
 import { max, mean, sum } from '../../src/ops/reduction.ts'
+import { windowSum } from '../../src/ops/window-sum.ts'
 import type { Compared } from '../support/compared.ts'
 import type { GraphRow } from '../support/tensors.ts'
 import { assertClose, caseOf, evaluate, floats, ladder, sampleCases, vector, weighted } from '../support/tensors.ts'
@@ -92,6 +93,47 @@ const fused: readonly (GraphRow & { readonly steps: number })[] = [
     specs: floats(shape, shape.slice(-1)),
     y: ([x, row]: readonly Node[]) => sum(mul(sub(x, row), sub(x, row)), { axes }),
   })),
+  // an operand may lack any of the axes before, along and behind the sum; large enough for several chunks and whole vectors
+  ...(
+    [
+      [[3, 7, 70], [1]],
+      [[5, 600, 9], [1]],
+      [[6, 37], [1]],
+      [[4, 9000], [1]],
+      [[700, 35], [0]],
+      [
+        [4, 5, 6],
+        [1, 2],
+      ],
+    ] as const
+  ).flatMap(([shape, axes]) =>
+    Array.from({ length: 2 ** shape.length - 1 }, (_, lacks) =>
+      shape.map((n, axis) => (lacks & (1 << axis) ? 1 : n)),
+    ).map((own) => ({
+      name: `[${shape}] times [${own}], summed over ${axes}`,
+      steps: 1,
+      specs: floats(shape, own),
+      y: ([x, by]: readonly Node[]) => sum(mul(x, by), { axes }),
+    })),
+  ),
+  {
+    name: 'sums of neighbours of a product, with a tail',
+    steps: 1,
+    specs: floats([3, 5, 19], [19], [3, 5, 19]),
+    y: ([x, row, whole]) => relu(sub(windowSum(mul(x, row), { before: 3, after: 2 }), whole)),
+  },
+  {
+    name: 'sums of neighbours of a product with a number per row',
+    steps: 1,
+    specs: floats([3, 5, 19], [3, 5, 1]),
+    y: ([x, column]) => windowSum(mul(x, column), { before: 1, after: 4 }),
+  },
+  {
+    name: 'layer normalisation',
+    steps: 5,
+    specs: floats([3, 5, 19], [19], [19]),
+    y: ([x, gamma, beta]) => layerNorm(x, { gamma, beta, epsilon: 1e-3 }),
+  },
   {
     name: 'convolution + batch normalisation by given moments + relu',
     steps: 2,

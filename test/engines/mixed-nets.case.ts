@@ -12,10 +12,11 @@ import { convolution } from '../../src/ops/convolution.ts'
 import { add, less, mul, relu, select, sub, tanh } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
-import { batchNorm, logSoftmax, moments } from '../../src/ops/normalization.ts'
+import { batchNorm, groupNorm, layerNorm, logSoftmax, moments } from '../../src/ops/normalization.ts'
 import { averagePool, maxPool } from '../../src/ops/pooling.ts'
 import { mean, sum } from '../../src/ops/reduction.ts'
 import { randomUniform } from '../../src/ops/sampling.ts'
+import { localResponseNorm } from '../../src/ops/window-sum.ts'
 import { mixed, ULP } from '../support/bfloat16.ts'
 import type { Compared } from '../support/compared.ts'
 import { lenet } from '../support/network.ts'
@@ -152,6 +153,17 @@ const nets: Readonly<Record<string, () => Net>> = {
         const pooled = averagePool(second, { ...pool, padding: 'same' })
         const third = tanh(matmul(reshape(pooled, { shape: [4, 54] }), w1))
         return crossEntropy(matmul(third, w2), target)
+      },
+    ),
+  'each sample by itself': () =>
+    netOf(
+      1.5 * SMOOTH, // three normalisations, whose gradients are differences
+      { x: [4, 6, 6, 3], k1: [3, 3, 3, 8], g1: [8], b1: [8], k2: [3, 3, 8, 8], g2: [8], w: [8, 5], target: [4, 5] },
+      ({ x, k1, g1, b1, k2, g2, w, target }) => {
+        const first = groupNorm(convolution(x, k1, same), { groups: 4, gamma: add(g1, 1), beta: b1, epsilon: 1e-3 })
+        const second = layerNorm(convolution(tanh(first), k2, same), { gamma: add(g2, 1), epsilon: 1e-3 })
+        const third = localResponseNorm(second, { size: 5, alpha: 1, beta: 0.75, k: 1 })
+        return crossEntropy(matmul(mean(tanh(third), { axes: [1, 2] }), w), target)
       },
     ),
 }

@@ -474,4 +474,25 @@ export const wasm: readonly Fault[] = [
     replace: 'rest > 0 ? [] : f.if(',
     tests: ['golden-ops: wasm.*matmul'],
   },
+  {
+    name: 'windowSum: what lies beyond a row counts',
+    file: 'src/engines/wasm/kernels/window-sum.ts',
+    find: 'i === vectors - 1 ? maskLanes(there, lanes, 0) : there',
+    replace: 'there',
+    tests: ['wasm: windowSum'],
+  },
+  {
+    name: 'reduce: an operand of one number per run stays at the first',
+    file: 'src/engines/wasm/kernels/reduction.ts',
+    find: 'own.outer && !isWhole(own)',
+    replace: 'own.outer && isWhole(own)',
+    tests: ['wasm: summed over'],
+  },
+  {
+    name: 'reduce: an operand along the run begins anew in every chunk',
+    file: 'src/engines/wasm/kernels/reduction.ts',
+    find: 'i32.add(startOf(i), i32.mul(first.get, stepOf(has[i])))',
+    replace: 'startOf(i)',
+    tests: ['wasm: summed over'],
+  },
 ]

@@ -33,6 +33,17 @@ type Operand = { readonly input: number } | { readonly constant: number } | Draf
 
 const isDraft = (x: Operand): x is Draft => 'fn' in x
 
+/** The fields of an expression: how its loop runs, what it reads and how, and the rest. */
+export interface ExpressionFields {
+  readonly sizes: readonly number[]
+  readonly inputs: readonly {
+    readonly dtype: StorageDType
+    readonly walk: string
+    readonly strides?: readonly number[]
+  }[]
+  readonly [name: string]: unknown
+}
+
 /**
  * The fields of an expression over `shape`: what it reads and how, its instructions, and where its results are. The first `passed`
  * results are not stored, but passed on: an input may be one.
@@ -43,7 +54,7 @@ export function expressionFields(
   expressions: readonly Scalar[],
   outputs: readonly StorageDType[],
   passed = 0,
-): Readonly<Record<string, unknown>> {
+): ExpressionFields {
   const { sizes, strides } = walk(
     shape,
     inputs.map((x) => x.shape),

@@ -1,9 +1,15 @@
 /** Every kind of layer by its word in model files and in code. */
 import { activation } from './activation.ts'
+import { batchNormalization } from './batch-normalization.ts'
 import { conv1d, conv2d, conv3d, depthwiseConv1d, depthwiseConv2d } from './convolution.ts'
 import { dense } from './dense.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
-import { batchNormalization } from './normalization.ts'
+import {
+  groupNormalization,
+  layerNormalization,
+  localResponseNormalization,
+  unitNormalization,
+} from './normalization.ts'
 import {
   averagePooling1d,
   averagePooling2d,
@@ -19,8 +25,9 @@ import {
   maxPooling3d,
 } from './pooling.ts'
 import { dropout } from './regularization.ts'
-import { rescaling } from './rescaling.ts'
+import { normalization, rescaling } from './rescaling.ts'
 import { flatten, reshape, zeroPadding1d, zeroPadding2d, zeroPadding3d } from './reshaping.ts'
+import { centerCrop, resizing } from './resizing.ts'
 
 export const layers = {
   conv1d,
@@ -46,10 +53,17 @@ export const layers = {
   flatten,
   reshape,
   rescaling,
+  normalization,
+  resizing,
+  centerCrop,
   dense,
   activation,
   dropout,
   batchNormalization,
+  layerNormalization,
+  groupNormalization,
+  unitNormalization,
+  localResponseNormalization,
   concatenate,
   add,
   subtract,

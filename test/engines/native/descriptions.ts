@@ -81,6 +81,8 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'elementwise, conditional': { kind: 'elementwise', ...expressionFields([9], [float(9)], [s.mul(a, 2)], ['float32']), conditional: true }, // biome-ignore format: a row
   sum: { kind: 'sum', sums: 1, outer: 3, count: 40, inner: 5, head: expressionFields([3, 40, 5], [float(3, 40, 5), float(5)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32']) }, // biome-ignore format: a row
   'several sums': { kind: 'sum', sums: 2, outer: 1, count: 40, inner: 5, head: expressionFields([40, 5], [float(40, 5), low(40, 5)], [a, s.mul(a, b)], ['float32', 'float32'], 2) }, // biome-ignore format: a row
+  'sums of short rows': { kind: 'sum', sums: 2, outer: 120, count: 7, inner: 1, head: expressionFields([120, 7], [float(120, 7), float(120, 1)], [s.mul(a, b), s.sub(a, b)], ['float32', 'float32'], 2) }, // biome-ignore format: a row
+  'sums of neighbours': { kind: 'windowSum', rows: 40, width: 19, before: 2, after: 3, head: expressionFields([40, 19], [low(40, 19), float(19)], [s.mul(a, b)], ['float32'], 1), tail: expressionFields([40, 19], [float(40, 19), float(19)], [s.max(s.add(a, b), 0)], ['float32']) }, // biome-ignore format: a row
   copy: { kind: 'copy', dtype: 'float32', sizes: [3, 4, 5], source: [1, 3, 12], target: [20, 5, 1], sourceOffset: 0, targetOffset: 0 }, // biome-ignore format: a row
   fill: { kind: 'fill', dtype: 'int32', value: 7, elements: 33 },
   extreme: { kind: 'extreme', dtype: 'bfloat16', outer: 3, count: 7, inner: 2, place: false },

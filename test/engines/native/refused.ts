@@ -199,6 +199,15 @@ export const wrongOperations: Readonly<
     ],
     ...[undefined, 0, 3].map((sums) => [{ sums }, 'E_BUG', 'sums'] as const),
   ],
+  'sums of short rows': [[{ outer: 840, count: 1, sums: 3 }, 'E_BUG', 'sums']],
+  'sums of neighbours': [
+    [{ rows: 41 }, 'E_BUG', 'rows'],
+    [{ rows: far }, 'E_LIMIT', 'too large'],
+    [{ before: 19 }, 'E_BUG', 'before'],
+    [{ after: -1 }, 'E_BUG', 'after'],
+    [{ width: 10, rows: 76 }, 'E_BUG', 'width'],
+    [{ head: undefined }, 'E_BUG', 'head'],
+  ],
   copy: [
     [{ sizes: [] }, 'E_BUG', 'sizes'],
     [{ source: [1, 3] }, 'E_BUG', 'sizes'],

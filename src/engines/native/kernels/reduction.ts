@@ -7,6 +7,7 @@ import { around } from '../../../ops/broadcasting.ts'
 import type { reductionPrimitives } from '../../../ops/reduction.ts'
 import type { Scalar } from '../../../ops/scalar.ts'
 import { argument } from '../../../ops/scalar.ts'
+import type { ExpressionFields } from '../expression.ts'
 import { expressionFields } from '../expression.ts'
 import type { Context, Kernels, Lower, NativeStage } from './context.ts'
 import { scratch, simple, stage } from './context.ts'
@@ -31,16 +32,26 @@ export function sumStage({ shape, run, inputs, sums, stored }: SumLoop, context:
   const results = [...sums, ...stored]
   const dtypes = [...sums.map(() => 'float32' as const), ...stored.map(({ to }) => to.dtype)]
   const expressions = results.map(({ f }) => f)
+  const sizes = fieldsOf(shape, run)
+  const head = expressionFields(shape, inputs, expressions, dtypes, sums.length)
   const operation = context.operation({
     kind: 'sum',
     where: `sum [${shape.join(', ')}]`,
-    ...fieldsOf(shape, run),
+    ...sizes,
     sums: sums.length,
-    head: { ...expressionFields(shape, inputs, expressions, dtypes, sums.length), streamed: true },
+    head: { ...inPieces(head, sizes.count * sizes.inner), streamed: true },
   })
   const partials = scratch(operation.operandBytes[inputs.length + sums.length])
   const written = [...sums.map(({ to }) => to), partials, ...stored.map(({ to }) => to)]
   return stage(operation, [...inputs.map((reads) => ({ reads })), ...written.map((writes) => ({ writes }))])
+}
+
+/** A row that is longer than the pieces which are summed is no row to them. */
+function inPieces(head: ExpressionFields, piece: number): ExpressionFields {
+  const strides = head.sizes.map((_, axis) => (axis === head.sizes.length - 1 ? 1 : 0))
+  const width = head.sizes[head.sizes.length - 1]
+  if (piece % width === 0) return head
+  return { ...head, inputs: head.inputs.map((x) => (x.walk === 'column' ? { ...x, walk: 'general', strides } : x)) }
 }
 
 /** Sums over the same elements in one loop. */

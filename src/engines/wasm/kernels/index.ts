@@ -9,6 +9,7 @@ import { normalizationKernels } from './normalization.ts'
 import { poolingKernels } from './pooling.ts'
 import { reductionKernels } from './reduction.ts'
 import { samplingKernels } from './sampling.ts'
+import { windowSumKernels } from './window-sum.ts'
 
 export const kernels: Kernels<KernelOps> = {
   ...matmulKernels,
@@ -19,4 +20,5 @@ export const kernels: Kernels<KernelOps> = {
   ...movementKernels,
   ...indexingKernels,
   ...samplingKernels,
+  ...windowSumKernels,
 }

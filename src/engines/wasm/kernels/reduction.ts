@@ -1,5 +1,7 @@
 /** Reductions of the middle of [outer, run, inner]: fixed chunks by size, then the chunks in their order. */
 import type { Value } from '../../../compile/step.ts'
+import type { Shape } from '../../../graph/shape.ts'
+import { sameShape, sizeOf } from '../../../graph/shape.ts'
 import type { AxisRun } from '../../../ops/broadcasting.ts'
 import { around } from '../../../ops/broadcasting.ts'
 import type { reductionPrimitives } from '../../../ops/reduction.ts'
@@ -12,12 +14,20 @@ import { f32x4, i32, i32x4, v128 } from '../instructions.ts'
 import type { WasmStage } from '../kernel.ts'
 import { defineKernel } from '../kernel.ts'
 import { DoubleSum, FLOAT, FloatLanes, overRun, storeFloats } from '../vectors.ts'
-import type { Follows, Kernels, Lower } from './context.ts'
-import { followsOf, identity, scratch } from './context.ts'
+import type { Kernels, Lower } from './context.ts'
+import { identity, scratch } from './context.ts'
 import { elementwiseStage } from './elementwise.ts'
 
 type By = 'sum' | 'max'
 const rules = { sum: { start: 0, combine: f32x4.add }, max: { start: -Infinity, combine: f32x4.max } } as const
+
+/** Which axes of [outer, run, inner] something has. */
+interface Has {
+  readonly outer: boolean
+  readonly run: boolean
+  readonly inner: boolean
+}
+const isWhole = ({ outer, run, inner }: Has): boolean => outer && run && inner
 
 interface ReduceShape {
   readonly by: By
@@ -25,8 +35,8 @@ interface ReduceShape {
   readonly inner: number
   readonly chunk: number
   readonly head: Scalar
-  /** How each input of the head follows what is reduced; `column`: one number for each of `inner`, or along the run if inner is 1. */
-  readonly follows: readonly Follows[]
+  /** Which of the three axes each input of the head has; along the others it is repeated. */
+  readonly has: readonly Has[]
 }
 
 /** Rows of a chunk: enough to keep a thread busy. */
@@ -40,10 +50,10 @@ const SHORT = 32
 
 const kernel = defineKernel<ReduceShape>(
   'reduce',
-  ({ by, run, inner, chunk, head, follows }) =>
+  ({ by, run, inner, chunk, head, has }) =>
     (f, pointers, begin, end) => {
-      const sources = pointers.slice(0, follows.length)
-      const y = pointers[follows.length]
+      const sources = pointers.slice(0, has.length)
+      const y = pointers[has.length]
       const { start, combine } = rules[by]
       const chunks = Math.ceil(run / chunk)
       const unit = f.local('i32')
@@ -52,13 +62,22 @@ const kernel = defineKernel<ReduceShape>(
       const place = f.local('i32')
       const stop = f.local('i32')
 
-      /** The head at byte `at` of what is reduced, in the column at byte `column`. */
+      /** Of an input that is no whole: bytes from one number of the run to the next, and of all of a run. */
+      const stepOf = (own: Has): number => (own.run ? (own.inner ? inner : 1) * FLOAT : 0)
+      const runBytes = (own: Has): number => (own.run ? run : 1) * (own.inner ? inner : 1) * FLOAT
+      // where the run of the unit begins in such inputs, and in those that change along it where it stands
+      const starts = has.map((own) => (own.outer && !isWhole(own) ? f.local('i32') : undefined))
+      const cursors = has.map((own) => (own.run && inner > 1 && !isWhole(own) ? f.local('i32') : undefined))
+      const startOf = (i: number): Code => (starts[i] ?? sources[i]).get
+      /** The head at byte `at` of what is reduced, at byte `column` of the run or of a row across. */
       const value = (at: Code, column: Code, offset: number): Code => {
-        const { code, results } = render(f, [head], (i) =>
-          follows[i] === 'scalar'
-            ? v128.loadSplat(sources[i].get)
-            : v128.load(i32.add(sources[i].get, follows[i] === 'column' ? column : at), offset),
-        )
+        const { code, results } = render(f, [head], (i) => {
+          const own = has[i]
+          if (isWhole(own)) return v128.load(i32.add(sources[i].get, at), offset)
+          const from = cursors[i]?.get ?? startOf(i)
+          const follows = inner === 1 ? own.run : own.inner
+          return follows ? v128.load(i32.add(from, column), offset) : v128.loadSplat(from)
+        })
         return [code, results[0].get]
       }
       const setUp = [
@@ -66,6 +85,9 @@ const kernel = defineKernel<ReduceShape>(
         count.set(i32.sub(i32.const(run), first.get)),
         count.set(i32.min(count.get, i32.const(chunk))),
         place.set(i32.mul(i32.add(i32.mul(i32.div(unit.get, chunks), run), first.get), inner * FLOAT)),
+        starts.map((start, i) =>
+          start ? start.set(i32.add(sources[i].get, i32.mul(i32.div(unit.get, chunks), runBytes(has[i])))) : [],
+        ),
       ]
       if (inner === 1) {
         const isLong = by === 'sum' && run > LONG
@@ -116,6 +138,7 @@ const kernel = defineKernel<ReduceShape>(
         const add = (to: readonly Local[]): Code => [
           to.map((sum, v) => sum.set(combine(sum.get, value(cursor.get, at, v * 16)))),
           cursor.set(i32.add(cursor.get, inner * FLOAT)),
+          cursors.map((x, i) => (x ? x.set(i32.add(x.get, stepOf(has[i]))) : [])),
         ]
         const isShort = by === 'max' || Math.min(run, chunk) <= ROWS_AT_ONCE
         const inParts = [
@@ -129,6 +152,7 @@ const kernel = defineKernel<ReduceShape>(
         return [
           clear(sums),
           cursor.set(i32.add(place.get, at)),
+          cursors.map((x, i) => (x ? x.set(i32.add(startOf(i), i32.mul(first.get, stepOf(has[i])))) : [])),
           isShort ? f.loop(row, i32.const(0), count.get, 1, add(sums)) : inParts,
           sums.map((sum, v) =>
             storeFloats(
@@ -156,18 +180,19 @@ const kernel = defineKernel<ReduceShape>(
 interface Operand {
   readonly inputs: readonly Value[]
   readonly head: Scalar
-  readonly follows: readonly Follows[]
+  readonly has: readonly Has[]
 }
-const alone = (x: Value): Operand => ({ inputs: [x], head: identity, follows: ['whole'] })
+const whole: Has = { outer: true, run: true, inner: true }
+const alone = (x: Value): Operand => ({ inputs: [x], head: identity, has: [whole] })
 
 type Sizes = readonly [outer: number, run: number, inner: number]
 
-function reduce(by: By, { inputs, head, follows }: Operand, [outer, run, inner]: Sizes, y: Value): WasmStage[] {
+function reduce(by: By, { inputs, head, has }: Operand, [outer, run, inner]: Sizes, y: Value): WasmStage[] {
   const chunk = inner === 1 ? CHUNK.along : CHUNK.across
   const chunks = Math.ceil(run / chunk)
   const target = chunks === 1 ? y : scratch(outer, chunks, inner)
   const stage = kernel(
-    { by, run, inner, chunk, head, follows },
+    { by, run, inner, chunk, head, has },
     {
       reads: inputs.map((x) => x.buffer),
       writes: [target.buffer],
@@ -178,19 +203,36 @@ function reduce(by: By, { inputs, head, follows }: Operand, [outer, run, inner]:
   return chunks === 1 ? [stage] : [stage, ...reduce(by, alone(target), [outer, chunks, inner], y)]
 }
 
+/** Which of the three axes an operand has; undefined where it has a part of one. */
+function hasOf(x: Shape, shape: Shape, { from, to }: AxisRun): Has | undefined {
+  const padded = [...Array<number>(shape.length - x.length).fill(1), ...x]
+  const [outer, along, inner] = [[0, from] as const, [from, to] as const, [to, shape.length] as const].map(
+    ([begin, end]) => {
+      const [own, all] = [padded.slice(begin, end), shape.slice(begin, end)]
+      return sameShape(own, all) ? true : sizeOf(own) === 1 ? false : undefined
+    },
+  )
+  if (sizeOf(x) === 1) return { outer: false, run: false, inner: false }
+  return outer === undefined || along === undefined || inner === undefined ? undefined : { outer, run: along, inner }
+}
+
 const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   if (!head) return reduce('sum', alone(inputs[0]), around(inputs[0].shape, attrs), output)
   const { shape } = head.spec
-  const operand = { inputs, head: head.f, follows: inputs.map((x) => followsOf(x.shape, shape)) }
   const [outer, run, inner] = around(shape, attrs)
   const columns = shape[shape.length - 1]
   // vectors are read as the sum goes: the moments of [128, 32, 32, 32] take 1.5 ms, 3.4 with the differences written out
-  const fits = inner === columns || (inner === 1 && run === columns) || !operand.follows.includes('column')
-  if (fits) return reduce('sum', operand, [outer, run, inner], output)
+  const has = inputs.flatMap((x) => hasOf(x.shape, shape, attrs) ?? [])
+  if (has.length === inputs.length) return reduce('sum', { inputs, head: head.f, has }, [outer, run, inner], output)
   if (inner === 1) {
-    const row = scratch(outer, columns)
-    const across = reduce('sum', operand, [outer, run / columns, columns], row)
-    return [...across, ...reduce('sum', alone(row), [outer, columns, 1], output)]
+    // the last axis stays for now, where its vectors can be read
+    const across = { from: attrs.from, to: shape.length - 1 }
+    const apart = inputs.flatMap((x) => hasOf(x.shape, shape, across) ?? [])
+    if (apart.length === inputs.length && across.to > across.from) {
+      const row = scratch(outer, columns)
+      const first = reduce('sum', { inputs, head: head.f, has: apart }, [outer, run / columns, columns], row)
+      return [...first, ...reduce('sum', alone(row), [outer, columns, 1], output)]
+    }
   }
   const made = scratch(...shape)
   const step = { kind: 'elementwise', shape, inputs, expressions: [head.f], outputs: [made] } as const

@@ -1,0 +1,133 @@
+/** Pictures of another size, inside a model: what it learned from and what it is asked about need not be resized before. */
+import { FoveaError } from '../../base/errors.ts'
+import { choice, flag, integer, number } from '../../base/options.ts'
+import { tapsOf } from '../../data/image.ts'
+import type { Node } from '../../graph/node.ts'
+import { constant } from '../../graph/node.ts'
+import { shapeText, sizeOf } from '../../graph/shape.ts'
+import { reshape } from '../../ops/broadcasting.ts'
+import { matmul } from '../../ops/matmul.ts'
+import { pad, slice, transpose } from '../../ops/movement.ts'
+import { defineLayer } from '../layer.ts'
+import { channelsOf } from './per-axis.ts'
+
+type Size = readonly [height: number, width: number]
+interface Way {
+  readonly by: 'bilinear' | 'nearest'
+  readonly antialias: boolean
+}
+
+/** The weights of one axis as a matrix [output, input]. */
+function weightsOf(input: number, output: number, way: Way): Node {
+  const weights = new Float32Array(output * input)
+  const taps = tapsOf(input, output, { ...way, from: 0, count: output })
+  taps.forEach(({ start, weights: own }, row) => {
+    own.forEach((weight, k) => {
+      weights[row * input + start + k] = weight
+    })
+  })
+  return constant(weights, [output, input])
+}
+
+/** The last axis resized: a product with the matrix of its weights. */
+function alongLast(x: Node, output: number, way: Way): Node {
+  const [input, rest] = [x.shape[x.shape.length - 1], x.shape.slice(0, -1)]
+  if (input === output) return x // every output is its input
+  const rows = reshape(x, { shape: [sizeOf(rest), input] })
+  return reshape(matmul(rows, weightsOf(input, output, way), { transposeB: true }), { shape: [...rest, output] })
+}
+
+/** [n, height, width, channels] of another height and width. */
+function resized(x: Node, [height, width]: Size, way: Way): Node {
+  const planes = transpose(x, { permutation: [0, 3, 1, 2] })
+  const wide = transpose(alongLast(planes, width, way), { permutation: [0, 1, 3, 2] })
+  return transpose(alongLast(wide, height, way), { permutation: [0, 3, 2, 1] })
+}
+
+/** Where a part of the middle begins. */
+const middle = (outer: number, inner: number): number => Math.floor((outer - inner) / 2)
+
+/** The middle of pictures that are at least as large. */
+function cropped(x: Node, [height, width]: Size): Node {
+  const [n, h, w, channels] = x.shape
+  if (height <= h && width <= w)
+    return slice(x, { begin: [0, middle(h, height), middle(w, width), 0], size: [n, height, width, channels] })
+  throw new FoveaError('E_SHAPE', {
+    what: 'cuts more out than there is',
+    expected: `pictures of ${shapeText([height, width])} at least`,
+    got: shapeText([h, w]),
+    hint: 'use resizing',
+  })
+}
+
+/** Room for pictures of the wanted aspect ratio, the picture in its middle. */
+function framed(x: Node, [height, width]: Size, value: number): Node {
+  const [, h, w] = x.shape
+  const [tall, wide] = [Math.max(h, Math.floor((w * height) / width)), Math.max(w, Math.floor((h * width) / height))]
+  const border = (outer: number, inner: number): [number, number] => {
+    const before = middle(outer, inner)
+    return [before, outer - inner - before]
+  }
+  return pad(x, { padding: [[0, 0], border(tall, h), border(wide, w), [0, 0]], value })
+}
+
+/** The largest part of the wanted aspect ratio, from the middle. */
+function cutToRatio(x: Node, [height, width]: Size): Node {
+  const [, h, w] = x.shape
+  const [tall, wide] = [Math.min(h, Math.floor((w * height) / width)), Math.min(w, Math.floor((h * width) / height))]
+  return cropped(x, [Math.max(1, tall), Math.max(1, wide)])
+}
+
+const sizeOptions = {
+  height: integer({ says: 'height of the result', min: 1 }),
+  width: integer({ says: 'width of the result', min: 1 }),
+}
+
+/**
+ * Keras's Resizing of [height, width, channels], by half-pixel centres, on any engine and with gradients. `antialias` averages
+ * all pixels when a picture shrinks, as PIL and our own preparation of pictures do; in Keras it is off unless asked for.
+ */
+export const resizing = defineLayer('resizing', {
+  className: 'Resizing',
+  countsUnbuilt: true,
+  says: 'Pictures of another size.',
+  takesBytes: 'passed on',
+  options: {
+    ...sizeOptions,
+    interpolation: choice(['bilinear', 'nearest'], {
+      says: 'weights of the neighbours, or the nearest',
+      default: 'bilinear',
+    }),
+    antialias: flag({ says: 'average all pixels when a picture shrinks, with bilinear weights', default: true }),
+    cropToAspectRatio: flag({ says: 'cut the middle out first, of the wanted aspect ratio', default: false }),
+    padToAspectRatio: flag({ says: 'frame it first, to the wanted aspect ratio', default: false }),
+    fillValue: number({ says: 'what a frame is filled with', default: 0 }),
+  },
+  forward: (
+    [x],
+    _,
+    { height, width, interpolation: by, antialias, cropToAspectRatio, padToAspectRatio, fillValue },
+  ) => {
+    channelsOf(x.shape.slice(1), 2)
+    if (cropToAspectRatio && padToAspectRatio) {
+      const what = "'cropToAspectRatio' and 'padToAspectRatio' exclude each other"
+      throw new FoveaError('E_OPTION', { what, expected: 'one of them' })
+    }
+    const size = [height, width] as const
+    const part = cropToAspectRatio ? cutToRatio(x, size) : padToAspectRatio ? framed(x, size, fillValue) : x
+    return resized(part, size, { by, antialias })
+  },
+})
+
+/** The middle of [height, width, channels]; pictures must be as large at least. */
+export const centerCrop = defineLayer('centerCrop', {
+  className: 'CenterCrop',
+  countsUnbuilt: true,
+  says: 'The middle of pictures.',
+  takesBytes: 'passed on',
+  options: sizeOptions,
+  forward: ([x], _, { height, width }) => {
+    channelsOf(x.shape.slice(1), 2)
+    return cropped(x, [height, width])
+  },
+})
