@@ -32,7 +32,13 @@ export const alexnet = defineNetwork('alexnet', {
     ...imageOptions([224, 224, 3], 1000),
     ...topOptions,
     ...variantOption,
-    dropout: number({ says: 'share of the dense units that a step drops', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
+    dropout: number({
+      says: 'share of the dense units that a step drops',
+      min: 0,
+      max: 1,
+      ends: 'right-open',
+      default: 0.5,
+    }),
   },
   build: ({ classes, includeTop, variant, dropout: rate }): Layer[] => {
     const full = (): Layer[] => [

@@ -1,7 +1,7 @@
 /** What the networks are wired of: a chain of layers, and a convolution with batch normalisation. */
 import { choice } from '../base/options.ts'
-import type { Layer, Tensor } from '../nn/layer.ts'
 import type { Activation } from '../nn/activations.ts'
+import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 
 const { activation, add, batchNormalization, conv2d, dense, depthwiseConv2d, dropout } = layers
@@ -25,32 +25,48 @@ export interface ConvBn {
   readonly momentum?: number
 }
 
-const half = (kernel: Size): Size =>
-  typeof kernel === 'number' ? kernel >> 1 : [kernel[0] >> 1, kernel[1] >> 1]
+const half = (kernel: Size): Size => (typeof kernel === 'number' ? kernel >> 1 : [kernel[0] >> 1, kernel[1] >> 1])
 
 /** The rest of a convolution: normalised over the batch, then a function of it. */
-export const normalised = (
-  { activation: f = 'relu', epsilon = 1e-5, momentum = 0.9 }: Pick<ConvBn, 'activation' | 'epsilon' | 'momentum'> = {},
-): Layer[] => [
+export const normalised = ({
+  activation: f = 'relu',
+  epsilon = 1e-5,
+  momentum = 0.9,
+}: Pick<ConvBn, 'activation' | 'epsilon' | 'momentum'> = {}): Layer[] => [
   batchNormalization({ epsilon, momentum }),
   ...(f === 'linear' ? [] : [activation({ activation: f })]),
 ]
 
 /** A convolution without bias, batch normalisation, an activation. */
-export const convBn = ({ filters, kernelSize, strides = 1, padding = half(kernelSize), groups = 1, ...rest }: ConvBn): Layer[] => [
+export const convBn = ({
+  filters,
+  kernelSize,
+  strides = 1,
+  padding = half(kernelSize),
+  groups = 1,
+  ...rest
+}: ConvBn): Layer[] => [
   conv2d({ filters, kernelSize, strides, padding, groups, useBias: false, kernelInitializer: 'heNormal' }),
   ...normalised(rest),
 ]
 
 /** The same of every channel by itself. */
-export const depthwiseBn = ({ kernelSize, strides = 1, padding = half(kernelSize), ...rest }: Omit<ConvBn, 'filters' | 'groups'>): Layer[] => [
+export const depthwiseBn = ({
+  kernelSize,
+  strides = 1,
+  padding = half(kernelSize),
+  ...rest
+}: Omit<ConvBn, 'filters' | 'groups'>): Layer[] => [
   depthwiseConv2d({ kernelSize, strides, padding, useBias: false, depthwiseInitializer: 'heNormal' }),
   ...normalised(rest),
 ]
 
 /** A convolution with bias and relu, as networks before batch normalisation have it. */
-export const conv = (filters: number, kernelSize: Size, { strides = 1, padding = half(kernelSize), groups = 1 }: { strides?: number; padding?: Size; groups?: number } = {}): Layer =>
-  conv2d({ filters, kernelSize, strides, padding, groups, activation: 'relu', kernelInitializer: 'heNormal' })
+export const conv = (
+  filters: number,
+  kernelSize: Size,
+  { strides = 1, padding = half(kernelSize), groups = 1 }: { strides?: number; padding?: Size; groups?: number } = {},
+): Layer => conv2d({ filters, kernelSize, strides, padding, groups, activation: 'relu', kernelInitializer: 'heNormal' })
 
 /** The mean of every channel, dropout where there is any, and a logit per class. */
 export const pooledClasses = (classes: number, rate = 0): Layer[] => [
@@ -61,7 +77,14 @@ export const pooledClasses = (classes: number, rate = 0): Layer[] => [
 
 /** Pooling whose last window may begin within and end outside: the size is rounded up, as in Caffe. */
 export const ceilPool = (poolSize = 3): Layer =>
-  maxPooling2d({ poolSize, strides: 2, padding: [[0, 1], [0, 1]] })
+  maxPooling2d({
+    poolSize,
+    strides: 2,
+    padding: [
+      [0, 1],
+      [0, 1],
+    ],
+  })
 
 /** Filters as MobileNet and EfficientNet round them: a multiple of 8 that is not more than a tenth below. */
 export function divisible(filters: number): number {

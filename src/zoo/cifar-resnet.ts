@@ -91,7 +91,13 @@ export const wideResnet = defineNetwork('wideResnet', {
     ...topOptions,
     depth: integer({ says: 'layers with weights: 6n + 4', min: 10, default: 28 }),
     width: number({ says: 'factor of the filters', min: 0, ends: 'open', default: 10 }),
-    dropout: number({ says: 'share dropped between the convolutions of a block', min: 0, max: 1, ends: 'right-open', default: 0 }),
+    dropout: number({
+      says: 'share dropped between the convolutions of a block',
+      min: 0,
+      max: 1,
+      ends: 'right-open',
+      default: 0,
+    }),
   },
   build: ({ classes, includeTop, depth, width, dropout: rate }, x) => {
     const n = Math.floor((depth - 4) / 6)

@@ -21,9 +21,9 @@ interface NetworkRow<T extends OptionTable> {
 }
 
 /** A network: call it to make a model. Its row is what docs, flags and runs are made of. */
-export type ZooNetwork<T extends OptionTable = OptionTable> = ((
-  options?: Options<T & typeof modelTable>,
-) => Model) & { readonly row: Omit<NetworkRow<T>, 'build' | 'options'> & { readonly options: T } }
+export type ZooNetwork<T extends OptionTable = OptionTable> = ((options?: Options<T & typeof modelTable>) => Model) & {
+  readonly row: Omit<NetworkRow<T>, 'build' | 'options'> & { readonly options: T }
+}
 
 /** Defines a network; the result makes models of it. */
 export function defineNetwork<const T extends OptionTable>(network: string, row: NetworkRow<T>): ZooNetwork<T> {
@@ -44,7 +44,11 @@ const size = integer({ says: 'a size', min: 1 })
 
 /** The options of a network that classifies pictures. */
 export const imageOptions = (inputShape: readonly [number, number, number], classes: number) => ({
-  inputShape: list(size, { says: 'sizes of one picture, [height, width, channels]', length: 3 as number, default: inputShape }),
+  inputShape: list(size, {
+    says: 'sizes of one picture, [height, width, channels]',
+    length: 3 as number,
+    default: inputShape,
+  }),
   classes: integer({ says: 'outputs of the last layer, a logit each', min: 1, default: classes }),
 })
 

@@ -28,7 +28,8 @@ export const densenet121 = defineNetwork('densenet121', {
       maxPooling2d({ poolSize: 3, strides: 2, padding: 1 }),
     )
     for (const [block, many] of [6, 12, 24, 16].entries()) {
-      if (block > 0) y = through(y, ...normalised(), bare(y.shape[2] >> 1, 1), averagePooling2d({ name: `pool${block + 1}` }))
+      if (block > 0)
+        y = through(y, ...normalised(), bare(y.shape[2] >> 1, 1), averagePooling2d({ name: `pool${block + 1}` }))
       for (let i = 0; i < many; i++) y = layer(y, growth)
     }
     y = through(y, ...normalised())

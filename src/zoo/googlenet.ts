@@ -30,14 +30,18 @@ export const googlenet = defineNetwork('googlenet', {
     ...imageOptions([224, 224, 3], 1000),
     ...topOptions,
     ...variantOption,
-    auxiliary: flag({ says: 'two more outputs, aux1 and aux2, after modules 4a and 4d, whose losses count 0.3 in the paper', default: false }),
+    auxiliary: flag({
+      says: 'two more outputs, aux1 and aux2, after modules 4a and 4d, whose losses count 0.3 in the paper',
+      default: false,
+    }),
     dropout: number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: 0.4 }),
   },
   build: ({ classes, includeTop, variant, auxiliary, dropout: rate }, x) => {
     const isPaper = variant === 'paper'
     const unit = (filters: number, kernelSize: number, strides = 1): Layer[] =>
       isPaper ? [conv(filters, kernelSize, { strides })] : convBn({ filters, kernelSize, strides, epsilon: 1e-3 })
-    const local = (): Layer[] => (isPaper ? [localResponseNormalization({ size: 5, alpha: 1e-4, beta: 0.75, k: 1 })] : [])
+    const local = (): Layer[] =>
+      isPaper ? [localResponseNormalization({ size: 5, alpha: 1e-4, beta: 0.75, k: 1 })] : []
     const inception = (y: Tensor, name: string): Tensor => {
       const [one, reduce3, three, reduce5, five, pooled] = modules[name]
       return concatenate({ name: `inception${name}` })(
@@ -57,13 +61,23 @@ export const googlenet = defineNetwork('googlenet', {
         ...(rate > 0 ? [dropout({ rate: 0.7 })] : []),
         dense({ units: classes }),
       )
-    let y = through(x, ...unit(64, 7, 2), ceilPool(), ...local(), ...unit(64, 1), ...unit(192, 3), ...local(), ceilPool())
+    let y = through(
+      x,
+      ...unit(64, 7, 2),
+      ceilPool(),
+      ...local(),
+      ...unit(64, 1),
+      ...unit(192, 3),
+      ...local(),
+      ceilPool(),
+    )
     const outputs: Record<string, Tensor> = {}
     for (const name of Object.keys(modules)) {
       if (name === '4a') y = ceilPool()(y)
       if (name === '5a') y = (isPaper ? ceilPool() : ceilPool(2))(y)
       y = inception(y, name)
-      if (auxiliary && includeTop && (name === '4a' || name === '4d')) outputs[name === '4a' ? 'aux1' : 'aux2'] = head(y)
+      if (auxiliary && includeTop && (name === '4a' || name === '4d'))
+        outputs[name === '4a' ? 'aux1' : 'aux2'] = head(y)
     }
     if (!includeTop) return y
     const answer = through(y, ...pooledClasses(classes, rate))

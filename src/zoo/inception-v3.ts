@@ -53,8 +53,7 @@ const d = (x: Tensor, name: string): Tensor =>
   )
 
 /** 1 x 3 and 3 x 1 beside each other. */
-const split = (x: Tensor): Tensor =>
-  concatenate()(through(x, ...unit(384, [1, 3])), through(x, ...unit(384, [3, 1])))
+const split = (x: Tensor): Tensor => concatenate()(through(x, ...unit(384, [1, 3])), through(x, ...unit(384, [3, 1])))
 
 /** Figure 7. */
 const e = (x: Tensor, name: string): Tensor =>
@@ -74,7 +73,16 @@ export const inceptionV3 = defineNetwork('inceptionV3', {
     dropout: number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
   },
   build: ({ classes, includeTop, auxiliary, dropout: rate }, x) => {
-    const stem = through(x, ...bare(32, 3, 2), ...bare(32, 3), ...unit(64, 3), pool(), ...bare(80, 1), ...bare(192, 3), pool())
+    const stem = through(
+      x,
+      ...bare(32, 3, 2),
+      ...bare(32, 3),
+      ...unit(64, 3),
+      pool(),
+      ...bare(80, 1),
+      ...bare(192, 3),
+      pool(),
+    )
     let y = [32, 64, 64].reduce((y, pooled, i) => a(y, pooled, `mixed${i}`), stem)
     y = [128, 160, 160, 192].reduce((y, f, i) => c(y, f, `mixed${4 + i}`), b(y, 'mixed3'))
     const middle = y

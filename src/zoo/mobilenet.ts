@@ -3,7 +3,7 @@
  * with squeeze-and-excite and hardSwish. `width` multiplies the filters.
  */
 import { number } from '../base/options.ts'
-import type { Layer, Tensor } from '../nn/layer.ts'
+import type { Layer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 import { convBn, depthwiseBn, divisible, inverted, pooledClasses, through } from './blocks.ts'
 import type { ZooNetwork } from './define.ts'
@@ -11,7 +11,8 @@ import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
 const { dense, dropout, globalAveragePooling2d } = layers
 
-const dropping = (rate: number) => number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: rate })
+const dropping = (rate: number) =>
+  number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: rate })
 const mobileOptions = (rate: number) => ({
   ...imageOptions([224, 224, 3], 1000),
   ...topOptions,
@@ -21,8 +22,23 @@ const mobileOptions = (rate: number) => ({
 
 /** Table 1: filters, and the stride of the depthwise convolution. */
 const v1: readonly (readonly [filters: number, strides: number])[] = [
-  ...[[64, 1], [128, 2], [128, 1], [256, 2], [256, 1], [512, 2]] as const,
-  ...[[512, 1], [512, 1], [512, 1], [512, 1], [512, 1], [1024, 2], [1024, 1]] as const,
+  ...([
+    [64, 1],
+    [128, 2],
+    [128, 1],
+    [256, 2],
+    [256, 1],
+    [512, 2],
+  ] as const),
+  ...([
+    [512, 1],
+    [512, 1],
+    [512, 1],
+    [512, 1],
+    [512, 1],
+    [1024, 2],
+    [1024, 1],
+  ] as const),
 ]
 
 export const mobilenetV1 = defineNetwork('mobilenetV1', {
@@ -68,7 +84,14 @@ export const mobilenetV2 = defineNetwork('mobilenetV2', {
   },
 })
 
-type Row = readonly [kernel: number, expanded: number, filters: number, squeeze: 0 | 1, f: 'relu' | 'hardSwish', strides: number]
+type Row = readonly [
+  kernel: number,
+  expanded: number,
+  filters: number,
+  squeeze: 0 | 1,
+  f: 'relu' | 'hardSwish',
+  strides: number,
+]
 
 /** Tables 1 and 2: kernel, expanded channels, filters, squeeze-and-excite, activation, stride. */
 const large: readonly Row[] = [
@@ -109,11 +132,24 @@ const v3 = (name: string, rows: readonly Row[], units: number, says: string): Zo
     options: v3Options,
     build: ({ classes, includeTop, width, dropout: rate }, x) => {
       const norm = { epsilon: 1e-3, momentum: 0.99 }
-      let y = through(x, ...convBn({ filters: divisible(16 * width), kernelSize: 3, strides: 2, activation: 'hardSwish', ...norm }))
+      let y = through(
+        x,
+        ...convBn({ filters: divisible(16 * width), kernelSize: 3, strides: 2, activation: 'hardSwish', ...norm }),
+      )
       for (const [kernelSize, wanted, filters, squeeze, activation, strides] of rows) {
         const expanded = divisible(wanted * width)
-        const squeezed = squeeze ? { units: divisible(expanded / 4), gate: 'hardSigmoid', activation: 'relu' } as const : undefined
-        y = inverted(y, { expanded, filters: divisible(filters * width), kernelSize, strides, activation, squeezed, ...norm })
+        const squeezed = squeeze
+          ? ({ units: divisible(expanded / 4), gate: 'hardSigmoid', activation: 'relu' } as const)
+          : undefined
+        y = inverted(y, {
+          expanded,
+          filters: divisible(filters * width),
+          kernelSize,
+          strides,
+          activation,
+          squeezed,
+          ...norm,
+        })
       }
       y = through(y, ...convBn({ filters: 6 * y.shape[2], kernelSize: 1, activation: 'hardSwish', ...norm }))
       if (!includeTop) return y
@@ -127,5 +163,15 @@ const v3 = (name: string, rows: readonly Row[], units: number, says: string): Zo
     },
   })
 
-export const mobilenetV3Small = v3('mobilenetV3Small', small, 1024, 'MobileNetV3 small (Howard et al. 2019), 2,542,856 parameters.')
-export const mobilenetV3Large = v3('mobilenetV3Large', large, 1280, 'MobileNetV3 large (Howard et al. 2019), 5,483,032 parameters.')
+export const mobilenetV3Small = v3(
+  'mobilenetV3Small',
+  small,
+  1024,
+  'MobileNetV3 small (Howard et al. 2019), 2,542,856 parameters.',
+)
+export const mobilenetV3Large = v3(
+  'mobilenetV3Large',
+  large,
+  1280,
+  'MobileNetV3 large (Howard et al. 2019), 5,483,032 parameters.',
+)

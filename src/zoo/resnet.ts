@@ -59,7 +59,12 @@ const wired = (x: Tensor, blocks: readonly number[], branch: typeof basic, varia
   return y
 }
 
-const shallow = (name: string, depth: number, blocks: readonly number[], count: string): ZooNetwork<typeof resnetOptions> =>
+const shallow = (
+  name: string,
+  depth: number,
+  blocks: readonly number[],
+  count: string,
+): ZooNetwork<typeof resnetOptions> =>
   defineNetwork(name, {
     says: `ResNet-${depth} (He et al. 2016) of basic blocks, ${count} parameters.`,
     options: resnetOptions,

@@ -8,10 +8,12 @@ import { defineNetwork, imageOptions, topOptions } from './define.ts'
 const { concatenate, conv2d, dropout, globalAveragePooling2d } = layers
 
 /** Squeezed to so many channels, then both sizes of kernels give four times as many. */
-const fire = (squeeze: number) => (x: Tensor, name: string): Tensor => {
-  const few = conv(squeeze, 1)(x)
-  return concatenate({ name })(conv(4 * squeeze, 1)(few), conv(4 * squeeze, 3)(few))
-}
+const fire =
+  (squeeze: number) =>
+  (x: Tensor, name: string): Tensor => {
+    const few = conv(squeeze, 1)(x)
+    return concatenate({ name })(conv(4 * squeeze, 1)(few), conv(4 * squeeze, 3)(few))
+  }
 
 /** Table 1: fire modules from 2 to 9, and the places of pooling between them. */
 const versions = {
@@ -24,8 +26,17 @@ export const squeezenet = defineNetwork('squeezenet', {
   options: {
     ...imageOptions([224, 224, 3], 1000),
     ...topOptions,
-    version: choice(['1.0', '1.1'], { says: "the paper's, or the authors' faster one with pooling earlier", default: '1.0' }),
-    dropout: number({ says: 'share dropped before the last convolution', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
+    version: choice(['1.0', '1.1'], {
+      says: "the paper's, or the authors' faster one with pooling earlier",
+      default: '1.0',
+    }),
+    dropout: number({
+      says: 'share dropped before the last convolution',
+      min: 0,
+      max: 1,
+      ends: 'right-open',
+      default: 0.5,
+    }),
   },
   build: ({ classes, includeTop, version, dropout: rate }, x) => {
     const [filters, kernelSize] = version === '1.0' ? [96, 7] : [64, 3]

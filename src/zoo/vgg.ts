@@ -12,7 +12,13 @@ const vggOptions = {
   ...imageOptions([224, 224, 3], 1000),
   ...topOptions,
   batchNorm: flag({ says: 'batch normalisation after every convolution', default: false }),
-  dropout: number({ says: 'share of the dense units that a step drops', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
+  dropout: number({
+    says: 'share of the dense units that a step drops',
+    min: 0,
+    max: 1,
+    ends: 'right-open',
+    default: 0.5,
+  }),
 }
 
 /** Filters of the blocks; table 1 of the paper says how many convolutions each has. */

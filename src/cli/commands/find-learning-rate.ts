@@ -7,6 +7,7 @@ import { openForTraining } from '../../runs/open-model.ts'
 import type { RateSearch } from '../../training/find-rate.ts'
 import { findRateOptions } from '../../training/find-rate.ts'
 import { fitOptions } from '../../training/fit-options.ts'
+import { networkOptions } from '../../zoo/options.ts'
 import { aligned } from '../columns.ts'
 import { defineCommand } from '../command.ts'
 import { notePrecision, trainedArgument } from '../network.ts'
@@ -27,13 +28,18 @@ export const findLearningRate = defineCommand({
     ...dataOptions,
     ...findRateOptions,
     ...training,
+    ...networkOptions,
     ...engineOptions,
     json: flag({ says: 'print one JSON object', default: false }),
   },
   examples: ['fovea find-learning-rate lenet --data mnist'],
   async run({ arguments: [name], options, given }, terminal) {
     refuseForeign(given, [options.data], 'find-learning-rate')
-    const model = await openForTraining(name, { seed: options.seed, ...chosen(engineOptions, options) })
+    const model = await openForTraining(name, {
+      seed: options.seed,
+      ...chosen(engineOptions, options),
+      ...chosen(networkOptions, options),
+    })
     await notePrecision(model, options, terminal)
     const { train } = await loadData(options.data, options)
     if (!options.json) terminal.draw(`${options.steps} steps ...`)

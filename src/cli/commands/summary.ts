@@ -1,7 +1,8 @@
 /** Prints the layers of a network. */
-import { integer } from '../../base/options.ts'
+import { chosen, integer } from '../../base/options.ts'
 import { summaryOptions } from '../../network/summary.ts'
 import { openNetwork } from '../../runs/open-model.ts'
+import { networkOptions } from '../../zoo/options.ts'
 import { defineCommand } from '../command.ts'
 import { networkArgument } from '../network.ts'
 
@@ -10,12 +11,16 @@ export const summary = defineCommand({
   arguments: [networkArgument],
   options: {
     ...summaryOptions,
+    ...networkOptions,
     columns: integer({ says: "width to fit into; the terminal's when absent", min: 1, optional: true }),
   },
-  examples: ['fovea summary lenet'],
+  examples: ['fovea summary lenet', 'fovea summary resnet50 --classes 10 --style keras2'],
   async run({ arguments: [name], options }, terminal) {
-    const model = await openNetwork(name)
-    terminal.printLines(model.summary({ ...options, columns: options.columns ?? terminal.columns }))
+    const { style, lineLength, showTrainable } = options
+    const model = await openNetwork(name, chosen(networkOptions, options))
+    terminal.printLines(
+      model.summary({ style, lineLength, showTrainable, columns: options.columns ?? terminal.columns }),
+    )
     return 0
   },
 })

@@ -1,7 +1,7 @@
 import { FoveaError } from '../../base/errors.ts'
 import { integer } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
-import { sameShape, shapeText } from '../../graph/shape.ts'
+import { shapeText } from '../../graph/shape.ts'
 import { elementwiseOps } from '../../ops/elementwise.ts'
 import { concat } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
@@ -23,20 +23,26 @@ export const concatenate = defineLayer('concatenate', {
   },
 })
 
-/** All tensors must have one shape; they are joined element by element, the first two first. */
+/**
+ * Joined element by element, the first two first. Along every axis of a sample sizes are equal, or 1: then the element is used
+ * at all places, as one factor per channel [1, 1, C] is for [H, W, C].
+ */
 function joined(inputs: readonly [Node, ...Node[]], join: (a: Node, b: Node) => Node): Node {
   const [first, ...rest] = inputs
-  for (const x of rest) {
-    if (sameShape(x.shape, first.shape)) continue
-    const shapes = inputs.map(({ shape }) => shapeText(shape.slice(1))).join(' and ')
-    throw new FoveaError('E_SHAPE', { what: 'needs tensors of one shape', got: shapes })
-  }
-  return rest.reduce(join, first)
+  const fits = first.shape.every(
+    (_, axis) => new Set(inputs.map(({ shape }) => shape[axis]).filter((n) => n !== 1)).size < 2,
+  )
+  if (fits && rest.every(({ shape }) => shape.length === first.shape.length)) return rest.reduce(join, first)
+  throw new FoveaError('E_SHAPE', {
+    what: 'needs tensors of one shape, or of size 1 along some axes',
+    got: inputs.map(({ shape }) => shapeText(shape.slice(1))).join(' and '),
+    hint: 'one number per channel is [1, 1, C]: use keepDims in a global pooling, or reshape',
+  })
 }
 
 type Join = (inputs: readonly [Node, ...Node[]]) => Node
 
-/** A layer that joins tensors of one shape; it has no options. */
+/** A layer that joins tensors element by element; it has no options. */
 const joining = (type: string, className: string, says: string, forward: Join) =>
   defineLayer(type, { className, says, inputs: 'several', options: {}, forward })
 
