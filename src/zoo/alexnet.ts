@@ -1,14 +1,9 @@
-/**
- * AlexNet (Krizhevsky et al. 2012): two groups that see half of the channels, local response normalisation, pooling that
- * overlaps. torchvision has the one of Krizhevsky 2014: fewer filters at first, no groups, no normalisation.
- */
-import { number } from '../base/options.ts'
 import type { Layer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { conv, variantOption } from './blocks.ts'
+import { conv, dropoutOption, dropping, variantOption } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { dense, dropout, flatten, localResponseNormalization, maxPooling2d } = layers
+const { dense, flatten, localResponseNormalization, maxPooling2d } = layers
 
 const pool = (): Layer => maxPooling2d({ poolSize: 3, strides: 2 })
 /** The paper's constants; its sum is not divided by the size. */
@@ -32,17 +27,11 @@ export const alexnet = defineNetwork('alexnet', {
     ...imageOptions([224, 224, 3], 1000),
     ...topOptions,
     ...variantOption,
-    dropout: number({
-      says: 'share of the dense units that a step drops',
-      min: 0,
-      max: 1,
-      ends: 'right-open',
-      default: 0.5,
-    }),
+    dropout: dropoutOption('the dense units', 0.5),
   },
   build: ({ classes, includeTop, variant, dropout: rate }): Layer[] => {
     const full = (): Layer[] => [
-      ...(rate > 0 ? [dropout({ rate })] : []),
+      ...dropping(rate),
       dense({ units: 4096, activation: 'relu', kernelInitializer: 'heNormal' }),
     ]
     return [

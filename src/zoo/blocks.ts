@@ -1,5 +1,5 @@
 /** What the networks are wired of: a chain of layers, and a convolution with batch normalisation. */
-import { choice } from '../base/options.ts'
+import { choice, number } from '../base/options.ts'
 import type { Activation } from '../nn/activations.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
@@ -71,7 +71,7 @@ export const conv = (
 /** The mean of every channel, dropout where there is any, and a logit per class. */
 export const pooledClasses = (classes: number, rate = 0): Layer[] => [
   globalAveragePooling2d(),
-  ...(rate > 0 ? [dropout({ rate })] : []),
+  ...dropping(rate),
   dense({ units: classes, name: 'predictions' }),
 ]
 
@@ -134,3 +134,10 @@ export const variantOption = {
     default: 'paper',
   }),
 }
+
+/** Dropout, where a share is dropped. */
+export const dropping = (rate: number): Layer[] => (rate > 0 ? [dropout({ rate })] : [])
+
+/** The option `dropout`; `what` is dropped. */
+export const dropoutOption = (what: string, rate: number) =>
+  number({ says: `share of ${what} that a step drops`, min: 0, max: 1, ends: 'right-open', default: rate })

@@ -5,11 +5,11 @@
 import { choice, integer, number } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { convBn, normalised, pooledClasses, through } from './blocks.ts'
+import { convBn, dropoutOption, dropping, normalised, pooledClasses, through } from './blocks.ts'
 import type { ZooNetwork } from './define.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { activation, add, conv2d, dropout, maxPooling2d, reshape, zeroPadding2d } = layers
+const { activation, add, conv2d, maxPooling2d, reshape, zeroPadding2d } = layers
 
 /** The paper's option A: every second place of every second row, and zeros for the channels that are new. */
 function padded(x: Tensor, filters: number, strides: number): Tensor {
@@ -74,13 +74,7 @@ const bare = (filters: number, kernelSize: number, strides = 1): Layer =>
 /** Normalise, relu, convolve, twice; where the channels change, the normalised x goes through 1 x 1. */
 function wide(x: Tensor, { filters, strides, rate }: { filters: number; strides: number; rate: number }): Tensor {
   const first = through(x, ...normalised())
-  const y = through(
-    first,
-    bare(filters, 3, strides),
-    ...normalised(),
-    ...(rate > 0 ? [dropout({ rate })] : []),
-    bare(filters, 3),
-  )
+  const y = through(first, bare(filters, 3, strides), ...normalised(), ...dropping(rate), bare(filters, 3))
   return add()(y, x.shape[2] === filters && strides === 1 ? x : bare(filters, 1, strides)(first))
 }
 
@@ -91,13 +85,7 @@ export const wideResnet = defineNetwork('wideResnet', {
     ...topOptions,
     depth: integer({ says: 'layers with weights: 6n + 4', min: 10, default: 28 }),
     width: number({ says: 'factor of the filters', min: 0, ends: 'open', default: 10 }),
-    dropout: number({
-      says: 'share dropped between the convolutions of a block',
-      min: 0,
-      max: 1,
-      ends: 'right-open',
-      default: 0,
-    }),
+    dropout: dropoutOption('the values between the convolutions of a block', 0),
   },
   build: ({ classes, includeTop, depth, width, dropout: rate }, x) => {
     const n = Math.floor((depth - 4) / 6)

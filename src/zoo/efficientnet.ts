@@ -1,6 +1,6 @@
 /** EfficientNet-B0 (Tan and Le 2019), table 1: inverted residuals with squeeze-and-excite and silu. */
 import { number } from '../base/options.ts'
-import { convBn, divisible, inverted, pooledClasses, through } from './blocks.ts'
+import { convBn, divisible, dropoutOption, inverted, pooledClasses, through } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
 /** Expansion, kernel, filters, repeats, stride of the first. */
@@ -21,7 +21,7 @@ export const efficientnetB0 = defineNetwork('efficientnetB0', {
     ...imageOptions([224, 224, 3], 1000),
     ...topOptions,
     width: number({ says: 'factor of the filters', min: 0, ends: 'open', default: 1 }),
-    dropout: number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: 0.2 }),
+    dropout: dropoutOption('the values before the last layer', 0.2),
   },
   build: ({ classes, includeTop, width, dropout: rate }, x) => {
     const activation = 'silu'

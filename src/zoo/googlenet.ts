@@ -2,13 +2,13 @@
  * GoogLeNet, or Inception v1 (Szegedy et al. 2015), table 1. The paper's has biases, local response normalisation and branches of 5 x 5;
  * torchvision's has batch normalisation, no local one, and 3 x 3 in their place. Both have the paper's pooling in the auxiliary heads.
  */
-import { flag, number } from '../base/options.ts'
+import { flag } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { ceilPool, conv, convBn, pooledClasses, through, variantOption } from './blocks.ts'
+import { ceilPool, conv, convBn, dropoutOption, dropping, pooledClasses, through, variantOption } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { averagePooling2d, concatenate, dense, dropout, flatten, localResponseNormalization, maxPooling2d } = layers
+const { averagePooling2d, concatenate, dense, flatten, localResponseNormalization, maxPooling2d } = layers
 
 /** Filters of 1 x 1, of 3 x 3 and of 5 x 5 after their reductions, and of 1 x 1 after pooling. */
 type Row = readonly [one: number, reduce3: number, three: number, reduce5: number, five: number, pooled: number]
@@ -34,7 +34,7 @@ export const googlenet = defineNetwork('googlenet', {
       says: 'two more outputs, aux1 and aux2, after modules 4a and 4d, whose losses count 0.3 in the paper',
       default: false,
     }),
-    dropout: number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: 0.4 }),
+    dropout: dropoutOption('the values before the last layer', 0.4),
   },
   build: ({ classes, includeTop, variant, auxiliary, dropout: rate }, x) => {
     const isPaper = variant === 'paper'
@@ -58,7 +58,7 @@ export const googlenet = defineNetwork('googlenet', {
         ...unit(128, 1),
         flatten(),
         dense({ units: 1024, activation: 'relu' }),
-        ...(rate > 0 ? [dropout({ rate: 0.7 })] : []),
+        ...dropping(rate > 0 ? 0.7 : 0),
         dense({ units: classes }),
       )
     let y = through(

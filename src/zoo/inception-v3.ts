@@ -1,8 +1,8 @@
 /** Inception v3 (Szegedy et al. 2016), as torchvision and Keras have it: five kinds of modules, all with batch normalisation. */
-import { flag, number } from '../base/options.ts'
+import { flag } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { convBn, pooledClasses, through } from './blocks.ts'
+import { convBn, dropoutOption, pooledClasses, through } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
 const { averagePooling2d, concatenate, dense, globalAveragePooling2d, maxPooling2d, zeroPadding2d } = layers
@@ -70,7 +70,7 @@ export const inceptionV3 = defineNetwork('inceptionV3', {
     ...imageOptions([299, 299, 3], 1000),
     ...topOptions,
     auxiliary: flag({ says: 'one more output, aux, before the last size', default: false }),
-    dropout: number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: 0.5 }),
+    dropout: dropoutOption('the values before the last layer', 0.5),
   },
   build: ({ classes, includeTop, auxiliary, dropout: rate }, x) => {
     const stem = through(

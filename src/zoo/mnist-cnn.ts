@@ -1,8 +1,9 @@
 /** The network of TensorFlow's MNIST tutorial for experts, with its first weights: 3,274,634 parameters. */
 import { layers } from '../nn/layers/index.ts'
+import { dropoutOption, dropping } from './blocks.ts'
 import { defineNetwork, imageOptions } from './define.ts'
 
-const { conv2d, maxPooling2d, flatten, dense, dropout } = layers
+const { conv2d, maxPooling2d, flatten, dense } = layers
 
 const start = {
   kernelInitializer: { type: 'truncatedNormal', stddev: 0.1 },
@@ -11,15 +12,15 @@ const start = {
 
 export const mnistCnn = defineNetwork('mnistCnn', {
   says: "The network of TensorFlow's MNIST tutorial for experts, with its first weights: 3,274,634 parameters.",
-  options: imageOptions([28, 28, 1], 10),
-  build: ({ classes }) => [
+  options: { ...imageOptions([28, 28, 1], 10), dropout: dropoutOption('the dense units', 0.5) },
+  build: ({ classes, dropout: rate }) => [
     conv2d({ filters: 32, kernelSize: 5, padding: 'same', activation: 'relu', ...start }),
     maxPooling2d({ padding: 'same' }),
     conv2d({ filters: 64, kernelSize: 5, padding: 'same', activation: 'relu', ...start }),
     maxPooling2d({ padding: 'same' }),
     flatten(),
     dense({ units: 1024, activation: 'relu', ...start }),
-    dropout({ rate: 0.5 }),
+    ...dropping(rate),
     dense({ units: classes, ...start }),
   ],
 })

@@ -5,19 +5,17 @@
 import { number } from '../base/options.ts'
 import type { Layer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { convBn, depthwiseBn, divisible, inverted, pooledClasses, through } from './blocks.ts'
+import { convBn, depthwiseBn, divisible, dropoutOption, dropping, inverted, pooledClasses, through } from './blocks.ts'
 import type { ZooNetwork } from './define.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { dense, dropout, globalAveragePooling2d } = layers
+const { dense, globalAveragePooling2d } = layers
 
-const dropping = (rate: number) =>
-  number({ says: 'share dropped before the last layer', min: 0, max: 1, ends: 'right-open', default: rate })
 const mobileOptions = (rate: number) => ({
   ...imageOptions([224, 224, 3], 1000),
   ...topOptions,
   width: number({ says: 'factor of the filters', min: 0, ends: 'open', default: 1 }),
-  dropout: dropping(rate),
+  dropout: dropoutOption('the values before the last layer', rate),
 })
 
 /** Table 1: filters, and the stride of the depthwise convolution. */
@@ -156,7 +154,7 @@ const v3 = (name: string, rows: readonly Row[], units: number, says: string): Zo
       const head: Layer[] = [
         globalAveragePooling2d(),
         dense({ units, activation: 'hardSwish' }),
-        ...(rate > 0 ? [dropout({ rate })] : []),
+        ...dropping(rate),
         dense({ units: classes, name: 'predictions' }),
       ]
       return through(y, ...head)

@@ -1,11 +1,11 @@
 /** SqueezeNet (Iandola et al. 2016): fire modules, few channels to 1 x 1 and 3 x 3 side by side. */
-import { choice, number } from '../base/options.ts'
+import { choice } from '../base/options.ts'
 import type { Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { ceilPool, conv, through } from './blocks.ts'
+import { ceilPool, conv, dropoutOption, dropping, through } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { concatenate, conv2d, dropout, globalAveragePooling2d } = layers
+const { concatenate, conv2d, globalAveragePooling2d } = layers
 
 /** Squeezed to so many channels, then both sizes of kernels give four times as many. */
 const fire =
@@ -30,13 +30,7 @@ export const squeezenet = defineNetwork('squeezenet', {
       says: "the paper's, or the authors' faster one with pooling earlier",
       default: '1.0',
     }),
-    dropout: number({
-      says: 'share dropped before the last convolution',
-      min: 0,
-      max: 1,
-      ends: 'right-open',
-      default: 0.5,
-    }),
+    dropout: dropoutOption('the values before the last convolution', 0.5),
   },
   build: ({ classes, includeTop, version, dropout: rate }, x) => {
     const [filters, kernelSize] = version === '1.0' ? [96, 7] : [64, 3]
@@ -46,7 +40,7 @@ export const squeezenet = defineNetwork('squeezenet', {
     if (!includeTop) return y
     return through(
       y,
-      ...(rate > 0 ? [dropout({ rate })] : []),
+      ...dropping(rate),
       conv2d({ filters: classes, kernelSize: 1, activation: 'relu', name: 'predictions' }),
       globalAveragePooling2d(),
     )

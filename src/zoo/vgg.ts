@@ -1,24 +1,18 @@
 /** VGG (Simonyan and Zisserman 2015): convolutions of 3 x 3 only, in five blocks that each end in pooling. */
-import { flag, number } from '../base/options.ts'
+import { flag } from '../base/options.ts'
 import type { Layer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { conv, normalised } from './blocks.ts'
+import { conv, dropoutOption, dropping, normalised } from './blocks.ts'
 import type { ZooNetwork } from './define.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { conv2d, dense, dropout, flatten, maxPooling2d } = layers
+const { conv2d, dense, flatten, maxPooling2d } = layers
 
 const vggOptions = {
   ...imageOptions([224, 224, 3], 1000),
   ...topOptions,
   batchNorm: flag({ says: 'batch normalisation after every convolution', default: false }),
-  dropout: number({
-    says: 'share of the dense units that a step drops',
-    min: 0,
-    max: 1,
-    ends: 'right-open',
-    default: 0.5,
-  }),
+  dropout: dropoutOption('the dense units', 0.5),
 }
 
 /** Filters of the blocks; table 1 of the paper says how many convolutions each has. */
@@ -35,7 +29,7 @@ const vgg = (name: string, convolutions: readonly number[], count: string): ZooN
           : [conv(size, 3)]
       const full = (): Layer[] => [
         dense({ units: 4096, activation: 'relu', kernelInitializer: 'heNormal' }),
-        ...(rate > 0 ? [dropout({ rate })] : []),
+        ...dropping(rate),
       ]
       return [
         ...convolutions.flatMap((many, block) => [
