@@ -27,6 +27,7 @@ const wrong: readonly (readonly [name: string, value: unknown])[] = [
   ['an empty list', []],
   ['a list', [1]],
   ['a list of nothing', [undefined]],
+  ['a list with a hole', Object.assign(new Array(2), { 1: 1 })],
   ['a function', () => undefined],
   ['a symbol', Symbol('s')],
   ['a bigint', 1n],
@@ -318,3 +319,28 @@ suite('wrong arguments', () => {
     })
   }
 })
+
+/** A list whose first entry is a hole: `every` alone would pass over it. */
+const holed = (...rest: readonly unknown[]): never =>
+  Object.assign(new Array(rest.length + 1), Object.fromEntries(rest.map((entry, i) => [i + 1, entry]))) as never
+
+const holes: Readonly<Record<string, () => unknown>> = {
+  sampleWeight: () => makeModel().evaluate(data, { sampleWeight: holed(1, 1, 1) }),
+  callbacks: () => makeModel().fit(data, { callbacks: holed({ onTrainEnd: () => {} }) }),
+  customLayers: () => fovea.modelFrom(new Uint8Array(16), 'model', { customLayers: holed() }),
+  classNames: () => fovea.fromArrays({ ...arrays(), classNames: holed('b') }),
+  scale: () => fovea.preprocess(picture as never, { size: [1, 1], channels: 3, scale: holed(1, 1) }),
+  size: () => fovea.preprocess(picture as never, { size: holed(1), channels: 3 }),
+  'a shape': () => fovea.input(holed(2)),
+  'the shape of a field': () =>
+    fovea.fromArrays({ ...arrays(), inputs: { x: { shape: holed(2), data: new Float32Array(8) } } }),
+  targetShape: () => layers.reshape({ targetShape: holed(2) }),
+  'what gradients are for': () => fovea.gradients(scalar, holed(scalar)),
+  layers: () => fovea.sequential({}, holed(layers.flatten())),
+  tensors: () => fovea.model(holed(tensor), tensor),
+  updates: () => fovea.compile(new fovea.State(engine), { outputs: { scalar }, updates: [holed(scalar)] }),
+}
+for (const [what, call] of Object.entries(holes))
+  test(`a hole in a list is refused: ${what}`, async () => {
+    await assert.rejects(async () => call(), { name: 'FoveaError' })
+  })

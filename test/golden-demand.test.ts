@@ -77,6 +77,7 @@ const demands: Readonly<Record<string, Demand>> = {
       convolutionInputGradient: "dx of every case of 'convolution'",
       convolutionKernelGradient: "dkernel of every case of 'convolution'",
       maxPoolGradient: "dx of the cases of 'pooling'",
+      maxPoolTake: 'the derivative of maxPoolGradient, by finite differences (test/ops/gradient.test.ts)',
       averagePoolGradient: "dx of the cases of 'pooling'",
       gatherGradient: "d0 of the case of 'gather'",
       windowSum: "y and dx of localResponseNormalization in 'sample-layers'",
@@ -87,7 +88,10 @@ const demands: Readonly<Record<string, Demand>> = {
   activations: { rows: activations, golden: activationCases.map(({ options }) => options?.activation as string) },
   losses: { rows: losses, golden: names('sample-losses', ({ loss }) => loss) },
   metrics: { rows: metrics, golden: names('metrics', ({ metric }) => metric) },
-  layers: { rows: layers, golden: ['layers', 'sample-layers'].flatMap((topic) => names(topic, ({ layer }) => layer)) },
+  layers: {
+    rows: layers,
+    golden: ['layers', 'sample-layers', 'windows'].flatMap((topic) => names(topic, ({ layer }) => layer)),
+  },
   optimizers: { rows: optimizers, golden: names('optimizers', ({ optimizer }) => optimizer) },
   schedules: { rows: schedules, golden: names('schedules', ({ schedule }) => schedule) },
   transforms: {

@@ -9,6 +9,8 @@ namespace fovea {
 struct Windows {
   int64_t images, channels;
   int64_t input[3], output[3], window[3], stride[3], before[3];
+  /// Means are over whole windows, borders included.
+  bool countsPadding;
 };
 
 /// Sums of more numbers are kept in double: those of a window, and of the windows that cover a place.
@@ -37,6 +39,8 @@ struct PoolingLoops {
   /// `channels` floats.
   void (*maxPoolGradient)(const Windows &w, const void *x, const void *y, const void *dy, void *dx, bool isBfloat16, float *scratch,
                           int64_t from, int64_t to);
+  /// Rows [from, to) of the result, as of maxPool: g at the place of each window's largest.
+  void (*maxPoolTake)(const Windows &w, const void *x, const void *y, const void *g, void *z, bool isBfloat16, int64_t from, int64_t to);
   void (*averagePool)(const Windows &w, const void *x, void *y, bool isBfloat16, int64_t from, int64_t to);
   void (*averagePoolGradient)(const Windows &w, const void *dy, void *dx, bool isBfloat16, float *scratch, int64_t from, int64_t to);
 };

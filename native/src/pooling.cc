@@ -16,7 +16,8 @@ Windows windowsOf(const Fields &fields) {
   fields.integers("window", 1, LONGEST, windows.window);
   fields.integers("strides", 1, LONGEST, windows.stride);
   fields.integers("before", 0, LONGEST, windows.before);
-  const auto &[images, channels, input, output, window, stride, before] = windows;
+  windows.countsPadding = fields.flag("countPadding");
+  const auto &[images, channels, input, output, window, stride, before, countsPadding] = windows;
   for (int axis = 0; axis < 3; axis++) {
     // every window covers a place of the input at least
     const int64_t last = (output[axis] - 1) * stride[axis] - before[axis];
@@ -34,29 +35,33 @@ bool hasFewPlaces(const Windows &windows) {
 
 namespace {
 
-/// fields: of, dtype, images, channels, input, output, window, strides, before [depth, height, width] each, tail? of a gradient,
+/// fields: of, dtype, images, channels, input, output, window, strides, before [depth, height, width] each, countPadding? of a mean,
+/// tail? of a gradient,
 /// and of maxPool and its gradient places? (which place of a window had the largest) and gated? (the gradient passes where that is
-/// above 0). Operands: x, y, places?; of the gradient x, y, dy, dx, or with places these, dy, dx; of averagePool's dy, dx; then
+/// above 0). Operands: x, y, places?; of the gradient x, y, dy, dx, or with places these, dy, dx; of averagePool's dy, dx;
+/// of maxPoolTake x, y, g, z; then
 /// what the tail reads.
 class Pooling : public Operation {
  public:
   explicit Pooling(const Fields &fields) : Operation(fields.where()) {
     const std::string of = fields.text("of");
-    isMax_ = of == "maxPool" || of == "maxPoolGradient";
+    isTake_ = of == "maxPoolTake";
+    isMax_ = isTake_ || of == "maxPool" || of == "maxPoolGradient";
     isGradient_ = of == "maxPoolGradient" || of == "averagePoolGradient";
     if (!isMax_ && !isGradient_ && of != "averagePool") throw fields.wrong("of", "a pooling");
     const Type type = typeOf(fields, "dtype", {Type::float32, Type::bfloat16});
     isLow_ = type == Type::bfloat16;
     windows_ = windowsOf(fields);
-    const auto &[images, channels, input, output, window, stride, before] = windows_;
+    const auto &[images, channels, input, output, window, stride, before, countsPadding] = windows_;
     image_ = product({input[0], input[1], input[2], channels}, where);
     const int64_t large = product({images, image_}, where);
     const int64_t small = product({images, output[0], output[1], output[2], channels}, where);
     const int64_t bytes = bytesOf(type);
     hasPlaces_ = fields.flag("places");
-    if (hasPlaces_ && (!isMax_ || !hasFewPlaces(windows_))) throw fields.wrong("places", "a maxPool of small windows");
+    if (hasPlaces_ && (!isMax_ || isTake_ || !hasFewPlaces(windows_))) throw fields.wrong("places", "a maxPool of small windows");
     isGated_ = fields.flag("gated");
-    if (!isGradient_) operandBytes = {large * bytes, small * bytes};
+    if (isTake_) operandBytes = {large * bytes, small * bytes, large * bytes, small * bytes};
+    else if (!isGradient_) operandBytes = {large * bytes, small * bytes};
     if (!isGradient_ && hasPlaces_) operandBytes.push_back(small);
     if (!isGradient_) return;
     if (hasPlaces_) operandBytes = {small, small * bytes, large * bytes};
@@ -78,7 +83,8 @@ class Pooling : public Operation {
       const int64_t rows = windows_.images * windows_.output[0] * windows_.output[1];
       const int64_t work = image_ / (windows_.output[0] * windows_.output[1]);
       inPieces(team, rows, std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, work)), [&](int64_t from, int64_t to, int) {
-        if (isMax_) vector.maxPool(windows_, operands[0], operands[1], hasPlaces_ ? placesIn(operands[2]) : nullptr, isLow_, from, to);
+        if (isTake_) vector.maxPoolTake(windows_, operands[0], operands[1], operands[2], operands[3], isLow_, from, to);
+        else if (isMax_) vector.maxPool(windows_, operands[0], operands[1], hasPlaces_ ? placesIn(operands[2]) : nullptr, isLow_, from, to);
         else vector.averagePool(windows_, operands[0], operands[1], isLow_, from, to);
       });
       return;
@@ -93,7 +99,7 @@ class Pooling : public Operation {
   }
 
  private:
-  bool isMax_, isGradient_, isLow_, hasPlaces_, isGated_;
+  bool isMax_, isTake_, isGradient_, isLow_, hasPlaces_, isGated_;
   Windows windows_;
   int64_t image_, own_ = 0;
   size_t result_ = 1;

@@ -80,7 +80,9 @@ static inline void eachCovered(const Windows &w, int64_t image, const Reach &d, 
     for (int64_t k = v.first; k < v.last; k++, place += w.channels) visit(place);
   });
 }
-static inline int64_t coveredBy(const Reach &d, const Reach &h, const Reach &v) {
+/// What a mean divides by.
+static inline int64_t countOf(const Windows &w, const Reach &d, const Reach &h, const Reach &v) {
+  if (w.countsPadding) return w.window[0] * w.window[1] * w.window[2];
   return (d.last - d.first) * (h.last - h.first) * (v.last - v.first);
 }
 
@@ -278,9 +280,31 @@ static void maxPoolGradientOf(const Windows &w, const typename T::Stored *x, con
 }
 
 template <typename T>
+static void maxPoolTakeOf(const Windows &w, const typename T::Stored *x, const typename T::Stored *y, const typename T::Stored *g,
+                          typename T::Stored *z, int64_t from, int64_t to) {
+  eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
+    for (int64_t start = 0; start < w.channels; start += STRIP) {
+      const int64_t n = w.channels - start < STRIP ? w.channels - start : STRIP;
+      const typename T::Stored *most = y + at + start;
+      typename T::Stored taken[STRIP] = {};
+      int32_t done[STRIP] = {};
+      eachCovered(w, image, d, h, v, [&](int64_t place) {
+        const typename T::Stored *source = x + place + start, *value = g + place + start;
+        EACH {
+          const int32_t hit = !done[i] & (T::load(source[i]) == T::load(most[i]));
+          taken[i] = hit ? value[i] : taken[i];
+          done[i] |= hit;
+        }
+      });
+      std::memcpy(z + at + start, taken, n * sizeof(*z));
+    }
+  });
+}
+
+template <typename T>
 static void averagePoolOf(const Windows &w, const typename T::Stored *x, typename T::Stored *y, int64_t from, int64_t to) {
   eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-    const float count = float(coveredBy(d, h, v));
+    const float count = float(countOf(w, d, h, v));
     for (int64_t start = 0; start < w.channels; start += STRIP) {
       const int64_t n = w.channels - start < STRIP ? w.channels - start : STRIP;
       float sums[STRIP] = {};
@@ -295,7 +319,7 @@ template <typename T>
 static void largeAveragePoolOf(const Windows &w, const typename T::Stored *x, typename T::Stored *y, int64_t from, int64_t to) {
   constexpr int64_t PIECE = 32;
   eachWindow(w, from, to, [&](int64_t image, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-    const double count = double(coveredBy(d, h, v));
+    const double count = double(countOf(w, d, h, v));
     for (int64_t start = 0; start < w.channels; start += STRIP) {
       const int64_t n = w.channels - start < STRIP ? w.channels - start : STRIP;
       double sums[STRIP] = {};
@@ -323,7 +347,7 @@ static void averagePoolGradientOf(const Windows &w, const typename T::Stored *dy
   for (int64_t image = from; image < to; image++) {
     std::memset(sums, 0, size * sizeof(Sum));
     eachWindow(w, image * rows, (image + 1) * rows, [&](int64_t, const Reach &d, const Reach &h, const Reach &v, int64_t at) {
-      const float count = float(coveredBy(d, h, v));
+      const float count = float(countOf(w, d, h, v));
       eachCovered(w, 0, d, h, v, [&](int64_t place) { EACH sums[place + i] += T::load(dy[at + i]) / count; });
     });
     for (int64_t i = 0; i < size; i++) dx[image * size + i] = T::store(float(sums[i]));
@@ -363,6 +387,15 @@ static void maxPoolGradient(const Windows &w, const void *x, const void *y, cons
   (isBfloat16 ? maxPoolGradientAs<Bfloat16> : maxPoolGradientAs<Float32>)(w, x, y, dy, dx, scratch, from, to);
 }
 template <typename T>
+static void maxPoolTakeAs(const Windows &w, const void *x, const void *y, const void *g, void *z, int64_t from, int64_t to) {
+  using Stored = typename T::Stored;
+  maxPoolTakeOf<T>(w, static_cast<const Stored *>(x), static_cast<const Stored *>(y), static_cast<const Stored *>(g),
+                   static_cast<Stored *>(z), from, to);
+}
+static void maxPoolTake(const Windows &w, const void *x, const void *y, const void *g, void *z, bool isBfloat16, int64_t from, int64_t to) {
+  (isBfloat16 ? maxPoolTakeAs<Bfloat16> : maxPoolTakeAs<Float32>)(w, x, y, g, z, from, to);
+}
+template <typename T>
 static void averagePoolAs(const Windows &w, const void *x, void *y, int64_t from, int64_t to) {
   using Stored = typename T::Stored;
   (isLarge(w) ? largeAveragePoolOf<T> : averagePoolOf<T>)(w, static_cast<const Stored *>(x), static_cast<Stored *>(y), from, to);
@@ -381,7 +414,7 @@ static void averagePoolGradient(const Windows &w, const void *dy, void *dx, bool
 }
 
 extern const PoolingLoops poolingTable;
-const PoolingLoops poolingTable = {maxPool, scatter, maxPoolGradient, averagePool, averagePoolGradient};
+const PoolingLoops poolingTable = {maxPool, scatter, maxPoolGradient, maxPoolTake, averagePool, averagePoolGradient};
 
 }  // namespace FOVEA_NAMESPACE
 }  // namespace fovea

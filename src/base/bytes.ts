@@ -48,7 +48,8 @@ export class ByteReader {
   u64le(what: string): number {
     this.need(8, what)
     const value = this.#view.getBigUint64(this.offset, true)
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.error(`${what} is beyond any file`, { got: `${value}` })
+    if (value > BigInt(Number.MAX_SAFE_INTEGER))
+      throw this.error(`${what} is beyond any file`, { got: `${value}`, hint: 'is it really a file of this kind?' })
     this.offset += 8
     return Number(value)
   }

@@ -1,7 +1,7 @@
 /** What tables of options are made of: a maker for every kind. */
 import { FoveaError } from './errors.ts'
 import { acceptsOf, checkAs, parseAs, wordsOf } from './kinds.ts'
-import { isPlain } from './realm.ts'
+import { isListOf, isPlain } from './realm.ts'
 import type { Kind, Named, NamedRows, Option, Options, OptionTable, Range, WithOptions } from './settle.ts'
 import { show } from './settle.ts'
 
@@ -142,7 +142,7 @@ export function choice(
   o: Says<string | number> & { optional?: boolean },
 ): Option<string | number> {
   const isWord = (one: unknown): boolean => typeof one === 'string' || typeof one === 'number'
-  want(Array.isArray(choices) && choices.every(isWord), 'a list of words or numbers', choices)
+  want(isListOf(choices, isWord), 'a list of words or numbers', choices)
   return make({ kind: 'choice', choices }, saidBy(o))
 }
 

@@ -20,6 +20,10 @@ export const isFloat64 = (value: unknown): value is Float64Array => arrayKind(va
 export const isShared = (buffer: ArrayBufferLike): buffer is SharedArrayBuffer =>
   buffer[Symbol.toStringTag] === 'SharedArrayBuffer'
 
+/** Is it a list of nothing but these? A hole in it is none, which `every` alone would pass over. */
+export const isListOf = <T>(value: unknown, is: (entry: unknown) => boolean): value is readonly T[] =>
+  Array.isArray(value) && Array.from(value).every(is)
+
 /** An object without a class: what braces make. */
 export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false

@@ -1,7 +1,7 @@
 /** What a program is made from. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import { isPlain } from '../base/realm.ts'
+import { isListOf, isPlain } from '../base/realm.ts'
 import type { Node } from '../graph/node.ts'
 import { isA, isNode, nameOf, variableOp, wantName } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
@@ -17,7 +17,7 @@ export interface Goals {
 /** Throws E_GRAPH unless these are goals: outputs by name, updates in pairs. */
 export function wantGoals(goals: Partial<Goals>): Partial<Goals> {
   const { outputs = {}, updates = [], float32 = [] } = (goals ?? {}) as Partial<Goals>
-  const isPair = (pair: unknown): boolean => Array.isArray(pair) && pair.length === 2 && pair.every(isNode)
+  const isPair = (pair: unknown): boolean => isListOf(pair, isNode) && pair.length === 2
   const isRight =
     [goals, outputs].every(isPlain) &&
     !('outputs' in goals && goals.outputs === undefined) &&

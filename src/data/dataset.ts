@@ -1,7 +1,7 @@
 /** Datasets: indexable, asynchronous, read a batch at a time into arrays that the caller owns. */
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
-import { holdsNumbers } from '../base/realm.ts'
+import { holdsNumbers, isListOf } from '../base/realm.ts'
 import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
 import { isSurfaceDType } from '../graph/dtype.ts'
 import { isShape, sizeOf } from '../graph/shape.ts'
@@ -120,7 +120,7 @@ function wrongIn(
   }
   for (const call of ['describe', 'identity'] as const)
     if (data[call] !== undefined && typeof data[call] !== 'function') return wrong(call, 'a function', data[call])
-  const areSteps = Array.isArray(transforms) && transforms.every((step) => isRecord(step) && 'type' in step)
+  const areSteps = isListOf(transforms, (step) => isRecord(step) && 'type' in step)
   if (transforms === undefined || areSteps) return undefined
   return wrong('transforms', 'a list of { type, ...options }', transforms)
 }

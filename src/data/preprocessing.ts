@@ -1,4 +1,5 @@
 /** What makes a network's input of a picture: plain data, saved with the network, so that the two cannot disagree. */
+
 import { FoveaError } from '../base/errors.ts'
 import {
   choice,
@@ -12,6 +13,7 @@ import {
   type Settled,
   settle,
 } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 import type { DType } from '../graph/dtype.ts'
 import { type Shape, sameShape, shapeText } from '../graph/shape.ts'
 import {
@@ -40,7 +42,7 @@ export const perChannelForms = [
 const perChannelKind = either(perChannelForms, { says: 'a number, or one per channel' }).kind
 const isFactor = (n: unknown): boolean => typeof n === 'number' && Math.abs(n) <= 1e30
 const perChannel = (v: unknown): PerChannel | undefined => {
-  if (Array.isArray(v)) return v.every(isFactor) ? Object.freeze([...v]) : undefined
+  if (Array.isArray(v)) return isListOf<number>(v, isFactor) ? Object.freeze([...v]) : undefined
   return isFactor(v) ? (v as number) : undefined
 }
 
@@ -53,8 +55,8 @@ export const preprocessingOptions = {
     accepts: '[height, width], integers from 1 to 16384, at most 100 megapixels',
     as: list(integer({ says: 'a side', min: 1, max: longest }), { says: 'height and width', length: 2 }).kind,
     check: (v) => {
-      const isSize = Array.isArray(v) && v.length === 2 && v.every(isSide) && v[0] * v[1] <= most
-      return isSize ? Object.freeze([v[0], v[1]] as const) : undefined
+      if (!isListOf<number>(v, isSide) || v.length !== 2 || v[0] * v[1] > most) return undefined
+      return Object.freeze([v[0], v[1]] as const)
     },
   }),
   channels: choice([1, 3], { says: '1 for gray by Rec. 601, 3 for red, green and blue' }),

@@ -2,10 +2,12 @@
  * safetensors (https://github.com/huggingface/safetensors#format): the header's length as 64 little-endian bits, the
  * header in JSON, the elements. The reader holds to every rule of the format; the writer gives the reference's bytes.
  */
+
 import { ByteReader } from '../base/bytes.ts'
 import { FoveaError, locate } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
 import { show } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 import { countOf, type Tensor } from './tensor.ts'
 
 export interface Safetensors {
@@ -168,7 +170,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const isSizes = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
+  isListOf<number>(value, (n) => Number.isSafeInteger(n) && (n as number) >= 0)
 
 /** The dtypes written, in the reference's order: the widest elements first, so that all of them are aligned. */
 const writtenTypes = { float32: 'F32', int32: 'I32', uint8: 'U8' } as const

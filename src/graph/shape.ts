@@ -1,6 +1,8 @@
 /** Shapes: plain lists of sizes, and the arithmetic of broadcasting, convolution and pooling. */
+
 import { FoveaError } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 
 export type Shape = readonly number[]
 
@@ -12,7 +14,7 @@ export const shapeText = (shape: Shape): string => `[${shape.join(', ')}]`
 
 /** A list of sizes, integers >= 1; none are a scalar's. */
 export const isShape = (value: unknown): value is Shape =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n > 0)
+  isListOf<number>(value, (n) => Number.isSafeInteger(n) && (n as number) > 0)
 
 /** Throws E_SHAPE unless it is a shape. */
 export function wantShape(shape: unknown, where: string): asserts shape is Shape {

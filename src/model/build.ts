@@ -1,8 +1,10 @@
 /** How models come to be: a stack of layers, a network of any form, a file. */
+
 import { noFileHint, readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { custom, integer, list, settle, settleOne } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 import { engineOptions } from '../engines/index.ts'
 import { Namer, wire } from '../network/network.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
@@ -36,7 +38,7 @@ export function sequential(first: SequentialOptions | readonly Layer[], second?:
     precision,
     ...rest
   } = settle(sequentialTable, given, 'sequential')
-  if (!Array.isArray(layers) || layers.length === 0 || !layers.every(isLayer)) {
+  if (!isListOf<Layer>(layers, isLayer) || layers.length === 0) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
     throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', hint })
   }
@@ -74,8 +76,8 @@ export function model(inputs: Ends, outputs: Ends, options: ModelOptions = {}): 
 
 /** The tensors themselves; anything else is refused. */
 function listOf(ends: Ends): readonly Tensor[] {
-  const list: unknown[] = isTensor(ends) ? [ends] : Object.values(ends ?? {})
-  if (list.length > 0 && list.every(isTensor)) return list
+  const list: unknown = isTensor(ends) ? [ends] : Array.isArray(ends) ? ends : Object.values(ends ?? {})
+  if (isListOf<Tensor>(list, isTensor) && list.length > 0) return list
   const hint = 'as in model(x, y) or model({ left, right }, { digit }), each from input(...) or a layer called on one'
   throw new FoveaError('E_MODEL', { what: 'needs tensors as inputs and outputs', where: 'model', hint })
 }
@@ -92,7 +94,7 @@ export const loadTable = {
   customLayers: custom<readonly AnyLayerMaker[]>({
     says: 'kinds of layers that are not part of Fovea: results of `defineLayer`',
     accepts: 'a list of what defineLayer gives',
-    check: (v) => (Array.isArray(v) && v.every((make) => typeof make === 'function' && 'type' in make) ? v : undefined),
+    check: (v) => (isListOf<AnyLayerMaker>(v, (make) => typeof make === 'function' && 'type' in make) ? v : undefined),
     default: [],
   }),
 }

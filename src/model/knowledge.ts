@@ -6,6 +6,7 @@ import { preprocessingFor } from '../data/preprocessing.ts'
 import type { DType } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { Objective } from '../network/objective.ts'
+import type { LearnedFrom } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 
 export interface Knowledge {
@@ -13,8 +14,7 @@ export interface Knowledge {
   readonly classNames: readonly string[] | undefined
   /** What makes an input of a picture. */
   readonly preprocessing: Preprocessing | undefined
-  /** Of the samples that the only input learned from, where that is known. */
-  readonly learnedFrom: DType | undefined
+  readonly learnedFrom: LearnedFrom
 }
 
 /** The inputs of a model. */
@@ -39,10 +39,9 @@ export function knowledgeAfter(
   const dtypeOf = (input: string): DType => data.inputs[fieldOf[input]].dtype
   const { preprocessing: own, classNames }: Partial<Dataset> = data
   const how = own ?? before.preprocessing
-  const names = Object.keys(fieldOf)
   return {
     classNames: classNames ? settleClassNames(classNames, data.name) : before.classNames,
     preprocessing: how && preprocessingOf(how, inputs, { dtypeOf, where: data.name }),
-    learnedFrom: names.length === 1 ? dtypeOf(names[0]) : undefined,
+    learnedFrom: Object.fromEntries(Object.keys(fieldOf).map((name) => [name, dtypeOf(name)])),
   }
 }

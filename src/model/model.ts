@@ -1,8 +1,10 @@
 /** Models: layers wired together, with weights, that can be trained, evaluated, asked, described and saved. */
+
 import { writeFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options, Settled } from '../base/options.ts'
 import { custom, integer, settle, settleOne, show, text, wantOptions } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
 import { settleClassNames } from '../data/class-names.ts'
@@ -12,7 +14,7 @@ import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.
 import { settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
-import type { DType, TypedArray } from '../graph/dtype.ts'
+import type { TypedArray } from '../graph/dtype.ts'
 import { asFloat32 } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
 import type { GraphGoals, GraphOptions, ModelGraph, RunOptions } from '../network/model-graph.ts'
@@ -22,14 +24,14 @@ import { chain, isNetwork, networkWeights, weightName } from '../network/network
 import type { Objective, ObjectiveOptions } from '../network/objective.ts'
 import { headsOf, headsOfAnswers, objectiveFor, objectiveOptions } from '../network/objective.ts'
 import { Placement } from '../network/placement.ts'
-import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed } from '../network/subnetwork.ts'
+import { asItIs, callOf, layersCalled, layersInCommon, partOf, renamed, renamedInputs } from '../network/subnetwork.ts'
 import type { SummaryOptions } from '../network/summary.ts'
 import { optimizerParams, summaryText, unbuiltView, viewOf } from '../network/summary.ts'
 import type { Head } from '../nn/heads.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { countOf, isLayer } from '../nn/layer.ts'
 import { settleOptimizer } from '../nn/optimizers.ts'
-import type { SavedModel } from '../saved/model-file.ts'
+import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
 import type { RateSearch } from '../training/find-rate.ts'
@@ -84,7 +86,7 @@ interface Recipe {
 const isRecipe = ({ name, engine, from }: Partial<Record<keyof Recipe, unknown>>): boolean =>
   typeof name === 'string' &&
   typeof engine === 'object' &&
-  (isNetwork(from) || (Array.isArray(from) && from.length > 0 && from.every(isLayer)))
+  (isNetwork(from) || (isListOf(from, isLayer) && from.length > 0))
 
 export class Model {
   readonly name: string
@@ -92,8 +94,7 @@ export class Model {
   readonly seed: number
   #classNames: readonly string[] | undefined
   #preprocessing: Preprocessing | undefined
-  /** Of the samples that the only input learned from, where that is known. */
-  #learnedFrom: DType | undefined
+  #learnedFrom: LearnedFrom = {}
   #from: Recipe['from']
   readonly #placement: Placement
   #heads: Readonly<Record<string, Head>> = {}
@@ -115,12 +116,14 @@ export class Model {
     const taken = weightsFrom ? weightsFrom.#weightsFor(own, name) : undefined
     const given = async () => saved?.weights ?? (await taken?.(() => this.network)) ?? {}
     this.#placement = placement ?? new Placement({ name, seed, engine, network: () => this.network, given })
+    if (weightsFrom && 'calls' in from)
+      this.#learnedFrom = renamedInputs(from, weightsFrom.network, weightsFrom.#learnedFrom)
     if (!saved) return
     this.#heads = saved.heads
     this.#objective = saved.objective
     this.#classNames = saved.classNames
     this.#preprocessing = saved.preprocessing
-    this.#learnedFrom = saved.learnedFrom
+    this.#learnedFrom = saved.learnedFrom ?? {}
   }
 
   /** One name per class; comes with the data that the model learned from. Setting it throws E_OPTION where it does not fit. */
@@ -147,7 +150,7 @@ export class Model {
     const made =
       how !== undefined &&
       (isBuilt
-        ? preprocessingOf(how, this.inputs, { dtypeOf: () => this.#learnedFrom, where: this.name })
+        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#learnedFrom[input], where: this.name })
         : settlePreprocessing(how))
     this.#preprocessing = made || undefined
   }
@@ -240,6 +243,8 @@ export class Model {
     if ('calls' in this.#from) return this
     const network = chain(this.name, this.#from, inputShape)
     if (this.#classNames) checkClassCount(this.#classNames, network, this.#heads, this.name)
+    if (this.#preprocessing)
+      preprocessingOf(this.#preprocessing, network.inputs, { dtypeOf: () => undefined, where: this.name })
     this.#from = network
     return this
   }
@@ -332,7 +337,7 @@ export class Model {
   }
 
   /** A model without an input shape takes that of the data. */
-  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom?: DType): Task {
+  #taskOf(data: Dataset, options: ObjectiveOptions, learnedFrom: LearnedFrom = {}): Task {
     wantDataset(data, this.name)
     const only = Object.values(data.inputs)
     if (only.length === 1) this.build(only[0].shape)

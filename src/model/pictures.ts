@@ -4,8 +4,9 @@ import { FoveaError } from '../base/errors.ts'
 import type { PictureSource } from '../data/image.ts'
 import type { Preprocessing } from '../data/preprocessing.ts'
 import { preprocess } from '../data/preprocessing.ts'
-import type { DType, TypedArray } from '../graph/dtype.ts'
+import type { TypedArray } from '../graph/dtype.ts'
 import type { Shape } from '../graph/shape.ts'
+import type { LearnedFrom } from '../saved/model-file.ts'
 
 /** The bytes of a PNG, JPEG, WebP, GIF or AVIF file, a `File` or `Blob` of them, or pixels. */
 export type PictureGiven = Uint8Array | ArrayBuffer | Blob | PictureSource
@@ -26,16 +27,16 @@ export async function pictureSample(given: PictureGiven, how: Preprocessing, nam
 export function noPreprocessing(
   where: string,
   inputs: Readonly<Record<string, Shape>>,
-  learnedFrom: DType | undefined,
+  learnedFrom: LearnedFrom,
 ): FoveaError {
   const what = 'cannot prepare pictures: it learned from data without preprocessing'
-  const [shape, ...others] = Object.values(inputs)
+  const [[name, shape], ...others] = Object.entries(inputs)
   const [height, width, channels] = shape
   if (others.length > 0 || shape.length !== 3 || (channels !== 1 && channels !== 3)) {
     const expected = 'one input [height, width, 1 or 3]'
     return new FoveaError('E_MODEL', { what: 'does not take pictures', where, expected, hint: 'use model.predict' })
   }
-  const numbers = learnedFrom === undefined || learnedFrom === 'uint8' ? '' : ', scale: 1 / 255, offset: 0'
+  const numbers = (learnedFrom[name] ?? 'uint8') === 'uint8' ? '' : ', scale: 1 / 255, offset: 0'
   const hint = `set model.preprocessing = { size: [${height}, ${width}], channels: ${channels}${numbers} }`
   return new FoveaError('E_MODEL', {
     what,

@@ -1,6 +1,6 @@
 /** What a model answers: rows of numbers per output, and what they mean. */
 import { FoveaError } from '../base/errors.ts'
-import { integer, settleOne, show } from '../base/options.ts'
+import { integer, settleOne } from '../base/options.ts'
 import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Head } from '../nn/heads.ts'
@@ -88,11 +88,6 @@ export class Prediction implements Rows {
     outputs: Readonly<Record<string, Rows>>,
     about: { heads: Readonly<Record<string, Head>>; classNames?: readonly string[] | undefined },
   ) {
-    const isByName = (value: unknown): boolean => typeof value === 'object' && value !== null
-    if (![outputs, about, about?.heads].every(isByName) || !Object.values(outputs).every(isByName)) {
-      const [got, hint] = [show(outputs), 'predict makes predictions']
-      throw new FoveaError('E_MODEL', { what: 'a prediction cannot be made from this', where: 'Prediction', got, hint })
-    }
     const { heads, classNames } = about
     const answers = Object.entries(outputs).map(([name, numbers]) => {
       const head = Object.hasOwn(heads, name) ? heads[name] : 'linear'

@@ -16,6 +16,7 @@ import type { Objective } from '../network/objective.ts'
 import type { Head } from '../nn/heads.ts'
 import { classesOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
+import type { LearnedFrom } from '../saved/model-file.ts'
 
 /** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
 export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
@@ -26,7 +27,7 @@ export interface Taken extends Dataset {
 }
 
 /** Samples as a dataset for a model with these inputs. Arrays are copied: their owner may fill them again at once. */
-export function asDataset(samples: Samples, network: Network, learnedFrom: DType | undefined): Dataset | Taken {
+export function asDataset(samples: Samples, network: Network, learnedFrom: LearnedFrom): Dataset | Taken {
   const data = isDataset(samples) ? samples : takenFrom(samples, network)
   wantDataset(data, network.name)
   checkNumbers(data, network, learnedFrom)
@@ -65,11 +66,7 @@ function checkNames(given: readonly string[], inputs: readonly string[], where: 
 }
 
 /** Values for a run, taken as they are now: an array for the only input, or arrays by name. */
-export function valuesByName(
-  values: unknown,
-  network: Network,
-  learnedFrom: DType | undefined,
-): Record<string, TypedArray> {
+export function valuesByName(values: unknown, network: Network, learnedFrom: LearnedFrom): Record<string, TypedArray> {
   const { name: where, inputs } = network
   const named = asPixels(values) ? { [Object.keys(inputs)[0]]: values } : { ...(values as object) }
   const taken = Object.fromEntries(
@@ -117,24 +114,27 @@ function checkRgba(values: unknown, shape: Shape, where: string): void {
 }
 
 /**
- * Refuses bytes for a model whose only input learned from other numbers: they would be divided by 255, whatever was done to
- * those. Bytes that the first layer takes as they are keep their values.
+ * Refuses bytes for an input that learned from other numbers: they would be divided by 255, whatever was done to those.
+ * Bytes that the first layer takes as they are keep their values.
  */
 export function checkNumbers(
   { inputs, name }: { readonly name: string; readonly inputs: Readonly<Record<string, { readonly dtype: DType }>> },
   network: Network,
-  learnedFrom: DType | undefined,
+  learnedFrom: LearnedFrom,
 ): void {
-  if (learnedFrom === undefined || learnedFrom === 'uint8') return
-  const [[input], [given]] = [Object.keys(network.inputs), Object.values(inputs)]
-  if (given?.dtype !== 'uint8' || readsWhole(network, input)) return
-  throw new FoveaError('E_MISMATCH', {
-    what: `the model learned from ${learnedFrom}, and these are bytes`,
-    where: name,
-    expected: learnedFrom,
-    got: 'uint8',
-    hint: 'scale them by the same transform as the data that it learned from; pictures: model.predictPicture(picture)',
-  })
+  const [names, fields] = [Object.keys(network.inputs), Object.values(inputs)]
+  for (const input of names) {
+    const given = names.length === 1 && fields.length === 1 ? fields[0] : inputs[input]
+    const known = Object.hasOwn(learnedFrom, input) ? learnedFrom[input] : 'uint8'
+    if (known === 'uint8' || given?.dtype !== 'uint8' || readsWhole(network, input)) continue
+    throw new FoveaError('E_MISMATCH', {
+      what: `the model learned from ${known}, and these are bytes`,
+      where: names.length === 1 ? name : `${name}: ${input}`,
+      expected: known,
+      got: 'uint8',
+      hint: 'scale them by the same transform as the data that it learned from; pictures: model.predictPicture(picture)',
+    })
+  }
 }
 
 /** Refuses class names whose number is not the network's number of classes: they belong to other data. */

@@ -90,3 +90,18 @@ export function renamed({ layers }: Network, there: readonly NamedLayer[], value
   )
   return Object.fromEntries(here)
 }
+
+/** What is known of the inputs of another network, by the names of those here that are the same. */
+export function renamedInputs<T>(
+  { inputs, calls }: Network,
+  there: Network,
+  known: Readonly<Record<string, T>>,
+): Record<string, T> {
+  const same = Object.keys(inputs).flatMap((name): [string, T][] => {
+    const entry = calls.find(({ of }) => of.kind === 'input' && of.name === name)
+    const other = there.calls.find(({ tensor }) => tensor === entry?.tensor)
+    if (other?.of.kind !== 'input' || !Object.hasOwn(known, other.of.name)) return []
+    return [[name, known[other.of.name]]]
+  })
+  return Object.fromEntries(same)
+}

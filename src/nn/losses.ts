@@ -221,7 +221,7 @@ export function chooseLoss(
     where,
     expected: [...new Set(expected)].join('; or '),
     got: `${target.dtype} ${shapeText(target.shape)} targets, ${shapeText(shape)} outputs`,
-    ...hintFor(target, shape, asked === undefined ? lossNames.filter(fits) : []),
+    ...hintFor(target, shape, lossNames.filter(fits)),
   })
 }
 

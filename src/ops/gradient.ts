@@ -1,6 +1,8 @@
 /** The walk back. It names no op: every rule is in its op's row. */
+
 import { FoveaError, locate } from '../base/errors.ts'
 import { show } from '../base/options.ts'
+import { isListOf } from '../base/realm.ts'
 import type { Node } from '../graph/node.ts'
 import { constant, isNode, topological } from '../graph/node.ts'
 import { shapeText } from '../graph/shape.ts'
@@ -14,7 +16,7 @@ const ownRule: GradientRule = (dy, node) => node.op.row.gradient?.(dy, node, nod
 
 /** The derivative of a scalar `of` for each node of `wrt`, as nodes; zeros where nothing flows. */
 export function gradients(of: Node, wrt: readonly Node[], rule: GradientRule = ownRule): Node[] {
-  const isRight = isNode(of) && Array.isArray(wrt) && wrt.every(isNode) && typeof rule === 'function'
+  const isRight = isNode(of) && isListOf(wrt, isNode) && typeof rule === 'function'
   if (!isRight) {
     const [expected, got] = ['a scalar node, and a list of nodes', `${show(of)} and ${show(wrt)}`]
     throw new FoveaError('E_GRAPH', { what: 'no nodes', where: 'gradients', expected, got })

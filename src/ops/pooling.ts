@@ -1,5 +1,6 @@
 /** Pooling over sliding windows of [n, ...spatial, channels], rank 1 to 3. Padding never takes part. */
 import { FoveaError } from '../base/errors.ts'
+import { flag } from '../base/options.ts'
 import type { Op } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
@@ -12,6 +13,11 @@ export interface PoolAttrs {
   readonly window: readonly number[]
   readonly strides: readonly number[]
   readonly padding: Padding
+}
+
+/** Of the mean: with `countPadding` a border counts as zeros, so that every mean is over a whole window. */
+export interface AveragePoolAttrs extends PoolAttrs {
+  readonly countPadding?: boolean
 }
 
 /** What a pooling window does along every spatial axis; checked. */
@@ -82,24 +88,44 @@ export const maxPoolGradient: Op<3, PoolAttrs> = defineOp('maxPoolGradient', 3, 
     for (const given of [y, dy]) wantPooled(given.shape, x.shape, attrs)
     return { shape: x.shape, dtype: wantAlike([x, y, dy]) }
   },
+  // x and y say where a maximum is, and that does not move
+  gradient: (g, _, [x, y], attrs) => [undefined, undefined, maxPoolTake(x, y, g, attrs)],
   fuses: { tail: true },
   precision: { reads: 'alike', gives: 'any' },
   role: 'windowMaxGradient',
   samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), pooled(x, attrs)], attrs })),
 })
 
-/** The mean of every window, over the elements that are inside the input. */
-export const averagePool: Op<1, PoolAttrs> = defineOp('averagePool', 1, {
+/** The values of g at the first maximum of every window of x, in row-major order; 0 for a window with a NaN. */
+export const maxPoolTake: Op<3, PoolAttrs> = defineOp('maxPoolTake', 3, {
+  infer: ([x, y, g], attrs) => {
+    wantPooled(y.shape, x.shape, attrs)
+    if (sameShape(g.shape, x.shape)) return { shape: y.shape, dtype: wantAlike([x, y, g]) }
+    const [expected, got] = [shapeText(x.shape), shapeText(g.shape)]
+    throw new FoveaError('E_SHAPE', { what: 'g has another shape than x', expected, got })
+  },
+  gradient: (dz, _, [x, y], attrs) => [undefined, undefined, maxPoolGradient(x, y, dz, attrs)],
+  precision: { reads: 'alike', gives: 'any' },
+  samples: settings.map(({ x, attrs }) => ({ shapes: [x, pooled(x, attrs), x], attrs })),
+})
+
+const averages: { x: Shape; attrs: AveragePoolAttrs }[] = [
+  ...settings,
+  ...[1, 5, 8].map((i) => ({ ...settings[i], attrs: { ...settings[i].attrs, countPadding: true } })),
+]
+
+/** The mean of every window, over the elements that are inside the input, or over all with countPadding. */
+export const averagePool: Op<1, AveragePoolAttrs> = defineOp('averagePool', 1, {
   infer: ([x], attrs) => {
     return { shape: pooled(x.shape, attrs), dtype: wantAlike([x]) }
   },
   gradient: (dy, _, [x], attrs) => [averagePoolGradient(dy, { ...attrs, inputShape: x.shape })],
   precision: { reads: 'alike', gives: 'any' },
-  samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
+  samples: averages.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
-/** dy spread evenly over the elements of its window that are inside the input. */
-export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape }> = defineOp(
+/** dy spread evenly over the elements of its window; with countPadding what falls on a border is lost. */
+export const averagePoolGradient: Op<1, AveragePoolAttrs & { readonly inputShape: Shape }> = defineOp(
   'averagePoolGradient',
   1,
   {
@@ -110,12 +136,12 @@ export const averagePoolGradient: Op<1, PoolAttrs & { readonly inputShape: Shape
     gradient: (g, _, __, { inputShape: _inputShape, ...attrs }) => [averagePool(g, attrs)],
     fuses: { tail: true },
     precision: { reads: 'alike', gives: 'any' },
-    samples: settings.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
+    samples: averages.map(({ x, attrs }) => ({ shapes: [pooled(x, attrs)], attrs: { ...attrs, inputShape: x } })),
   },
 )
 
 /** What engines compute. */
-export const poolingPrimitives = { maxPool, maxPoolGradient, averagePool, averagePoolGradient } as const
+export const poolingPrimitives = { maxPool, maxPoolGradient, maxPoolTake, averagePool, averagePoolGradient } as const
 
 const attrs = { window: sizeList('sizes of the window, one per spatial axis'), strides, padding: windowPadding }
 
@@ -123,9 +149,12 @@ const attrs = { window: sizeList('sizes of the window, one per spatial axis'), s
 export const poolingPublic = {
   maxPool: op({ says: 'The largest value of every window.', takes: { x: images }, attrs, call: maxPool }),
   averagePool: op({
-    says: 'The mean of every window; a border never counts.',
+    says: 'The mean of every window.',
     takes: { x: images },
-    attrs,
+    attrs: {
+      ...attrs,
+      countPadding: flag({ says: 'a border counts, as zeros; else only what is inside x does', default: false }),
+    },
     call: averagePool,
   }),
 } as const

@@ -82,6 +82,7 @@ async function openFile(path: string, engine: EngineChoice, hint: string): Promi
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory()) return loadModel(await modelIn(path), engine)
   if (found) return loadModel(path, engine)
+  if (isZooName(path)) throw new FoveaError('E_OPTION', { what: `'${path}' has not been trained`, hint })
   if (/[/\\]|\.safetensors$/.test(path)) throw new FoveaError('E_IO', { what: 'there is no such file', where: path })
   throw new FoveaError('E_OPTION', { what: `there is no network or file '${path}'`, hint })
 }

@@ -2,61 +2,63 @@
 import { codeOf, disk, ioFailure, processMark } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 
+/** What the name of a claim begins with. */
 const CLAIM = '.training'
 
 /** Folders that trainings of this process are in. */
 const own = new Set<string>()
 
-/** Takes a folder, made when it is not there; gives what gives it back. Throws E_OPTION where another training uses it. */
+/**
+ * Takes a folder, made when it is not there; gives what gives it back. Throws E_OPTION where another training uses it.
+ *
+ * Everyone writes a claim of its own and then looks for others: whoever comes second sees the first, so that two never have
+ * the folder, and no claim is ever written over. Of two at the very same time both may be refused.
+ */
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {
-  const path = `${folder}/${CLAIM}`
+  const name = `${CLAIM}-${crypto.randomUUID()}`
+  const path = `${folder}/${name}`
   const [whole] = disk.foldersAbove(path)
   if (own.has(whole)) throw taken(folder)
   own.add(whole)
-  try {
-    await disk.mkdir(folder)
-    while (!(await write(path))) await removeStale(path, folder)
-  } catch (error) {
-    own.delete(whole)
-    throw error instanceof FoveaError ? error : ioFailure(folder, 'used for checkpoints', error)
-  }
-  return async () => {
+  const giveBack = async (): Promise<void> => {
     await disk.unlink(path).catch(() => undefined) // gone, or no longer in the way once this process has ended
     own.delete(whole)
   }
-}
-
-/** Makes the file that says which process it is; false where there is one. */
-async function write(path: string): Promise<boolean> {
   try {
-    const file = await disk.open(path) // fails where another process has made it: this decides
-    try {
-      await file.write(new TextEncoder().encode((await processMark()) ?? ''))
-    } finally {
-      await file.close()
-    }
-    return true
+    await disk.mkdir(folder)
+    await write(path, `${folder}/.${name}`)
+    const others = (await disk.readdir(folder)).filter((other) => other.startsWith(CLAIM) && other !== name)
+    for (const other of others) if (await isHeld(`${folder}/${other}`)) throw taken(folder)
+    for (const other of others) await disk.unlink(`${folder}/${other}`).catch(unlessGone)
+    return giveBack
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw error
+    await giveBack()
+    throw error instanceof FoveaError ? error : ioFailure(folder, 'used for checkpoints', error)
   }
 }
 
-/** Takes away what a process left behind that is no more; throws where it still is. */
-async function removeStale(path: string, folder: string): Promise<void> {
-  const markIn = async (from: string): Promise<string> => new TextDecoder().decode(await disk.read(from))
+/** Makes the file that says which process it is; nobody sees it before it is whole. */
+async function write(path: string, draft: string): Promise<void> {
+  const file = await disk.open(draft)
   try {
-    const mark = await markIn(path)
-    const now = await processMark(Number(/^\d+/.exec(mark)?.[0]))
-    if (mark !== '' && now === mark && mark !== (await processMark())) throw taken(folder)
-    const aside = `${path}.${crypto.randomUUID()}`
-    await disk.rename(path, aside) // of several who do so, one gets it
-    if ((await markIn(aside)) !== mark)
-      await disk.rename(aside, path) // another was faster, and has claimed it
-    else await disk.unlink(aside)
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error
+    await file.write(new TextEncoder().encode((await processMark()) ?? ''))
+  } finally {
+    await file.close()
   }
+  await disk.rename(draft, path)
+}
+
+/** Is it the claim of another process that runs? */
+async function isHeld(path: string): Promise<boolean> {
+  const bytes = await disk.read(path).catch(unlessGone)
+  if (!bytes) return false
+  const mark = new TextDecoder().decode(bytes)
+  const now = await processMark(Number(/^\d+/.exec(mark)?.[0]))
+  return mark !== '' && mark === now && mark !== (await processMark())
+}
+
+function unlessGone(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error
 }
 
 const taken = (folder: string): FoveaError =>

@@ -22,9 +22,15 @@ import { input } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 
 /** The newest format that is read. A file says the oldest one that has all it holds, so that an older Fovea reads what it can. */
-export const FORMAT_VERSION = 2
-/** Since 2, preprocessing has `scale` and `offset`. */
-const formatOf = ({ preprocessing }: SavedModel): number => (preprocessing && makesFloats(preprocessing) ? 2 : 1)
+export const FORMAT_VERSION = 3
+/** Since 2, preprocessing has `scale` and `offset`; since 3, each of several inputs says what it learned from. */
+const formatOf = ({ network, preprocessing, learnedFrom }: SavedModel): number => {
+  if (Object.keys(network.inputs).length > 1 && textOf(learnedFrom, network) !== undefined) return 3
+  return preprocessing && makesFloats(preprocessing) ? 2 : 1
+}
+
+/** The dtype of the samples that an input learned from, by input, where that is known. */
+export type LearnedFrom = Readonly<Record<string, DType>>
 
 /** A model as it is saved. */
 export interface SavedModel {
@@ -36,8 +42,7 @@ export interface SavedModel {
   readonly objective?: ObjectiveOptions | undefined
   readonly classNames?: readonly string[] | undefined
   readonly preprocessing?: Preprocessing | undefined
-  /** Of the samples of the only input that it learned from, where they were no bytes. */
-  readonly learnedFrom?: DType | undefined
+  readonly learnedFrom?: LearnedFrom | undefined
 }
 
 interface CallJson {
@@ -175,6 +180,7 @@ function readable(value: unknown, where: string): string {
 
 export function modelToBytes(model: SavedModel): Uint8Array {
   const { network, kind, weights, heads: outputHeads, objective, classNames, preprocessing, learnedFrom } = model
+  const from = textOf(learnedFrom, network)
   const specs = networkWeights(network)
   const tensors = Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => [
@@ -190,7 +196,7 @@ export function modelToBytes(model: SavedModel): Uint8Array {
     ...(objective && { objective: readable(objective, 'objective') }),
     ...(classNames && { classNames: readable(classNames, 'classNames') }),
     ...(preprocessing && { preprocessing: readable(preprocessing, 'preprocessing') }),
-    ...(learnedFrom && learnedFrom !== 'uint8' && { learnedFrom }),
+    ...(from !== undefined && { learnedFrom: from }),
   }
   return writeSafetensors({ metadata, tensors })
 }
@@ -238,7 +244,7 @@ export function modelFromBytes(bytes: Uint8Array, file: string, custom: readonly
     }
     const unknown = Object.keys(tensors).find((name) => !Object.hasOwn(weights, name))
     if (unknown !== undefined) throw new FoveaError('E_FILE', { what: 'a tensor belongs to no layer', where: unknown })
-    const learnedFrom = dtypeIn(metadata['learnedFrom'])
+    const learnedFrom = learnedIn(metadata['learnedFrom'], network)
     return {
       network,
       kind: kindOf(architecture['kind']),
@@ -278,14 +284,29 @@ function kindOf(value: unknown): NetworkJson['kind'] {
 }
 
 /** Preprocessing that makes what the only input takes. */
-function fitting(json: unknown, { inputs }: Network, dtype: DType | undefined): Preprocessing {
-  const fields = Object.entries(inputs).map(([name, shape]) => [name, { shape, dtype }])
+function fitting(json: unknown, { inputs }: Network, learnedFrom: LearnedFrom): Preprocessing {
+  const fields = Object.entries(inputs).map(([name, shape]) => [name, { shape, dtype: learnedFrom[name] }])
   return preprocessingFor(json, Object.fromEntries(fields), 'preprocessing')
 }
 
-function dtypeIn(text: string | undefined): DType | undefined {
-  if (text === undefined || isSurfaceDType(text)) return text
-  throw new FoveaError('E_FILE', { what: 'learnedFrom is not a dtype', expected: 'float32 or int32', got: show(text) })
+/** What inputs learned from, where it was no bytes: a dtype for the only one, or JSON by input. */
+function textOf(learnedFrom: LearnedFrom = {}, { inputs }: Network): string | undefined {
+  const numbers = Object.entries(learnedFrom).filter(([, dtype]) => dtype !== 'uint8')
+  if (numbers.length === 0) return undefined
+  return Object.keys(inputs).length === 1 ? numbers[0][1] : JSON.stringify(Object.fromEntries(numbers))
+}
+
+function learnedIn(text: string | undefined, { inputs }: Network): LearnedFrom {
+  if (text === undefined) return {}
+  const names = Object.keys(inputs)
+  const said = names.length === 1 ? { [names[0]]: text } : record(parsed(text, 'learnedFrom'), 'learnedFrom')
+  for (const [name, dtype] of Object.entries(said)) {
+    if (!names.includes(name)) throw new FoveaError('E_FILE', { what: 'learnedFrom names no input', got: show(name) })
+    if (isSurfaceDType(dtype)) continue
+    const facts = { expected: 'float32 or int32', got: show(dtype) }
+    throw new FoveaError('E_FILE', { what: 'learnedFrom is not a dtype', ...facts })
+  }
+  return said as LearnedFrom
 }
 
 function parsed(text: string | undefined, key: string): unknown {

@@ -3,7 +3,7 @@
 import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, custom, flag, group, integer, named, number, optional, show, text } from '../base/options.ts'
-import { isAbortSignal, isPlain } from '../base/realm.ts'
+import { isAbortSignal, isListOf, isPlain } from '../base/realm.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { readingOptions } from '../data/reader.ts'
 import { objectiveOptions } from '../network/objective.ts'
@@ -110,7 +110,7 @@ export const fitExtras = {
   callbacks: custom<readonly Callback[]>({
     says: 'are called during training',
     accepts: 'a list of objects such as { onEpochEnd(record) { ... } }, or of what callbacks.earlyStopping(...) gives',
-    check: (v) => (Array.isArray(v) && v.every(isObject) ? v.map(checkHooks) : undefined),
+    check: (v) => (isListOf<Callback>(v, isObject) ? v.map(checkHooks) : undefined),
     optional: true,
   }),
   checkpoints: group(checkpointTable, {

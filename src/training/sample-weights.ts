@@ -3,7 +3,7 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { choice, custom, either, number, record, show } from '../base/options.ts'
-import { arrayKind } from '../base/realm.ts'
+import { arrayKind, isListOf } from '../base/realm.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
 import { atRest } from '../data/dataset.ts'
 import { Reader } from '../data/reader.ts'
@@ -19,9 +19,8 @@ const isWeight = (value: unknown): value is number => Number.isFinite(value) && 
 
 /** Weights of samples, or undefined where they are none. */
 export function checkSampleWeight(value: unknown): Float32Array | undefined {
-  const isList = arrayKind(value) === 'Float32Array' || Array.isArray(value)
-  const list = value as readonly unknown[]
-  return isList && list.every(isWeight) ? Float32Array.from(list) : undefined
+  if (arrayKind(value) === 'Float32Array') return checkSampleWeight(Array.from(value as Float32Array))
+  return isListOf<number>(value, isWeight) ? Float32Array.from(value) : undefined
 }
 
 /** An option of `fit` that is plain data. */

@@ -11,7 +11,7 @@ import { convolution } from '../../src/ops/convolution.ts'
 import { clip, div, finite, maximum, mul, relu } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { concat, pad, slice, transpose } from '../../src/ops/movement.ts'
-import { maxPool } from '../../src/ops/pooling.ts'
+import { maxPool, maxPoolTake } from '../../src/ops/pooling.ts'
 import { argmax, max, sum } from '../../src/ops/reduction.ts'
 import type { Compared } from '../support/compared.ts'
 import { evaluate, ladder, weighted } from '../support/tensors.ts'
@@ -19,11 +19,11 @@ import { pool, valid } from '../support/windows.ts'
 
 export function specialValuesSuite({ engine, agrees }: Compared): void {
   test('ties: the first maximum of a window takes the gradient, of a row the first place', async () => {
-    const x = input('x', [2, 6, 6, 5])
-    const values = { x: ladder(360, 3).map(Math.floor) }
+    const [x, g] = [input('x', [2, 6, 6, 5]), input('g', [2, 6, 6, 5])]
+    const values = { x: ladder(360, 3).map(Math.floor), g: ladder(360, 4) }
     for (const attrs of [pool, { window: [3, 3], strides: [1, 1], padding: 'same' } as const]) {
       const y = maxPool(x, attrs)
-      await agrees({ y, dx: gradients(weighted(y), [x])[0] }, values, 'maxPool')
+      await agrees({ y, dx: gradients(weighted(y), [x])[0], taken: maxPoolTake(x, y, g, attrs) }, values, 'maxPool')
     }
     await agrees({ place: argmax(x), most: max(x, { axes: [3] }) }, values, 'argmax')
   })

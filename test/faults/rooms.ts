@@ -13,6 +13,7 @@ import { precision } from './precision.ts'
 import { random } from './random.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
+import { windows } from './windows.ts'
 
 export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   ops,
@@ -21,6 +22,7 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   random,
   optimizers,
   layers,
+  windows,
   losses,
   training,
   data,

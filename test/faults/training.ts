@@ -191,7 +191,7 @@ export const training: readonly Fault[] = [
   {
     name: 'rows are appended under any header',
     file: 'src/training/callbacks/logs.ts',
-    find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)',
+    find: 'file.state().bytes === 0 ? known : firstCsvRow(await file.head(), separator)',
     replace: 'known',
     tests: ['logs: csvLogger'],
   },

@@ -26,6 +26,7 @@ from optimizers import optimizers, steps
 from pooling import pools
 from schedules import schedules
 from transforms import transforms
+from windows import windows
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
@@ -44,3 +45,4 @@ if __name__ == '__main__':
     schedules()
     bfloat16()
     transforms()
+    windows()

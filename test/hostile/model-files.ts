@@ -152,7 +152,9 @@ const whole: fc.Arbitrary<SavedModel> = fc
       heads: head ? { output_0: head } : {},
       classNames,
       preprocessing: takesPictures ? settlePreprocessing({ ...digitPictures, scale }) : undefined,
-      learnedFrom: scale === undefined ? undefined : ('float32' as const),
+      learnedFrom: Object.fromEntries(
+        scale === undefined ? [] : Object.keys(network.inputs).map((input) => [input, 'float32' as const]),
+      ),
     }
   })
 

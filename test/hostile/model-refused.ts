@@ -407,6 +407,16 @@ export const refused: readonly Refused[] = [
     'got float32',
   ],
   [
+    'with an input that learned from something and is not there',
+    made(({ architecture: { calls }, metadata: m }) => {
+      ;(calls as unknown[]).push({ input: 'other', shape: [2] })
+      delete m['preprocessing']
+      m['learnedFrom'] = '{"image":"float32","stranger":"float32"}'
+    }),
+    'learnedFrom names no input',
+    "'stranger'",
+  ],
+  [
     'that learned from numbers of no type',
     metadata('learnedFrom', 'float64'),
     'learnedFrom is not a dtype',
@@ -416,7 +426,7 @@ export const refused: readonly Refused[] = [
 
 /** Files of a newer format say so; anything else about them may be new. */
 export const newer: readonly Refused[] = [
-  ['from the future', metadata('formatVersion', '3'), 'newer', 'got 3', 'update Fovea'],
+  ['from the future', metadata('formatVersion', '4'), 'newer', 'got 4', 'update Fovea'],
 ]
 
 /** Files that are large, for limits that only such a file reaches. */

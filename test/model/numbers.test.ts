@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Model, ModelGraph } from '../../src/index.ts'
-import { fromArrays, layers, modelFrom, sequential } from '../../src/index.ts'
+import { fromArrays, input, layers, modelFrom, model as modelOf, sequential } from '../../src/index.ts'
 import { failure } from '../support/failure.ts'
 
 const { dense, rescaling } = layers
@@ -59,5 +59,34 @@ suite('bytes for a model', () => {
     await assert.rejects(refused, failure('E_MISMATCH', 'these are bytes'))
     await model.fit(dataOf(floats), { validationData: dataOf(floats) })
     await model.fit(dataOf(bytes), { validationData: dataOf(bytes) })
+  })
+})
+
+suite('bytes for one of several inputs', () => {
+  const [left, right] = [input([2], { name: 'left' }), input([2], { name: 'right' })]
+  const both = (): Model =>
+    modelOf({ left, right }, dense({ units: 2 })(layers.concatenate()(left, right)), { engine: 'reference' })
+  const named = (a: Uint8Array | Float32Array, b: Uint8Array | Float32Array) =>
+    fromArrays({
+      name: 'both',
+      inputs: { left: { shape: [2], data: a }, right: { shape: [2], data: b } },
+      targets: { label: { shape: [], data: Int32Array.of(0, 1, 1, 0) } },
+    })
+  test('refused for the input that learned from floats, taken for the other, also after a file', async () => {
+    await using trained = both()
+    await trained.fit(named(floats, bytes))
+    await using loaded = modelFrom(await trained.toBytes(), 'm', { engine: 'reference' })
+    for (const one of [trained, loaded]) {
+      await assert.rejects(one.predict({ left: bytes, right: bytes }), failure('E_MISMATCH', 'left', 'these are bytes'))
+      await assert.rejects(one.evaluate(named(bytes, bytes)), failure('E_MISMATCH', 'left'))
+      await one.predict({ left: floats, right: bytes })
+    }
+  })
+  test('a model wired from its input knows it too', async () => {
+    await using base = fresh()
+    await base.fit(dataOf(floats))
+    const wired = modelOf(base.tensor('input_layer'), base.tensor('dense'), { weightsFrom: base, engine: 'reference' })
+    await assert.rejects(wired.predict(bytes), failure('E_MISMATCH', 'these are bytes'))
+    await wired.predict(floats)
   })
 })

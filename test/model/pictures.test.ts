@@ -151,6 +151,15 @@ test('a model of other inputs does not take pictures', async () => {
   assert.throws(() => (fresh([16]).preprocessing = plain), failure('E_MISMATCH', '[16]'))
 })
 
+test('preprocessing that was set before the shape was known must fit it', () => {
+  for (const size of [[4, 16] as const, [4, 4] as const]) {
+    const net = sequential({ engine: 'reference' }, [flatten(), dense({ units: 2 })])
+    net.preprocessing = { size, channels: size[1] === 4 ? 3 : 1 }
+    assert.throws(() => net.build([8, 8, 1]), failure('E_MISMATCH', '[8, 8, 1]'))
+    net.build([...size, size[1] === 4 ? 3 : 1])
+  }
+})
+
 for (const names of ['ab', ['a', 1], {}, null]) {
   test(`class names ${JSON.stringify(names)} are refused`, async () => {
     const net = fresh()

@@ -208,6 +208,15 @@ suite('one family for 1 to 3 axes', () => {
       "'same'",
     ],
     ['a border below 0', () => layers.averagePooling3d({ padding: -1 }), 'padding', '[front, back]'],
+    [
+      'a border of the past over images',
+      () => layers.conv2d({ filters: 1, kernelSize: 3, padding: 'causal' }),
+      'padding',
+      "'causal'",
+    ],
+    ['a pooling of the past', () => layers.maxPooling1d({ padding: 'causal' as never }), 'padding', "'causal'"],
+    ['bilinear sequences', () => layers.upSampling1d({ interpolation: 'bilinear' }), 'interpolation'],
+    ['an adaptive pooling to nothing', () => layers.adaptiveMaxPooling2d({ outputSize: [0, 2] }), 'outputSize'],
     ['half a pair', () => layers.zeroPadding1d({ padding: [[1] as never] }), 'padding', '[[before, after]]'],
   ]
   for (const [what, make, ...says] of wrong)
@@ -219,6 +228,42 @@ suite('one family for 1 to 3 axes', () => {
     const conv = layers.conv1d({ filters: 1, kernelSize: 2 })
     assert.throws(() => conv(tensorInput([4, 4, 1])), failure('E_SHAPE', 'sequences [length, channels]'))
     assert.throws(() => layers.maxPooling3d()(tensorInput([4, 4, 1])), failure('E_SHAPE', 'volumes [depth, height'))
+  })
+})
+
+suite('windows that do not fit', () => {
+  const images = () => tensorInput([4, 5, 6])
+
+  test('outputPadding that no window reaches', () => {
+    const far = layers.conv2dTranspose({ filters: 2, kernelSize: 3, strides: 2, outputPadding: 2 })
+    assert.throws(() => far(images()), failure('E_OPTION', "'outputPadding'", 'fewer than the stride 2'))
+    const near = layers.conv2dTranspose({ filters: 2, kernelSize: 3, strides: 2, outputPadding: 1 })
+    assert.deepEqual(near(images()).shape, [10, 12, 2])
+  })
+
+  test('a border of a transposed convolution that takes all', () => {
+    const none = layers.conv2dTranspose({ filters: 2, kernelSize: 1, padding: 2 })
+    assert.throws(() => none(images()), failure('E_SHAPE', "'padding' leaves nothing"))
+  })
+
+  test('groups of a transposed convolution divide both ends', () => {
+    const made = (filters: number, groups: number) => layers.conv2dTranspose({ filters, kernelSize: 2, groups })
+    assert.throws(() => made(5, 2)(images()), failure('E_OPTION', "'groups' must divide the filters", '5 filters'))
+    assert.throws(() => made(8, 4)(images()), failure('E_OPTION', "'groups' must divide the channels", '6 channels'))
+    assert.deepEqual(made(8, 2)(images()).shape, [5, 6, 8])
+  })
+
+  test('cropping that leaves nothing', () => {
+    const all = layers.cropping2d({ cropping: [[2, 2], 0] })
+    assert.throws(() => all(images()), failure('E_SHAPE', "'cropping' leaves nothing", '[4, 5, 6]'))
+  })
+
+  test('merging of shapes that do not fit', () => {
+    const other = (...shape: number[]) => tensorInput(shape)
+    for (const x of [other(6), other(2, 1, 6), other(4, 5, 3)])
+      assert.throws(() => layers.multiply()(images(), x), failure('E_SHAPE', 'size 1 along some axes', '[4, 5, 6] and'))
+    assert.deepEqual(layers.multiply()(images(), other(1, 1, 6)).shape, [4, 5, 6])
+    assert.deepEqual(layers.add()(other(1, 5, 1), other(4, 1, 6), other(1, 1, 6)).shape, [4, 5, 6])
   })
 })
 

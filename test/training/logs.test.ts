@@ -53,6 +53,12 @@ const csvs: [
     '\ufeff"epoch","a ""b"",\nc",loss,accuracy\r\n0,,0.5,0.25\n1,,0.375,1\n2,,1e-7,NA\n',
   ],
   [
+    'under a column that is called as something of every object',
+    { append: true },
+    'epoch,accuracy,loss,constructor\n',
+    'epoch,accuracy,loss,constructor\n0,0.25,0.5,\n1,1,0.375,\n2,NA,1e-7,\n',
+  ],
+  [
     'behind a last line that was cut short',
     { append: true },
     'epoch,accuracy,loss\n0,1',

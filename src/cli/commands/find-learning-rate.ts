@@ -55,15 +55,17 @@ export const findLearningRate = defineCommand({
 /** Lines that are printed, and characters that the longest bar has. */
 const [ROWS, WIDTH] = [24, 40]
 
-/** The loss over the rate as bars, and the rate to take. */
+/** The loss over the rate as bars, the lowest loss the shortest of them, and the rate to take. */
 function linesOf({ learningRates, losses, suggestion }: RateSearch): string[] {
   const every = Math.ceil(losses.length / ROWS)
   const shown = losses.flatMap((loss, i) => (i % every === 0 ? [{ loss, rate: learningRates[i] }] : []))
-  const highest = Math.max(...losses)
+  const [lowest, highest] = [Math.min(...losses), Math.max(...losses)]
+  const lengthOf = (loss: number): number =>
+    highest > lowest ? ((loss - lowest) / (highest - lowest)) * (WIDTH - 1) : 0
   const rows = shown.map(({ loss, rate }) => [
     rate.toExponential(1),
     metricText(loss),
-    '█'.repeat(Math.max(1, Math.round((loss / highest) * WIDTH))),
+    '█'.repeat(1 + Math.round(lengthOf(loss))),
   ])
   const end =
     suggestion === undefined

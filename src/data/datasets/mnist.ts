@@ -10,7 +10,10 @@ import { fromArrays } from '../in-memory.ts'
 import { digitPictures } from '../preprocessing.ts'
 
 export const mnistOptions = {
-  dataDir: text({ says: 'the folder that holds the four files; no other is searched', optional: true }),
+  dataDir: text({
+    says: 'the folder of the four IDX files (train-images-idx3-ubyte and so on, also in mnist or MNIST/raw below it); no other is searched',
+    optional: true,
+  }),
   download: flag({ says: 'download the files when they are not on this machine', default: true }),
 }
 
@@ -100,7 +103,7 @@ async function fromNetwork(searched: readonly string[], allowed: boolean): Promi
     what: ['the four files are not together in one place', found, ...failures.map((f) => f.message)].join('; '),
     where: 'mnist',
     expected: `${fileNames.join(', ')} (also .gz)`,
-    hint: 'put its files into a folder and name it by dataDir (--data-dir) or the variable FOVEA_DATA',
+    hint: 'put its files into a folder and name it by dataDir (--data-dir) or the variable FOVEA_DATA; datasets.digits() (--data digits) needs none',
     cause: failures[0],
   })
 }

@@ -25,27 +25,45 @@ export const bordersOf = (borders: Borders, rank: Rank): [before: number, after:
     typeof border === 'number' ? [border, border] : [border[0], border[1]],
   )
 
-/** The option `padding` of a layer that adds zeros. */
-export function bordersOption(rank: Rank): Option<Borders, false> {
+/** The option of a layer that adds or cuts off elements; `what` says which. */
+export function bordersOption(rank: Rank, what: string, start = 1): Option<Borders, false> {
   const { kind: as, check } = either([count, perAxisOf(rank)], { says: 'borders' })
-  const says = `zeros on every side of ${axesText(rank)}`
-  return custom<Borders>({ says, accepts: `${forms[rank]}, integers >= 0`, check, as, default: 1 })
+  const says = `${what} on every side of ${axesText(rank)}`
+  return custom<Borders>({ says, accepts: `${forms[rank]}, integers >= 0`, check, as, default: start })
 }
 
-export type WindowPadding = 'valid' | 'same' | Borders
+/** The border of a window that slides: a rule, or as many elements as given. */
+export type WindowPadding<Rule extends string = 'valid' | 'same'> = Rule | Borders
 
-/** The option `padding` of a layer whose window slides. */
-export function paddingOption(rank: Rank): Option<WindowPadding, false> {
-  const rule = choice(['valid', 'same'], { says: 'a rule' })
-  const { kind: as, check } = either([rule, count, perAxisOf(rank)], { says: 'borders' })
-  return custom<WindowPadding>({
-    says: "border: none ('valid'), so that output = ceil(input / stride) ('same'), or as many elements as given",
-    accepts: `'valid', 'same', ${forms[rank]}, integers >= 0`,
+/** Borders that follow from the sizes, by word, and what they are in words. */
+type Rules<Rule extends string> = Readonly<Record<Rule, string>>
+
+const windowRules: Rules<'valid' | 'same'> = { valid: 'none', same: 'so that output = ceil(input / stride)' }
+const pastRules: Rules<'valid' | 'same' | 'causal'> = { ...windowRules, causal: 'before the first element only' }
+const transposedRules: Rules<'valid' | 'same'> = { valid: 'none', same: 'so that output = input * stride' }
+
+function optionOf<Rule extends string>(rank: Rank, rules: Rules<Rule>): Option<WindowPadding<Rule>, false> {
+  const words = Object.keys(rules) as Rule[]
+  const { kind: as, check } = either([choice(words, { says: 'a rule' }), count, perAxisOf(rank)], { says: 'borders' })
+  const said = words.map((word) => `${rules[word]} ('${word}')`).join(', ')
+  return custom<WindowPadding<Rule>>({
+    says: `border: ${said}, or as many elements as given`,
+    accepts: `${words.map((word) => `'${word}'`).join(', ')}, ${forms[rank]}, integers >= 0`,
     check,
     as,
-    default: 'valid',
+    default: 'valid' as Rule,
   })
 }
+
+/** The option `padding` of a pooling. */
+export const paddingOption = (rank: Rank): Option<WindowPadding, false> => optionOf(rank, windowRules)
+
+/** The option `padding` of a convolution; over sequences it may see the past only. */
+export const convolutionPadding = (rank: Rank): Option<WindowPadding<'valid' | 'same' | 'causal'>, false> =>
+  optionOf(rank, rank === 1 ? pastRules : windowRules) as Option<WindowPadding<'valid' | 'same' | 'causal'>, false>
+
+/** The option `padding` of a transposed convolution: what is cut off its result. */
+export const transposedPadding = (rank: Rank): Option<WindowPadding, false> => optionOf(rank, transposedRules)
 
 /** As the ops take it. */
 export const paddingOf = (padding: WindowPadding, rank: Rank): Padding =>

@@ -1,54 +1,13 @@
 /** Convolutions (cross-correlation: the kernel is not flipped), written once for 1 to 3 spatial axes. */
-import { FoveaError } from '../../base/errors.ts'
-import type { Sizes } from '../../base/options.ts'
-import { flag, integer, sizes } from '../../base/options.ts'
-import type { Shape } from '../../graph/shape.ts'
-import { reshape } from '../../ops/broadcasting.ts'
-import type { ConvolutionAttrs } from '../../ops/convolution.ts'
+import { flag, integer } from '../../base/options.ts'
 import { convolution } from '../../ops/convolution.ts'
 import { add } from '../../ops/elementwise.ts'
 import { activated, activationOption } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
-import type { WindowPadding } from './borders.ts'
-import { paddingOf, paddingOption } from './borders.ts'
 import type { Rank } from './per-axis.ts'
-import { axesText, channelsOf, kernelText, ofRank, perAxis, samplesOf } from './per-axis.ts'
+import { channelsOf, kernelText, perAxis, samplesOf } from './per-axis.ts'
 import { weightOptions, weightSpec } from './weights.ts'
-
-/** Channels that each filter sees. */
-function perGroup(channels: number, groups: number, filters: number): number {
-  if (filters % groups !== 0) {
-    throw new FoveaError('E_OPTION', {
-      what: "'groups' must divide the filters",
-      got: `${groups} groups, ${filters} filters`,
-    })
-  }
-  if (channels % groups === 0) return channels / groups
-  throw new FoveaError('E_OPTION', {
-    what: "'groups' must divide the channels",
-    got: `${groups} groups, ${channels} channels`,
-  })
-}
-
-const windowOptions = (rank: Rank) => ({
-  kernelSize: ofRank(rank, sizes({ says: `${axesText(rank)} of the window`, min: 1 })),
-  strides: ofRank(rank, sizes({ says: 'steps of the window', min: 1, default: 1 })),
-  padding: paddingOption(rank),
-  dilationRate: ofRank(rank, sizes({ says: 'distance between neighbours in the window', min: 1, default: 1 })),
-})
-
-interface WindowOptions {
-  readonly strides: Sizes
-  readonly padding: WindowPadding
-  readonly dilationRate: Sizes
-}
-
-const attrsOf = (rank: Rank, { strides, padding, dilationRate }: WindowOptions, groups: number): ConvolutionAttrs => ({
-  strides: perAxis(strides, rank),
-  dilation: perAxis(dilationRate, rank),
-  padding: paddingOf(padding, rank),
-  groups,
-})
+import { convolutionAttrs, groupsOption, perGroup, windowOptions } from './windows.ts'
 
 const convolutionOf = (rank: Rank) =>
   defineLayer(`conv${rank}d`, {
@@ -57,26 +16,21 @@ const convolutionOf = (rank: Rank) =>
     options: {
       filters: integer({ says: 'number of output channels', min: 1 }),
       ...windowOptions(rank),
-      groups: integer({
-        says: 'channels are split into this many groups, each with its own filters',
-        min: 1,
-        default: 1,
-      }),
+      groups: groupsOption,
       activation: activationOption,
       useBias: flag({ says: 'add one number per filter', default: true }),
       ...weightOptions('kernel', `the kernel ${kernelText(rank, 'channels / groups', 'filters')}`, 'glorotUniform'),
       ...weightOptions('bias', 'the bias [filters]', 'zeros'),
     },
-    weights: ({ filters, kernelSize, groups, useBias, ...options }, shape: Shape) => ({
-      kernel: weightSpec(
-        'kernel',
-        [...perAxis(kernelSize, rank), perGroup(channelsOf(shape, rank), groups, filters), filters],
-        options,
-      ),
-      ...(useBias && { bias: weightSpec('bias', [filters], options) }),
-    }),
+    weights: ({ filters, kernelSize, groups, useBias, ...options }, shape) => {
+      const { channels } = perGroup({ channels: channelsOf(shape, rank), filters }, groups)
+      return {
+        kernel: weightSpec('kernel', [...perAxis(kernelSize, rank), channels, filters], options),
+        ...(useBias && { bias: weightSpec('bias', [filters], options) }),
+      }
+    },
     forward: ([x], { kernel, bias }, options) => {
-      const y = convolution(x, kernel, attrsOf(rank, options, options.groups))
+      const y = convolution(x, kernel, convolutionAttrs(rank, options))
       return activated(bias ? add(y, bias) : y, options.activation)
     },
   })
@@ -87,39 +41,3 @@ export const conv1d = convolutionOf(1)
 export const conv2d = convolutionOf(2)
 /** Convolution of [depth, height, width, channels]. */
 export const conv3d = convolutionOf(3)
-
-/**
- * Convolution of every channel by itself: channel c gives the outputs c * depthMultiplier and on. The kernel is
- * [...window, channels, depthMultiplier], as Keras stores it.
- */
-const depthwiseOf = (rank: Rank) =>
-  defineLayer(`depthwiseConv${rank}d`, {
-    className: `DepthwiseConv${rank}D`,
-    says: `Convolution over ${samplesOf(rank)}, every channel by itself.`,
-    options: {
-      ...windowOptions(rank),
-      depthMultiplier: integer({ says: 'outputs per channel', min: 1, default: 1 }),
-      activation: activationOption,
-      useBias: flag({ says: 'add one number per output channel', default: true }),
-      ...weightOptions('depthwise', `the kernel ${kernelText(rank, 'channels', 'depthMultiplier')}`, 'glorotUniform'),
-      ...weightOptions('bias', 'the bias [channels * depthMultiplier]', 'zeros'),
-    },
-    weights: ({ kernelSize, depthMultiplier, useBias, ...options }, shape) => {
-      const channels = channelsOf(shape, rank)
-      return {
-        kernel: weightSpec('depthwise', [...perAxis(kernelSize, rank), channels, depthMultiplier], options),
-        ...(useBias && { bias: weightSpec('bias', [channels * depthMultiplier], options) }),
-      }
-    },
-    forward: ([x], { kernel, bias }, options) => {
-      const [channels, multiplier] = kernel.shape.slice(rank)
-      const shape = [...kernel.shape.slice(0, rank), 1, channels * multiplier] // the same order of elements
-      const y = convolution(x, reshape(kernel, { shape }), attrsOf(rank, options, channels))
-      return activated(bias ? add(y, bias) : y, options.activation)
-    },
-  })
-
-/** Convolution of every channel of [length, channels] by itself. */
-export const depthwiseConv1d = depthwiseOf(1)
-/** Convolution of every channel of [height, width, channels] by itself. */
-export const depthwiseConv2d = depthwiseOf(2)

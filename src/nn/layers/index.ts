@@ -1,8 +1,17 @@
 /** Every kind of layer by its word in model files and in code. */
 import { activation } from './activation.ts'
+import {
+  adaptiveAveragePooling1d,
+  adaptiveAveragePooling2d,
+  adaptiveAveragePooling3d,
+  adaptiveMaxPooling1d,
+  adaptiveMaxPooling2d,
+  adaptiveMaxPooling3d,
+} from './adaptive-pooling.ts'
 import { batchNormalization } from './batch-normalization.ts'
-import { conv1d, conv2d, conv3d, depthwiseConv1d, depthwiseConv2d } from './convolution.ts'
+import { conv1d, conv2d, conv3d } from './convolution.ts'
 import { dense } from './dense.ts'
+import { depthwiseConv1d, depthwiseConv2d, separableConv1d, separableConv2d } from './depthwise.ts'
 import { add, average, concatenate, maximum, multiply, subtract } from './merging.ts'
 import {
   groupNormalization,
@@ -26,8 +35,19 @@ import {
 } from './pooling.ts'
 import { dropout } from './regularization.ts'
 import { normalization, rescaling } from './rescaling.ts'
-import { flatten, reshape, zeroPadding1d, zeroPadding2d, zeroPadding3d } from './reshaping.ts'
+import {
+  cropping1d,
+  cropping2d,
+  cropping3d,
+  flatten,
+  reshape,
+  zeroPadding1d,
+  zeroPadding2d,
+  zeroPadding3d,
+} from './reshaping.ts'
 import { centerCrop, resizing } from './resizing.ts'
+import { conv1dTranspose, conv2dTranspose, conv3dTranspose } from './transposed.ts'
+import { upSampling1d, upSampling2d, upSampling3d } from './up-sampling.ts'
 
 export const layers = {
   conv1d,
@@ -35,6 +55,14 @@ export const layers = {
   conv3d,
   depthwiseConv1d,
   depthwiseConv2d,
+  separableConv1d,
+  separableConv2d,
+  conv1dTranspose,
+  conv2dTranspose,
+  conv3dTranspose,
+  upSampling1d,
+  upSampling2d,
+  upSampling3d,
   maxPooling1d,
   maxPooling2d,
   maxPooling3d,
@@ -47,9 +75,18 @@ export const layers = {
   globalMaxPooling1d,
   globalMaxPooling2d,
   globalMaxPooling3d,
+  adaptiveAveragePooling1d,
+  adaptiveAveragePooling2d,
+  adaptiveAveragePooling3d,
+  adaptiveMaxPooling1d,
+  adaptiveMaxPooling2d,
+  adaptiveMaxPooling3d,
   zeroPadding1d,
   zeroPadding2d,
   zeroPadding3d,
+  cropping1d,
+  cropping2d,
+  cropping3d,
   flatten,
   reshape,
   rescaling,

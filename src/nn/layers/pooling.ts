@@ -1,7 +1,7 @@
 /** Poolings, channel by channel, written once for 1 to 3 spatial axes. */
 import type { Sizes } from '../../base/options.ts'
 import { flag, sizes } from '../../base/options.ts'
-import type { Node, Op } from '../../graph/node.ts'
+import type { Node } from '../../graph/node.ts'
 import type { PoolAttrs } from '../../ops/pooling.ts'
 import { averagePool, maxPool } from '../../ops/pooling.ts'
 import { max, mean } from '../../ops/reduction.ts'
@@ -23,10 +23,10 @@ interface PoolOptions {
   readonly padding: WindowPadding
 }
 
-function pool(rank: Rank, op: Op<1, PoolAttrs>, x: Node, { poolSize, strides = poolSize, padding }: PoolOptions): Node {
+function attrsOf(rank: Rank, x: Node, { poolSize, strides = poolSize, padding }: PoolOptions): PoolAttrs {
   channelsOf(x.shape.slice(1), rank)
   const window = perAxis(poolSize, rank)
-  return op(x, { window, strides: perAxis(strides, rank), padding: paddingOf(padding, rank) })
+  return { window, strides: perAxis(strides, rank), padding: paddingOf(padding, rank) }
 }
 
 const maxPoolingOf = (rank: Rank) =>
@@ -35,7 +35,7 @@ const maxPoolingOf = (rank: Rank) =>
     countsUnbuilt: true,
     says: 'Largest value of every window.',
     options: windowOptions(rank),
-    forward: ([x], _, options) => pool(rank, maxPool, x, options),
+    forward: ([x], _, options) => maxPool(x, attrsOf(rank, x, options)),
   })
 
 /** The largest value of every window of [length, channels]. */
@@ -49,16 +49,20 @@ const averagePoolingOf = (rank: Rank) =>
   defineLayer(`averagePooling${rank}d`, {
     className: `AveragePooling${rank}D`,
     countsUnbuilt: true,
-    says: 'Mean of every window; a border never counts.',
-    options: windowOptions(rank),
-    forward: ([x], _, options) => pool(rank, averagePool, x, options),
+    says: 'Mean of every window.',
+    options: {
+      ...windowOptions(rank),
+      countPadding: flag({ says: 'a border counts, as zeros: every mean is over a whole window', default: false }),
+    },
+    forward: ([x], _, { countPadding, ...options }) =>
+      averagePool(x, { ...attrsOf(rank, x, options), ...(countPadding && { countPadding }) }),
   })
 
-/** The mean of every window of [length, channels]; a border never counts. */
+/** The mean of every window of [length, channels]; a border counts only with `countPadding`. */
 export const averagePooling1d = averagePoolingOf(1)
-/** The mean of every window of [height, width, channels]; a border never counts. */
+/** The mean of every window of [height, width, channels]; a border counts only with `countPadding`. */
 export const averagePooling2d = averagePoolingOf(2)
-/** The mean of every window of [depth, height, width, channels]; a border never counts. */
+/** The mean of every window of [depth, height, width, channels]; a border counts only with `countPadding`. */
 export const averagePooling3d = averagePoolingOf(3)
 
 const globalOptions = (rank: Rank) => ({

@@ -1,6 +1,9 @@
+import { FoveaError } from '../../base/errors.ts'
 import { custom, integer, list } from '../../base/options.ts'
+import { isListOf } from '../../base/realm.ts'
+import { shapeText } from '../../graph/shape.ts'
 import { reshape as reshapeNode } from '../../ops/broadcasting.ts'
-import { pad } from '../../ops/movement.ts'
+import { pad, slice } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
 import { bordersOf, bordersOption } from './borders.ts'
 import type { Rank } from './per-axis.ts'
@@ -15,8 +18,7 @@ export const flatten = defineLayer('flatten', {
 })
 
 const isShape = (value: unknown): value is readonly number[] =>
-  Array.isArray(value) &&
-  value.every((n) => Number.isSafeInteger(n) && (n > 0 || n === -1)) &&
+  isListOf<number>(value, (n) => Number.isSafeInteger(n) && ((n as number) > 0 || n === -1)) &&
   value.filter((n) => n === -1).length <= 1
 
 /** The same values under another shape. */
@@ -39,7 +41,7 @@ const zeroPaddingOf = (rank: Rank) =>
   defineLayer(`zeroPadding${rank}d`, {
     className: `ZeroPadding${rank}D`,
     says: `Zeros around ${samplesOf(rank)}.`,
-    options: { padding: bordersOption(rank) },
+    options: { padding: bordersOption(rank, 'zeros') },
     forward: ([x], _, { padding }) => {
       channelsOf(x.shape.slice(1), rank)
       return pad(x, { padding: [[0, 0], ...bordersOf(padding, rank), [0, 0]] })
@@ -52,3 +54,25 @@ export const zeroPadding1d = zeroPaddingOf(1)
 export const zeroPadding2d = zeroPaddingOf(2)
 /** Zeros around [depth, height, width, channels]. */
 export const zeroPadding3d = zeroPaddingOf(3)
+
+const croppingOf = (rank: Rank) =>
+  defineLayer(`cropping${rank}d`, {
+    className: `Cropping${rank}D`,
+    says: `The inner part of ${samplesOf(rank)}.`,
+    options: { cropping: bordersOption(rank, 'elements cut off', rank === 2 ? 0 : 1) }, // Keras's defaults
+    forward: ([x], _, { cropping }) => {
+      channelsOf(x.shape.slice(1), rank)
+      const cut = [[0, 0], ...bordersOf(cropping, rank), [0, 0]]
+      const size = x.shape.map((n, axis) => n - cut[axis][0] - cut[axis][1])
+      if (size.every((n) => n > 0)) return slice(x, { begin: cut.map(([before]) => before), size })
+      const got = `${shapeText(x.shape.slice(1))} less ${shapeText(cut.slice(1).map(([before, after]) => before + after))}`
+      throw new FoveaError('E_SHAPE', { what: "'cropping' leaves nothing", got })
+    },
+  })
+
+/** The inner part of [length, channels]. */
+export const cropping1d = croppingOf(1)
+/** The inner part of [height, width, channels]. */
+export const cropping2d = croppingOf(2)
+/** The inner part of [depth, height, width, channels]. */
+export const cropping3d = croppingOf(3)

@@ -8,20 +8,25 @@ export interface LogFile {
    * was restored continues where the checkpoint was.
    */
   begin(how: 'new' | 'append', resumed: boolean): Promise<void>
-  /** All that is in it. */
-  text(): Promise<string>
+  /** Its beginning, in which its first line is. */
+  head(): Promise<string>
   /** Its bytes so far. */
   state(): { readonly bytes: number }
   /** Cuts off what is beyond. */
   restore(state: { readonly bytes: number }): Promise<void>
 }
 
+const NEWLINE = '\n'.charCodeAt(0)
+/** Bytes. */
+const LONGEST_LINE = 2 ** 20
+
 export function logFile(path: string): LogFile {
   let bytes = 0
   let isRestored = false
-  const text = async (): Promise<string> => new TextDecoder().decode((await readFile(path)) ?? new Uint8Array())
+  const content = async (): Promise<Uint8Array> => (await readFile(path)) ?? new Uint8Array()
   return {
-    text,
+    // a text cannot be as long as a file
+    head: async () => new TextDecoder().decode((await content()).subarray(0, LONGEST_LINE)),
     async write(line) {
       bytes = await appendFile(path, `${line}\n`)
     },
@@ -30,7 +35,7 @@ export function logFile(path: string): LogFile {
       isRestored = false
       if (goesOn) return
       if (how === 'new') bytes = await truncateFile(path, 0)
-      else bytes = await appendFile(path, /[^\n]$/.test(await text()) ? '\n' : '')
+      else bytes = await appendFile(path, [undefined, NEWLINE].includes((await content()).at(-1)) ? '' : '\n')
     },
     state: () => ({ bytes }),
     async restore(state) {

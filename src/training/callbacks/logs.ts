@@ -40,7 +40,7 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
     async onTrainBegin({ logs, resumed }) {
       await file.begin(append ? 'append' : 'new', resumed !== undefined)
       known = ['epoch', ...logs]
-      columns = file.state().bytes === 0 ? known : firstCsvRow(await file.text(), separator)
+      columns = file.state().bytes === 0 ? known : firstCsvRow(await file.head(), separator)
       if (columns === known) return write(columns)
       const missing = known.filter((log) => !columns.includes(log))
       if (missing.length === 0) return
@@ -50,7 +50,9 @@ export function csvLogger(given: CsvLoggerOptions): Callback {
     },
     async onEpochEnd(record) {
       const logs: Readonly<Record<string, number>> = { ...logsOf(record), epoch: record.epoch - 1 }
-      await write(columns.map((column) => logs[column] ?? (known.includes(column) ? 'NA' : '')))
+      await write(
+        columns.map((column) => (Object.hasOwn(logs, column) ? logs[column] : known.includes(column) ? 'NA' : '')),
+      )
     },
     state: () => file.state(),
     restore: (saved: { bytes: number }) => file.restore(saved),

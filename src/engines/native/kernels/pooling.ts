@@ -2,7 +2,7 @@
 import type { Value } from '../../../compile/step.ts'
 import { arenaValue } from '../../../compile/step.ts'
 import type { Shape } from '../../../graph/shape.ts'
-import type { PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
+import type { AveragePoolAttrs, PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import { argument } from '../../../ops/scalar.ts'
 import type { Description } from '../addon.ts'
@@ -13,7 +13,7 @@ import { keepsRounding } from './product.ts'
 const three = (list: readonly number[]): number[] => [...Array(3 - list.length).fill(1), ...list]
 
 /** The fields of a pooling of x. */
-export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
+export function fieldsOf(of: string, x: Shape, attrs: AveragePoolAttrs): Description {
   const axes = poolAxes(x, attrs)
   return {
     kind: 'pooling',
@@ -26,12 +26,19 @@ export function fieldsOf(of: string, x: Shape, attrs: PoolAttrs): Description {
     window: three(axes.map((a) => a.window)),
     strides: three(axes.map((a) => a.stride)),
     before: [...Array(3 - axes.length).fill(0), ...axes.map((a) => a.before)],
+    countPadding: attrs.countPadding === true,
   }
 }
 
-const averagePool: Lower<PoolAttrs> = (step) => {
+const averagePool: Lower<AveragePoolAttrs> = (step) => {
   const [x] = step.inputs
   return [simple(step, { ...fieldsOf('averagePool', x.shape, step.attrs), dtype: x.dtype }, [x], step.output)]
+}
+
+const maxPoolTake: Lower<PoolAttrs> = (step) => {
+  const [x] = step.inputs
+  const fields = { ...fieldsOf('maxPoolTake', x.shape, step.attrs), dtype: x.dtype }
+  return [simple(step, fields, step.inputs, step.output)]
 }
 
 const maxPool: Lower<PoolAttrs> = ({ inputs: [x], output, attrs, context }) => {
@@ -51,7 +58,7 @@ const isCopied = (of: string, x: Shape, attrs: PoolAttrs): boolean =>
 const cast = (from: Value, to: Value, context: Context): NativeStage =>
   tailStage({ f: argument(0), extras: [] }, from, to, context)
 
-function backward(of: string, step: Lowering<PoolAttrs>, places: Noted | undefined): readonly NativeStage[] {
+function backward(of: string, step: Lowering<AveragePoolAttrs>, places: Noted | undefined): readonly NativeStage[] {
   const { output, context, attrs } = step
   const tail = places?.isGated ? undefined : step.tail
   const inputs = places ? [places.places, step.inputs[2]] : step.inputs
@@ -77,12 +84,13 @@ function backward(of: string, step: Lowering<PoolAttrs>, places: Noted | undefin
 
 const maxPoolGradient: Lower<PoolAttrs> = (step) =>
   backward('maxPoolGradient', step, step.context.notedFor(step.output))
-const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) =>
+const averagePoolGradient: Lower<AveragePoolAttrs & { readonly inputShape: Shape }> = (step) =>
   backward('averagePoolGradient', step, undefined)
 
 export const poolingKernels: Kernels<typeof poolingPrimitives> = {
   maxPool,
   maxPoolGradient,
+  maxPoolTake,
   averagePool,
   averagePoolGradient,
 }

@@ -1,7 +1,7 @@
 /** Pooling, window by window. */
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
 import { sizeOf } from '../../../graph/shape.ts'
-import type { poolingPrimitives } from '../../../ops/pooling.ts'
+import type { AveragePoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import type { Kernels } from './context.ts'
 import { eachIndex, eachInside } from './context.ts'
@@ -22,6 +22,10 @@ function eachWindow(x: Shape, axes: readonly AxisWindow[], visit: (output: numbe
   }
 }
 
+/** What a mean divides by where a border counts. */
+const countOf = ({ countPadding, window }: AveragePoolAttrs): number | undefined =>
+  countPadding ? sizeOf(window) : undefined
+
 export const poolingKernels: Kernels<typeof poolingPrimitives> = {
   maxPool([x], y, attrs) {
     eachWindow(x.shape, poolAxes(x.shape, attrs), (output, covered) => {
@@ -37,16 +41,23 @@ export const poolingKernels: Kernels<typeof poolingPrimitives> = {
     })
   },
 
+  maxPoolTake([x, y, g], z, attrs) {
+    eachWindow(x.shape, poolAxes(x.shape, attrs), (output, covered) => {
+      const first = covered.find((at) => x.data[at] === y.data[output])
+      z[output] = first === undefined ? 0 : g.data[first]
+    })
+  },
+
   averagePool([x], y, attrs) {
     eachWindow(x.shape, poolAxes(x.shape, attrs), (output, covered) => {
-      y[output] = covered.reduce((sum, at) => sum + x.data[at], 0) / covered.length
+      y[output] = covered.reduce((sum, at) => sum + x.data[at], 0) / (countOf(attrs) ?? covered.length)
     })
   },
 
   averagePoolGradient([dy], dx, { inputShape, ...attrs }) {
     dx.fill(0)
     eachWindow(inputShape, poolAxes(inputShape, attrs), (output, covered) => {
-      for (const at of covered) dx[at] += dy.data[output] / covered.length
+      for (const at of covered) dx[at] += dy.data[output] / (countOf(attrs) ?? covered.length)
     })
   },
 }

@@ -1,7 +1,7 @@
 /** Pooling, a vector of channels at a time. */
 import type { Value } from '../../../compile/step.ts'
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
-import type { PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
+import type { AveragePoolAttrs, PoolAttrs, poolingPrimitives } from '../../../ops/pooling.ts'
 import { poolAxes } from '../../../ops/pooling.ts'
 import type { Code } from '../assembler.ts'
 import type { FunctionWriter, Local } from '../function.ts'
@@ -15,12 +15,15 @@ interface PoolShape {
   readonly channels: number
   /** Depth, height, width; missing ones first, of size 1. */
   readonly axes: readonly AxisWindow[]
+  /** A mean is over whole windows. */
+  readonly countPadding?: true
 }
 
 const flatAxis: AxisWindow = { input: 1, output: 1, window: 1, stride: 1, dilation: 1, before: 0, after: 0 }
 
-function poolShape(x: Shape, attrs: PoolAttrs): PoolShape {
-  return { channels: x[x.length - 1], axes: [flatAxis, flatAxis, ...poolAxes(x, attrs)].slice(-3) }
+function poolShape(x: Shape, attrs: AveragePoolAttrs): PoolShape {
+  const axes = [flatAxis, flatAxis, ...poolAxes(x, attrs)].slice(-3)
+  return { channels: x[x.length - 1], axes, ...(attrs.countPadding && { countPadding: true }) }
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)
@@ -44,10 +47,10 @@ const isCrowded = ({ axes }: PoolShape): boolean =>
 class WindowWalk {
   readonly setUp: (index: Code) => Code
   readonly visit: (body: (place: Local) => Code, pieces?: { readonly before: Code; readonly after: Code }) => Code
-  /** Sets a local to the number of places visited. */
+  /** Sets a local to what a mean divides by: the number of places visited, or of all. */
   readonly count: (count: Local) => Code
 
-  constructor(f: FunctionWriter, { channels, axes }: PoolShape) {
+  constructor(f: FunctionWriter, { channels, axes, countPadding }: PoolShape) {
     const from = axes.map(() => f.local('i32'))
     const to = axes.map(() => f.local('i32'))
     const at = axes.map(() => f.local('i32'))
@@ -87,7 +90,12 @@ class WindowWalk {
       return along(0, along(1, row))
     }
     const size = (i: number): Code => i32.sub(to[i].get, from[i].get)
-    this.count = (count) => count.set(i32.mul(i32.mul(size(0), size(1)), size(2)))
+    this.count = (count) =>
+      count.set(
+        countPadding
+          ? i32.const(product(axes.map(({ window }) => window)))
+          : i32.mul(i32.mul(size(0), size(1)), size(2)),
+      )
   }
 }
 
@@ -131,7 +139,7 @@ const forwardKernel = defineKernel<PoolShape & { readonly by: 'max' | 'average' 
     },
 )
 
-function forward(by: 'max' | 'average'): Lower<PoolAttrs> {
+function forward(by: 'max' | 'average'): Lower<AveragePoolAttrs> {
   return ({ inputs: [x], output, attrs }) => {
     const shape = poolShape(x.shape, attrs)
     const window = product(shape.axes.map((a) => a.window))
@@ -294,6 +302,41 @@ function scatter(by: 'max' | 'average', shape: PoolShape, inputs: readonly Value
   )
 }
 
+const takeKernel = defineKernel<PoolShape>('maxPoolTake', (shape) => (f, [x, y, g, z], begin, end) => {
+  const { channels } = shape
+  const unit = f.local('i32')
+  const image = f.local('i32')
+  const pooled = f.local('i32')
+  const at = f.local('i32')
+  const [most, open, hit, taken] = Array.from({ length: 4 }, () => f.local('v128'))
+  const walk = new WindowWalk(f, shape)
+  const vector = (column: Code, offset: number, lanes: number): Code => [
+    most.set(v128.load(i32.add(i32.add(y.get, pooled.get), column), offset)),
+    open.set(f32x4.eq(f32x4.const(0), f32x4.const(0))),
+    taken.set(f32x4.const(0)),
+    walk.visit((place) => [
+      at.set(i32.add(i32.add(image.get, place.get), column)),
+      hit.set(v128.and(open.get, f32x4.eq(v128.load(i32.add(x.get, at.get), offset), most.get))),
+      open.set(v128.andNot(open.get, hit.get)),
+      taken.set(v128.or(taken.get, v128.and(hit.get, v128.load(i32.add(g.get, at.get), offset)))),
+    ]),
+    storeFloats(i32.add(i32.add(z.get, pooled.get), column), taken, lanes, offset),
+  ]
+  return f.loop(unit, begin.get, end.get, 1, [
+    walk.setUp(i32.rem(unit.get, outputsOf(shape))),
+    image.set(i32.mul(i32.div(unit.get, outputsOf(shape)), inputsOf(shape) * channels * FLOAT)),
+    pooled.set(i32.mul(unit.get, channels * FLOAT)),
+    overRun(f, channels, vector),
+  ])
+})
+
+const maxPoolTake: Lower<PoolAttrs> = ({ inputs, output, attrs }) => {
+  const shape = poolShape(inputs[0].shape, attrs)
+  const work = product(shape.axes.map((a) => a.window)) * shape.channels * 2
+  const reads = inputs.map((x) => x.buffer)
+  return [takeKernel(shape, { reads, writes: [output.buffer], units: output.shape[0] * outputsOf(shape), work })]
+}
+
 const maxPool = forward('max')
 const averagePool = forward('average')
 
@@ -316,7 +359,7 @@ const maxPoolGradient: Lower<PoolAttrs> = (step) => {
   ]
 }
 
-const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (step) => {
+const averagePoolGradient: Lower<AveragePoolAttrs & { readonly inputShape: Shape }> = (step) => {
   const { inputs, output, attrs } = step
   return [scatter('average', poolShape(output.shape, attrs), inputs, output), ...tailStages(step)]
 }
@@ -324,6 +367,7 @@ const averagePoolGradient: Lower<PoolAttrs & { readonly inputShape: Shape }> = (
 export const poolingKernels: Kernels<typeof poolingPrimitives> = {
   maxPool,
   maxPoolGradient,
+  maxPoolTake,
   averagePool,
   averagePoolGradient,
 }
