@@ -1,7 +1,7 @@
 /** Pooling over sliding windows of [n, ...spatial, channels], rank 1 to 3. Padding never takes part. */
 import { FoveaError } from '../base/errors.ts'
 import { flag } from '../base/options.ts'
-import type { Op } from '../graph/node.ts'
+import type { Op, SlidingWindow } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
@@ -71,6 +71,12 @@ const settings: { x: Shape; attrs: PoolAttrs }[] = [
   { x: [2, 20, 38, 5], attrs: { window: [17, 36], strides: [1, 1], padding: 'same' } },
 ]
 
+const windowOf = ({ window: size, strides }: PoolAttrs): SlidingWindow => ({
+  size,
+  strides,
+  dilation: size.map(() => 1),
+})
+
 /** The largest value of every window; NaN passes. */
 export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   infer: ([x], attrs) => {
@@ -79,6 +85,7 @@ export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   gradient: (dy, y, [x], attrs) => [maxPoolGradient(x, y, dy, attrs)],
   precision: { reads: 'alike', gives: 'any' },
   role: 'windowMax',
+  window: (_, attrs) => windowOf(attrs),
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
@@ -121,6 +128,7 @@ export const averagePool: Op<1, AveragePoolAttrs> = defineOp('averagePool', 1, {
   },
   gradient: (dy, _, [x], attrs) => [averagePoolGradient(dy, { ...attrs, inputShape: x.shape })],
   precision: { reads: 'alike', gives: 'any' },
+  window: (_, attrs) => windowOf(attrs),
   samples: averages.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 

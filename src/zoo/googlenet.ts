@@ -1,6 +1,6 @@
 /**
  * GoogLeNet, or Inception v1 (Szegedy et al. 2015), table 1. The paper's has biases, local response normalisation and branches of 5 x 5;
- * torchvision's has batch normalisation, no local one, and 3 x 3 in their place. Both have the paper's pooling in the auxiliary heads.
+ * torchvision's has batch normalisation, no local one, and 3 x 3 in their place.
  */
 import { flag } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
@@ -8,7 +8,15 @@ import { layers } from '../nn/layers/index.ts'
 import { ceilPool, conv, convBn, dropoutOption, dropping, pooledClasses, through, variantOption } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { averagePooling2d, concatenate, dense, flatten, localResponseNormalization, maxPooling2d } = layers
+const {
+  adaptiveAveragePooling2d,
+  averagePooling2d,
+  concatenate,
+  dense,
+  flatten,
+  localResponseNormalization,
+  maxPooling2d,
+} = layers
 
 /** Filters of 1 x 1, of 3 x 3 and of 5 x 5 after their reductions, and of 1 x 1 after pooling. */
 type Row = readonly [one: number, reduce3: number, three: number, reduce5: number, five: number, pooled: number]
@@ -54,7 +62,7 @@ export const googlenet = defineNetwork('googlenet', {
     const head = (y: Tensor): Tensor =>
       through(
         y,
-        averagePooling2d({ poolSize: 5, strides: 3 }),
+        isPaper ? averagePooling2d({ poolSize: 5, strides: 3 }) : adaptiveAveragePooling2d({ outputSize: 4 }),
         ...unit(128, 1),
         flatten(),
         dense({ units: 1024, activation: 'relu' }),
