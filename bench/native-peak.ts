@@ -34,12 +34,12 @@ export function nativePeak(engine: Engine, precision: Precision): () => Promise<
 
 /** Names of oneDNN's kernels, each once. */
 async function kernelsOf(program: Program): Promise<string[]> {
-  const stages = (await program.profile()) ?? []
+  const stages = await program.profile()
   return [...new Set(stages.flatMap(({ kernel }) => kernel ?? []))].sort()
 }
 
 async function secondsOfKernels(program: Program): Promise<number> {
-  const stages = (await program.profile()) ?? []
+  const stages = await program.profile()
   return stages.reduce((total, { kernel, seconds }) => total + (kernel ? seconds : 0), 0)
 }
 

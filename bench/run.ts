@@ -3,7 +3,9 @@
  * same run, where that is asked for (USAGE). Machines are shared and drift: medians over rounds, and rounds in which others
  * had the processors count only when there are no quiet ones.
  */
+import { spawnSync } from 'node:child_process'
 import { availableParallelism, constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { EngineName } from '../src/engines/index.ts'
@@ -19,7 +21,7 @@ import { machineWith, precisions, reportOf } from './report.ts'
 import { epochs, starts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
 
-const PARTS = ['speed', 'starts', 'epochs']
+const PARTS = ['speed', 'starts', 'epochs', 'norms']
 const USAGE = `usage: npm run bench [-- options]; options of names may be given several times
   --engine <name>     ${engineNames.join(', ')}; the best one here when absent
   --workload <name>   ${Object.keys(workloads).join(', ')}; all when absent
@@ -30,7 +32,8 @@ const USAGE = `usage: npm run bench [-- options]; options of names may be given 
   --peers             beside all others: ${Object.keys(peers).join(', ')}
   --peer <name>       beside some
   --against <folder>  beside the same engines of another checkout, which has its own node_modules
-  --part <name>       ${PARTS.join(', ')}: images a second, from a start to the first step, epochs of MNIST from its files
+  --part <name>       ${PARTS.join(', ')}: images a second, from a start to the first step, epochs of MNIST from its files,
+                      normalisations one by one (bench/norms.ts)
   --json              one JSON object on stdout`
 if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
   console.log(USAGE)
@@ -165,6 +168,16 @@ try {
     const { figures, failures } = await epochs(whole, await trainings(networks), wholeRounds)
     found.epochs.push(...figures)
     found.failures.push(...failures)
+  }
+  if (chosen.part.includes('norms')) {
+    log('bench: normalisations, the fastest of the rounds')
+    const engines = chosen.engine.filter((name) => name !== 'reference').flatMap((name) => ['--engine', name])
+    const numbers = ['--threads', `${threads}`, '--rounds', `${rounds}`]
+    const file = fileURLToPath(new URL('./norms.ts', import.meta.url))
+    const peer = chosen.peer.includes('pytorch') ? ['--peer'] : []
+    const command = [...process.execArgv, file, ...engines, ...numbers, ...peer]
+    spawnSync(process.execPath, command, { stdio: ['ignore', flags.json ? 2 : 1, 2] })
+    if (chosen.part.length === 1) process.exit(0)
   }
   tell()
   if (found.results.length + found.starts.length + found.epochs.length === 0) process.exitCode = 1

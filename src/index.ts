@@ -32,6 +32,7 @@ export { constant, input as placeholder, variable } from './graph/node.ts'
 export { loadModel, model, modelFrom, sequential } from './model/build.ts'
 export type {
   EvaluateOptions,
+  FindBatchSizeOptions,
   FindLearningRateOptions,
   ModelFitOptions as FitOptions,
   PredictOptions,
@@ -57,6 +58,7 @@ export type { LearningRate, Schedule } from './nn/schedules.ts'
 export { gradients } from './ops/gradient.ts'
 export { ops } from './ops/public.ts'
 export { callbacks } from './training/callbacks/index.ts'
+export type { BatchSizeSearch, TriedSize } from './training/find-batch-size.ts'
 export type { RateSearch } from './training/find-rate.ts'
 export type {
   Callback,
@@ -70,5 +72,6 @@ export type {
 } from './training/history.ts'
 export type { DoneStep, PauseControl } from './training/pause.ts'
 export { trainingControl } from './training/pause.ts'
+export type { StageShare, StepProfile } from './training/profile.ts'
 export type { Batches, GivenBatch } from './training/stream.ts'
 export { zoo } from './zoo/index.ts'

@@ -149,6 +149,8 @@ const right: Readonly<Record<string, () => unknown[]>> = {
   'Model.build': () => [[2]],
   'Model.fit': () => [data, { epochs: 1, batchSize: 2 }],
   'Model.findLearningRate': () => [data, { steps: 10, batchSize: 2 }],
+  'Model.findBatchSize': () => [data, { from: 2, to: 2, steps: 1 }],
+  'Model.profile': () => [data, { steps: 1, batchSize: 2 }],
   'Model.check': () => [data, { loss: 'sparseCategoricalCrossentropy' }],
   'Model.evaluate': () => [data, { batchSize: 2 }],
   'Model.predict': () => [new Float32Array(4), { batchSize: 2 }],

@@ -162,7 +162,10 @@ static void rowTotals(const float *x, int64_t rows, int64_t width, float *sums) 
 static void repeat(const float *from, int64_t step, int64_t rows, int64_t width, float *y) {
   for (int64_t row = 0; row < rows; row++, y += width) {
     const float value = from[row * step];
-    for (int64_t i = 0; i < width; i++) y[i] = value;
+    const Lanes lanes = Lanes{} + value;
+    int64_t i = 0;
+    for (; i + 16 <= width; i += 16) __builtin_memcpy(y + i, &lanes, 64);
+    for (; i < width; i++) y[i] = value;
   }
 }
 

@@ -1,23 +1,39 @@
 /** A training run as text, for people. */
+import { choice } from '../base/options.ts'
 import { sizeText } from '../network/summary.ts'
 import type { RunReport } from '../runs/report.ts'
 import { typed } from './about.ts'
+import type { KerasLook } from './keras-progress.ts'
+import { kerasLooks, kerasProgress } from './keras-progress.ts'
 import { countText, metricText } from './number-text.ts'
 import { plainLines, progressBar } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 
+/** How a training is shown: our own way, or that of a version of Keras. */
+export const progressOption = choice(['fovea', ...kerasLooks], {
+  says: "how training is shown: as Fovea does, or as Keras 3, 2.11 ('keras2') or 2.2 did, which counted samples",
+  default: 'fovea',
+})
+
 /** For people. */
-export function textReports(terminal: Terminal, every: number): RunReport[] {
-  return [headings(terminal), terminal.isLive ? progressBar(terminal) : plainLines(terminal, every)]
+export function textReports(
+  terminal: Terminal,
+  { every, progress = 'fovea' }: { readonly every: number; readonly progress?: 'fovea' | KerasLook },
+): RunReport[] {
+  if (progress !== 'fovea') {
+    const style = progress === 'keras3' ? progress : 'keras2'
+    return [headings(terminal, style), kerasProgress(terminal, progress)]
+  }
+  return [headings(terminal, 'keras3'), terminal.isLive ? progressBar(terminal) : plainLines(terminal, every)]
 }
 
-function headings(terminal: Terminal): RunReport {
+function headings(terminal: Terminal, style: 'keras3' | 'keras2'): RunReport {
   let resumedAt: number | undefined
   return {
     onStart({ train, test }, model) {
       for (const { name, samples, source } of [train, test])
         terminal.print(`${name}: ${countText(samples)} images${source ? `, ${source}` : ''}`)
-      terminal.printLines(`\n${model.summary({ columns: terminal.columns })}\n`)
+      terminal.printLines(`\n${model.summary({ style, columns: terminal.columns })}\n`)
     },
     onTrainBegin({ engine, precision, askedPrecision, arenaBytes, samples, validationSamples, resumed }) {
       terminal.print(`engine ${engine}`)

@@ -38,8 +38,8 @@ export interface Executable {
   readonly bytes: number
   /** Queued: runs happen in the order of the calls. */
   run(inputs: Readonly<Record<string, Numbers>>): Promise<Record<string, Numbers>>
-  /** Where the engine can tell: what each stage took in all runs since the first such call. */
-  profile?(): Promise<readonly StageTime[]>
+  /** What each stage took in all runs since the first such call. */
+  profile(): Promise<readonly StageTime[]>
   close(): void
 }
 

@@ -123,9 +123,9 @@ export class Program {
     return this.#executable.bytes + this.steps.length * STEP_BYTES
   }
 
-  /** What each stage took in all runs since the first such call; undefined where the engine cannot tell. */
-  async profile(): Promise<readonly StageTime[] | undefined> {
-    return this.#executable.profile?.()
+  /** What each stage took in all runs since the first such call. */
+  async profile(): Promise<readonly StageTime[]> {
+    return this.#executable.profile()
   }
 
   /** The steps as text, with the memory they need. */

@@ -90,6 +90,12 @@ export const mayOverwrite = ({ inputs, outputs }: Pick<ElementwiseStep, 'inputs'
 /** Does a step make a value in bfloat16? */
 export const storesLow = (step: Step): boolean => step.outputs.some(({ dtype }) => dtype === 'bfloat16')
 
+/** A step in a few words, for profiles: `convolution [128, 28, 28, 1] [5, 5, 1, 20]`. */
+export const titleOf = (step: Step): string =>
+  step.kind === 'elementwise'
+    ? `elementwise [${step.shape.join(', ')}]`
+    : [step.op.opName, ...step.inputs.map(({ shape }) => `[${shape.join(', ')}]`)].join(' ')
+
 /** Steps as text, one a line; buffers are named in the order of their appearance. */
 export function printSteps(steps: readonly Step[]): string {
   const names = new Map<Buffer, string>()

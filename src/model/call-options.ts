@@ -4,9 +4,11 @@ import { custom, integer } from '../base/options.ts'
 import { readingOptions } from '../data/reader.ts'
 import { engineOptions } from '../engines/index.ts'
 import { objectiveOptions } from '../network/objective.ts'
+import { findBatchSizeOptions } from '../training/find-batch-size.ts'
 import { findRateOptions } from '../training/find-rate.ts'
 import { fitExtras, fitOptions } from '../training/fit-options.ts'
 import { INFERENCE_BATCH } from '../training/inference.ts'
+import { profileOptions } from '../training/profile.ts'
 import { sampleWeightOptions } from '../training/sample-weights.ts'
 
 /** Options of `evaluate` and `predict`; the same for the library and the command. */
@@ -49,3 +51,19 @@ export const findTable = {
   ...engineOptions,
 }
 export type FindLearningRateOptions = Options<typeof findTable>
+
+export const profileTable = {
+  ...profileOptions,
+  ...{ optimizer, batchSize, seed },
+  ...objectiveOptions,
+  ...engineOptions,
+}
+export type ProfileOptions = Options<typeof profileTable>
+
+export const findSizeTable = {
+  ...findBatchSizeOptions,
+  ...{ optimizer, seed },
+  ...objectiveOptions,
+  ...engineOptions,
+}
+export type FindBatchSizeOptions = Options<typeof findSizeTable>

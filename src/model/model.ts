@@ -34,19 +34,26 @@ import { settleOptimizer } from '../nn/optimizers.ts'
 import type { LearnedFrom, SavedModel } from '../saved/model-file.ts'
 import { modelToBytes } from '../saved/model-file.ts'
 import type { Lesson } from '../training/begin.ts'
+import type { BatchSizeSearch } from '../training/find-batch-size.ts'
 import type { RateSearch } from '../training/find-rate.ts'
-import { rateSearch } from '../training/find-rate.ts'
 import { fit } from '../training/fit.ts'
-import { fitOptions } from '../training/fit-options.ts'
 import type { History, Logs } from '../training/history.ts'
 import { evaluate, predict } from '../training/inference.ts'
 import { pacerOf } from '../training/pause.ts'
+import type { StepProfile } from '../training/profile.ts'
 import { checkLength } from '../training/sample-weights.ts'
 import type { Batches } from '../training/stream.ts'
 import { checkForm, isBatches, openStream, wantData } from '../training/stream.ts'
 import type { Task } from '../training/task.ts'
-import type { EvaluateOptions, FindLearningRateOptions, ModelFitOptions, PredictOptions } from './call-options.ts'
-import { evaluateTable, findTable, fitTable, predictTable } from './call-options.ts'
+import type {
+  EvaluateOptions,
+  FindBatchSizeOptions,
+  FindLearningRateOptions,
+  ModelFitOptions,
+  PredictOptions,
+  ProfileOptions,
+} from './call-options.ts'
+import { evaluateTable, findSizeTable, findTable, fitTable, predictTable, profileTable } from './call-options.ts'
 import { fileName, filePath } from './files.ts'
 import type { Knowledge } from './knowledge.ts'
 import { knowledgeAfter, preprocessingOf } from './knowledge.ts'
@@ -55,6 +62,7 @@ import { noPreprocessing, pictureSample } from './pictures.ts'
 import { Prediction } from './prediction.ts'
 import type { Samples } from './samples.ts'
 import { asDataset, checkClassCount, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
+import { tryRates, trySizes, tryStep } from './trials.ts'
 import { takeWeights } from './weights.ts'
 
 export const modelTable = {
@@ -310,19 +318,23 @@ export class Model {
    * Options are `from`, `to`, `steps` and those of `fit` that make its steps; `suggestion` is where the loss falls fastest.
    */
   async findLearningRate(data: Dataset, options: FindLearningRateOptions = {}): Promise<RateSearch> {
-    const { engine, threads, precision, ...rest } = settle(findTable, options, 'findLearningRate')
-    const { from, to, steps, sampleWeight, signal, ...made } = rest
-    const task = this.#taskOf(data, made)
-    const { callback, result } = rateSearch({ from, to, steps })
-    const save = async (): Promise<void> => {}
-    const settings = { ...settle(fitOptions, {}, 'fit'), ...made, steps, onNonFinite: 'stop' as const }
-    const { network } = this
-    return this.#placement.aside({ engine, threads, precision }, async (session) => {
-      const learner = { network, openSession: async () => session.as(network) }
-      await fit(learner, task, settings, { sampleWeight, signal, callbacks: [callback], save })
-      signal?.throwIfAborted()
-      return result()
-    })
+    const settled = settle(findTable, options, 'findLearningRate')
+    const task = this.#taskOf(data, settled)
+    return tryRates({ task, network: this.network, placement: this.#placement }, settled)
+  }
+
+  /** The speed and memory of a training step by its batch size, with a copy of the model; `suggestion` is one to take. */
+  async findBatchSize(data: Dataset, options: FindBatchSizeOptions = {}): Promise<BatchSizeSearch> {
+    const settled = settle(findSizeTable, options, 'findBatchSize')
+    const task = this.#taskOf(data, settled)
+    return trySizes({ task, network: this.network, placement: this.#placement }, settled)
+  }
+
+  /** Where the time of a step goes, by stages: of training, or `mode: 'predict'`, on the first batch, with a copy of the model. */
+  async profile(data: Dataset, options: ProfileOptions = {}): Promise<StepProfile> {
+    const settled = settle(profileTable, options, 'profile')
+    const task = this.#taskOf(data, settled)
+    return tryStep({ task, network: this.network, placement: this.#placement }, settled)
   }
 
   /** Throws what `fit` would say of data that do not fit the model, and does nothing else. */

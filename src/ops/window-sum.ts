@@ -41,7 +41,6 @@ export const windowSum: Op<1, Reach> = defineOp('windowSum', 1, {
     { shapes: [[5, 7]], attrs: { before: 0, after: 6 } },
     { shapes: [[2, 3, 4, 18]], attrs: { before: 4, after: 3 } },
     { shapes: [[2, 67]], attrs: { before: 9, after: 5 } },
-    { shapes: [[1, 1]], attrs: { before: 0, after: 0 } },
   ],
 })
 

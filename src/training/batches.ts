@@ -44,6 +44,8 @@ export interface BatchSource {
 }
 
 export interface DatasetBatches {
+  /** Batches of an epoch, at most as many as there are. */
+  readonly batches: number
   readonly batchSize: number
   readonly shuffle: boolean
   readonly seed: number
@@ -54,16 +56,15 @@ export interface DatasetBatches {
 /** The samples of a dataset, by `batchSize` of them, the rest at the end: in its order, or in a new one every epoch. */
 export function datasetBatches(
   data: Dataset,
-  { batchSize, shuffle, seed, reader, signal }: DatasetBatches,
+  { batches, batchSize, shuffle, seed, reader, signal }: DatasetBatches,
 ): BatchSource {
   const orderOf = (epoch: number): Uint32Array =>
     shuffle
       ? permutation({ seed, stream: stream('shuffle'), step: epoch }, data.length)
       : Uint32Array.from({ length: data.length }, (_, i) => i)
-  const batches = Math.ceil(data.length / batchSize)
   return {
     data,
-    samples: data.length,
+    samples: Math.min(data.length, batches * batchSize),
     batchSize: Math.min(batchSize, data.length),
     batches,
     close: () => reader.close(),

@@ -14,6 +14,7 @@ import { stepSlots } from '../nn/step.ts'
 import type { BatchSource } from './batches.ts'
 import { datasetBatches } from './batches.ts'
 import type { FitExtras } from './fit-options.ts'
+import { limited } from './fit-options.ts'
 import { pacerOf } from './pause.ts'
 import { checkLength, classWeightsFor } from './sample-weights.ts'
 import { Tally } from './tally.ts'
@@ -143,12 +144,9 @@ function streamParts(
   { validation }: Extras,
   settings: FitSettings,
 ): TrainingData {
-  const { batchSize, fastDevRun } = settings
-  const all = validation && { ...validation, sampleWeight: undefined }
-  if (fastDevRun === undefined) return { data, source, validation: withReader(all, settings) }
-  const trial = all && { ...all, data: first(all.data, fastDevRun * batchSize) }
-  const batches = Math.min(source.batches, fastDevRun)
-  return { data, source: { ...source, batches }, validation: withReader(trial, settings) }
+  const batches = limited(source.batches, settings.fastDevRun ?? settings.limitTrainBatches)
+  const judged = validation && fewer({ ...validation, sampleWeight: undefined }, settings)
+  return { data, source: { ...source, batches }, validation: withReader(judged, settings) }
 }
 
 /** Threads read data for validation too, where they can. */
@@ -164,6 +162,15 @@ function withReader(
 
 const first = (data: Dataset, samples: number): Dataset => take(data, Math.min(data.length, samples))
 
+/** The batches that are evaluated, where the settings ask for some only. */
+function fewer(
+  judged: Omit<Validation, 'reader'>,
+  { batchSize, fastDevRun, limitValidationBatches }: FitSettings,
+): Omit<Validation, 'reader'> {
+  const batches = Math.ceil(judged.data.length / batchSize)
+  return { ...judged, data: first(judged.data, limited(batches, fastDevRun ?? limitValidationBatches) * batchSize) }
+}
+
 function datasetParts(task: Task, extras: Extras, settings: FitSettings): TrainingData {
   checkLength(extras.sampleWeight, task.data)
   const { data, validation } = partsOf(task, extras, settings)
@@ -171,7 +178,9 @@ function datasetParts(task: Task, extras: Extras, settings: FitSettings): Traini
   const shuffle = settings.shuffle && overfitBatches === undefined
   const shared: SharedArrays = new Map()
   const reader = new Reader(data, { workers, prefetch, shared })
-  const source = datasetBatches(data, { batchSize, shuffle, seed, reader, signal: extras.signal })
+  const limit = settings.fastDevRun ?? overfitBatches ?? settings.limitTrainBatches
+  const batches = limited(Math.ceil(data.length / batchSize), limit)
+  const source = datasetBatches(data, { batches, batchSize, shuffle, seed, reader, signal: extras.signal })
   return { data, source, validation: withReader(validation, settings, shared) }
 }
 
@@ -179,8 +188,9 @@ function datasetParts(task: Task, extras: Extras, settings: FitSettings): Traini
 function partsOf(
   { data, objective }: Task,
   { validation: given, sampleWeight }: Extras,
-  { validationSplit, batchSize, fastDevRun, overfitBatches }: FitSettings,
+  settings: FitSettings,
 ): { readonly data: Dataset; readonly validation: Omit<Validation, 'reader'> | undefined } {
+  const { validationSplit, batchSize, fastDevRun, overfitBatches } = settings
   // as in Keras, data for validation win over a share of the training data
   const [part, held] = validationSplit > 0 && !given ? split(data, validationSplit) : [data, undefined]
   const judged = given ?? (held && { data: held, objective })
@@ -188,8 +198,6 @@ function partsOf(
     const few = first(part, overfitBatches * batchSize)
     return { data: few, validation: judged && { data: few, objective, sampleWeight } }
   }
-  const validation = judged && { ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }
-  if (fastDevRun === undefined) return { data: part, validation }
-  const trial = validation && { ...validation, data: first(validation.data, fastDevRun * batchSize) }
-  return { data: first(part, fastDevRun * batchSize), validation: trial }
+  const validation = judged && fewer({ ...judged, sampleWeight: held && sampleWeight?.slice(part.length) }, settings)
+  return { data: fastDevRun === undefined ? part : first(part, fastDevRun * batchSize), validation }
 }

@@ -152,7 +152,10 @@ async function report(training: Training, pending: Pending, seconds: number): Pr
   const logs = { logs: at.tally.means, batchLogs: batchMeans(sums, samples) }
   training.rateFrom = () => place.step + IN_FLIGHT - 1 // the step after this one may be under way, or not
   await each(training, (c, control) =>
-    c.onBatchEnd?.({ ...place, imagesPerSecond, secondsLeft, learningRate, ...logs }, control),
+    c.onBatchEnd?.(
+      { ...place, samples: at.tally.samples, imagesPerSecond, secondsLeft, learningRate, ...logs },
+      control,
+    ),
   )
 }
 

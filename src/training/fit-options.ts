@@ -14,6 +14,20 @@ import type { PauseControl } from './pause.ts'
 import { pacerOf } from './pause.ts'
 import { classWeightOptions, sampleWeightOptions } from './sample-weights.ts'
 
+/** So many batches, or a share of all. */
+const limit = (says: string) =>
+  custom<number>({
+    says: `${says}: so many, or a share of all; all when absent`,
+    accepts: 'an integer >= 1, or a share > 0 and < 1',
+    check: (v) => (typeof v === 'number' && v > 0 && (v < 1 || Number.isSafeInteger(v)) ? v : undefined),
+    as: number({ says: 'batches', min: 0 }).kind,
+    optional: true,
+  })
+
+/** Batches that are left of `batches`. */
+export const limited = (batches: number, limit = Infinity): number =>
+  limit < 1 ? Math.max(1, Math.floor(limit * batches)) : Math.min(limit, batches)
+
 /** Options of `fit` that are plain data; the command has them as flags. */
 export const fitOptions = {
   epochs: integer({
@@ -54,6 +68,8 @@ export const fitOptions = {
     min: 1,
     optional: true,
   }),
+  limitTrainBatches: limit('batches of an epoch that are trained on, others in every epoch where samples are shuffled'),
+  limitValidationBatches: limit('batches of `batchSize` samples that are evaluated after every epoch, the first ones'),
   shuffle: flag({ says: 'a new order every epoch', default: true }),
   seed: integer({ says: 'seed of the order, of dropout and of augmentation', min: 0, default: 0 }),
   ...readingOptions,

@@ -38,6 +38,8 @@ export interface Progress {
   readonly batches: number
   /** Steps since training began. */
   readonly step: number
+  /** Samples of this epoch that were trained on. */
+  readonly samples: number
   readonly learningRate: number
   readonly imagesPerSecond: number
   /** Of this epoch, or until the last step that was asked for. */

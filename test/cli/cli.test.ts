@@ -452,6 +452,7 @@ test('the bar: never wider than the terminal, and whole at the end', async () =>
       batch: 234,
       batches: 469,
       step: 234,
+      samples: 29_952,
       learningRate: 0.001,
       imagesPerSecond: 5123.4,
       secondsLeft: 65,

@@ -173,9 +173,9 @@ export const optimizers: readonly Fault[] = [
   },
   {
     name: 'the last, smaller batch is dropped',
-    file: 'src/training/batches.ts',
-    find: 'Math.ceil(data.length / batchSize)',
-    replace: 'Math.floor(data.length / batchSize)',
+    file: 'src/training/begin.ts',
+    find: 'limited(Math.ceil(data.length / batchSize), limit)',
+    replace: 'limited(Math.floor(data.length / batchSize), limit)',
     tests: ['model: fit learns'],
   },
   {

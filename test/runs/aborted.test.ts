@@ -41,7 +41,7 @@ async function run(out: string, { isAborted = true, resume = false } = {}) {
     print: (...line) => text.push(line.map((part) => (typeof part === 'string' ? part : part.text)).join('')),
     ...{ printLines: () => {}, note: () => assert.fail(), draw: () => assert.fail() },
   }
-  const reports = [...textReports(terminal, 1), jsonReport((line) => json.push(line), 1)]
+  const reports = [...textReports(terminal, { every: 1 }), jsonReport((line) => json.push(line), 1)]
   const { ended, steps } = await trainRun(opened, { reports, signal: stop.signal })
   return { ended, steps, text: text.slice(2), json: json.map((line) => JSON.parse(line)) } // without the two data sets
 }

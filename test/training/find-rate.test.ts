@@ -28,7 +28,14 @@ async function searched(lossAt: (rate: number, step: number) => number, { from =
     asked.push(learningRate)
     losses.push(loss)
     const place = { epoch: 1, epochs: 1, batch: step, batches: steps, step }
-    const told = { learningRate, imagesPerSecond: 1, secondsLeft: 1, logs: { loss: 0 }, batchLogs: { loss } }
+    const told = {
+      samples: 1,
+      learningRate,
+      imagesPerSecond: 1,
+      secondsLeft: 1,
+      logs: { loss: 0 },
+      batchLogs: { loss },
+    }
     await callback.onBatchEnd?.({ ...place, ...told }, training)
   }
   return { ...result(), asked, given: losses, why }

@@ -77,6 +77,31 @@ test('overfitBatches without validation has none', async () => {
   assert.deepEqual(Object.keys(history), ['accuracy', 'loss'])
 })
 
+const limits: [title: string, limits: FitOptions, trained: number, held: number][] = [
+  ['so many batches', { limitTrainBatches: 3, limitValidationBatches: 2 }, 12, 8],
+  ['shares of all batches', { limitTrainBatches: 0.25, limitValidationBatches: 0.5 }, 8, 16],
+  ['a share of less than one batch is one', { limitTrainBatches: 0.01, limitValidationBatches: 0.01 }, 4, 4],
+  ['more than there are', { limitTrainBatches: 99, limitValidationBatches: 99 }, 40, 30],
+]
+for (const [title, limit, trained, judged] of limits) {
+  test(`limits of an epoch: ${title}`, async () => {
+    const { data, reads } = watched(points(40))
+    const held = watched(points(30, 2))
+    const { infos, callback } = listening()
+    const options: FitOptions = { epochs: 2, batchSize: 4, seed: 7, prefetch: 0, callbacks: [callback], ...limit }
+    const { epochs } = await tiny().fit(data, { ...options, validationData: held.data })
+    assert.deepEqual(
+      epochs.map(({ samples }) => samples),
+      [trained, trained],
+    )
+    assert.deepEqual([infos[0].samples, infos[0].validationSamples], [trained, judged])
+    assert.equal(reads.flat().length, 2 * trained)
+    assert.equal(Math.max(...held.reads.flat()) + 1, judged)
+    const [first, second] = [reads.flat().slice(0, trained), reads.flat().slice(trained)]
+    if (trained < 40) assert.notDeepEqual(new Set(first), new Set(second), 'others in every epoch')
+  })
+}
+
 test('maxTime 0 ends a training before its first step', async () => {
   const model = tiny()
   const before = await model.weights()

@@ -14,7 +14,7 @@ import type { Call, Command } from '../command.ts'
 import { defineCommand } from '../command.ts'
 import { catchSignals } from '../interrupt.ts'
 import { trainedArgument } from '../network.ts'
-import { textReports } from '../run-text.ts'
+import { progressOption, textReports } from '../run-text.ts'
 
 const resume = text({
   says: 'continue the run in this folder from its last checkpoint, with its own options and those given now',
@@ -27,9 +27,9 @@ const groups = {
   ...runGroups,
   data: { ...runGroups.data, data },
   'ends and checkpoints': { ...runGroups['ends and checkpoints'], resume },
-  output: { ...runGroups.output, json },
+  output: { ...runGroups.output, progress: progressOption, json },
 } satisfies Record<string, OptionTable>
-const trainOptions = { ...runOptions, data, resume, json }
+const trainOptions = { ...runOptions, data, resume, progress: progressOption, json }
 
 const command: Command<typeof trainOptions> = {
   says: 'Train a network and keep the run: its configuration, its history and the model',
@@ -44,7 +44,7 @@ const command: Command<typeof trainOptions> = {
     'fovea train --resume runs/lenet-2026-01-31-09-05-00',
   ],
   async run(call, terminal) {
-    const { json, resume } = call.options
+    const { json, resume, progress } = call.options
     const request = await requestFor(call)
     const { data, fallback, logEvery } = request.options
     refuseUnjudged(request.options)
@@ -59,7 +59,9 @@ const command: Command<typeof trainOptions> = {
       terminal.note('stopping after this step; Ctrl-C again leaves at once, without saving'),
     )
     try {
-      const reports = json ? [jsonReport(terminal.print, logEvery)] : textReports(terminal, logEvery)
+      const reports = json
+        ? [jsonReport(terminal.print, logEvery)]
+        : textReports(terminal, { every: logEvery, progress })
       const { ended } = await trainRun(run, { reports, signal: interruption.signal, command: call.words })
       if (ended === 'diverged') return exitCodes.numeric
       return ended === 'aborted' ? (interruption.exitCode ?? 0) : 0

@@ -2,7 +2,7 @@
 import { FoveaError } from '../../base/errors.ts'
 import type { Engine, Executable, Layout, Numbers, Resident } from '../../compile/engine.ts'
 import type { Buffer, ElementwiseStep, KernelStep, Step, Value } from '../../compile/step.ts'
-import { readsOf, unlimited } from '../../compile/step.ts'
+import { readsOf, titleOf, unlimited } from '../../compile/step.ts'
 import type { DType, StoredSpec, TensorSpec } from '../../graph/dtype.ts'
 import { dtypes, roundToBfloat16 } from '../../graph/dtype.ts'
 import type { Attrs } from '../../graph/node.ts'
@@ -91,20 +91,28 @@ function load(layout: Layout<Step>, residents: ReadonlyMap<string, ReferenceResi
     return data
   }
   const tensorOf = (value: Value): Tensor => ({ shape: value.shape, data: dataOf(value) })
+  let seconds: Float64Array | undefined
   return {
     ready: Promise.resolve(),
     bytes: bytesIn(layout),
     async run(inputs) {
       check()
       for (const [name, value] of Object.entries(layout.inputs)) dataOf(value).set(inputs[name])
-      for (const { code } of layout.stages) {
+      for (const [i, { code }] of layout.stages.entries()) {
+        const start = seconds ? performance.now() : 0
         if (code.kind === 'elementwise') runElementwise(code, tensorOf)
         else runKernel(code, tensorOf)
         for (const output of code.outputs) if (output.dtype === 'bfloat16') roundAll(dataOf(output))
+        if (seconds) seconds[i] += (performance.now() - start) / 1000
       }
       return Object.fromEntries(
         Object.entries(layout.outputs).map(([name, value]) => [name, surface(dataOf(value), value.dtype)]),
       )
+    },
+    async profile() {
+      check()
+      const times = (seconds ??= new Float64Array(layout.stages.length))
+      return layout.stages.map(({ code }, i) => ({ name: titleOf(code), seconds: times[i] }))
     },
     close: () => arena.clear(),
   }

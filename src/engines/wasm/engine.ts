@@ -7,7 +7,7 @@ import type { Engine, Executable, Layout, Numbers, Resident } from '../../compil
 import type { MemoryRules } from '../../compile/memory.ts'
 import { ownBytes } from '../../compile/memory.ts'
 import type { Buffer, KernelStep, Step, StepLimits } from '../../compile/step.ts'
-import { bytesOf } from '../../compile/step.ts'
+import { bytesOf, titleOf } from '../../compile/step.ts'
 import type { TensorSpec } from '../../graph/dtype.ts'
 import { arrayFor, asFloat32, dtypes } from '../../graph/dtype.ts'
 import type { KernelName } from '../../ops/index.ts'
@@ -160,6 +160,15 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
         )
         return Object.fromEntries(outputs.map(({ name, spec }, i) => [name, numbersIn(results[i], spec)]))
       },
+      async profile() {
+        if (!isOpen) throw new FoveaError('E_CLOSED', { what: 'the program was closed' })
+        const [bytes] = await workers.ask({ type: 'profile', program })
+        const seconds = new Float64Array(bytes.buffer)
+        return layout.stages.map(({ code: { title, kernel } }, i) => ({
+          name: `${title} by ${kernel.name}`,
+          seconds: seconds[i],
+        }))
+      },
       close() {
         if (!isOpen) return
         isOpen = false
@@ -182,7 +191,11 @@ export function wasmEngine({ threads = hardwareThreads() }: WasmOptions = {}): E
     get isOpen() {
       return workers.isOpen
     },
-    lower: (steps) => steps.flatMap(lower),
+    lower: (steps) =>
+      steps.flatMap((step) => {
+        const title = titleOf(step)
+        return lower(step).map((stage) => ({ ...stage, code: { ...stage.code, title } }))
+      }),
     create,
     load,
     close: () => workers.close(),

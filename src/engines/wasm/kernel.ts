@@ -8,11 +8,15 @@ import { FunctionWriter } from './function.ts'
 /** A function still to be generated. Equal keys mean equal functions. */
 export interface Kernel {
   readonly key: string
+  /** What it is, for people: profiles name it. */
+  readonly name: string
   readonly generate: (name: string, fused: boolean) => WasmFunction
 }
 
 /** A kernel with its buffers and its work; what the workers do in one stage. */
 export interface WasmCode {
+  /** The step that it is part of, for people. */
+  readonly title?: string
   readonly kernel: Kernel
   readonly pointers: readonly Buffer[]
   readonly units: number
@@ -52,6 +56,7 @@ export function defineKernel<S>(name: string, write: (shape: S) => Write): (shap
   return (shape, { reads, writes, inPlace, units, work, mostCalls = units }) => {
     const pointers = [...reads, ...writes]
     const kernel: Kernel = {
+      name,
       key: `${name} ${pointers.length} ${JSON.stringify(shape, exactly)}`,
       generate: (functionName, fused) => {
         const f = new FunctionWriter(fused)

@@ -56,6 +56,8 @@ export type ToWorker =
       readonly inputs: readonly Inward[]
       readonly outputs: readonly Outward[]
     }
+  /** Worker 0 measures the stages of a program from the first such request on, and answers with the seconds of each. */
+  | { readonly type: 'profile'; readonly id: number; readonly program: number }
   | { readonly type: 'write'; readonly id: number; readonly at: number; readonly bytes: Uint8Array }
   | { readonly type: 'read'; readonly id: number; readonly at: number; readonly bytes: number }
 

@@ -25,6 +25,8 @@ interface Loaded {
   /** Arguments of every launch for the arena they were made for. */
   arena: number
   calls: number[][]
+  /** Of every launch, in all runs since somebody asked for them; on worker 0. */
+  seconds?: Float64Array<ArrayBuffer>
 }
 
 /** Turns of looking, each about 6 ns, before a worker goes to sleep: stages follow each other closely. */
@@ -87,6 +89,7 @@ class Crew {
     else if (message.type === 'unload') this.#programs.delete(message.program)
     else if (message.type === 'run' && this.#index > 0) this.#help(message.number)
     else if (message.type === 'run') this.#run(message)
+    else if (message.type === 'profile') this.#profile(message)
     else if (message.type === 'reach') {
       const missing = message.bytes - this.#memory.buffer.byteLength
       if (missing > 0) this.#memory.grow(Math.ceil(missing / 65536))
@@ -114,9 +117,21 @@ class Crew {
     this.#say({ type: 'loaded', program })
   }
 
-  #run({ id, number, program, arena, inputs, outputs }: ToWorker & { type: 'run' }): void {
+  #profile({ id, program }: ToWorker & { type: 'profile' }): void {
+    const loaded = this.#loaded(program)
+    loaded.seconds ??= new Float64Array(loaded.launches.length)
+    const results = [new Uint8Array(loaded.seconds.slice().buffer)]
+    this.#say({ type: 'done', id, results }, [results[0].buffer])
+  }
+
+  #loaded(program: number): Loaded {
     const loaded = this.#programs.get(program)
     if (!loaded) throw new Error(`program ${program} is not loaded`)
+    return loaded
+  }
+
+  #run({ id, number, program, arena, inputs, outputs }: ToWorker & { type: 'run' }): void {
+    const loaded = this.#loaded(program)
     const place = placeIn(arena)
     for (const { place: to, bytes } of inputs) this.#bytes(place(to), bytes.length).set(bytes)
     const count = loaded.runs++
@@ -167,8 +182,14 @@ class Crew {
       loaded.arena = arena
       loaded.calls = loaded.launches.map(({ pointers }) => [...pointers.map(place), 0, 0])
     }
+    const { seconds } = loaded
+    let before = seconds ? performance.now() : 0
     for (const [i, launch] of loaded.launches.entries()) {
       this.#stage(launch, loaded.calls[i], loaded.counters, 2 * i, count)
+      if (!seconds) continue
+      const now = performance.now()
+      seconds[i] += (now - before) / 1000
+      before = now
     }
   }
 

@@ -4,9 +4,10 @@ import { choice, flag, integer, number } from '../../base/options.ts'
 import { tapsOf } from '../../data/image.ts'
 import type { Node } from '../../graph/node.ts'
 import { constant } from '../../graph/node.ts'
-import { shapeText, sizeOf } from '../../graph/shape.ts'
+import { shapeText } from '../../graph/shape.ts'
 import { reshape } from '../../ops/broadcasting.ts'
-import { matmul } from '../../ops/matmul.ts'
+import { add, mul } from '../../ops/elementwise.ts'
+import { gather } from '../../ops/indexing.ts'
 import { pad, slice, transpose } from '../../ops/movement.ts'
 import { defineLayer } from '../layer.ts'
 import { channelsOf } from './per-axis.ts'
@@ -17,31 +18,39 @@ interface Way {
   readonly antialias: boolean
 }
 
-/** The weights of one axis as a matrix [output, input]. */
-function weightsOf(input: number, output: number, way: Way): Node {
-  const weights = new Float32Array(output * input)
-  const taps = tapsOf(input, output, { ...way, from: 0, count: output })
-  taps.forEach(({ start, weights: own }, row) => {
-    own.forEach((weight, k) => {
-      weights[row * input + start + k] = weight
-    })
-  })
-  return constant(weights, [output, input])
-}
-
-/** The last axis resized: a product with the matrix of its weights. */
-function alongLast(x: Node, output: number, way: Way): Node {
-  const [input, rest] = [x.shape[x.shape.length - 1], x.shape.slice(0, -1)]
+/**
+ * Axis 1 of [n, input, inner] resized: for each tap the rows that it takes, times its weights. Rows are copied whole, and all taps
+ * together read what is there about twice, however much smaller the result.
+ */
+function alongRows(x: Node, output: number, way: Way): Node {
+  const [n, input, inner] = x.shape
   if (input === output) return x // every output is its input
-  const rows = reshape(x, { shape: [sizeOf(rest), input] })
-  return reshape(matmul(rows, weightsOf(input, output, way), { transposeB: true }), { shape: [...rest, output] })
+  const taps = tapsOf(input, output, { ...way, from: 0, count: output })
+  const rows = reshape(x, { shape: [n * input, inner] })
+  const most = Math.max(...taps.map(({ weights }) => weights.length))
+  const parts = Array.from({ length: most }, (_, k) => {
+    const places = taps.map(({ start, weights }) => start + Math.min(k, weights.length - 1))
+    const indices = Int32Array.from(
+      { length: n * output },
+      (_, i) => Math.floor(i / output) * input + places[i % output],
+    )
+    const taken = reshape(gather(rows, constant(indices, [n * output])), { shape: [n, output, inner] })
+    const weights = Float32Array.from(taps, (tap) => tap.weights[k] ?? 0)
+    return weights.every((weight) => weight === 1) ? taken : mul(taken, constant(weights, [1, output, 1]))
+  })
+  return parts.reduce(add)
 }
 
-/** [n, height, width, channels] of another height and width. */
+/** [n, height, width, channels] of another height and width: the rows first, then the columns, as rows. */
 function resized(x: Node, [height, width]: Size, way: Way): Node {
-  const planes = transpose(x, { permutation: [0, 3, 1, 2] })
-  const wide = transpose(alongLast(planes, width, way), { permutation: [0, 1, 3, 2] })
-  return transpose(alongLast(wide, height, way), { permutation: [0, 3, 2, 1] })
+  const [n, h, w, channels] = x.shape
+  const tall = reshape(alongRows(reshape(x, { shape: [n, h, w * channels] }), height, way), {
+    shape: [n, height, w, channels],
+  })
+  if (w === width) return tall
+  const turned = transpose(tall, { permutation: [0, 2, 1, 3] })
+  const wide = alongRows(reshape(turned, { shape: [n, w, height * channels] }), width, way)
+  return transpose(reshape(wide, { shape: [n, width, height, channels] }), { permutation: [0, 2, 1, 3] })
 }
 
 /** Where a part of the middle begins. */

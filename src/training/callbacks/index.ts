@@ -19,7 +19,7 @@ export const callbackRows: {
   readonly [N in keyof typeof callbacks]: { readonly says: string; readonly options: OptionTable }
 } = {
   earlyStopping: { says: 'Stops training when a log does not improve any more.', options: earlyStoppingOptions },
-  modelCheckpoint: { says: 'Saves the model after every epoch, or the best one.', options: modelCheckpointOptions },
+  modelCheckpoint: { says: 'Saves the model after every epoch, or the best ones.', options: modelCheckpointOptions },
   reduceLearningRateOnPlateau: {
     says: 'Lowers the learning rate when a log does not improve any more.',
     options: plateauOptions,

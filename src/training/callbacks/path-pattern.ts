@@ -2,6 +2,8 @@
 import { FoveaError } from '../../base/errors.ts'
 
 export interface PathPattern {
+  /** No log is in it: it is the same in every epoch. */
+  readonly isFixed: boolean
   /** Throws E_OPTION, before an epoch is spent, where a field is none of these logs. */
   check(logs: readonly string[]): void
   /** The path for an epoch; `NA` for a log that it has not. */
@@ -47,6 +49,7 @@ export function pathPattern(path: string): PathPattern {
   }
   parts.push(path.slice(end))
   return {
+    isFixed: parts.every((part) => typeof part === 'string'),
     check(logs) {
       const known = [...counts, ...logs]
       const stray = parts.find((part) => typeof part !== 'string' && !known.includes(part.name))
