@@ -8,7 +8,7 @@ import { loadModel } from '../model/build.ts'
 import type { Model } from '../model/model.ts'
 import type { ZooNetwork } from '../zoo/define.ts'
 import { type ZooName, zoo, zooNames } from '../zoo/index.ts'
-import { givenTo, refuseForeignOptions } from '../zoo/options.ts'
+import { givenTo, refuseForeignOptions } from './network-options.ts'
 import { MODEL_FILE } from './run-folder.ts'
 
 const isBeginning = (name: ZooName): boolean => zoo[name].row.isBeginning === true

@@ -3,8 +3,8 @@ import type { Settled } from '../base/options.ts'
 import { choice, integer, text } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
 import { fitOptions } from '../training/fit-options.ts'
-import { networkOptions } from '../zoo/options.ts'
 import { dataOptions, datasetNames } from './data.ts'
+import { networkOptions } from './network-options.ts'
 
 export const runGroups = {
   data: {

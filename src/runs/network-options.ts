@@ -2,8 +2,8 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Option, OptionTable } from '../base/options.ts'
 import { optional } from '../base/options.ts'
-import type { ZooName } from './index.ts'
-import { zoo, zooNames } from './index.ts'
+import type { ZooName } from '../zoo/index.ts'
+import { zoo, zooNames } from '../zoo/index.ts'
 
 type All<T> = (T extends unknown ? (table: T) => void : never) extends (all: infer A) => void ? A : never
 type OfAll = All<(typeof zoo)[ZooName]['row']['options']>
