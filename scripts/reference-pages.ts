@@ -28,6 +28,7 @@ import type { PublicOp } from '../src/ops/checked.ts'
 import { publicOps } from '../src/ops/public.ts'
 import { rasterizeOptions } from '../src/platform/svg.ts'
 import { callbackRows } from '../src/training/callbacks/index.ts'
+import { zoo } from '../src/zoo/index.ts'
 
 export const FOLDER = 'docs/reference'
 
@@ -126,6 +127,8 @@ const layerRows = Object.fromEntries(
     return [name, { says: `${row.says} Keras: \`${row.className}\`.${several}`, options: row.options }]
   }),
 )
+
+const networkRows = Object.fromEntries(Object.entries(zoo).map(([name, { row }]) => [name, row]))
 
 function opsPage(): string {
   const rows: Readonly<Record<string, PublicOp>> = publicOps
@@ -291,6 +294,12 @@ const tables: Readonly<
     'The option `activation` of a layer, and of the layer `activation`: a name, or `{ type, ... }` with options.',
     activations,
     'activation',
+  ],
+  'zoo.md': [
+    'Zoo',
+    'Networks by name: `zoo.<name>(options)` makes a model, the command takes the name and the options as flags. All have the options of `model` too.',
+    networkRows,
+    'network',
   ],
   'callbacks.md': [
     'Callbacks',

@@ -29,6 +29,9 @@ const tasks = {
     { title: 'types', node: ['node_modules/typescript/bin/tsc'] },
     { title: 'tests', node: [...tests, ...(rest.length > 0 ? rest : ['test/**/*.test.ts'])] },
   ],
+  'test:zoo': (rest) => [
+    { title: 'networks of the zoo', node: [...tests, ...(rest.length > 0 ? rest : ['test/zoo/*.zoo.ts'])] },
+  ],
   reference: (rest) => [{ node: [...sources, 'scripts/reference.ts', ...rest] }],
   bench: (rest) => [{ node: [...sources, 'bench/run.ts', ...rest] }],
   faults: (rest) => [{ node: [...sources, 'test/faults/run.ts', ...rest] }],
@@ -48,7 +51,7 @@ const tasks = {
 }
 
 /** Tasks that compute, with the native engine where it can be had. */
-const computing = ['fovea', 'node', 'start', 'test', 'bench', 'faults']
+const computing = ['fovea', 'node', 'start', 'test', 'test:zoo', 'bench', 'faults']
 
 const [task, ...rest] = process.argv.slice(2)
 if (!Object.hasOwn(tasks, task)) stop(2, `usage: node scripts/run.mjs ${Object.keys(tasks).join('|')} [arguments]`)

@@ -1,7 +1,8 @@
 /** The network of a command: its argument in help texts, and a remark on its precision. */
 import type { EngineChoice } from '../engines/index.ts'
 import type { Model } from '../model/model.ts'
-import { classifierNames, zooNames } from '../runs/open-model.ts'
+import { classifierNames } from '../runs/open-model.ts'
+import { zooNames } from '../zoo/index.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Arguments as the help texts have them. */

@@ -41,6 +41,13 @@ export interface Sample<A> {
  */
 export type Role = 'sum' | 'uniform' | 'kernelGradient' | 'windowMax' | 'windowMaxGradient'
 
+/** Sizes, steps and distances of a window, one per spatial axis. */
+export interface SlidingWindow {
+  readonly size: readonly number[]
+  readonly strides: readonly number[]
+  readonly dilation: readonly number[]
+}
+
 /** All that is known of an op, in one place. */
 export interface OpRow<N extends number, A> {
   /** Shape and dtype of the result; throws E_SHAPE or E_DTYPE. */
@@ -65,6 +72,10 @@ export interface OpRow<N extends number, A> {
   readonly precision?: { readonly reads: 'bfloat16' | 'any' | 'alike'; readonly gives?: 'any' }
   /** What an engine that sees many steps at once may join some by. */
   readonly role?: Role
+  /** Multiplications with an addition that the result takes: of convolutions and products, which are nearly all of a network's. */
+  readonly multiplyAdds?: (inputs: Repeat<StoredSpec, N>, result: StoredSpec) => number
+  /** What of its input an element of the result sees along every spatial axis, where that is a window that slides. */
+  readonly window?: (inputs: Repeat<StoredSpec, N>, attrs: A) => SlidingWindow
   /** The call in words, where the op's name and attributes say it badly. */
   readonly text?: (inputNames: readonly string[], attrs: A) => string
   readonly samples: readonly Sample<NoInfer<A>>[]

@@ -9,7 +9,7 @@ import type { StoredSpec } from '../graph/dtype.ts'
 import type { Node, Op, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
-import { sameShape, shapeText, slide } from '../graph/shape.ts'
+import { sameShape, shapeText, sizeOf, slide } from '../graph/shape.ts'
 import { images, nodeArgument, perSpatialAxis, strides, windowPadding } from './arguments.ts'
 import { op } from './checked.ts'
 
@@ -104,6 +104,8 @@ export const convolution: Op<2, ConvolutionAttrs & Stored> = defineOp('convoluti
   ],
   fuses: { tail: true },
   precision: { reads: 'bfloat16', gives: 'any' },
+  multiplyAdds: ([, kernel], y) => sizeOf(y.shape) * sizeOf(kernel.shape.slice(0, -1)),
+  window: ([, kernel], { strides, dilation }) => ({ size: kernel.shape.slice(0, -2), strides, dilation }),
   samples: settings.map(({ x, kernel, attrs }) => ({ shapes: [x, kernel], attrs })),
 })
 

@@ -2,7 +2,7 @@ import { FoveaError } from '../base/errors.ts'
 import { flag } from '../base/options.ts'
 import type { Op, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
-import { shapeText } from '../graph/shape.ts'
+import { shapeText, sizeOf } from '../graph/shape.ts'
 import { nodeArgument } from './arguments.ts'
 import { op } from './checked.ts'
 
@@ -39,6 +39,7 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
   ],
   fuses: { tail: true },
   precision: { reads: 'bfloat16', gives: 'any' },
+  multiplyAdds: ([a], y) => (sizeOf(a.shape) / y.shape[0]) * sizeOf(y.shape),
   samples: [
     {
       shapes: [

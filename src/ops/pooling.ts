@@ -2,7 +2,7 @@
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { flag, optional, sizes } from '../base/options.ts'
-import type { Node, Op } from '../graph/node.ts'
+import type { Node, Op, SlidingWindow } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, slide } from '../graph/shape.ts'
@@ -72,6 +72,12 @@ const settings: { x: Shape; attrs: PoolAttrs }[] = [
   { x: [2, 20, 38, 5], attrs: { window: [17, 36], strides: [1, 1], padding: 'same' } },
 ]
 
+const windowOf = ({ window: size, strides }: PoolAttrs): SlidingWindow => ({
+  size,
+  strides,
+  dilation: size.map(() => 1),
+})
+
 /** The largest value of every window; NaN passes. */
 export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   infer: ([x], attrs) => {
@@ -80,6 +86,7 @@ export const maxPool: Op<1, PoolAttrs> = defineOp('maxPool', 1, {
   gradient: (dy, y, [x], attrs) => [maxPoolGradient(x, y, dy, attrs)],
   precision: { reads: 'alike', gives: 'any' },
   role: 'windowMax',
+  window: (_, attrs) => windowOf(attrs),
   samples: settings.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 
@@ -122,6 +129,7 @@ export const averagePool: Op<1, AveragePoolAttrs> = defineOp('averagePool', 1, {
   },
   gradient: (dy, _, [x], attrs) => [averagePoolGradient(dy, { ...attrs, inputShape: x.shape })],
   precision: { reads: 'alike', gives: 'any' },
+  window: (_, attrs) => windowOf(attrs),
   samples: averages.map(({ x, attrs }) => ({ shapes: [x], attrs })),
 })
 

@@ -6,12 +6,17 @@ import { didYouMean, FoveaError } from '../base/errors.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { loadModel } from '../model/build.ts'
 import type { Model } from '../model/model.ts'
-import { beginnings, type ZooName, zoo } from '../zoo/index.ts'
+import type { ZooNetwork } from '../zoo/define.ts'
+import { type ZooName, zoo, zooNames } from '../zoo/index.ts'
+import { givenTo, refuseForeignOptions } from './network-options.ts'
 import { MODEL_FILE } from './run-folder.ts'
 
-export const zooNames = Object.keys(zoo) as ZooName[]
+const isBeginning = (name: ZooName): boolean => zoo[name].row.isBeginning === true
 /** Those that can be trained as they are. */
-export const classifierNames = zooNames.filter((name) => !beginnings.includes(name))
+export const classifierNames = zooNames.filter((name) => !isBeginning(name))
+
+/** How a network is opened: engine, seed, and options of the networks of the zoo. */
+export type Opening = EngineChoice & { readonly seed?: number } & Readonly<Record<string, unknown>>
 
 const isZooName = (name: string): name is ZooName => Object.hasOwn(zoo, name)
 
@@ -19,15 +24,21 @@ const isZooName = (name: string): name is ZooName => Object.hasOwn(zoo, name)
 export const absoluteNetwork = (name: string): string => (isZooName(name) ? name : resolve(name))
 
 /** A new network of the zoo, or a trained one. */
-export async function openNetwork(name: string, options: EngineChoice & { seed?: number } = {}): Promise<Model> {
-  if (isZooName(name)) return zoo[name](options)
-  const { seed: _, ...engine } = options
-  return openFile(name, engine, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
+export async function openNetwork(name: string, options: Opening = {}): Promise<Model> {
+  const { seed, engine, threads, precision } = options
+  const where = { engine, threads, precision }
+  const own = givenTo(options)
+  if (isZooName(name)) {
+    refuseForeignOptions(name, own, zoo[name].row)
+    return (zoo[name] as ZooNetwork)({ ...where, seed, ...own })
+  }
+  refuseForeignOptions(name, own)
+  return openFile(name, where, didYouMean(name, zooNames) ?? `the networks are ${zooNames.join(', ')}`)
 }
 
 /** The same to be trained: a network that does not classify is refused. */
-export async function openForTraining(name: string, options: EngineChoice & { seed?: number } = {}): Promise<Model> {
-  if (isZooName(name) && beginnings.includes(name)) throw noClassifier(name)
+export async function openForTraining(name: string, options: Opening = {}): Promise<Model> {
+  if (isZooName(name) && (isBeginning(name) || options['includeTop'] === false)) throw noClassifier(name)
   return openNetwork(name, options)
 }
 
@@ -36,7 +47,7 @@ export async function openTrained(name: string, engine: EngineChoice): Promise<M
   const hint = isZooName(name)
     ? `${name} is a network without training: fovea train ${name} makes a model of it`
     : 'name a .safetensors file or the folder of a run'
-  return openFile(name, engine, isZooName(name) && beginnings.includes(name) ? wayOn(name) : hint)
+  return openFile(name, engine, isZooName(name) && isBeginning(name) ? wayOn(name) : hint)
 }
 
 const wayOn = (name: ZooName): string =>

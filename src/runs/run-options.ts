@@ -4,6 +4,7 @@ import { choice, integer, text } from '../base/options.ts'
 import { engineOptions } from '../engines/index.ts'
 import { fitOptions } from '../training/fit-options.ts'
 import { dataOptions, datasetNames } from './data.ts'
+import { networkOptions } from './network-options.ts'
 
 export const runGroups = {
   data: {
@@ -15,6 +16,7 @@ export const runGroups = {
     batchSize: { ...fitOptions.batchSize, default: 128 },
     seed: { ...fitOptions.seed, says: 'seed of all that is random: weights, order, dropout, drawn digits' },
   },
+  network: networkOptions,
   engine: engineOptions,
   'ends and checkpoints': {
     earlyStopping: integer({
@@ -42,6 +44,7 @@ export const runGroups = {
 export const runOptions = {
   ...runGroups.data,
   ...runGroups.training,
+  ...runGroups.network,
   ...runGroups.engine,
   ...runGroups['ends and checkpoints'],
   ...runGroups.output,

@@ -13,6 +13,7 @@ import { fitOptions } from '../training/fit-options.ts'
 import type { Callback, History } from '../training/history.ts'
 import type { PauseControl } from '../training/pause.ts'
 import { isUnavailable, loadData } from './data.ts'
+import { networkOptions } from './network-options.ts'
 import { absoluteNetwork, openForTraining } from './open-model.ts'
 import type { DataFacts, RunReport } from './report.ts'
 import { historyReport } from './report.ts'
@@ -51,7 +52,7 @@ export interface OpeningRun {
 export async function openRun(request: RunRequest, { resume, ...own }: OpeningRun = {}): Promise<Run> {
   const { network, options } = request
   if (options.out !== undefined && resume === undefined) await checkRunFolder(options.out)
-  const model = own.model ?? (await openForTraining(network, { seed: options.seed, ...chosen(engineOptions, options) }))
+  const model = own.model ?? (await openForTraining(network, openingOf(options)))
   const parts = own.parts ?? (await readParts(options, own))
   wantDataset(parts.train, 'parts.train')
   wantDataset(parts.test, 'parts.test')
@@ -62,6 +63,12 @@ export async function openRun(request: RunRequest, { resume, ...own }: OpeningRu
       : runFolderAt(resume)
   return { request, model, parts, folder, own: { model: own.model !== undefined, parts: own.parts !== undefined } }
 }
+
+const openingOf = (options: RunOptions) => ({
+  seed: options.seed,
+  ...chosen(engineOptions, options),
+  ...chosen(networkOptions, options),
+})
 
 async function readParts(
   options: RunOptions,

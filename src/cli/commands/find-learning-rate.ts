@@ -3,6 +3,7 @@ import { chosen, flag } from '../../base/options.ts'
 import { engineOptions } from '../../engines/index.ts'
 import { objectiveOptions } from '../../network/objective.ts'
 import { dataOptions, loadData, refuseForeign } from '../../runs/data.ts'
+import { networkOptions } from '../../runs/network-options.ts'
 import { openForTraining } from '../../runs/open-model.ts'
 import type { RateSearch } from '../../training/find-rate.ts'
 import { findRateOptions } from '../../training/find-rate.ts'
@@ -27,13 +28,18 @@ export const findLearningRate = defineCommand({
     ...dataOptions,
     ...findRateOptions,
     ...training,
+    ...networkOptions,
     ...engineOptions,
     json: flag({ says: 'print one JSON object', default: false }),
   },
   examples: ['fovea find-learning-rate lenet --data mnist'],
   async run({ arguments: [name], options, given }, terminal) {
     refuseForeign(given, [options.data], 'find-learning-rate')
-    const model = await openForTraining(name, { seed: options.seed, ...chosen(engineOptions, options) })
+    const model = await openForTraining(name, {
+      seed: options.seed,
+      ...chosen(engineOptions, options),
+      ...chosen(networkOptions, options),
+    })
     await notePrecision(model, options, terminal)
     const { train } = await loadData(options.data, options)
     if (!options.json) terminal.draw(`${options.steps} steps ...`)

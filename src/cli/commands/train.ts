@@ -40,6 +40,7 @@ const command: Command<typeof trainOptions> = {
     'fovea train lenet --data mnist --epochs 2',
     'fovea train lenet --data digits --validation-split 0.2 --learning-rate 3e-4',
     'fovea train lenet --data mnist --optimizer \'{ "type": "sgd", "momentum": 0.9 }\'',
+    'fovea train resnet20 --data mnist --input-shape 28,28,1 --epochs 1',
     'fovea train --resume runs/lenet-2026-01-31-09-05-00',
   ],
   async run(call, terminal) {
