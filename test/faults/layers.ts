@@ -105,7 +105,7 @@ export const layers: readonly Fault[] = [
   {
     name: 'dropout: at work in prediction too',
     file: 'src/nn/layers/regularization.ts',
-    within: 'dropped',
+    within: 'masked',
     find: "mode === 'infer' || rate === 0",
     replace: 'rate === 0',
     tests: ['layer-options: dropout'],

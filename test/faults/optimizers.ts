@@ -420,14 +420,14 @@ export const optimizers: readonly Fault[] = [
   },
   {
     name: 'activity: samples that only fill the batch count',
-    file: 'src/network/objective.ts',
+    file: 'src/network/measures.ts',
     find: 'sum(weighed(present, samples))',
     replace: 'sum(samples)',
     tests: ['regularizers: activity'],
   },
   {
     name: 'activity: the sum over the batch, not the mean',
-    file: 'src/network/objective.ts',
+    file: 'src/network/measures.ts',
     find: 'mul(div(total, count), divisor)',
     replace: 'mul(total, divisor)',
     tests: ['regularizers: activity'],

@@ -109,7 +109,7 @@ export const sequences: readonly Fault[] = [
   },
   {
     name: 'torchDefault: a depthwise kernel counts all channels',
-    file: 'src/nn/layers/convolution.ts',
+    file: 'src/nn/layers/depthwise.ts',
     find: '[...window, channels, depthMultiplier], options, fanIn)',
     replace: '[...window, channels, depthMultiplier], options)',
     tests: ['torch-default: depthwise'],

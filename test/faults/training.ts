@@ -103,10 +103,9 @@ export const training: readonly Fault[] = [
   },
   {
     name: 'a search for a rate trains the model itself',
-    file: 'src/model/trials.ts',
-    within: 'tryRates',
-    find: 'openSession: async () => session.as(network)',
-    replace: 'openSession: async () => (await placement.home()).as(network)',
+    file: 'src/model/model.ts',
+    find: 'this.#placement.aside(choice, (session) => search(session.as(network)))',
+    replace: 'this.#placement.queue((session) => search(session.as(network)))',
     tests: ['find-rate: search'],
   },
   {

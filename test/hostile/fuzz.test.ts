@@ -56,5 +56,6 @@ test('model files hold every kind of layer', () => {
   const found = files.flatMap(({ bytes }) =>
     modelFiles.read(bytes, 'made').network.layers.map(({ layer }) => layer.type),
   )
-  assert.deepEqual([...new Set(found)].sort(), Object.keys(layers).sort())
+  const saved = Object.keys(layers).filter((type) => type !== 'lambda') // its function is code
+  assert.deepEqual([...new Set(found)].sort(), saved.sort())
 })

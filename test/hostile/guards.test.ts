@@ -143,7 +143,11 @@ const spared: Readonly<Record<string, string>> = {
   'src/nn/layer.ts: isPlain(spec)': 'the same',
   "src/nn/layer.ts: isShape(spec['shape'])": 'the same',
   "src/nn/layer.ts: 'initializer' in spec": 'the same',
+  'src/nn/layer.ts: wantPenalty(penalty, output, row)': 'the penalty of a layer of your own; files have none',
   'src/nn/layer.ts: !isNode(given)': 'a forward of a layer of your own; files have none',
+  'src/nn/layer.ts: penalty === undefined || (isNode(penalty) && sameShape(penalty.shape, [n]))': 'the same',
+  "src/nn/initializers.ts: wantShape(shape, 'initialValues')":
+    'a shape that a program gives; layers of a file say their own',
   'src/nn/layer.ts: stranger >= 0': 'calls of a file are made on tensors',
   'src/nn/layer.ts: wantRow(type, row as unknown as AnyLayerRow)':
     'a file holds no code: kinds of layers are defined by programs',

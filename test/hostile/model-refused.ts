@@ -454,7 +454,14 @@ export const refusedLarge: readonly Refused[] = [
 /** A network of one layer, which holds `v` as an option. */
 export const holding = (v: unknown): Network => ({
   name: 'net',
-  layers: [{ name: 'it', layer: { type: 'own', options: { v } } as unknown as AnyLayer, inputShapes: [], weights: {} }],
+  layers: [
+    {
+      name: 'it',
+      layer: { type: 'own', row: {}, options: { v } } as unknown as AnyLayer,
+      inputShapes: [],
+      weights: {},
+    },
+  ],
   calls: [],
   inputs: {},
   outputs: {},

@@ -170,6 +170,7 @@ for (const [what, call, code, says] of [
 test('losses are those of the table, a number per sample', () => {
   const shapes: Readonly<Record<string, readonly [number[], number[], 'int32' | 'float32']>> = {
     sparseCategoricalCrossentropy: [[4, 3], [4], 'int32'],
+    sparseCategoricalFocalCrossentropy: [[4, 3], [4], 'int32'],
   }
   assert.deepEqual(Object.keys(losses), lossNames)
   for (const type of lossNames) {

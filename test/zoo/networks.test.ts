@@ -74,7 +74,7 @@ test('every network has a row in the table of counts and a golden one', () => {
   }
 })
 
-for (const engine of fastEngines)
+for (const engine of ['reference', ...fastEngines] as const)
   for (const row of file.cases.filter(({ name }) => ['lenet5', 'resnet20', 'mobilenetV2-0.5'].includes(name)))
     test(`${engine}: ${row.name} against PyTorch`, () => assertHeld(row, engine))
 

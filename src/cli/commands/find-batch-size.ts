@@ -14,7 +14,7 @@ import { notePrecision, trainedArgument } from '../network.ts'
 const tried = { ...findBatchSizeOptions, optimizer: fitOptions.optimizer, seed: fitOptions.seed }
 
 export const findBatchSize = defineCommand({
-  says: 'Look for a good batch size: the speed and memory of a training step, from small batches to large ones',
+  says: 'Look for a good batch size: the speed and memory of a training step',
   arguments: [trainedArgument],
   options: {
     ...dataOptions,

@@ -19,7 +19,7 @@ const measured = {
 }
 
 export const profile = defineCommand({
-  says: 'Measure a step of training or prediction: its speed, its memory, and where its time goes',
+  says: 'Measure a step: its speed, its memory, and where its time goes',
   arguments: [trainedArgument],
   options: {
     ...dataOptions,
