@@ -135,10 +135,12 @@ const bounds = {
 export type Judge = keyof typeof bounds
 
 /**
- * Rows whose gradient by the statistics of the batch has near ties: a value within a rounding of float32 from where relu6 bends. In
- * float64, pictures changed by 1e-7 move that norm by 2e-3, and by 1e-5 by 1.3e-2: no float32 engine can promise more.
+ * Rows whose gradient for the first kernel has near ties: values within a rounding of float32 from where relu or relu6 bends, or of two
+ * in the window of a maximum. In float64, pictures changed by 1e-7 move the norm of mobilenetV2-0.5 by 2.1e-3, of mobilenetV2 by 1.2e-3 and of
+ * mobilenetV1 by 1.0e-3: no float32 engine can promise more. The reference engine holds these rows to 1e-9.
  */
-const nearTies: Readonly<Record<string, number>> = { 'mobilenetV2-0.5': 2e-2 }
+export const nearTies: readonly string[] = ['mobilenetV1', 'mobilenetV2', 'mobilenetV2-0.5', 'inceptionV3-True']
+const NEAR_TIE = 5e-3
 
 /** Holds a network to PyTorch: the reference engine to float64, the others as far as float32 goes. */
 export async function assertHeld(row: NetworkCase, engine: Judge): Promise<void> {
@@ -147,8 +149,8 @@ export async function assertHeld(row: NetworkCase, engine: Judge): Promise<void>
   assert.ok(outputs < bound.outputs, `outputs are off by ${outputs}`)
   for (const [mode, off] of Object.entries({ infer, train }))
     for (const [i, what] of ['loss', 'gradient of the first kernel', 'gradient of the last kernel'].entries()) {
-      const isTied = engine !== 'reference' && mode === 'train' && what === 'gradient of the first kernel'
-      const most = isTied ? (nearTies[row.name] ?? bound.numbers) : bound.numbers
+      const isTied = engine !== 'reference' && what === 'gradient of the first kernel' && nearTies.includes(row.name)
+      const most = isTied ? NEAR_TIE : bound.numbers
       assert.ok(off[i] < most, `${mode}: ${what} is off by ${off[i]}`)
     }
 }
