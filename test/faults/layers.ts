@@ -40,10 +40,9 @@ export const layers: readonly Fault[] = [
   },
   {
     name: 'conv2d: the bias comes after the activation',
-    file: 'src/nn/layers/convolution.ts',
-    within: 'convolutionOf',
-    find: 'activated(bias ? add(y, bias) : y, options.activation)',
-    replace: 'add(activated(y, options.activation).output, bias ?? 0)',
+    file: 'src/nn/layers/ending.ts',
+    find: 'activated(bias ? add(y, bias) : y, activation)',
+    replace: '{ output: add(activated(y, activation).output, bias ?? 0) }',
     tests: ['layer-options: conv2d'],
   },
   {

@@ -51,6 +51,8 @@ test('weights of samples, and a model that sees its first batch', async () => {
   const one = await net.trainOnBatch(x.subarray(0, 16), y.subarray(0, 4), { sampleWeight, learningRate: 0 })
   const all = await net.trainOnBatch(x.subarray(0, 16), y.subarray(0, 4), { learningRate: 0 })
   assert.ok(one['loss'] > 0 && one['loss'] < all['loss'])
+  const nothing = { sampleWeight: new Float32Array(4), learningRate: 0 }
+  assert.equal((await net.trainOnBatch(x.subarray(0, 16), y.subarray(0, 4), nothing))['loss'], 0)
 })
 
 for (const [what, options, says] of [

@@ -65,6 +65,15 @@ for (const engine of ['reference', ...fastEngines] as const) {
       const loss = mean(losses.sparseCategoricalCrossentropy(logits, y))
       const rule = updates(optimizer, loss, weights)
       await rule.begin(state)
+      const isAveraged = typeof optimizer === 'object' && optimizer.useEma
+      if (isAveraged)
+        for (const name of Object.keys(shapes))
+          assertClose(
+            await state.read(`/optimizer/adamW/average/${name}`),
+            start[name],
+            1e-7,
+            `the first average of ${name}`,
+          )
       const accuracy = mean(equal(argmax(logits, -1), y))
       const step = compile(state, { outputs: { loss, accuracy }, updates: rule.updates })
       const data = fromArrays({
@@ -78,7 +87,6 @@ for (const engine of ['reference', ...fastEngines] as const) {
         for (const log of ['loss', 'accuracy'])
           assert.ok(Math.abs(seen[log][0] - history[log][i]) < 1e-5, `${log} of step ${i}`)
       }
-      const isAveraged = typeof optimizer === 'object' && optimizer.useEma
       for (const [name, weight] of Object.entries(await net.weights()))
         assertClose(await state.read(isAveraged ? `/optimizer/adamW/average/${name}` : name), weight, 1e-5, name)
       await opened.close()

@@ -3,10 +3,10 @@ import { flag, integer } from '../../base/options.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { sizeOf } from '../../graph/shape.ts'
 import { convolution } from '../../ops/convolution.ts'
-import { add } from '../../ops/elementwise.ts'
-import { activated, activationOption } from '../activations.ts'
+import { activationOption } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
-import { activityRegularizerOption, penalised } from '../regularizers.ts'
+import { activityRegularizerOption } from '../regularizers.ts'
+import { ended } from './ending.ts'
 import type { Rank } from './per-axis.ts'
 import { channelsOf, kernelText, perAxis, samplesOf } from './per-axis.ts'
 import { weightOptions, weightSpec } from './weights.ts'
@@ -36,7 +36,7 @@ const convolutionOf = (rank: Rank) =>
     },
     forward: ([x], { kernel, bias }, options) => {
       const y = convolution(x, kernel, convolutionAttrs(rank, options))
-      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
+      return ended(y, bias, options)
     },
   })
 

@@ -4,10 +4,10 @@ import type { Node } from '../../graph/node.ts'
 import { sizeOf } from '../../graph/shape.ts'
 import { reshape } from '../../ops/broadcasting.ts'
 import { convolution } from '../../ops/convolution.ts'
-import { add } from '../../ops/elementwise.ts'
-import { activated, activationOption } from '../activations.ts'
+import { activationOption } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
-import { activityRegularizerOption, penalised } from '../regularizers.ts'
+import { activityRegularizerOption } from '../regularizers.ts'
+import { ended } from './ending.ts'
 import type { Rank } from './per-axis.ts'
 import { channelsOf, kernelText, perAxis, samplesOf } from './per-axis.ts'
 import { weightOptions, weightSpec } from './weights.ts'
@@ -51,7 +51,7 @@ const depthwiseOf = (rank: Rank) =>
     },
     forward: ([x], { kernel, bias }, options) => {
       const y = depthwise(rank, x, kernel, options)
-      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
+      return ended(y, bias, options)
     },
   })
 
@@ -93,7 +93,7 @@ const separableOf = (rank: Rank) =>
       const places = { kernelSize: 1, strides: 1, padding: 'valid', dilationRate: 1, groups: 1 } as const
       const apart = depthwise(rank, x, depthwiseKernel, options)
       const y = convolution(apart, pointwiseKernel, convolutionAttrs(rank, places))
-      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
+      return ended(y, bias, options)
     },
   })
 

@@ -9,12 +9,12 @@ import { flag, integer, sizes } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import { sizeOf } from '../../graph/shape.ts'
 import { convolutionInputGradient } from '../../ops/convolution.ts'
-import { add } from '../../ops/elementwise.ts'
-import { activated, activationOption } from '../activations.ts'
+import { activationOption } from '../activations.ts'
 import { defineLayer } from '../layer.ts'
-import { activityRegularizerOption, penalised } from '../regularizers.ts'
+import { activityRegularizerOption } from '../regularizers.ts'
 import type { WindowPadding } from './borders.ts'
 import { bordersOf, transposedPadding } from './borders.ts'
+import { ended } from './ending.ts'
 import type { Rank } from './per-axis.ts'
 import { axesText, channelsOf, kernelText, ofRank, perAxis, samplesOf } from './per-axis.ts'
 import { weightOptions, weightSpec } from './weights.ts'
@@ -116,7 +116,7 @@ const transposedOf = (rank: Rank) =>
     },
     forward: ([x], { kernel, bias }, options) => {
       const y = transposed(rank, x, kernel, options)
-      return penalised(activated(bias ? add(y, bias) : y, options.activation), options.activityRegularizer)
+      return ended(y, bias, options)
     },
   })
 

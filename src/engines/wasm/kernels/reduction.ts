@@ -225,7 +225,7 @@ const sum: Lower<AxisRun> = ({ inputs, output, attrs, head }) => {
   const has = inputs.flatMap((x) => hasOf(x.shape, shape, attrs) ?? [])
   if (has.length === inputs.length) return reduce('sum', { inputs, head: head.f, has }, [outer, run, inner], output)
   if (inner === 1) {
-    // the last axis stays for now, where its vectors can be read
+    // the other axes are summed first, and the last one keeps its vectors
     const across = { from: attrs.from, to: shape.length - 1 }
     const apart = inputs.flatMap((x) => hasOf(x.shape, shape, across) ?? [])
     if (apart.length === inputs.length && across.to > across.from) {
