@@ -380,7 +380,7 @@ export const optimizers: readonly Fault[] = [
     file: 'src/base/pattern.ts',
     find: '^${pattern',
     replace: '${pattern',
-    tests: ['model: freeze'],
+    tests: ['layers: a pattern'],
   },
   {
     name: 'constraints: before the update',

@@ -100,6 +100,12 @@ const changed = async (net: Model, action: () => Promise<unknown>): Promise<stri
   return Object.keys(now).filter((name) => !now[name].every((x, i) => x === before[name][i]))
 }
 
+test('a pattern stands for the whole name of a layer, not for its end', () => {
+  const net = sequential({ inputShape: [28, 28, 1], seed: 1 }, [conv2d({ filters: 2, kernelSize: 3 }), flatten()])
+  assert.throws(() => net.freeze('onv2d*'), failure('E_MODEL', "has no layer 'onv2d*'"))
+  assert.equal(net.freeze('*onv2d').layers['conv2d'].trainable, false)
+})
+
 test('frozen layers stay as they are, statistics too, and learn again when thawed', async () => {
   const net = sequential({ inputShape: [28, 28, 1], seed: 1 }, [
     conv2d({ filters: 4, kernelSize: 5, strides: 4 }),
