@@ -79,10 +79,14 @@ function reordered({ shape, values }: Tensor, permutation: readonly number[]): T
   return { shape: to, values: result }
 }
 
-const activation = (options: PlainLayer['options']): Piece[] => {
-  const name = options['activation'] as 'relu' | 'linear' | 'softmax'
-  return { relu: [{ op: 'Relu' }], softmax: [{ op: 'Softmax' }], linear: [] }[name]
+const scalar = (value: number): Tensor => ({ shape: [], values: Float32Array.of(value) })
+const activations: Readonly<Record<string, readonly Piece[]>> = {
+  linear: [],
+  relu: [{ op: 'Relu' }],
+  relu6: [{ op: 'Clip', weights: [scalar(0), scalar(6)] }],
+  softmax: [{ op: 'Softmax' }],
 }
+const activation = (options: PlainLayer['options']): readonly Piece[] => activations[options['activation'] as string]
 const bias = ({ weights, weight }: Place): Tensor[] => ('bias' in weights ? [weight('bias')] : [])
 
 function windowAttributes({ window }: Place): Record<string, readonly number[]> {
@@ -90,15 +94,22 @@ function windowAttributes({ window }: Place): Record<string, readonly number[]> 
   return { kernel_shape: size, strides, pads: [...pads.map(([before]) => before), ...pads.map(([, after]) => after)] }
 }
 
+const convolution = (place: Place, kernel: Tensor, group: number): readonly Piece[] => [
+  {
+    op: 'Conv',
+    attributes: { ...windowAttributes(place), group },
+    weights: [reordered(kernel, [3, 2, 0, 1]), ...bias(place)],
+  },
+  ...activation(place.options),
+]
+
 const pieces: Readonly<Record<string, (place: Place) => readonly Piece[]>> = {
-  conv2d: (place) => [
-    {
-      op: 'Conv',
-      attributes: windowAttributes(place),
-      weights: [reordered(place.weight('kernel'), [3, 2, 0, 1]), ...bias(place)],
-    },
-    ...activation(place.options),
-  ],
+  conv2d: (place) => convolution(place, place.weight('kernel'), place.options['groups'] as number),
+  depthwiseConv2d: (place) => {
+    const { shape, values } = place.weight('kernel')
+    const [height, width, channels, multiplier] = shape
+    return convolution(place, { shape: [height, width, 1, channels * multiplier], values }, channels)
+  },
   batchNormalization: ({ options, weight }) => [
     {
       op: 'BatchNormalization',

@@ -51,6 +51,9 @@ function resnet20(): Model {
   return model(image, dense({ units: 10 })(globalAveragePooling2d()(x)), { name: 'resnet20' })
 }
 
+/** Networks of the zoo as they are, for images of CIFAR-10. */
+const cifar = { inputShape: [32, 32, 3], classes: 10 } as const
+
 export interface Workload {
   readonly make: () => Model
   readonly parameters: number
@@ -62,4 +65,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   cifarDeepSame: { make: cifarDeepSame, parameters: 2_168_362 },
   vggCifar: { make: vggCifar, parameters: 814_122 },
   resnet20: { make: resnet20, parameters: 272_474 },
+  mobilenetV2: { make: () => zoo.mobilenetV2(cifar), parameters: 2_236_682 },
+  resnet18: { make: () => zoo.resnet18(cifar), parameters: 11_181_642 },
+  vgg11: { make: () => zoo.vgg11(cifar), parameters: 28_144_010 },
 }

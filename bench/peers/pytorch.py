@@ -31,7 +31,7 @@ class StridedSame(nn.Conv2d):
     def forward(self, x):
         if self.exact is None:
             return super().forward(x)
-        return F.conv2d(F.pad(x, self.exact), self.weight, self.bias, self.stride)
+        return F.conv2d(F.pad(x, self.exact), self.weight, self.bias, self.stride, groups=self.groups)
 
 
 class Sum(nn.Module):
@@ -66,16 +66,25 @@ def image_before(layers, index):
     return image_before(layers, layer['inputs'][0]) if layer['type'] == 'dropout' else None
 
 
+ACTIVATIONS = {'relu': nn.ReLU, 'relu6': nn.ReLU6}
+
+
 def activated(module, options):
-    return nn.Sequential(module, nn.ReLU(inplace=True)) if options.get('activation') == 'relu' else module
+    name = options.get('activation', 'linear')
+    return module if name == 'linear' else nn.Sequential(module, ACTIVATIONS[name](inplace=True))
 
 
 def convolution(layer, weights):
+    """Depthwise too: its kernel is [h, w, in, multiplier], and every channel is a group."""
+    is_depthwise = layer['type'] == 'depthwiseConv2d'
     kernel = weights['kernel']
+    groups = kernel.shape[2] if is_depthwise else layer['options'].get('groups', 1)
+    if is_depthwise:
+        kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
     (size, strides, pads), options = (layer['window'][key] for key in ('size', 'strides', 'pads')), layer['options']
     even = [max(pad) for pad in pads]
     kind = nn.Conv2d if pads == [[n, n] for n in even] else StridedSame
-    module = kind(kernel.shape[2], kernel.shape[3], size, strides, even, bias='bias' in weights)
+    module = kind(groups * kernel.shape[2], kernel.shape[3], size, strides, even, groups=groups, bias='bias' in weights)
     module.borders = [pads[1][0], pads[1][1], pads[0][0], pads[0][1]]
     module.weight.data = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
     if 'bias' in weights:
@@ -103,20 +112,23 @@ def batch_norm(layer, weights):
 def module_of(layers, index, weights):
     layer = layers[index]
     kind, options = layer['type'], layer['options']
-    if kind == 'conv2d':
+    if kind in ('conv2d', 'depthwiseConv2d'):
         return convolution(layer, weights)
     if kind == 'dense':
         return dense(layer, weights, image_before(layers, layer['inputs'][0]))
     if kind == 'batchNormalization':
         return batch_norm(layer, weights)
     if kind == 'maxPooling2d':
-        return nn.MaxPool2d(layer['window']['size'], layer['window']['strides'])
+        size, strides, pads = (layer['window'][key] for key in ('size', 'strides', 'pads'))
+        if any(before != after for before, after in pads):
+            raise ValueError(f'pooling with the borders {pads}: PyTorch has the same on both sides')
+        return nn.MaxPool2d(size, strides, [before for before, _ in pads])
     if kind == 'globalAveragePooling2d':
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return {
         'flatten': nn.Flatten,
         'dropout': lambda: nn.Dropout(options['rate']),
-        'activation': lambda: {'relu': nn.ReLU(inplace=True)}[options['activation']],
+        'activation': lambda: ACTIVATIONS[options['activation']](inplace=True),
         'add': Sum,
     }[kind]()
 
