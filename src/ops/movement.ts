@@ -110,6 +110,7 @@ export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Sh
     return isCast(x) ? cast(slice(x.inputs[0], box), x.dtype as FloatDType) : undefined // fewer elements to cast
   },
   precision: { reads: 'alike', gives: 'any' },
+  role: 'part',
   samples: [
     { shapes: [[4, 5]], attrs: { begin: [1, 2], size: [2, 3] } },
     { shapes: [[2, 4, 4, 3]], attrs: { begin: [0, 1, 0, 0], size: [2, 2, 4, 3] } },

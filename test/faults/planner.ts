@@ -83,8 +83,8 @@ export const planner: readonly Fault[] = [
     name: 'simplify: a slice of the same rank is idle',
     file: 'src/ops/movement.ts',
     within: 'slice',
-    find: 'sameShape(x.shape, spec.shape) ? x : undefined',
-    replace: 'x',
+    find: 'if (sameShape(x.shape, spec.shape)) return x',
+    replace: 'return x',
     tests: ['golden-ops: slice'],
   },
   {
