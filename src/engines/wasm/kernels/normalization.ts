@@ -17,11 +17,14 @@ const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'l
       const sum = new DoubleSum(f)
       const read = (at: Code, offset: number): Code => v128.load(i32.add(from.get, at), offset)
       const power = (at: Code, offset: number): Code => [f32x4.sub(read(at, offset), most.get), { call: 'exp' }]
-      const write = (result: (at: Code, offset: number) => Code): Code =>
+      const made = (at: Code, offset: number): Code => v128.load(i32.add(to.get, at), offset)
+      const write = (result: (at: Code, offset: number) => Code, then: (lanes: number) => Code = () => []): Code =>
         overRun(f, size, (at, offset, lanes) => [
           value.set(result(at, offset)),
           storeFloats(i32.add(to.get, at), value, lanes, offset),
+          then(lanes),
         ])
+      const add = (lanes: number): Code => sum.add(maskLanes(value.get, lanes, 0))
       const row = [
         most.set(f32x4.const(-Infinity)),
         overRun(f, size, (at, offset, lanes) =>
@@ -29,10 +32,13 @@ const kernel = defineKernel<{ readonly size: number; readonly of: 'softmax' | 'l
         ),
         most.set(acrossLanes(f, most.get, f32x4.max)),
         sum.clear(),
-        overRun(f, size, (at, offset, lanes) => sum.add(maskLanes(power(at, offset), lanes, 0))),
+        // powers are kept where the result goes: up to twice as fast as computing them again
+        of === 'softmax'
+          ? write(power, add)
+          : overRun(f, size, (at, offset, lanes) => [value.set(power(at, offset)), add(lanes)]),
         total.set(sum.total()),
         of === 'softmax'
-          ? write((at, offset) => f32x4.div(power(at, offset), total.get))
+          ? write((at, offset) => f32x4.div(made(at, offset), total.get))
           : [
               total.set([total.get, { call: 'log' }]),
               write((at, offset) => f32x4.sub(f32x4.sub(read(at, offset), most.get), total.get)),
