@@ -31,6 +31,8 @@ const fields: readonly (readonly [keyof typeof zoo, number])[] = [
   ['vgg16', 212],
   ['resnet50', 483],
   ['mobilenetV1', 315],
+  ['alexnet', 195],
+  ['inceptionV3', 1311],
 ]
 for (const [name, wanted] of fields)
   test(`${name}: an element of the last map sees ${wanted} pixels`, () => {
