@@ -177,7 +177,11 @@ test('mnistCnn: the first weights of the tutorial', async () => {
   const values = Object.entries(await model.weights())
   for (const [name, numbers] of values)
     if (name.endsWith('bias')) assert.ok(numbers.every((x) => Math.abs(x - 0.1) < 1e-7))
-    else assert.ok(numbers.every((x) => Math.abs(x) <= 0.2 + 1e-6), `${name}: two deviations at most`)
+    else
+      assert.ok(
+        numbers.every((x) => Math.abs(x) <= 0.2 + 1e-6),
+        `${name}: two deviations at most`,
+      )
   const [, kernel] = values.find(([name]) => name === 'dense/kernel') ?? assert.fail()
   const deviation = Math.sqrt(kernel.reduce((sum, x) => sum + x * x, 0) / kernel.length)
   assert.ok(Math.abs(deviation - 0.1 * 0.8796) < 1e-3, `cut at two deviations, so 0.88 of 0.1: ${deviation}`)
@@ -203,6 +207,16 @@ test('options: width, includeTop, classes, inputShape', () => {
   assert.equal(zoo.resnet18({ classes: 7 }).parameterCount, 11_699_112 - 993 * 513)
   assert.throws(() => zoo.lenet({ width: 2 } as object), failure('E_OPTION', "unknown option 'width'"))
   assert.throws(() => zoo.resnet50({ variant: 'keras' } as object), failure('E_OPTION', "'variant' is wrong"))
+})
+
+test('seed: other first weights', async () => {
+  const firsts = [1, 1, 2].map(async (seed) => {
+    await using model = zoo.lenet5({ seed })
+    return (await model.weights())['c1/kernel']
+  })
+  const [a, b, c] = await Promise.all(firsts)
+  assert.deepEqual(a, b)
+  assert.notDeepEqual(a, c)
 })
 
 test('summaries of the stack of layers are as they were', () => {
