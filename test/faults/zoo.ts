@@ -228,13 +228,6 @@ export const zoo: readonly Fault[] = [
     tests: ['whole-networks: wasm: googlenet-torchvision against'],
   },
   {
-    name: 'GoogLeNet: heads without a top',
-    file: 'src/zoo/googlenet.ts',
-    find: "if (auxiliary && includeTop && (name === '4a'",
-    replace: "if (auxiliary && (name === '4a'",
-    tests: ['networks: aux'],
-  },
-  {
     name: 'GoogLeNet: includeTop does not count',
     file: 'src/zoo/googlenet.ts',
     find: 'if (!includeTop) return y',

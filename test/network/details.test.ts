@@ -5,7 +5,7 @@ import type { Layer, Model } from '../../src/index.ts'
 import { input, layers, model, sequential, zoo } from '../../src/index.ts'
 import { detailsCells, detailsOf } from '../../src/network/details.ts'
 
-const { add, averagePooling2d, concatenate, conv2d, dense, depthwiseConv2d, flatten } = layers
+const { add, averagePooling2d, concatenate, conv2d, cropping2d, dense, depthwiseConv2d, flatten } = layers
 const { globalAveragePooling2d, maxPooling2d } = layers
 type Make = (options?: object) => Model
 
@@ -58,6 +58,8 @@ test('receptive fields: dilation, the wider of two branches, a mean of all', () 
   assert.deepEqual(fieldOf(conv(1, 2), conv(2)), [11, 11])
   assert.deepEqual(fieldOf(averagePooling2d({ poolSize: [2, 3] })), [2, 3])
   assert.equal(fieldOf(conv(1), globalAveragePooling2d({ keepDims: true })), 'all')
+  const part: [number, number] = [16, 15]
+  assert.deepEqual(fieldOf(cropping2d({ cropping: [part, part] })), [1, 1])
   const x = input([16, 16, 2])
   const near = conv2d({ filters: 2, kernelSize: 1 })(x)
   const far = conv2d({ filters: 2, kernelSize: 5, padding: 'same' })(x)
@@ -68,11 +70,12 @@ test('receptive fields: dilation, the wider of two branches, a mean of all', () 
     assert.deepEqual(detailsOf(model(x, add()(...pair)).network).layers.at(-1)?.receptiveField, [5, 5])
 })
 
-test('multiply-adds of groups, of depthwise convolution, and of a layer that is used twice', () => {
+test('multiply-adds of groups, of depthwise convolution, of rows, and of a layer that is used twice', () => {
   const of = (...parts: Layer[]) => detailsOf(sequential({ inputShape: [4, 4, 8] }, parts).network)
   assert.equal(of(conv2d({ filters: 8, kernelSize: 3, padding: 'same' })).multiplyAdds, 16 * 9 * 8 * 8)
   assert.equal(of(conv2d({ filters: 8, kernelSize: 3, padding: 'same', groups: 4 })).multiplyAdds, 16 * 9 * 8 * 2)
   assert.equal(of(depthwiseConv2d({ kernelSize: 3, padding: 'same' })).multiplyAdds, 16 * 9 * 8)
+  assert.equal(of(dense({ units: 5 })).multiplyAdds, 16 * 8 * 5)
   const [x, twice] = [input([8]), dense({ units: 8 })]
   const { layers, multiplyAdds } = detailsOf(model(x, twice(twice(x))).network)
   assert.deepEqual([multiplyAdds, layers.map((layer) => layer.multiplyAdds)], [128, [64, 64]])
@@ -95,17 +98,20 @@ test('bytes of a branch: a result lives until its last reader', () => {
 })
 
 test('bytes of activations: all in training, the most alive at once in inference', () => {
-  const small = sequential({ inputShape: [8] }, [dense({ units: 4 }), dense({ units: 2 }), dense({ units: 6 })])
+  const small = sequential(
+    { inputShape: [8] },
+    [4, 2, 6, 1].map((units) => dense({ units })),
+  )
   const { layers, trainingBytes, inferenceBytes, multiplyAdds } = detailsOf(small.network)
   assert.deepEqual(
     layers.map(({ outputBytes }) => outputBytes),
-    [16, 8, 24],
+    [16, 8, 24, 4],
   )
   assert.deepEqual(
     layers.map(({ aliveBytes }) => aliveBytes),
-    [48, 24, 32],
+    [48, 24, 32, 28],
   )
-  assert.deepEqual([trainingBytes, inferenceBytes, multiplyAdds], [48, 48, 8 * 4 + 4 * 2 + 2 * 6])
+  assert.deepEqual([trainingBytes, inferenceBytes, multiplyAdds], [52, 48, 8 * 4 + 4 * 2 + 2 * 6 + 6])
 })
 
 test('the table has a row per layer, and sums', () => {

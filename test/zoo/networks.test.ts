@@ -1,7 +1,7 @@
 /** The known networks: how many parameters they have, three of them against PyTorch, and their options. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Model } from '../../src/index.ts'
+import type { Layer, Model } from '../../src/index.ts'
 import { datasets, layers, sequential, zoo } from '../../src/index.ts'
 import { countOf } from '../../src/nn/layer.ts'
 import { fastEngines } from '../support/engines.ts'
@@ -138,36 +138,42 @@ for (const [name, epsilon, momentum, options = {}] of statistics)
     assert.deepEqual([...new Set(said)], [`${epsilon} ${momentum}`])
   })
 
-/** What stands before dropout, its rate, and what stands behind, with its units: the papers and torchvision. */
+const wideDropouts = [32, 32, 64, 64, 128, 128].map((channels) => `activation ${channels}, 0.3, conv2d`)
+/** What stands before dropout and its channels, the rate, what stands behind and its units: the papers and torchvision. */
 const dropouts: readonly (readonly [Name, readonly string[], object?])[] = [
   ['mnistCnn', ['dense 1024, 0.5, dense 10']],
-  ['cifarSimple', ['maxPooling2d, 0.25, flatten', 'dense 512, 0.5, dense 10']],
-  ['cifarDeep', ['maxPooling2d, 0.25, conv2d', 'maxPooling2d, 0.25, flatten', 'dense 512, 0.5, dense 10']],
-  ['articleNet', ['batchNormalization, 0.5, conv2d', 'batchNormalization, 0.5, flatten'], { batchNorm: true }],
-  ['alexnet', ['flatten, 0.5, dense 4096', 'dense 4096, 0.5, dense 4096']],
+  ['cifarSimple', ['maxPooling2d 32, 0.25, flatten', 'dense 512, 0.5, dense 10']],
+  ['cifarDeep', ['maxPooling2d 32, 0.25, conv2d', 'maxPooling2d 64, 0.25, flatten', 'dense 512, 0.5, dense 10']],
+  ['articleNet', ['batchNormalization 12, 0.5, conv2d', 'batchNormalization 16, 0.5, flatten'], { batchNorm: true }],
+  ['alexnet', ['flatten 9216, 0.5, dense 4096', 'dense 4096, 0.5, dense 4096']],
   ['vgg16', ['dense 4096, 0.5, dense 4096', 'dense 4096, 0.5, dense 1000']],
   [
     'googlenet',
-    ['globalAveragePooling2d, 0.4, dense 1000', 'dense 1024, 0.7, dense 1000', 'dense 1024, 0.7, dense 1000'],
+    ['globalAveragePooling2d 1024, 0.4, dense 1000', 'dense 1024, 0.7, dense 1000', 'dense 1024, 0.7, dense 1000'],
     { auxiliary: true },
   ],
-  ['inceptionV3', ['globalAveragePooling2d, 0.5, dense 1000'], { auxiliary: true }],
-  ['wideResnet', Array<string>(6).fill('activation, 0.3, conv2d'), { depth: 16, width: 1, dropout: 0.3 }],
-  ['mobilenetV1', ['globalAveragePooling2d, 0.001, dense 1000']],
-  ['mobilenetV2', ['globalAveragePooling2d, 0.2, dense 1000']],
+  ['inceptionV3', ['globalAveragePooling2d 2048, 0.5, dense 1000'], { auxiliary: true }],
+  ['wideResnet', wideDropouts, { depth: 16, width: 2, dropout: 0.3 }],
+  ['mobilenetV1', ['globalAveragePooling2d 1024, 0.001, dense 1000']],
+  ['mobilenetV2', ['globalAveragePooling2d 1280, 0.2, dense 1000']],
   ['mobilenetV3Large', ['dense 1280, 0.2, dense 1000']],
-  ['squeezenet', ['concatenate, 0.5, conv2d']],
-  ['efficientnetB0', ['globalAveragePooling2d, 0.2, dense 1000']],
+  ['squeezenet', ['concatenate 512, 0.5, conv2d']],
+  ['efficientnetB0', ['globalAveragePooling2d 1280, 0.2, dense 1000']],
 ]
 for (const [name, wanted, options = {}] of dropouts)
   test(`${name}: where dropout stands`, () => {
     const { calls } = made(name, options).network
-    const nameOf = ({ of }: (typeof calls)[number]): string =>
-      of.kind === 'input' ? 'input' : [of.layer.layer.type, of.layer.layer.options['units'] ?? []].flat().join(' ')
-    const found = calls.flatMap((call, i) => {
-      const rate = call.of.kind !== 'input' && nameOf(call) === 'dropout' && call.of.layer.layer.options['rate']
-      const next = calls.filter(({ inputs }) => inputs.includes(i)).map(nameOf)
-      return rate === false ? [] : [[nameOf(calls[call.inputs[0]]), rate, ...next].join(', ')]
+    const layerOf = (i: number): Layer => {
+      const { of } = calls[i]
+      return of.kind === 'input' ? assert.fail('dropout of an input') : of.layer.layer
+    }
+    const found = calls.flatMap(({ of, inputs: [from] }, i) => {
+      if (of.kind === 'input' || of.layer.layer.type !== 'dropout') return []
+      const next = calls.flatMap(({ inputs }, j) => (inputs.includes(i) ? [layerOf(j)] : []))
+      const after = next.map(({ type, options }) => [type, options['units'] ?? []].flat().join(' '))
+      return [
+        [`${layerOf(from).type} ${calls[from].shape.at(-1)}`, of.layer.layer.options['rate'], ...after].join(', '),
+      ]
     })
     assert.deepEqual(found.sort(), [...wanted].sort())
   })
