@@ -122,7 +122,7 @@ export const training: readonly Fault[] = [
     within: 'renamedInputs',
     find: 'return [[name, known[other.of.name]]]',
     replace: 'return []',
-    tests: ['layers', 'taken'],
+    tests: ['numbers'],
   },
   {
     name: 'a network sees what was frozen when it was wired',
