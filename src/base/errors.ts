@@ -140,7 +140,7 @@ export function locate<T>(where: string, action: () => T): T {
   }
 }
 
-/** Short names that other libraries have for what has its full name here. */
+/** Names that other libraries have for what has another one here, without signs between words. */
 const aliases: Readonly<Record<string, string>> = {
   mse: 'meanSquaredError',
   mae: 'meanAbsoluteError',
@@ -149,6 +149,9 @@ const aliases: Readonly<Record<string, string>> = {
   cce: 'categoricalCrossentropy',
   scce: 'sparseCategoricalCrossentropy',
   acc: 'accuracy',
+  swish: 'silu',
+  hardsilu: 'hardSwish',
+  hswish: 'hardSwish',
 }
 
 /** The known word nearest to `word`, as `did you mean ...?`, or undefined when none is near. */

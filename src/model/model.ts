@@ -6,11 +6,9 @@ import type { Options, Settled } from '../base/options.ts'
 import { custom, integer, settle, settleOne, text, wantOptions } from '../base/options.ts'
 import type { Engine, Numbers } from '../compile/engine.ts'
 import type { Goals } from '../compile/goals.ts'
-import { settleClassNames } from '../data/class-names.ts'
 import type { Dataset } from '../data/dataset.ts'
 import { wantDataset } from '../data/dataset.ts'
 import type { Preprocessing, PreprocessingOptions } from '../data/preprocessing.ts'
-import { settlePreprocessing } from '../data/preprocessing.ts'
 import type { EngineChoice } from '../engines/index.ts'
 import { engineOptions } from '../engines/index.ts'
 import type { TypedArray } from '../graph/dtype.ts'
@@ -69,7 +67,7 @@ import type { ClassificationReport } from './classification-report.ts'
 import { reportOn } from './classification-report.ts'
 import { fileName, filePath } from './files.ts'
 import type { Knowledge, Known } from './knowledge.ts'
-import { knowledgeAfter, knownOf, preprocessingOf, untrained } from './knowledge.ts'
+import { knowledgeAfter, knownOf, untrained } from './knowledge.ts'
 import type { PictureGiven } from './pictures.ts'
 import { noPreprocessing, pictureSample } from './pictures.ts'
 import type { Prediction } from './prediction.ts'
@@ -77,9 +75,10 @@ import { predictionOf } from './prediction.ts'
 import type { RecipeOf } from './recipe.ts'
 import { wantRecipe } from './recipe.ts'
 import type { Samples } from './samples.ts'
-import { asDataset, checkClassCount, checkClassNames, checkKnown, checkNumbers, valuesByName } from './samples.ts'
+import { asDataset, checkClassNames, checkNumbers, valuesByName } from './samples.ts'
 import type { TrainOnBatchOptions } from './single-step.ts'
 import { stepOn } from './single-step.ts'
+import { checkKnown, toldClassNames, toldPreprocessing } from './told.ts'
 import { sharedWeights, takeWeights } from './weights.ts'
 
 export const modelTable = {
@@ -128,9 +127,7 @@ export class Model {
   }
 
   set classNames(names: readonly string[] | undefined) {
-    const settled = names === undefined ? undefined : settleClassNames(names, this.name)
-    if (settled && 'calls' in this.#from) checkClassCount(settled, this.#from, this.#known.heads, this.name)
-    this.#known = { ...this.#known, classNames: settled }
+    this.#known = toldClassNames(this.#known, names, this.#told)
   }
 
   /**
@@ -142,13 +139,11 @@ export class Model {
   }
 
   set preprocessing(how: PreprocessingOptions | undefined) {
-    const isBuilt = 'calls' in this.#from
-    const made =
-      how !== undefined &&
-      (isBuilt
-        ? preprocessingOf(how, this.inputs, { dtypeOf: (input) => this.#known.learnedFrom[input], where: this.name })
-        : settlePreprocessing(how))
-    this.#known = { ...this.#known, preprocessing: made || undefined }
+    this.#known = toldPreprocessing(this.#known, how, this.#told)
+  }
+
+  get #told() {
+    return { network: 'calls' in this.#from ? this.#from : undefined, where: this.name }
   }
 
   /** The wired layers. A sequential model without an input shape has none until it sees data. */

@@ -17,8 +17,6 @@ import type { Head } from '../nn/heads.ts'
 import { classesOf } from '../nn/heads.ts'
 import { lossRow } from '../nn/losses.ts'
 import type { LearnedFrom } from '../saved/model-file.ts'
-import type { Known } from './knowledge.ts'
-import { preprocessingOf } from './knowledge.ts'
 
 /** Samples as a user may give them: a dataset, the array of the only input, or an array per input by name. */
 export type Samples = Dataset | TypedArray | Readonly<Record<string, TypedArray>>
@@ -170,10 +168,4 @@ export function checkClassCount(
     expected: `${classNames.length} (${classNames.slice(0, 3).join(', ')}${classNames.length > 3 ? ', ...' : ''})`,
     got: `${classes}`,
   })
-}
-
-/** Refuses class names and preprocessing that were set before a network was wired, and do not fit it. */
-export function checkKnown({ classNames, preprocessing, heads }: Known, network: Network, where: string): void {
-  if (classNames) checkClassCount(classNames, network, heads, where)
-  if (preprocessing) preprocessingOf(preprocessing, network.inputs, { dtypeOf: () => undefined, where })
 }

@@ -53,8 +53,7 @@ function fieldOf(node: Node, known: ReadonlyMap<Node, Field>): Field | undefined
   }
   const [x] = node.inputs.filter((one) => known.has(one))
   const isLess = node.shape.length < x.shape.length && node.shape.length - 2 < seen.size.length
-  const isOne = spatial(node).every((n) => n === 1) && spatial(x).some((n) => n > 1)
-  return isLess || isOne ? 'all' : seen
+  return isLess ? 'all' : seen
 }
 
 /** Counts from the forward graph of one sample, so a layer of your own is counted too. */

@@ -11,10 +11,26 @@ export interface EpochTime {
   readonly secondsPerEpoch: number
 }
 
-/** Trains on numbers without meaning for about `seconds`; the median of the steps times their number. The model is another one afterwards. */
+interface Measured {
+  readonly samples: number
+  readonly batchSize: number
+  readonly seconds: number
+  /** A clock in milliseconds, asked once after each step. */
+  readonly now?: () => number
+}
+
+/** Steps that are not measured: memory is touched, code compiled. */
+const WARM = 2
+/** Steps that are measured, however long they take. */
+const LEAST = 3
+
+/**
+ * Trains on numbers without meaning until the measured steps took `seconds`, which planning and the first steps do not count
+ * in; the median of the steps times their number. The model is another one afterwards.
+ */
 export async function measureEpoch(
   model: Model,
-  { samples, batchSize, seconds }: { readonly samples: number; readonly batchSize: number; readonly seconds: number },
+  { samples, batchSize, seconds, now = () => performance.now() }: Measured,
 ): Promise<EpochTime> {
   const [[name, shape]] = Object.entries(model.inputs)
   const data = Float32Array.from({ length: batchSize * sizeOf(shape) }, (_, i) => ((i * 37) % 101) / 101)
@@ -27,29 +43,29 @@ export async function measureEpoch(
   const set = fromArrays({ name: 'measured', inputs: { [name]: { shape, data } }, targets })
   const times: number[] = []
   const ending = new AbortController()
-  const begin = performance.now()
-  let last = begin
+  let [steps, begin, last] = [0, 0, 0]
   const onBatchEnd = (): void => {
-    const now = performance.now()
-    times.push((now - last) / 1000)
-    last = now
-    if (times.length > 4 && now - begin > 1000 * seconds) ending.abort()
+    if (ending.signal.aborted) return // a step that was under way
+    const time = now()
+    steps++
+    if (steps <= WARM) begin = time
+    else times.push((time - last) / 1000)
+    last = time
+    if (times.length >= LEAST && time - begin >= 1000 * seconds) ending.abort()
   }
-  const callbacks = [{ onBatchEnd }]
   await model.fit(set, {
     batchSize,
     epochs: 1000,
     loss: 'meanSquaredError',
     metrics: [],
     optimizer: { type: 'sgd', learningRate: 0 },
-    callbacks,
+    callbacks: [{ onBatchEnd }],
     signal: ending.signal,
   })
-  const measured = times.slice(2).sort((a, b) => a - b)
-  const secondsPerStep = measured[measured.length >> 1]
+  const secondsPerStep = times.sort((a, b) => a - b)[times.length >> 1]
   return {
     batchSize,
-    steps: measured.length,
+    steps: times.length,
     secondsPerStep,
     secondsPerEpoch: secondsPerStep * Math.ceil(samples / batchSize),
   }

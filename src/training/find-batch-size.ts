@@ -66,10 +66,15 @@ export function batchSizeFinder(
       const [what, hint] = ['no batch size could be tried', "give a smaller 'from'"]
       throw new FoveaError('E_OPTION', { what, where, ...(ended !== undefined && { got: ended }), hint })
     }
-    const best = Math.max(...sizes.map(({ imagesPerSecond }) => imagesPerSecond))
-    const suggestion = sizes.find(({ imagesPerSecond }) => imagesPerSecond >= NEARLY * best) as TriedSize
-    return { sizes, suggestion: suggestion.batchSize, ...(ended !== undefined && { ended }) }
+    return { sizes, suggestion: nearlyFastest(sizes), ...(ended !== undefined && { ended }) }
   }
+}
+
+/** The smallest of sizes that rise whose speed is near to the best. */
+export function nearlyFastest(sizes: readonly TriedSize[]): number {
+  const best = Math.max(...sizes.map(({ imagesPerSecond }) => imagesPerSecond))
+  const found = sizes.find(({ imagesPerSecond }) => imagesPerSecond >= NEARLY * best) as TriedSize
+  return found.batchSize
 }
 
 /** `memory` where the engine has not enough of it. */

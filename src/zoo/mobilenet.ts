@@ -153,7 +153,7 @@ const v3 = (name: string, rows: readonly Row[], units: number, says: string): Zo
       if (!includeTop) return y
       const head: Layer[] = [
         globalAveragePooling2d(),
-        dense({ units, activation: 'hardSwish' }),
+        dense({ units: divisible(units * Math.max(1, width)), activation: 'hardSwish' }),
         ...dropping(rate),
         dense({ units: classes, name: 'predictions' }),
       ]

@@ -96,6 +96,11 @@ test('keras3: a line of 20 signs, names in order', async () => {
   assert.equal(drawn[0], '1/3 ━━━━━━━━━━━━━━━━━━━━ 0s 164ms/step - accuracy: 0.0885 - loss: 2.3107')
 })
 
+test('wide counts: what moves stays in its place', async () => {
+  const { drawn } = await shown('keras3', { batches: 150, samples: 4800, batchSize: 32, seconds: 15, logs: first })
+  assert.ok(drawn[0].startsWith(' 75/150 ━'), drawn[0])
+})
+
 test('what moves is never wider than the terminal', async () => {
   for (const look of ['keras3', 'keras2', 'keras2.2'] as const) {
     const { drawn } = await shown(look, { batches: 3, samples: 96, batchSize: 32, seconds: 90, logs: first }, 40)

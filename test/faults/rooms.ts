@@ -12,10 +12,12 @@ import { options } from './options.ts'
 import { planner } from './planner.ts'
 import { precision } from './precision.ts'
 import { random } from './random.ts'
+import { reports } from './reports.ts'
 import { sequences } from './sequences.ts'
 import { training } from './training.ts'
 import { wasm } from './wasm.ts'
 import { windows } from './windows.ts'
+import { zoo } from './zoo.ts'
 
 export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   ops,
@@ -29,6 +31,8 @@ export const rooms: Readonly<Record<string, readonly Fault[]>> = {
   losses,
   metrics,
   training,
+  zoo,
+  reports,
   data,
   planner,
   precision,

@@ -1,7 +1,7 @@
 """
 Whole networks: what they answer, their loss, and the norms of the gradients of the first and the last kernel, in float64.
 
-    /usr/bin/python3 test/golden/zoo.py [name ...]
+    /usr/bin/python3 test/golden/zoo.py [name ...]      only these networks or rows, such as resnet50-torchvision
 
 Networks are torchvision's where it has them, else modules written here from the papers. Weights and pictures are a formula of the
 index and the number of the tensor (`mixed`), so that the file holds answers only; test/zoo/golden.ts has the same formula.
@@ -246,6 +246,26 @@ class InceptionWithHead(nn.Module):
         return y, aux(kept[0])
 
 
+class GoogLeNetWithHeads(nn.Module):
+    """All three outputs in any mode; torchvision computes the heads in training only."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = tv.googlenet(num_classes=10, aux_logits=True, transform_input=False, init_weights=False)
+
+    def forward(self, x):
+        kept = []
+        seen = [self.net.inception4a, self.net.inception4d]
+        handles = [module.register_forward_hook(lambda m, i, o: kept.append(o)) for module in seen]
+        heads = self.net.aux1, self.net.aux2
+        self.net.aux1 = self.net.aux2 = None
+        y = self.net._forward(x)[0]
+        self.net.aux1, self.net.aux2 = heads
+        for handle in handles:
+            handle.remove()
+        return y, heads[0](kept[0]), heads[1](kept[1])
+
+
 S28, S32 = (1, 28, 28), (3, 32, 32)
 # ours, its options, the module, [height, width], samples
 NETWORKS = [
@@ -269,6 +289,7 @@ NETWORKS = [
     ('vgg19', {'batchNorm': True}, lambda: vgg(tv.vgg19_bn), 32, 4),
     ('googlenet', {'auxiliary': True}, GoogLeNetPaper, 80, 2),
     ('googlenet', {'variant': 'torchvision'}, lambda: tv.googlenet(num_classes=10, aux_logits=False, transform_input=False, init_weights=False), 64, 2),
+    ('googlenet', {'variant': 'torchvision', 'auxiliary': True}, GoogLeNetWithHeads, 80, 2),
     ('inceptionV3', {'auxiliary': True}, InceptionWithHead, 299, 2),
     ('resnet18', {}, lambda: tv.resnet18(num_classes=10), 64, 2),
     ('resnet34', {}, lambda: tv.resnet34(num_classes=10), 64, 2),
@@ -365,6 +386,14 @@ def listed(y):
     return list(y) if isinstance(y, tuple) else [y]
 
 
+def row_name(name, options):
+    return '-'.join([name, *[str(v) for v in options.values()]])
+
+
+def is_asked(network, row):
+    return len(sys.argv) == 1 or network in sys.argv[1:] or row in sys.argv[1:]
+
+
 if __name__ == '__main__':
     torch.manual_seed(0)
     cases, tensors = [], {}
@@ -372,14 +401,15 @@ if __name__ == '__main__':
         kept = (FOLDER / 'zoo.safetensors').read_bytes()
         end = 8 + struct.unpack('<Q', kept[:8])[0]
         header = json.loads(kept[8:end])
-        cases = [row for row in json.loads(header.pop('__metadata__')['cases']) if row['network'] not in sys.argv[1:]]
+        cases = [row for row in json.loads(header.pop('__metadata__')['cases']) if not is_asked(row['network'], row['name'])]
         names = {row['name'] for row in cases}
         for tensor, entry in header.items():
             if tensor.split('/')[0] in names:
                 begin, stop = entry['data_offsets']
                 tensors[tensor] = np.frombuffer(kept[end + begin:end + stop]).reshape(entry['shape'])
     for name, options, make, size, batch in NETWORKS:
-        if len(sys.argv) > 1 and name not in sys.argv[1:]:
+        case = row_name(name, options)
+        if not is_asked(name, case):
             continue
         net = make().double().eval()
         for module in net.modules():
@@ -391,7 +421,6 @@ if __name__ == '__main__':
         channels = convs[0].in_channels
         x = torch.tensor(drawn((batch, size, size, channels), 1_000_000, 0, 1)).permute(0, 3, 1, 2).contiguous()
         shapes, kernels = fill(net, x)
-        case = '-'.join([name, *[str(v) for v in options.values()]])
         with torch.no_grad():
             answers = [double.numpy() for double in listed(net(x))]
         for mode in ('infer', 'train'):
@@ -406,7 +435,7 @@ if __name__ == '__main__':
         cases.append({'name': case, 'network': name, 'options': options, 'size': [size, size, channels], 'batch': batch,
                       'count': sum(math.prod(s) for s in shapes), 'tensors': len(shapes)})
         print(case, cases[-1]['count'], tensors[f'{case}/train'])
-    order = [row[0] for row in NETWORKS]
-    if set(order) == {row['network'] for row in cases}:
-        cases.sort(key=lambda row: order.index(row['network']))
+    order = [row_name(name, options) for name, options, *_ in NETWORKS]
+    if set(order) == {row['name'] for row in cases}:
+        cases.sort(key=lambda row: order.index(row['name']))
         write('zoo', 'Whole networks: PyTorch and torchvision in float64', cases, tensors)

@@ -181,6 +181,10 @@ const rows: readonly (readonly [says: string, call: () => unknown, code: ErrorCo
     ] as const
   }),
   ['mse', () => net.fit(data, { loss: any('mse') }), 'E_OPTION', "did you mean 'meanSquaredError'?"],
+  ['swish', () => dense({ units: 3, activation: any('swish') }), 'E_OPTION', "did you mean 'silu'?"],
+  ['hard_silu', () => dense({ units: 3, activation: any('hard_silu') }), 'E_OPTION', "did you mean 'hardSwish'?"],
+  ['hswish', () => dense({ units: 3, activation: any('hswish') }), 'E_OPTION', "did you mean 'hardSwish'?"],
+  ['leaky_relu', () => dense({ units: 3, activation: any('leaky_relu') }), 'E_OPTION', "did you mean 'leakyRelu'?"],
   ['acc', () => net.fit(data, { metrics: any(['acc']) }), 'E_OPTION', "did you mean 'accuracy'?"],
 ]
 

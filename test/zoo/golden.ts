@@ -71,6 +71,9 @@ export async function filled({ network, options, size, count, tensors }: Network
   return model
 }
 
+/** The pictures of a case by the same formula. */
+export const picturesOf = ({ batch, size }: NetworkCase): Float32Array => drawn(batch * sizeOf(size), 1_000_000, [0, 1])
+
 /** Cross-entropy of class i % classes; heads at the side count 0.3; without classes the mean of squares. */
 function lossOf(outputs: readonly Node[]): Node {
   return outputs.map((y, i) => ops.mul(ofOne(y), i === 0 ? 1 : 0.3)).reduce((a, b) => ops.add(a, b))
@@ -99,8 +102,8 @@ export interface Off {
 export async function distances(row: NetworkCase, engine: Judge): Promise<Off> {
   const model = await filled(row, engine)
   try {
-    const { batch, size, name } = row
-    const pictures = drawn(batch * sizeOf(size), 1_000_000, [0, 1])
+    const { batch, name } = row
+    const pictures = picturesOf(row)
     const measured = async (mode: 'infer' | 'train') => {
       const graph = model.graph({ batch, mode })
       const outputs = Object.values(graph.logits)

@@ -1,6 +1,7 @@
 /** The known networks: how many parameters they have, three of them against PyTorch, and their options. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Layer, Model } from '../../src/index.ts'
 import { datasets, layers, sequential, zoo } from '../../src/index.ts'
 import { countOf } from '../../src/nn/layer.ts'
 import { fastEngines } from '../support/engines.ts'
@@ -9,11 +10,14 @@ import { assertHeld, file } from './golden.ts'
 
 const { dense, flatten } = layers
 
+type Name = keyof typeof zoo
+const made = (name: Name, options: object = {}): Model => (zoo[name] as (options: object) => Model)(options)
+
 /**
- * Published counts. `trained` is PyTorch's way of counting, without running statistics; `all` is Keras's, with them. Where the two are
+ * Published counts; where `width` is another one, those of torchvision and of test/golden/zoo.py. `trained` is PyTorch's way of counting, without running statistics; `all` is Keras's, with them. Where the two are
  * equal one is given. Keras's own ResNet-50 has 26,560 biases more before its normalisation.
  */
-const counts: readonly (readonly [keyof typeof zoo, object, { readonly trained: number; readonly all?: number }])[] = [
+const counts: readonly (readonly [Name, object, { readonly trained: number; readonly all?: number }])[] = [
   ['mnistCnn', {}, { trained: 3_274_634 }],
   ['firstConvnet', {}, { trained: 55_744 }],
   ['convnet', {}, { trained: 93_322 }],
@@ -48,6 +52,14 @@ const counts: readonly (readonly [keyof typeof zoo, object, { readonly trained: 
   ['wideResnet', {}, { trained: 36_479_194, all: 36_497_146 }],
   ['mobilenetV1', {}, { trained: 4_231_976, all: 4_253_864 }],
   ['mobilenetV2', {}, { trained: 3_504_872, all: 3_538_984 }],
+  ['mobilenetV1', { width: 0.5 }, { trained: 1_331_592 }],
+  ['mobilenetV2', { width: 0.1 }, { trained: 1_367_080 }],
+  ['mobilenetV2', { width: 1.4 }, { trained: 6_108_776 }],
+  ['mobilenetV3Small', { width: 1.25 }, { trained: 3_644_912 }],
+  ['mobilenetV3Large', { width: 1.25 }, { trained: 8_164_744 }],
+  ['efficientnetB0', { width: 0.5 }, { trained: 1_712_522 }],
+  ['wideResnet', { depth: 16, width: 4 }, { trained: 2_748_890 }],
+  ['wideResnet', { depth: 40, width: 4 }, { trained: 8_949_210 }],
   ['mobilenetV3Small', {}, { trained: 2_542_856, all: 2_554_968 }],
   ['mobilenetV3Large', {}, { trained: 5_483_032, all: 5_507_432 }],
   ['squeezenet', {}, { trained: 1_248_424 }],
@@ -58,12 +70,128 @@ const counts: readonly (readonly [keyof typeof zoo, object, { readonly trained: 
 
 for (const [name, options, { trained, all = trained }] of counts) {
   test(`${name} ${JSON.stringify(options)}: ${trained} parameters`, () => {
-    const model = (zoo[name] as (options: object) => ReturnType<typeof zoo.lenet>)(options)
+    const model = made(name, options)
     const weights = model.network.layers.flatMap((layer) => Object.values(layer.weights))
     assert.equal(countOf(weights.filter(({ trainable }) => trainable !== false)), trained)
-    assert.equal(model.parameterCount, all)
+    if (!('width' in options)) assert.equal(model.parameterCount, all)
   })
 }
+
+/** The last map of features, of pictures of the default size: the papers' tables. */
+const features: readonly (readonly [Name, readonly [number, number, number], object?])[] = [
+  ['alexnet', [6, 6, 256]],
+  ['vgg11', [7, 7, 512]],
+  ['vgg16', [7, 7, 512]],
+  ['vgg19', [7, 7, 512]],
+  ['googlenet', [7, 7, 1024], { auxiliary: true }],
+  ['googlenet', [7, 7, 1024], { variant: 'torchvision' }],
+  ['inceptionV3', [8, 8, 2048], { auxiliary: true }],
+  ['resnet18', [7, 7, 512]],
+  ['resnet34', [7, 7, 512]],
+  ['resnet50', [7, 7, 2048]],
+  ['resnet20', [8, 8, 64]],
+  ['resnet56', [8, 8, 64]],
+  ['wideResnet', [8, 8, 640]],
+  ['mobilenetV1', [7, 7, 1024]],
+  ['mobilenetV2', [7, 7, 1280]],
+  ['mobilenetV3Small', [7, 7, 576]],
+  ['mobilenetV3Large', [7, 7, 960]],
+  ['squeezenet', [13, 13, 512]],
+  ['squeezenet', [13, 13, 512], { version: '1.1' }],
+  ['densenet121', [7, 7, 1024]],
+  ['efficientnetB0', [7, 7, 1280]],
+]
+for (const [name, wanted, options = {}] of features)
+  test(`${name} ${JSON.stringify(options)} without its top: ${wanted.join(' x ')}`, () => {
+    const { outputs, calls } = made(name, { ...options, includeTop: false }).network
+    assert.deepEqual(Object.keys(outputs), ['output'])
+    assert.deepEqual(calls[outputs['output']].shape, wanted)
+  })
+
+test('every network with includeTop has a row in the table of features', () => {
+  const held = new Set(features.map(([name]) => name))
+  const wanted = Object.entries(zoo).flatMap(([name, { row }]) => ('includeTop' in row.options ? [name] : []))
+  assert.deepEqual([...held].sort(), wanted.sort())
+})
+
+/** Epsilon and momentum of all batch normalisation: torchvision's, whose momentum is the rest to 1. */
+const statistics: readonly (readonly [Name, number, number, object?])[] = [
+  ['articleNet', 1e-3, 0.9, { batchNorm: true }],
+  ['vgg16', 1e-5, 0.9, { batchNorm: true }],
+  ['googlenet', 1e-3, 0.9, { variant: 'torchvision', auxiliary: true }],
+  ['inceptionV3', 1e-3, 0.9, { auxiliary: true }],
+  ['resnet18', 1e-5, 0.9],
+  ['resnet50', 1e-5, 0.9],
+  ['resnet20', 1e-5, 0.9],
+  ['wideResnet', 1e-5, 0.9],
+  ['mobilenetV1', 1e-5, 0.9],
+  ['mobilenetV2', 1e-5, 0.9],
+  ['mobilenetV3Small', 1e-3, 0.99],
+  ['mobilenetV3Large', 1e-3, 0.99],
+  ['densenet121', 1e-5, 0.9],
+  ['efficientnetB0', 1e-5, 0.9],
+]
+for (const [name, epsilon, momentum, options = {}] of statistics)
+  test(`${name}: batch normalisation by ${epsilon} and ${momentum}`, () => {
+    const all = Object.values(made(name, options).layers).filter(({ type }) => type === 'batchNormalization')
+    const said = all.map(({ options }) => `${options['epsilon']} ${options['momentum']}`)
+    assert.deepEqual([...new Set(said)], [`${epsilon} ${momentum}`])
+  })
+
+const wideDropouts = [32, 32, 64, 64, 128, 128].map((channels) => `activation ${channels}, 0.3, conv2d`)
+/** What stands before dropout and its channels, the rate, what stands behind and its units: the papers and torchvision. */
+const dropouts: readonly (readonly [Name, readonly string[], object?])[] = [
+  ['mnistCnn', ['dense 1024, 0.5, dense 10']],
+  ['cifarSimple', ['maxPooling2d 32, 0.25, flatten', 'dense 512, 0.5, dense 10']],
+  ['cifarDeep', ['maxPooling2d 32, 0.25, conv2d', 'maxPooling2d 64, 0.25, flatten', 'dense 512, 0.5, dense 10']],
+  ['articleNet', ['batchNormalization 12, 0.5, conv2d', 'batchNormalization 16, 0.5, flatten'], { batchNorm: true }],
+  ['alexnet', ['flatten 9216, 0.5, dense 4096', 'dense 4096, 0.5, dense 4096']],
+  ['vgg16', ['dense 4096, 0.5, dense 4096', 'dense 4096, 0.5, dense 1000']],
+  [
+    'googlenet',
+    ['globalAveragePooling2d 1024, 0.4, dense 1000', 'dense 1024, 0.7, dense 1000', 'dense 1024, 0.7, dense 1000'],
+    { auxiliary: true },
+  ],
+  ['inceptionV3', ['globalAveragePooling2d 2048, 0.5, dense 1000'], { auxiliary: true }],
+  ['wideResnet', wideDropouts, { depth: 16, width: 2, dropout: 0.3 }],
+  ['mobilenetV1', ['globalAveragePooling2d 1024, 0.001, dense 1000']],
+  ['mobilenetV2', ['globalAveragePooling2d 1280, 0.2, dense 1000']],
+  ['mobilenetV3Large', ['dense 1280, 0.2, dense 1000']],
+  ['squeezenet', ['concatenate 512, 0.5, conv2d']],
+  ['efficientnetB0', ['globalAveragePooling2d 1280, 0.2, dense 1000']],
+]
+for (const [name, wanted, options = {}] of dropouts)
+  test(`${name}: where dropout stands`, () => {
+    const { calls } = made(name, options).network
+    const layerOf = (i: number): Layer => {
+      const { of } = calls[i]
+      return of.kind === 'input' ? assert.fail('dropout of an input') : of.layer.layer
+    }
+    const found = calls.flatMap(({ of, inputs: [from] }, i) => {
+      if (of.kind === 'input' || of.layer.layer.type !== 'dropout') return []
+      const next = calls.flatMap(({ inputs }, j) => (inputs.includes(i) ? [layerOf(j)] : []))
+      const after = next.map(({ type, options }) => [type, options['units'] ?? []].flat().join(' '))
+      return [
+        [`${layerOf(from).type} ${calls[from].shape.at(-1)}`, of.layer.layer.options['rate'], ...after].join(', '),
+      ]
+    })
+    assert.deepEqual(found.sort(), [...wanted].sort())
+  })
+
+test('mnistCnn: the first weights of the tutorial', async () => {
+  await using model = zoo.mnistCnn({ inputShape: [8, 8, 1] })
+  const values = Object.entries(await model.weights())
+  for (const [name, numbers] of values)
+    if (name.endsWith('bias')) assert.ok(numbers.every((x) => Math.abs(x - 0.1) < 1e-7))
+    else
+      assert.ok(
+        numbers.every((x) => Math.abs(x) <= 0.2 + 1e-6),
+        `${name}: two deviations at most`,
+      )
+  const [, kernel] = values.find(([name]) => name === 'dense/kernel') ?? assert.fail()
+  const deviation = Math.sqrt(kernel.reduce((sum, x) => sum + x * x, 0) / kernel.length)
+  assert.ok(Math.abs(deviation - 0.1 * 0.8796) < 1e-3, `cut at two deviations, so 0.88 of 0.1: ${deviation}`)
+})
 
 test('every network has a row in the table of counts and a golden one', () => {
   const counted = new Set(counts.map(([name]) => name))
@@ -85,6 +213,16 @@ test('options: width, includeTop, classes, inputShape', () => {
   assert.equal(zoo.resnet18({ classes: 7 }).parameterCount, 11_699_112 - 993 * 513)
   assert.throws(() => zoo.lenet({ width: 2 } as object), failure('E_OPTION', "unknown option 'width'"))
   assert.throws(() => zoo.resnet50({ variant: 'keras' } as object), failure('E_OPTION', "'variant' is wrong"))
+})
+
+test('seed: other first weights', async () => {
+  const firsts = [1, 1, 2].map(async (seed) => {
+    await using model = zoo.lenet5({ seed })
+    return (await model.weights())['c1/kernel']
+  })
+  const [a, b, c] = await Promise.all(firsts)
+  assert.deepEqual(a, b)
+  assert.notDeepEqual(a, c)
 })
 
 test('summaries of the stack of layers are as they were', () => {

@@ -20,7 +20,7 @@ export const summary = defineCommand({
       says: 'multiply-adds, bytes of activations per sample and receptive field of each layer instead',
       default: false,
     }),
-    time: flag({ says: 'how long an epoch takes on this machine, from a few seconds of steps', default: false }),
+    time: flag({ says: 'how long an epoch takes on this machine, from about a second of steps', default: false }),
     samples: integer({ says: 'samples of the epoch of --time', min: 1, default: 60_000 }),
     batchSize: integer({ says: 'samples per step of --time', min: 1, default: 32 }),
     ...networkOptions,
@@ -41,7 +41,7 @@ export const summary = defineCommand({
         model.summary({ style, lineLength, showTrainable, columns: options.columns ?? terminal.columns }),
       )
     if (time) {
-      const { secondsPerStep, secondsPerEpoch, steps } = await measureEpoch(model, { samples, batchSize, seconds: 3 })
+      const { secondsPerStep, secondsPerEpoch, steps } = await measureEpoch(model, { samples, batchSize, seconds: 1 })
       const engine = await model.engine()
       terminal.print(
         `an epoch of ${samples} samples takes about ${secondsPerEpoch.toFixed(1)} s on ${engine.name}: ` +
