@@ -31,11 +31,9 @@ export const backwards = (axes: readonly AxisWindow[], groups: number, x: Shape,
   before: axes.map(({ before, window }) => window - 1 - before),
 })
 
-const POINTS = 6
 /** Tiles from which on the transform of the kernel is little beside the rest, and its values at the points where they stay. */
-const LEAST_TILES = { computed: 512, settled: 16 }
-/** Kernels whose values at all points (36 times as many) leave the second cache are no faster than plain ones. */
-const MOST_WEIGHTS = 128 * 128
+const LEAST_TILES = { computed: Number(process.env['W_TILES'] ?? 512), settled: 16 }
+const MOST_WEIGHTS = Number(process.env['W_MOST'] ?? 128 * 128)
 
 /**
  * The fields of the addon's operation, or undefined where oneDNN's plain convolution is to be taken: it multiplies window x window
@@ -49,11 +47,13 @@ export function winogradFields({ axes, groups, source, result, before }: Slide, 
   if (!isPlain || (window !== 3 && window !== 5) || axes[1].window !== window || before.some((n) => n < 0))
     return undefined
   const [input, output] = [source.slice(1, 3), result.slice(1, 3)]
-  const tiles = output.map((size) => Math.ceil(size / (POINTS + 1 - window))).reduce((a, b) => a * b, images)
-  const saved = (images * output[0] * output[1] * window ** 2) / (tiles * POINTS ** 2)
+  const isSmall = window === 3 && [...input, ...output].every((size) => size === 2) && before.every((n) => n === 1)
+  const [points, tile] = isSmall ? [3, 2] : [6, 7 - window]
+  const tiles = output.map((size) => Math.ceil(size / tile)).reduce((a, b) => a * b, images)
+  const saved = (images * output[0] * output[1] * window ** 2) / (tiles * points ** 2)
   const isWorth = saved > 2.5 && tiles >= LEAST_TILES[isSettled ? 'settled' : 'computed']
   if (!isWorth || channels < 16 || filters < 16 || channels * filters > MOST_WEIGHTS) return undefined
-  return { kind: 'winograd', images, channels, filters, input, output, before, window }
+  return { kind: 'winograd', images, channels, filters, input, output, before, window, points }
 }
 type Fields = NonNullable<ReturnType<typeof winogradFields>>
 
@@ -63,9 +63,9 @@ export function winogradResult(
   { source, kernel, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
-  const { channels, filters, window } = fields
+  const { channels, filters, window, points: along } = fields
   const once = context.isSettled(kernel)
-  const shape = { channels, filters, window, turned, once }
+  const shape = { channels, filters, window, points: along, turned, once }
   const evaluation = context.operation({
     kind: 'winogradKernel',
     where: `points of [${kernel.shape.join(', ')}]`,
@@ -80,9 +80,10 @@ export function winogradResult(
     bias: bias !== undefined,
     ...(tail && { tail: tailFields(tail, output) }),
   })
+  const work = scratch(operation.operandBytes[bias ? 3 : 2])
   return [
     stage(evaluation, [{ reads: kernel }, { writes: points }]),
-    stageWithTail(operation, [source, points, bias], { tail, output }),
+    stageWithTail(operation, [source, points, bias], { tail, work, output }),
   ]
 }
 
@@ -93,7 +94,7 @@ export function winogradGradient(
   context: Context,
 ): readonly NativeStage[] {
   const operation = context.operation({ ...fields, of: 'kernel', bias: bias !== undefined })
-  const sums = scratch(operation.operandBytes[operation.operandBytes.length - 1])
-  const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
+  const work = scratch(operation.operandBytes[operation.operandBytes.length - 1])
+  const results = [output, ...(bias ? [bias] : []), work].map((writes) => ({ writes }))
   return [stage(operation, [{ reads: x }, { reads: dy }, ...results])]
 }
