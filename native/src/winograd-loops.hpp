@@ -48,7 +48,8 @@ struct WinogradLoops {
   /// The result's rows [from, to), from its values at the points.
   void (*result)(const Winograd &w, const float *products, const float *bias, float *y, int64_t from, int64_t to, int64_t first);
   /// What reached these rows, at the points: [points, tiles, filters]. Their sums are added to `biases`, padded.
-  void (*flow)(const Winograd &w, const float *dy, const float *zeros, float *points, float *biases, int64_t from, int64_t to, int64_t first);
+  void (*flow)(const Winograd &w, const float *dy, const float *zeros, float *points, float *biases, int64_t from, int64_t to,
+               int64_t first);
   /// Pieces [from, to) of what a block gives for the kernel, which become `sums` [points, channels, filters], or are added to them.
   void (*sums)(const Winograd &w, const float *source, const float *flow, float *sums, int64_t tiles, bool isFirst, int64_t from,
                int64_t to);

@@ -121,7 +121,8 @@ class WinogradConvolution : public Operation {
     for (int axis = 0; axis < 2; axis++) {
       w_.tiles[axis] = (w_.output[axis] + w_.tile - 1) / w_.tile;
       if (w_.points == 6) continue;
-      if (w_.input[axis] != 2 || w_.output[axis] != 2 || w_.before[axis] != 1) throw fields.wrong("points", "6: these are no pictures of 2 by 2");
+      if (w_.input[axis] != 2 || w_.output[axis] != 2 || w_.before[axis] != 1)
+        throw fields.wrong("points", "6: these are no pictures of 2 by 2");
       w_.before[axis] = 0;  // it is known what the border is
     }
   }
@@ -178,12 +179,10 @@ class WinogradConvolution : public Operation {
   void resultBlock(const Block &b) {
     const WinogradLoops &loops = winogradLoops();
     const float *bias = bias_ ? floats(bias_) : nullptr;
-    inPieces(b.team, b.rows, grain(), [&](int64_t from, int64_t to, int) {
-      loops.source(w_, floats(0), b.zeros, b.source, b.from + from, b.from + to, b.from);
-    });
-    inPieces(b.team, loops.pieces(w_), 1, [&](int64_t from, int64_t to, int) {
-      loops.products(w_, b.source, floats(1), b.result, b.tiles, from, to);
-    });
+    inPieces(b.team, b.rows, grain(),
+             [&](int64_t from, int64_t to, int) { loops.source(w_, floats(0), b.zeros, b.source, b.from + from, b.from + to, b.from); });
+    inPieces(b.team, loops.pieces(w_), 1,
+             [&](int64_t from, int64_t to, int) { loops.products(w_, b.source, floats(1), b.result, b.tiles, from, to); });
     inPieces(b.team, b.rows, grain(), [&](int64_t from, int64_t to, int thread) {
       loops.result(w_, b.result, bias, floats(result_), b.from + from, b.from + to, b.from);
       tail_->run(b.team.scratch[thread], elementOf(b.from + from), elementOf(b.from + to));
@@ -222,9 +221,8 @@ class WinogradConvolution : public Operation {
     float *biases = sums + stride_ - padded;
     if (isFirst) std::fill(biases, biases + padded, 0.0f);
     for (int64_t from = 0; from < b.rows; from += grain()) fovea::loops().accumulate(biases, b.biases + from / grain() * padded, padded);
-    inPieces(b.team, loops.pieces(w_), 1, [&](int64_t from, int64_t to, int) {
-      loops.sums(w_, b.source, b.result, sums, b.tiles, isFirst, from, to);
-    });
+    inPieces(b.team, loops.pieces(w_), 1,
+             [&](int64_t from, int64_t to, int) { loops.sums(w_, b.source, b.result, sums, b.tiles, isFirst, from, to); });
   }
 };
 

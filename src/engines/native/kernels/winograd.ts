@@ -31,16 +31,24 @@ export const backwards = (axes: readonly AxisWindow[], groups: number, x: Shape,
   before: axes.map(({ before, window }) => window - 1 - before),
 })
 
-/** Tiles from which on the transform of the kernel is little beside the rest, and its values at the points where they stay. */
-const LEAST_TILES = { computed: Number(process.env['W_TILES'] ?? 512), settled: 16 }
-const MOST_WEIGHTS = Number(process.env['W_MOST'] ?? 128 * 128)
+/**
+ * Tiles from which on it is the faster one, on two threads: [16, 4, 4, 256] by 256 filters takes 0.8 ms in place of 1.0 with the
+ * kernel at the points as it comes and 0.4 in place of 0.8 with one that stays, but the kernel's gradient 2.1 in place of 1.0; with
+ * 64 tiles these are 1.9 for 3.2 and 3.4 for 3.5, with 128 tiles 3.5 for 6.4 and 4.2 for 7.5, of 64 filters 0.2 for 0.3 and 0.35
+ * for 0.5. Small pictures: [16, 2, 2, 512] by 512 takes 0.8 for 2.1 ms, and 1.5 for 2.4.
+ */
+const LEAST_TILES = { settled: 16, computed: 64, gradient: 128 }
+const LEAST_PICTURES = 16
+/** Bytes of a kernel at the points, which are memory of the step: a 3 x 3 kernel of 512 by 512 has 38 million. */
+const MOST_BYTES = 40e6
 
 /**
  * The fields of the addon's operation, or undefined where oneDNN's plain convolution is to be taken: it multiplies window x window
- * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less; but the
- * transforms of source and result weigh the more, the fewer channels there are.
+ * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less, and 9 times a
+ * picture of 2 x 2 results (3 x 3), 4 times less; but the transforms of source and result weigh the more, the fewer channels there
+ * are. `use`: a kernel that stays, one that is transformed in every step, or the gradient of one.
  */
-export function winogradFields({ axes, groups, source, result, before }: Slide, isSettled = false) {
+export function winogradFields({ axes, groups, source, result, before }: Slide, use: keyof typeof LEAST_TILES) {
   const [{ window }] = axes
   const [images, channels, filters] = [source[0], source[source.length - 1], result[result.length - 1]]
   const isPlain = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
@@ -51,8 +59,8 @@ export function winogradFields({ axes, groups, source, result, before }: Slide, 
   const [points, tile] = isSmall ? [3, 2] : [6, 7 - window]
   const tiles = output.map((size) => Math.ceil(size / tile)).reduce((a, b) => a * b, images)
   const saved = (images * output[0] * output[1] * window ** 2) / (tiles * points ** 2)
-  const isWorth = saved > 2.5 && tiles >= LEAST_TILES[isSettled ? 'settled' : 'computed']
-  if (!isWorth || channels < 16 || filters < 16 || channels * filters > MOST_WEIGHTS) return undefined
+  const isWorth = saved > 2.5 && tiles >= (isSmall ? LEAST_PICTURES : LEAST_TILES[use])
+  if (!isWorth || channels < 16 || filters < 16 || points ** 2 * channels * filters * 4 > MOST_BYTES) return undefined
   return { kind: 'winograd', images, channels, filters, input, output, before, window, points }
 }
 type Fields = NonNullable<ReturnType<typeof winogradFields>>
