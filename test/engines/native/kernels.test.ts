@@ -53,6 +53,12 @@ const large: readonly Row[] = [
   { x: [110, 8, 8, 100], kernel: [3, 3, 100, 210], padding: 'same', pool: 2 },
   { x: [131, 2, 2, 290], kernel: [3, 3, 290, 300], padding: 'same' },
 ]
+/** Nearly pictures of 2 by 2 with a border of one. */
+const beside: readonly Row[] = [
+  { x: [20, 2, 2, 16], kernel: [3, 3, 16, 18], padding: [[0, 2], [2, 0]] }, // biome-ignore format: a row
+  { x: [20, 2, 3, 16], kernel: [3, 3, 16, 18], padding: 'same' },
+  { x: [20, 2, 2, 16], kernel: [5, 5, 16, 18], padding: 'same' },
+]
 const tiles: readonly Row[] = [
   { x: [4, 16, 16, 64], kernel: [3, 3, 64, 32], padding: 'same', pool: 2 },
   { x: [9, 14, 14, 20], kernel: [5, 5, 20, 50], padding: 'same', pool: 2 },
@@ -156,6 +162,7 @@ suite("native: products of the addon's own", { skip }, () => {
   const kinds: readonly (readonly [string, readonly Row[], Precision, number, readonly string[]])[] = [
     ['winograd', winograd, 'float32', 2e-6, ['winograd']],
     ['winograd', large, 'float32', 5e-6, ['winograd']],
+    ['beside winograd', beside, 'float32', 2e-6, []],
     ['tiles', tiles, 'mixed_bfloat16', 2 ** -8, ['tiles: amx_bf16']],
     ['tiles', strided, 'mixed_bfloat16', 2 ** -8, ['tiles: amx_bf16']],
     ['few channels', first, 'float32', 1e-6, ['few channels']],
