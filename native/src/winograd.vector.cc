@@ -141,9 +141,10 @@ inline void square(Read read, Along along, Write write) {
   }
 }
 
-/// c [R, V vectors] = a [R, channels] b [channels, V vectors].
+/// c [R, V vectors] = a [R, channels] b [channels, V vectors]. A call of it would cost a tenth of a product with 16 channels.
 template <int R, int V>
-inline void multiply(const float *a, int64_t row, int64_t channels, const float *b, const int64_t *begins, float *c, int64_t resultRow) {
+__attribute__((always_inline)) inline void multiply(const float *a, int64_t row, int64_t channels, const float *b, const int64_t *begins,
+                                                    float *c, int64_t resultRow) {
   Lanes total[R][V] = {};
   for (int64_t k = 0; k < channels; k++, b += V * LANES) {
     Lanes line[V];
@@ -156,8 +157,8 @@ inline void multiply(const float *a, int64_t row, int64_t channels, const float 
 }
 /// c [R, V vectors] = a [count, R]' b [count, V vectors], or that is added to c.
 template <int R, int V>
-inline void accumulate(const float *a, int64_t row, const float *b, int64_t resultRow, const int64_t *begins, int64_t count, bool isFirst,
-                       float *c, int64_t padded) {
+__attribute__((always_inline)) inline void accumulate(const float *a, int64_t row, const float *b, int64_t resultRow, const int64_t *begins,
+                                                      int64_t count, bool isFirst, float *c, int64_t padded) {
   Lanes total[R][V] = {};
   for (int64_t t = 0; t < count; t++, a += row, b += resultRow) {
     Lanes line[V];
