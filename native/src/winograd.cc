@@ -11,27 +11,34 @@
 namespace fovea {
 namespace {
 
-/// Bytes of a block's planes: beside the kernel's, in a second cache of 1 to 2 MB. 400 to 1200 thousand were within 10 %.
+/// Bytes of a thread's block: beside the kernel's, in a second cache of 1 to 2 MB. 400 to 1200 thousand were within 10 %.
 constexpr int64_t BLOCK_BYTES = 600'000;
+
+/// Kernels that are larger at the points are read once for all threads, and blocks have so many bytes.
+constexpr int64_t OWN_KERNEL_BYTES = 3'000'000, SHARED_BLOCK_BYTES = 20'000'000;
+/// Pieces of a block's rows that threads take, of a shared block.
+constexpr int64_t PIECES = 64;
 
 /// Blocks whose sums are added to one another, where a part has more than MOST_BLOCKS; then their sum is added to that of those before.
 constexpr int64_t BLOCKS = 256, MOST_BLOCKS = 1024;
 
 constexpr int64_t MOST_CHANNELS = 1 << 20;
 
-/// The fields that tell of a kernel: channels, filters, window (3 or 5).
+/// The fields that tell of a kernel: channels, filters, window (3 or 5), points along an axis (6, or 3 for pictures of 2 by 2).
 void readKernel(const Fields &fields, Winograd &w) {
   w.channels = fields.integer("channels", 16, MOST_CHANNELS), w.filters = fields.integer("filters", 16, MOST_CHANNELS);
   w.window = fields.integer("window", 3, 5);
   if (w.window == 4) throw fields.wrong("window", "3 or 5");
-  w.tile = 7 - w.window;
+  w.points = fields.integer("points", 3, 6);
+  if (w.points != 6 && (w.points != 3 || w.window != 3)) throw fields.wrong("points", "6, or 3 for a window of 3");
+  w.tile = w.points == 3 ? 2 : 7 - w.window;
 }
-int64_t pointsBytes(const Winograd &w, const std::string &where) { return product({Winograd::POINTS, w.kernelPlane()}, where) * 4; }
+int64_t pointsBytes(const Winograd &w, const std::string &where) { return product({w.planes(), w.kernelPlane()}, where) * 4; }
 int64_t kernelBytes(const Winograd &w, const std::string &where) { return product({w.window, w.window, w.channels, w.filters}, where) * 4; }
-int64_t channelsAtOnce(const Winograd &w) { return std::max<int64_t>(1, GRAIN / (Winograd::POINTS * w.filters)); }
+int64_t channelsAtOnce(const Winograd &w) { return std::max<int64_t>(16, GRAIN / (w.planes() * w.filters)); }
 
-/// A kernel at the points. fields: channels, filters, window, turned (it is [window, window, filters, channels] and turned round),
-/// once?. Operands: the kernel, its values.
+/// A kernel at the points. fields: channels, filters, window, points, turned (it is [window, window, filters, channels] and turned
+/// round), once?. Operands: the kernel, its values.
 class WinogradKernel : public Operation {
  public:
   explicit WinogradKernel(const Fields &fields) : Operation(fields.where()) {
@@ -55,9 +62,9 @@ class WinogradKernel : public Operation {
   float *points_ = nullptr;
 };
 
-/// fields: of (result, kernel), images, channels, filters, input, output, before [height, width] each, window (3 or 5), bias; of
-/// a result tail?. Operands of a result: x, the kernel at the points, bias?, y, what the tail reads; of a kernel: x, dy, dkernel,
-/// dbias?, sums.
+/// fields: of (result, kernel), images, channels, filters, input, output, before [height, width] each, window (3 or 5), points,
+/// bias; of a result tail?. Operands of a result: x, the kernel at the points, bias?, work, y, what the tail reads; of a kernel: x,
+/// dy, dkernel, dbias?, work.
 class WinogradConvolution : public Operation {
  public:
   explicit WinogradConvolution(const Fields &fields) : Operation(fields.where()) {
@@ -65,39 +72,30 @@ class WinogradConvolution : public Operation {
     implementation = "winograd";
     if (of != "result" && of != "kernel") throw fields.wrong("of", "result or kernel");
     isKernel_ = of == "kernel";
-    w_.images = fields.integer("images", 1, MOST);
-    readKernel(fields, w_);
-    fields.integers("input", 1, LONGEST, w_.input);
-    fields.integers("output", 1, LONGEST, w_.output);
-    fields.integers("before", 0, LONGEST, w_.before);
-    const auto &[height, width] = w_.output;
-    w_.tiles[0] = (height + w_.tile - 1) / w_.tile, w_.tiles[1] = (width + w_.tile - 1) / w_.tile;
+    readShapes(fields);
     const int64_t x = product({w_.images, w_.input[0], w_.input[1], w_.channels}, where),
-                  y = product({w_.images, height, width, w_.filters}, where);
-    rows_ = w_.images * w_.tiles[0];
-    const int64_t tileBytes = Winograd::POINTS * 4 * (w_.channels + w_.filters), threads = omp_get_max_threads();
-    w_.rows = std::clamp<int64_t>(BLOCK_BYTES / tileBytes / w_.tiles[1], 1, (rows_ + threads - 1) / threads);
-    w_.capacity = (w_.rows * w_.tiles[1] + 15) / 16 * 16;
-    blocks_ = (rows_ + w_.rows - 1) / w_.rows;
-    product({w_.capacity + 16, Winograd::POINTS, w_.channels + w_.filters + 16}, where);
+                  y = product({w_.images, w_.output[0], w_.output[1], w_.filters}, where);
+    cutIntoBlocks();
     const bool hasBias = fields.flag("bias");
     if (isKernel_) {
-      parts_ = std::min(threads, blocks_);
-      stride_ = product({Winograd::POINTS, w_.sumsPlane()}, where) + w_.paddedFilters();
+      parts_ = w_.isShared ? 1 : std::min<int64_t>(omp_get_max_threads(), blocks_);
+      stride_ = product({w_.planes(), w_.sumsPlane()}, where) + w_.paddedFilters();
       operandBytes = {x * 4, y * 4, kernelBytes(w_, where)};
       if (hasBias) bias_ = push(w_.filters * 4);
       group_ = blocks_ / parts_ > MOST_BLOCKS ? BLOCKS : 0;
-      sums_ = push(product({parts_, apart()}, where) * 4);
-      scratchFloats = w_.scratch() + w_.paddedFilters();
+      const int64_t sums = product({parts_, apart()}, where), block = w_.scratch() + pieces() * w_.paddedFilters();
+      work_ = push((sums + (w_.isShared ? block : 0)) * 4);
+      if (!w_.isShared) scratchFloats = block;
       return;
     }
     operandBytes = {x * 4, pointsBytes(w_, where)};
     if (hasBias) bias_ = push(w_.filters * 4);
+    work_ = push(w_.isShared ? w_.scratch() * 4 : 1);
     result_ = push(y * 4);
     tail_ = std::make_unique<Tail>(fields, *this, y, Type::float32);
-    if (width * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
+    if (w_.output[1] * w_.filters % tail_->unit() != 0) throw fields.wrong("tail", "an expression over rows of the result");
     tailFloats_ = scratchFloats;
-    scratchFloats += w_.scratch();
+    if (!w_.isShared) scratchFloats += w_.scratch();
   }
 
   void bind(const std::vector<char *> &operands) override {
@@ -107,13 +105,38 @@ class WinogradConvolution : public Operation {
   void run(const Team &team) override { isKernel_ ? runKernel(team) : runResult(team); }
 
  private:
-  Winograd w_;
+  Winograd w_{};
   bool isKernel_;
   int64_t rows_, blocks_, parts_ = 0, stride_ = 0, group_ = 0, tailFloats_ = 0;
-  size_t bias_ = 0, result_ = 0, sums_ = 0;  // operands
+  size_t bias_ = 0, work_ = 0, result_ = 0;  // operands
   std::unique_ptr<Tail> tail_;
   std::vector<char *> operands_;
 
+  void readShapes(const Fields &fields) {
+    w_.images = fields.integer("images", 1, MOST);
+    readKernel(fields, w_);
+    fields.integers("input", 1, LONGEST, w_.input);
+    fields.integers("output", 1, LONGEST, w_.output);
+    fields.integers("before", 0, LONGEST, w_.before);
+    for (int axis = 0; axis < 2; axis++) {
+      w_.tiles[axis] = (w_.output[axis] + w_.tile - 1) / w_.tile;
+      if (w_.points == 6) continue;
+      if (w_.input[axis] != 2 || w_.output[axis] != 2 || w_.before[axis] != 1)
+        throw fields.wrong("points", "6: these are no pictures of 2 by 2");
+      w_.before[axis] = 0;  // it is known what the border is
+    }
+  }
+  void cutIntoBlocks() {
+    rows_ = product({w_.images, w_.tiles[0]}, where);
+    w_.isShared = pointsBytes(w_, where) > OWN_KERNEL_BYTES;
+    const int64_t tileBytes = w_.planes() * 4 * (w_.sourceRow() + w_.resultRow()), threads = omp_get_max_threads();
+    const int64_t bytes = w_.isShared ? SHARED_BLOCK_BYTES : BLOCK_BYTES, most = w_.isShared ? rows_ : (rows_ + threads - 1) / threads;
+    w_.rows = std::clamp<int64_t>(bytes / tileBytes / w_.tiles[1], 1, most);
+    blocks_ = (rows_ + w_.rows - 1) / w_.rows;
+    if (w_.isShared) w_.rows = (rows_ + blocks_ - 1) / blocks_, blocks_ = (rows_ + w_.rows - 1) / w_.rows;
+    w_.capacity = (w_.rows * w_.tiles[1] + (w_.isShared ? 20 : 15)) / 16 * 16;
+    product({w_.capacity + 16, w_.planes(), w_.channels + w_.filters + 48}, where);
+  }
   size_t push(int64_t bytes) {
     operandBytes.push_back(bytes);
     return operandBytes.size() - 1;
@@ -121,38 +144,85 @@ class WinogradConvolution : public Operation {
   /// From the sums of a part to the next: where blocks are added in groups, those of a group follow.
   int64_t apart() const { return group_ > 0 ? 2 * stride_ : stride_; }
   float *floats(size_t operand) const { return reinterpret_cast<float *>(operands_[operand]); }
-  int64_t rowAfter(int64_t block) const { return std::min((block + 1) * w_.rows, rows_); }
   /// The element that a row of tiles begins with.
   int64_t elementOf(int64_t row) const {
     return (row / w_.tiles[0] * w_.output[0] + row % w_.tiles[0] * w_.tile) * w_.output[1] * w_.filters;
   }
+  int64_t grain() const { return w_.isShared ? (w_.rows + PIECES - 1) / PIECES : w_.rows; }
+  int64_t pieces() const { return (w_.rows + grain() - 1) / grain(); }
+
+  /// A block of rows, for the threads that compute it: all, or one.
+  struct Block {
+    const Team &team;
+    int64_t from, rows, tiles;
+    float *zeros, *source, *result, *biases;
+  };
+  Block blockOf(const Team &team, int64_t index, float *memory) const {
+    const int64_t from = index * w_.rows, rows = std::min(w_.rows, rows_ - from);
+    float *source = memory + w_.zeros(), *result = source + w_.planes() * w_.sourcePlane();
+    std::fill(memory, source, 0.0f);
+    return {team, from, rows, rows * w_.tiles[1], memory, source, result, memory + w_.scratch()};
+  }
+  /// Calls `body(team, from, to)` for [0, total): once with all threads where blocks are shared, else each thread has its part.
+  template <typename Body>
+  void inTeams(const Team &team, int64_t total, Body body) {
+    if (w_.isShared) return body(team, 0, total);
+    inPieces(team, total, 1, [&](int64_t from, int64_t to, int thread) { body(Team{1, {team.scratch[thread]}}, from, to); });
+  }
 
   void runResult(const Team &team) {
+    inTeams(team, blocks_, [&](const Team &some, int64_t from, int64_t to) {
+      float *memory = w_.isShared ? floats(work_) : some.scratch[0] + tailFloats_;
+      for (int64_t index = from; index < to; index++) resultBlock(blockOf(some, index, memory));
+    });
+  }
+  void resultBlock(const Block &b) {
+    const WinogradLoops &loops = winogradLoops();
     const float *bias = bias_ ? floats(bias_) : nullptr;
-    inPieces(team, blocks_, 1, [&](int64_t block, int64_t, int thread) {
-      float *scratch = team.scratch[thread];
-      const int64_t from = block * w_.rows, to = rowAfter(block);
-      winogradLoops().result(w_, floats(0), floats(1), bias, floats(result_), scratch + tailFloats_, from, to);
-      tail_->run(scratch, elementOf(from), elementOf(to));
+    inPieces(b.team, b.rows, grain(),
+             [&](int64_t from, int64_t to, int) { loops.source(w_, floats(0), b.zeros, b.source, b.from + from, b.from + to, b.from); });
+    inPieces(b.team, loops.pieces(w_), 1,
+             [&](int64_t from, int64_t to, int) { loops.products(w_, b.source, floats(1), b.result, b.tiles, from, to); });
+    inPieces(b.team, b.rows, grain(), [&](int64_t from, int64_t to, int thread) {
+      loops.result(w_, b.result, bias, floats(result_), b.from + from, b.from + to, b.from);
+      tail_->run(b.team.scratch[thread], elementOf(b.from + from), elementOf(b.from + to));
     });
   }
   void runKernel(const Team &team) {
-    float *sums = floats(sums_);
-    const int64_t planes = stride_ - w_.paddedFilters();
-    inPieces(team, parts_, 1, [&](int64_t part, int64_t, int thread) {
-      float *total = sums + part * apart(), *own = group_ > 0 ? total + stride_ : total;
-      std::fill(total, total + apart(), 0.0f);
-      const int64_t last = blocks_ * (part + 1) / parts_;
-      for (int64_t first = blocks_ * part / parts_, block = first; block < last; block++) {
-        winogradLoops().gradient(w_, floats(0), floats(1), own, own + planes, team.scratch[thread], block * w_.rows, rowAfter(block));
-        if (group_ == 0 || ((block + 1 - first) % group_ != 0 && block + 1 < last)) continue;
-        loops().accumulate(total, own, stride_);
-        std::fill(own, own + stride_, 0.0f);
-      }
+    float *sums = floats(work_), *shared = sums + parts_ * apart();
+    inTeams(team, parts_, [&](const Team &some, int64_t part, int64_t) {
+      sumPart(some, part, sums + part * apart(), w_.isShared ? shared : some.scratch[0]);
     });
     inPieces(team, w_.channels, channelsAtOnce(w_),
              [&](int64_t from, int64_t to, int) { winogradLoops().gradientEnd(w_, sums, parts_, apart(), floats(2), from, to); });
-    if (bias_) winogradLoops().biasEnd(w_, sums + planes, parts_, apart(), floats(bias_));
+    if (bias_) winogradLoops().biasEnd(w_, sums + stride_ - w_.paddedFilters(), parts_, apart(), floats(bias_));
+  }
+  void sumPart(const Team &team, int64_t part, float *total, float *memory) {
+    float *own = group_ > 0 ? total + stride_ : total;
+    if (group_ > 0) std::fill(total, own, 0.0f);
+    const int64_t first = blocks_ * part / parts_, last = blocks_ * (part + 1) / parts_;
+    bool isFirst = true;
+    for (int64_t index = first; index < last; index++) {
+      gradientBlock(blockOf(team, index, memory), own, isFirst);
+      isFirst = group_ > 0 && ((index + 1 - first) % group_ == 0 || index + 1 == last);
+      if (isFirst) loops().accumulate(total, own, stride_);
+    }
+  }
+  /// What a block gives for the kernel and the bias becomes `sums`, or is added to them.
+  void gradientBlock(const Block &b, float *sums, bool isFirst) {
+    const WinogradLoops &loops = winogradLoops();
+    const int64_t padded = w_.paddedFilters();
+    inPieces(b.team, b.rows, grain(), [&](int64_t from, int64_t to, int) {
+      loops.source(w_, floats(0), b.zeros, b.source, b.from + from, b.from + to, b.from);
+      float *biases = b.biases + from / grain() * padded;
+      std::fill(biases, biases + padded, 0.0f);
+      loops.flow(w_, floats(1), b.zeros, b.result, biases, b.from + from, b.from + to, b.from);
+    });
+    float *biases = sums + stride_ - padded;
+    if (isFirst) std::fill(biases, biases + padded, 0.0f);
+    for (int64_t from = 0; from < b.rows; from += grain()) fovea::loops().accumulate(biases, b.biases + from / grain() * padded, padded);
+    inPieces(b.team, loops.pieces(w_), 1,
+             [&](int64_t from, int64_t to, int) { loops.sums(w_, b.source, b.result, sums, b.tiles, isFirst, from, to); });
   }
 };
 

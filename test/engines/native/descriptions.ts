@@ -53,15 +53,56 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'convolution of few channels': { kind: 'fewChannels', ...few, filters: 19, bias: true, tail: expressionFields([9, 8, 9, 19], [float(9, 8, 9, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
   'gradient for the kernel, few channels': { kind: 'fewChannelsGradient', ...few, dtype: 'float32', bias: true },
   'gradient for the kernel, few channels, of a pooling': { kind: 'fewChannelsGradient', ...few, dtype: 'bfloat16', bias: false, pooled: { images: 9, channels: 6, input: [1, 8, 9], output: [1, 4, 4], window: [1, 2, 2], strides: [1, 2, 2], before: [0, 0, 0], gated: true } }, // biome-ignore format: a row
-  'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
-  'a kernel at the points of Winograd': { kind: 'winogradKernel', channels: 17, filters: 19, window: 5, turned: true },
+  'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, points: 6, bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
+  'a kernel at the points of Winograd': {
+    kind: 'winogradKernel',
+    channels: 17,
+    filters: 19,
+    window: 5,
+    points: 6,
+    turned: true,
+  },
   'gradient for the kernel by Winograd': {
     kind: 'winograd',
     of: 'kernel',
     ...plane,
     window: 5,
+    points: 6,
     before: [2, 2],
     bias: true,
+  },
+  'convolution by Winograd, large': {
+    kind: 'winograd',
+    of: 'result',
+    ...plane,
+    channels: 121,
+    filters: 200,
+    window: 3,
+    points: 6,
+    bias: true,
+  },
+  'gradient for the kernel by Winograd, large': {
+    kind: 'winograd',
+    of: 'kernel',
+    ...plane,
+    channels: 121,
+    filters: 200,
+    window: 3,
+    points: 6,
+    bias: true,
+  },
+  'convolution by Winograd, pictures of 2 x 2': {
+    kind: 'winograd',
+    of: 'result',
+    images: 5,
+    channels: 17,
+    filters: 35,
+    input: [2, 2],
+    output: [2, 2],
+    before: [1, 1],
+    window: 3,
+    points: 3,
+    bias: false,
   },
   'convolution by tiles': { kind: 'tiledConvolution', ...tiled, input: [5, 4], apart: [2, 3], result: 'bfloat16', bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19), low(3, 9, 10, 19)], [s.mul(a, s.less(0, b))], ['bfloat16']) }, // biome-ignore format: a row
   'a kernel as tiles': { kind: 'tiledKernel', ...tiled, dtype: 'float32', turned: true },

@@ -97,6 +97,9 @@ export const wrongOperations: Readonly<
     [{ channels: 15 }, 'E_BUG', 'channels'],
     [{ filters: 15 }, 'E_BUG', 'filters'],
     ...[2, 4, 6].map((window) => [{ window }, 'E_BUG', 'window'] as const),
+    ...[2, 4, 7].map((points) => [{ points }, 'E_BUG', 'points'] as const),
+    [{ points: 3 }, 'E_BUG', 'points', '2 by 2'],
+    [{ points: 3, window: 5 }, 'E_BUG', 'points'],
     [{ input: [9] }, 'E_BUG', 'input', 'two'],
     [{ before: [-1, 1] }, 'E_BUG', 'before'],
     [{ images: far }, 'E_LIMIT', 'too large'],
@@ -105,7 +108,13 @@ export const wrongOperations: Readonly<
   'a kernel at the points of Winograd': [
     [{ channels: 15 }, 'E_BUG', 'channels'],
     [{ window: 4 }, 'E_BUG', 'window'],
+    [{ points: 3 }, 'E_BUG', 'points'],
     [{ channels: 2 ** 21 }, 'E_BUG', 'channels'],
+  ],
+  'convolution by Winograd, pictures of 2 x 2': [
+    [{ input: [2, 3] }, 'E_BUG', 'points'],
+    [{ output: [1, 2] }, 'E_BUG', 'points'],
+    [{ before: [0, 1] }, 'E_BUG', 'points'],
   ],
   'one row': [
     [{ k: 0 }, 'E_BUG', "'k'"],

@@ -97,14 +97,15 @@ export const simple = (
   output: Value,
 ): NativeStage => stage(context.operation(description), [...inputs.map((reads) => ({ reads })), { writes: output }])
 
-/** The stage of an operation that ends with a tail: what it reads, its result, and what the tail reads. */
+/** The stage of an operation that ends with a tail: what it reads, its own memory, its result, and what the tail reads. */
 export const stageWithTail = (
   operation: Operation,
   reads: readonly (Value | undefined)[],
-  { tail, output }: { readonly tail?: Tail | undefined; readonly output: Value },
+  { tail, work, output }: { readonly tail?: Tail | undefined; readonly work?: Value; readonly output: Value },
 ): NativeStage => {
   const read = (values: readonly (Value | undefined)[]) => values.flatMap((x) => (x ? [{ reads: x }] : []))
-  return stage(operation, [...read(reads), { writes: output }, ...read(tail?.extras ?? [])])
+  const writes = [work, output].flatMap((x) => (x ? [{ writes: x }] : []))
+  return stage(operation, [...read(reads), ...writes, ...read(tail?.extras ?? [])])
 }
 
 /** Bytes that live within a step. */

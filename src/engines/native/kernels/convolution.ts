@@ -47,7 +47,7 @@ const convolution: Lower<ConvolutionAttrs> = (step) => {
   if (few && isFloat(x, output) && output.shape[output.shape.length - 1] >= 16)
     return fewChannels(few, { source: x, kernel, bias, tail: rest, output }, context)
   const slide = forwards(axes, attrs.groups, x.shape, output.shape)
-  const fewer = isFloat(x, output) && winogradFields(slide, context.isSettled(kernel))
+  const fewer = isFloat(x, output) && winogradFields(slide, context.isSettled(kernel) ? 'settled' : 'computed')
   if (fewer) {
     const fields = { ...fewer, where: name, turned: false }
     return winogradResult(fields, { source: x, kernel, bias, tail: rest, output }, context)
@@ -98,7 +98,7 @@ const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: 
   const [dy, kernel] = inputs
   const name = where('convolutionInputGradient', dy.shape, kernel.shape)
   const axes = convolutionAxes(output.shape, kernel.shape, attrs)
-  const fewer = isFloat(dy, output) && winogradFields(backwards(axes, attrs.groups, output.shape, dy.shape))
+  const fewer = isFloat(dy, output) && winogradFields(backwards(axes, attrs.groups, output.shape, dy.shape), 'computed')
   if (fewer) {
     const fields = { ...fewer, where: name, turned: true }
     return winogradResult(fields, { source: dy, kernel, tail, output }, context)
@@ -154,7 +154,7 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
-  const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
+  const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape), 'gradient')
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
     return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)

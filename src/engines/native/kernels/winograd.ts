@@ -31,29 +31,37 @@ export const backwards = (axes: readonly AxisWindow[], groups: number, x: Shape,
   before: axes.map(({ before, window }) => window - 1 - before),
 })
 
-const POINTS = 6
-/** Tiles from which on the transform of the kernel is little beside the rest, and its values at the points where they stay. */
-const LEAST_TILES = { computed: 512, settled: 16 }
-/** Kernels whose values at all points (36 times as many) leave the second cache are no faster than plain ones. */
-const MOST_WEIGHTS = 128 * 128
+/**
+ * Tiles from which on it is the faster one, on two threads: [16, 4, 4, 256] by 256 filters takes 0.8 ms in place of 1.0 with the
+ * kernel at the points as it comes and 0.4 in place of 0.8 with one that stays, but the kernel's gradient 2.1 in place of 1.0; with
+ * 64 tiles these are 1.9 for 3.2 and 3.4 for 3.5, with 128 tiles 3.5 for 6.4 and 4.2 for 7.5, of 64 filters 0.2 for 0.3 and 0.35
+ * for 0.5. Small pictures: [16, 2, 2, 512] by 512 takes 0.8 for 2.1 ms, and 1.5 for 2.4.
+ */
+const LEAST_TILES = { settled: 16, computed: 64, gradient: 128 }
+const LEAST_PICTURES = 16
+/** Bytes of a kernel at the points, which are memory of the step: a 3 x 3 kernel of 512 by 512 has 38 million. */
+const MOST_BYTES = 40e6
 
 /**
  * The fields of the addon's operation, or undefined where oneDNN's plain convolution is to be taken: it multiplies window x window
- * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less; but the
- * transforms of source and result weigh the more, the fewer channels there are.
+ * times a result, this one 36 times a tile of 4 x 4 results (3 x 3) or 2 x 2 (5 x 5), which is 4 and 2.8 times less, and 9 times a
+ * picture of 2 x 2 results (3 x 3), 4 times less; but the transforms of source and result weigh the more, the fewer channels there
+ * are. `use`: a kernel that stays, one that is transformed in every step, or the gradient of one.
  */
-export function winogradFields({ axes, groups, source, result, before }: Slide, isSettled = false) {
+export function winogradFields({ axes, groups, source, result, before }: Slide, use: keyof typeof LEAST_TILES) {
   const [{ window }] = axes
   const [images, channels, filters] = [source[0], source[source.length - 1], result[result.length - 1]]
   const isPlain = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
   if (!isPlain || (window !== 3 && window !== 5) || axes[1].window !== window || before.some((n) => n < 0))
     return undefined
   const [input, output] = [source.slice(1, 3), result.slice(1, 3)]
-  const tiles = output.map((size) => Math.ceil(size / (POINTS + 1 - window))).reduce((a, b) => a * b, images)
-  const saved = (images * output[0] * output[1] * window ** 2) / (tiles * POINTS ** 2)
-  const isWorth = saved > 2.5 && tiles >= LEAST_TILES[isSettled ? 'settled' : 'computed']
-  if (!isWorth || channels < 16 || filters < 16 || channels * filters > MOST_WEIGHTS) return undefined
-  return { kind: 'winograd', images, channels, filters, input, output, before, window }
+  const isSmall = window === 3 && [...input, ...output].every((size) => size === 2) && before.every((n) => n === 1)
+  const [points, tile] = isSmall ? [3, 2] : [6, 7 - window]
+  const tiles = output.map((size) => Math.ceil(size / tile)).reduce((a, b) => a * b, images)
+  const saved = (images * output[0] * output[1] * window ** 2) / (tiles * points ** 2)
+  const isWorth = saved > 2.5 && tiles >= (isSmall ? LEAST_PICTURES : LEAST_TILES[use])
+  if (!isWorth || channels < 16 || filters < 16 || points ** 2 * channels * filters * 4 > MOST_BYTES) return undefined
+  return { kind: 'winograd', images, channels, filters, input, output, before, window, points }
 }
 type Fields = NonNullable<ReturnType<typeof winogradFields>>
 
@@ -63,9 +71,9 @@ export function winogradResult(
   { source, kernel, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
-  const { channels, filters, window } = fields
+  const { channels, filters, window, points: along } = fields
   const once = context.isSettled(kernel)
-  const shape = { channels, filters, window, turned, once }
+  const shape = { channels, filters, window, points: along, turned, once }
   const evaluation = context.operation({
     kind: 'winogradKernel',
     where: `points of [${kernel.shape.join(', ')}]`,
@@ -80,9 +88,10 @@ export function winogradResult(
     bias: bias !== undefined,
     ...(tail && { tail: tailFields(tail, output) }),
   })
+  const work = scratch(operation.operandBytes[bias ? 3 : 2])
   return [
     stage(evaluation, [{ reads: kernel }, { writes: points }]),
-    stageWithTail(operation, [source, points, bias], { tail, output }),
+    stageWithTail(operation, [source, points, bias], { tail, work, output }),
   ]
 }
 
@@ -93,7 +102,7 @@ export function winogradGradient(
   context: Context,
 ): readonly NativeStage[] {
   const operation = context.operation({ ...fields, of: 'kernel', bias: bias !== undefined })
-  const sums = scratch(operation.operandBytes[operation.operandBytes.length - 1])
-  const results = [output, ...(bias ? [bias] : []), sums].map((writes) => ({ writes }))
+  const work = scratch(operation.operandBytes[operation.operandBytes.length - 1])
+  const results = [output, ...(bias ? [bias] : []), work].map((writes) => ({ writes }))
   return [stage(operation, [{ reads: x }, { reads: dy }, ...results])]
 }
