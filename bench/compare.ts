@@ -5,14 +5,27 @@ import { median, QUIET, untilQuiet } from './measure.ts'
 import { parametersOf } from './plain-network.ts'
 import type { Facts, Hello, Profile, Task } from './protocol.ts'
 
-/** Seconds of a turn, of a trial of a setting, and for which anybody's turns may go on in all. */
-const [TURN, TRIAL, BUDGET] = [0.5, 0.3, 20]
-const TRIALS = 3
+/** Seconds for which anybody's turns may go on in all. */
+const BUDGET = 20
 const LONG = 3
 /** Who needs longer for a batch gets a smaller one. */
 const LONGEST_BATCH = 15
-/** Seconds that a task may lose by waiting until nobody else computes. */
+
+/** How long everything takes. */
+export interface Pace {
+  /** Seconds of a turn, and of a trial of a setting. */
+  readonly turn: number
+  readonly trial: number
+  readonly trials: number
+  /** Seconds that a task may lose by waiting until nobody else computes. */
+  readonly patience: number
+}
 const PATIENCE = Number(process.env['FOVEA_BENCH_PATIENCE'] ?? 60)
+/** For a whole network, and for one layer. */
+export const paces = {
+  network: { turn: 0.5, trial: 0.3, trials: 3, patience: PATIENCE },
+  layer: { turn: 0.1, trial: 0.03, trials: 1, patience: PATIENCE / 10 },
+} as const satisfies Record<string, Pace>
 
 /** What somebody has shown. */
 export interface Figure {
@@ -52,34 +65,35 @@ interface Racer {
 }
 
 export async function compare(task: Task, entrants: readonly Entrant[], rounds: number): Promise<Figure[]> {
+  const pace = paces[task.row ? 'layer' : 'network']
   const racers: Racer[] = []
   const failed: Figure[] = []
   for (const entrant of entrants) {
     try {
-      racers.push(await prepare(entrant, task))
+      racers.push(await prepare(entrant, task, pace))
     } catch (error) {
       failed.push({ entrant, task, batchSize: task.batchSize, turns: [], parametersChecked: false, error: said(error) })
     }
   }
-  const finished = await race(racers, rounds)
+  const finished = await race(racers, rounds, pace)
   for (const entrant of entrants) await entrant.release()
   return [...withDifferences(finished), ...failed]
 }
 
-async function race(racers: readonly Racer[], rounds: number): Promise<Racer[]> {
+async function race(racers: readonly Racer[], rounds: number, pace: Pace): Promise<Racer[]> {
   const fallen = new Map<Racer, string>()
   const isRacing = (racer: Racer): boolean =>
     !fallen.has(racer) && racer.figure.turns.reduce((sum, { seconds }) => sum + seconds, 0) < BUDGET
   // on a machine that others use too, up to three times as many rounds for as many quiet ones
   const quietRounds = (): number =>
     Math.min(...racers.filter(isRacing).map(({ figure }) => figure.turns.filter(isQuiet).length))
-  let patience = PATIENCE
+  let { patience } = pace
   for (let round = 0; round < 3 * rounds && racers.some(isRacing) && quietRounds() < rounds; round++) {
     for (const racer of round % 2 === 0 ? racers : racers.toReversed()) {
       if (!isRacing(racer)) continue
       patience -= await untilQuiet(Math.min(5, patience))
       try {
-        racer.figure.turns.push({ ...(await racer.contestant.turn({ setting: racer.way, seconds: TURN })), round })
+        racer.figure.turns.push({ ...(await racer.contestant.turn({ setting: racer.way, seconds: pace.turn })), round })
       } catch (error) {
         fallen.set(racer, said(error))
       }
@@ -124,7 +138,7 @@ interface Way {
 const fastest = ({ speeds }: Way): number => Math.max(0, ...speeds)
 
 /** Starts and prepares, chooses the fastest setting, and warms up. */
-async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
+async function prepare(entrant: Entrant, whole: Task, pace: Pace): Promise<Racer> {
   const task = { ...whole, batchSize: await batchFor(entrant, whole) }
   const ways: Way[] = []
   let facts: Facts | undefined
@@ -137,7 +151,7 @@ async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
     for (const way of prepared.settings)
       ways.push({ contestant, way, label: [way, command].filter(Boolean).join(', '), speeds: [] })
   }
-  await tryOut(ways)
+  await tryOut(ways, pace)
   const best = ways.filter(({ error }) => !error).sort((a, b) => fastest(b) - fastest(a))[0]
   if (!best) throw new Error(ways[0]?.error ?? 'has no way to do it')
   const { contestant, way, label, long } = best
@@ -155,15 +169,15 @@ async function prepare(entrant: Entrant, whole: Task): Promise<Racer> {
 }
 
 /** Warms every way up, then tries them in turns; those at less than half the speed of the best are out after one. */
-async function tryOut(ways: readonly Way[]): Promise<void> {
-  let patience = PATIENCE
-  for (let trial = 0; trial < (ways.length > 1 ? TRIALS + 1 : 1); trial++) {
+async function tryOut(ways: readonly Way[], pace: Pace): Promise<void> {
+  let { patience } = pace
+  for (let trial = 0; trial < (ways.length > 1 ? pace.trials + 1 : 1); trial++) {
     const best = Math.max(...ways.map(fastest))
     for (const way of ways) {
       if (way.error !== undefined || fastest(way) < best / 2) continue
       if (trial > 0) patience -= await untilQuiet(Math.min(2, patience))
       try {
-        const turn = await way.contestant.turn({ setting: way.way, seconds: TRIAL })
+        const turn = await way.contestant.turn({ setting: way.way, seconds: pace.trial })
         if (trial > 0 || ways.length === 1) way.speeds.push(speedOf(turn))
         if (turn.seconds > LONG) way.long = turn
       } catch (error) {
@@ -189,7 +203,7 @@ function checkParameters({ layers }: Task, theirs: readonly number[]): boolean {
   return theirs.length > 0
 }
 
-/** Predictions must be those of our engine (in float32, where somebody computes in it), or the figures mean nothing. */
+/** Predictions must be those of our engine (in float32, where somebody computes in it), or the figures mean nothing. A layer's too. */
 function withDifferences(racers: readonly Racer[]): Figure[] {
   const ours = racers.find(({ figure }) => figure.entrant.isOurs)?.answer
   return racers.map(({ figure, answer }) => {

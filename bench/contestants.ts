@@ -38,6 +38,8 @@ interface Row {
   readonly isSlow?: true
   /** Answers for the time to its first step, and for epochs from files. */
   readonly isWhole?: true
+  /** Makes layers one by one. */
+  readonly doesLayers?: true
   /** Is compared with this engine of ours alone. */
   readonly rivalOf?: EngineName
   /** Comes from bench/package.json. */
@@ -65,6 +67,7 @@ export const peers: Readonly<Record<string, Row>> = {
     modes: both,
     precisions: ['float32', 'mixed_bfloat16'],
     isWhole: true,
+    doesLayers: true,
     isPackage: false,
   },
   'onnxruntime-node': javascript(['infer'], 'peers/onnxruntime.mjs', 'onnxruntime-node'),
@@ -80,6 +83,7 @@ const fovea = (engine: EngineName): Row => ({
   modes: both,
   precisions: ['float32', 'mixed_bfloat16'],
   isWhole: true,
+  doesLayers: true,
   isPackage: false,
 })
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { EngineName } from '../src/engines/index.ts'
 import { datasets } from '../src/index.ts'
 import { insights } from './insights.ts'
+import type { LowLevel } from './low-level.ts'
 import { parametersOf, plainLayers } from './plain-network.ts'
 import type { Answered, Asked, Hello, Precision, Task } from './protocol.ts'
 import { flopsOf } from './roofline.ts'
@@ -23,6 +24,7 @@ async function first(task: Task): Promise<Ready> {
 }
 
 async function prepare(task: Task): Promise<Ready> {
+  if (task.row) return (await import('./layer-step.ts')).openLayer(task.row, task.mode, { engine: name, threads })
   const { network, engine, program, run, answer, compileMs, firstStepMs } = await openStep(task, name)
   const { peak, profile } = insights[name] ?? {}
   return {
@@ -64,5 +66,11 @@ async function epochs({ task, folder, epochs }: Asked['epochs']): Promise<Answer
   return { readSeconds, seconds, accuracy: history['accuracy'][epochs - 1] }
 }
 
+let open: LowLevel | undefined
+async function lowLevel({ first }: Asked['lowLevel']): Promise<Answered['lowLevel']> {
+  open ??= await (await import('./low-level.ts')).openLowLevel(choice('float32'))
+  return open(first)
+}
+
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Hello
-await serve({ hello: { name: 'fovea', version, threads }, prepare, first, epochs })
+await serve({ hello: { name: 'fovea', version, threads }, prepare, first, epochs, lowLevel })

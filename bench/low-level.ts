@@ -1,6 +1,6 @@
 /**
- * npm run -s node -- bench/low-level.ts [engine ...]: images per second of training steps written with ops, variables and `updates`
- * beside those of `fit`, in turns, for the same network (mnistCnn), data, batch and optimizer.
+ * Training steps written with ops, variables and `updates` beside those of `fit`: the same network (mnistCnn), data, batch and
+ * optimizer.
  */
 import type { EngineName } from '../src/engines/index.ts'
 import type { Callback, Node } from '../src/index.ts'
@@ -17,9 +17,9 @@ import {
   variable,
   zoo,
 } from '../src/index.ts'
-import { median } from './measure.ts'
+import type { Answered, Asked, Precision } from './protocol.ts'
 
-const [BATCH, STEPS, ROUNDS] = [50, 20, 9]
+const [BATCH, STEPS] = [50, 20]
 const samples = BATCH * STEPS
 const pixels = Uint8Array.from({ length: samples * 784 }, (_, i) => (i * 37) % 256)
 const labels = Int32Array.from({ length: samples }, (_, i) => i % 10)
@@ -29,11 +29,15 @@ const data = fromArrays({
   targets: { y: { shape: [], data: labels } },
 })
 
+interface Choice {
+  readonly engine: EngineName
+  readonly threads: number
+  readonly precision: Precision
+}
+
 /** The network and its step by hand: a function that trains for an epoch and gives the milliseconds of a step, the first left out. */
-async function byHand(
-  engine: EngineName,
-): Promise<{ readonly turn: () => Promise<number>; readonly close: () => Promise<void> }> {
-  const opened = await openEngine({ engine })
+async function byHand({ engine, threads }: Choice): Promise<() => Promise<number>> {
+  const opened = await openEngine({ engine, threads })
   const state = new State(opened)
   const weights: Node[] = []
   const weight = async (name: string, ...shape: number[]): Promise<Node> => {
@@ -65,7 +69,7 @@ async function byHand(
   await adam.begin(state)
   const program = compile(state, { outputs: { loss, accuracy }, updates: adam.updates })
   let step = 0
-  const turn = async (): Promise<number> => {
+  return async () => {
     let begin = 0
     for (let i = 0; i < STEPS; i++) {
       const images = pixels.subarray(i * BATCH * 784, (i + 1) * BATCH * 784)
@@ -75,29 +79,28 @@ async function byHand(
     }
     return (performance.now() - begin) / (STEPS - 1)
   }
-  return { turn, close: () => opened.close() }
 }
 
-const given = process.argv.slice(2) as EngineName[]
-for (const engine of given.length > 0 ? given : (['wasm', 'native'] as const)) {
-  await using model = zoo.mnistCnn({ engine, seed: 1 })
-  const hand = await byHand(engine)
-  const fitted = async (): Promise<number> => {
+/** An epoch of `fit`, as a function that gives the same. */
+function fitted(choice: Choice): () => Promise<number> {
+  const model = zoo.mnistCnn({ seed: 1 })
+  return async () => {
     const ends: number[] = []
     const clock: Callback = { onBatchEnd: () => void ends.push(performance.now()) }
-    await model.fit(data, { batchSize: BATCH, optimizer: 'adam', callbacks: [clock] })
+    await model.fit(data, { ...choice, batchSize: BATCH, optimizer: 'adam', callbacks: [clock] })
     return (ends[STEPS - 1] - ends[0]) / (STEPS - 1)
   }
-  const rounds: { hand: number; fit: number }[] = []
-  for (let round = 0; round <= ROUNDS; round++) {
-    const first = round % 2 === 0 ? await fitted() : await hand.turn()
-    const second = round % 2 === 0 ? await hand.turn() : await fitted()
-    rounds.push(round % 2 === 0 ? { fit: first, hand: second } : { fit: second, hand: first })
+}
+
+export type LowLevel = (first: Asked['lowLevel']['first']) => Promise<Answered['lowLevel']>
+
+/** Both ways, compiled: a function that trains an epoch each. */
+export async function openLowLevel(choice: Choice): Promise<LowLevel> {
+  const ways = { 'by hand': await byHand(choice), fit: fitted(choice) }
+  const rate = async (way: keyof typeof ways): Promise<number> => BATCH / ((await ways[way]()) / 1000)
+  for (const way of Object.values(ways)) await way()
+  return async (first) => {
+    if (first === 'fit') return { fit: await rate('fit'), 'by hand': await rate('by hand') }
+    return { 'by hand': await rate('by hand'), fit: await rate('fit') }
   }
-  await hand.close()
-  const measured = rounds.slice(1) // the first one compiles
-  const rate = (times: readonly number[]): string => (BATCH / (median(times) / 1000)).toFixed(0)
-  const ratio = median(measured.map((round) => round.fit / round.hand)).toFixed(2)
-  const [own, theirs] = [rate(measured.map(({ hand }) => hand)), rate(measured.map(({ fit }) => fit))]
-  console.log(`${engine}: ${own} images/s by hand, ${theirs} by fit: ${ratio} of it`)
 }

@@ -1,14 +1,22 @@
 /** What the bench found, for people at a terminal. */
-import type { Bench } from './report.ts'
+import type { Bench, LayerFigure } from './report.ts'
 
 const rounded = (value: number): number => (value < 100 ? Math.round(value * 10) / 10 : Math.round(value))
 const percent = (share: number | null): string => (share === null ? '' : `${(100 * share).toFixed(1)} %`)
 
-export function print({ machine, results, comparisons, failures, layers, starts, epochs, peers }: Bench): void {
+const layerRow = ({ layer, name, pass, milliseconds, gflops, gigabytesPerSecond, ratios, setting }: LayerFigure) => ({
+  ...{ layer, name, pass, ms: milliseconds.toFixed(2) },
+  speed: gflops === null ? `${rounded(gigabytesPerSecond)} GB/s` : `${rounded(gflops)} GFLOP/s`,
+  ...Object.fromEntries(Object.entries(ratios).map(([peer, ratio]) => [`beside ${peer}`, ratio.toFixed(2)])),
+  ...(setting !== 'as it is' && { setting }),
+})
+
+export function print(bench: Bench): void {
+  const { machine, results, comparisons, failures, layers, norms, lowLevel, starts, epochs, peers } = bench
   const peak = machine.peakGflops ? `; peak of ${machine.threads} threads ${machine.peakGflops.toFixed(1)} GFLOP/s` : ''
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}${peak}`)
-  console.table(
-    results.map(({ workload, mode, batchSize, engine, precision, ...result }) => ({
+  const sections: Record<string, readonly object[]> = {
+    'images a second': results.map(({ workload, mode, batchSize, engine, precision, ...result }) => ({
       ...{ workload, mode, batchSize, engine, precision },
       'images/s': rounded(result.imagesPerSecond),
       'share of peak': percent(result.shareOfPeak),
@@ -16,8 +24,6 @@ export function print({ machine, results, comparisons, failures, layers, starts,
       'compile ms': Math.round(result.compileMs),
       'first step ms': Math.round(result.firstStepMs),
     })),
-  )
-  const sections: Record<string, readonly object[]> = {
     'beside peers': comparisons.map(({ workload, mode, batchSize, precision, fovea, peer, ratio }) => ({
       ...{ workload, mode, batchSize, precision, engine: fovea.engine, ours: rounded(fovea.imagesPerSecond) },
       ...{ peer: `${peer.name} ${peer.version}`, theirs: rounded(peer.imagesPerSecond), ratio: ratio.toFixed(2) },
@@ -35,9 +41,10 @@ export function print({ machine, results, comparisons, failures, layers, starts,
       name,
       error,
     })),
-    'layers one by one': layers.map(({ layer, engine, pass, milliseconds, gflops, gigabytesPerSecond }) => ({
-      ...{ layer, engine, pass, ms: milliseconds.toFixed(2) },
-      speed: gflops === null ? `${rounded(gigabytesPerSecond)} GB/s` : `${rounded(gflops)} GFLOP/s`,
+    'layers one by one': layers.map(layerRow),
+    'normalisations one by one': norms.map(layerRow),
+    'steps by hand beside fit': lowLevel.map(({ engine, byHand, fit, ratio }) => ({
+      ...{ engine, 'by hand, images/s': rounded(byHand), 'fit, images/s': rounded(fit), ratio: ratio.toFixed(2) },
     })),
     'to the first trained step': starts.map(({ workload, precision, name, firstStepSeconds, peakRssBytes }) => ({
       ...{ workload, precision, name, seconds: firstStepSeconds.toFixed(2), 'peak MB': Math.round(peakRssBytes / 1e6) },

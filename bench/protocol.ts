@@ -26,6 +26,18 @@ export interface PlainLayer {
   >
 }
 
+/** One layer as any framework can make it. */
+export interface PlainRow {
+  readonly part: 'layers' | 'norms'
+  readonly name: string
+  readonly type: string
+  readonly options: Readonly<Record<string, unknown>>
+  /** Of its inputs, the batch first. */
+  readonly shapes: readonly (readonly number[])[]
+  /** Shapes of its weights, in order; the number of an input or weight in [...inputs, ...weights] says its values (`valueAt`). */
+  readonly weights: Readonly<Record<string, { readonly shape: readonly number[]; readonly trained: boolean }>>
+}
+
 export interface Task {
   readonly workload: string
   readonly mode: Mode
@@ -36,6 +48,8 @@ export interface Task {
   /** Paths: float32 little endian, one after the other, and the same network as ONNX. */
   readonly weightsFile: string
   readonly onnxFile: string
+  /** A layer instead of a network: inferring is its result, training its result and all gradients. */
+  readonly row?: PlainRow
 }
 
 /** The first line of every process. */
@@ -92,11 +106,13 @@ export interface Asked {
   readonly memory: Record<never, never>
   readonly release: Record<never, never>
   readonly epochs: { readonly task: Task; readonly folder: string; readonly setting: string; readonly epochs: number }
+  /** Trains a network by hand and with `fit`, one after the other. */
+  readonly lowLevel: { readonly first: 'by hand' | 'fit' }
 }
 export interface Answered {
   readonly prepare: Prepared
   readonly first: { readonly setting: string }
-  /** Class probabilities of the first batch. */
+  /** Class probabilities of the first batch; the first numbers of a layer's result. */
   readonly answer: { readonly values: readonly number[] }
   readonly turn: Turn
   readonly profile: Partial<Profile>
@@ -104,7 +120,14 @@ export interface Answered {
   readonly release: Record<never, never>
   /** Seconds to read and unpack the files, and of every epoch; the accuracy on what was trained on, in the last. */
   readonly epochs: { readonly readSeconds: number; readonly seconds: readonly number[]; readonly accuracy: number }
+  /** Images per second. */
+  readonly lowLevel: Readonly<Record<Asked['lowLevel']['first'], number>>
 }
 
 /** Pixels of a batch as everybody has them, [n, h, w, c]: neither all alike nor random; labels are 0 to 9 in turn. */
 export const pixelAt = (i: number): number => (i * 7919) % 256
+
+/** Element i of a tensor of a layer, by the number of the tensor: within 1, neither all alike nor random. */
+export const valueAt = (i: number, tensor: number): number => (((i + tensor) * 7919) % 1024) / 512 - 1
+/** So many numbers of a layer's result are compared. */
+export const COMPARED = 4096

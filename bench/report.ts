@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import type { Figure } from './compare.ts'
 import { counted, isQuiet, ratioOf, speedOf } from './compare.ts'
-import type { LayerFigure } from './layers.ts'
+import { workOf } from './layers.ts'
+import type { LowLevelFigure } from './low-level-turns.ts'
 import { median, spread } from './measure.ts'
-import type { Precision } from './protocol.ts'
+import type { Mode, PlainRow, Precision } from './protocol.ts'
 import type { Epoch, Start } from './whole-process.ts'
 
 const speedsOf = (figure: Figure): number[] => counted(figure.turns).map(speedOf)
@@ -99,6 +100,29 @@ export function reportOf(figures: readonly Figure[]) {
 const isRival = ({ entrant: { row } }: Figure, ours: Figure): boolean =>
   row.rivalOf === undefined || row.rivalOf === ours.entrant.name
 
+/** Everybody's figures of one pass of a layer. */
+export function layerFiguresOf(row: PlainRow, mode: Mode, figures: readonly Figure[]) {
+  const fine = figures.filter(({ error, turns }) => error === undefined && turns.length > 0)
+  const { flops, bytes } = workOf(row, mode)
+  return fine.map((figure) => {
+    const { isOurs, name } = figure.entrant
+    const seconds = figure.batchSize / median(speedsOf(figure))
+    const rivals = isOurs ? fine.filter((other) => !other.entrant.isOurs && isRival(other, figure)) : []
+    return {
+      ...{ layer: row.name, pass: mode === 'train' ? 'forwards and back' : 'forwards' },
+      ...{ name, isOurs, version: figure.hello?.version ?? '', threads: figure.hello?.threads ?? 0 },
+      ...{ setting: figure.setting ?? '', milliseconds: 1000 * seconds, spread: spread(speedsOf(figure)) },
+      /** null: a layer without kernels. */
+      gflops: flops > 0 ? flops / seconds / 1e9 : null,
+      gigabytesPerSecond: bytes / seconds / 1e9,
+      /** How many times as fast as each peer. */
+      ratios: Object.fromEntries(rivals.map((peer) => [peer.entrant.name, ratioOf(figure, peer)])),
+      ...quietOf(figure),
+    }
+  })
+}
+export type LayerFigure = ReturnType<typeof layerFiguresOf>[number]
+
 export type Report = ReturnType<typeof reportOf>
 export type Failure = Report['failures'][number]
 
@@ -138,6 +162,8 @@ function systemName(): string {
 export interface Bench extends Report {
   readonly machine: Machine
   readonly layers: readonly LayerFigure[]
+  readonly norms: readonly LayerFigure[]
+  readonly lowLevel: readonly LowLevelFigure[]
   readonly starts: readonly Start[]
   readonly epochs: readonly Epoch[]
 }

@@ -3,9 +3,7 @@
  * same run, where that is asked for (USAGE). Machines are shared and drift: medians over rounds, and rounds in which others
  * had the processors count only when there are no quiet ones.
  */
-import { spawnSync } from 'node:child_process'
 import { availableParallelism, constants } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { EngineName } from '../src/engines/index.ts'
@@ -13,16 +11,17 @@ import { autoEngine, engineNames } from '../src/engines/index.ts'
 import { compare } from './compare.ts'
 import { Entrant, peers } from './contestants.ts'
 import { installPeers } from './install.ts'
-import { measureLayers } from './layers.ts'
+import { plainRows } from './layers.ts'
+import { lowLevelTurns } from './low-level-turns.ts'
 import { Descriptions, parametersOf } from './plain-network.ts'
 import { print } from './print.ts'
-import type { Mode, Precision, Task } from './protocol.ts'
+import type { Mode, PlainRow, Precision, Task } from './protocol.ts'
 import type { Bench } from './report.ts'
-import { machineWith, precisions, reportOf } from './report.ts'
-import { epochs, starts } from './whole-process.ts'
+import { layerFiguresOf, machineWith, precisions, reportOf } from './report.ts'
+import { measureEpochs, measureStarts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
 
-const PARTS = ['speed', 'layers', 'starts', 'epochs', 'norms']
+const PARTS = ['speed', 'layers', 'norms', 'lowLevel', 'starts', 'epochs']
 const USAGE = `usage: npm run bench [-- options]; options of names may be given several times
   --engine <name>     ${engineNames.join(', ')}; the best one here when absent
   --workload <name>   ${Object.keys(workloads).join(', ')}; all when absent
@@ -33,8 +32,9 @@ const USAGE = `usage: npm run bench [-- options]; options of names may be given 
   --peers             beside all others: ${Object.keys(peers).join(', ')}
   --peer <name>       beside some
   --against <folder>  beside the same engines of another checkout, which has its own node_modules
-  --part <name>       ${PARTS.join(', ')}: images a second, layers one by one, from a start to the first step,
-                      epochs of MNIST from its files, normalisations one by one (bench/norms.ts)
+  --part <name>       ${PARTS.join(', ')}: images a second, layers and normalisations one by one,
+                      training steps by hand beside those of fit, from a start to the first step, epochs of MNIST from its files
+  --layer <text>      of layers and norms, those whose names hold it
   --json              one JSON object on stdout`
 if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
   console.log(USAGE)
@@ -66,6 +66,7 @@ const flags = flagsOf({
   peer: { type: 'string', multiple: true },
   against: { type: 'string' },
   part: { type: 'string', multiple: true },
+  layer: { type: 'string', default: '' },
 })
 const withPeers = flags.peers || flags.peer !== undefined
 const threads = Number(flags.threads)
@@ -113,7 +114,8 @@ async function tasksOf(workload: string, sizes: readonly (readonly [Mode, number
 }
 
 /** What has been measured so far, all of it kept when the bench is stopped. */
-const found = { results: [], peers: [], comparisons: [], failures: [], layers: [], starts: [], epochs: [] } as Found
+// biome-ignore format: a line
+const found = { results: [], peers: [], comparisons: [], failures: [], layers: [], norms: [], lowLevel: [], starts: [], epochs: [] } as Found
 type Found = { -readonly [K in keyof Omit<Bench, 'machine'>]: Bench[K][number][] }
 
 function tell(): void {
@@ -149,6 +151,23 @@ async function speeds(workload: string): Promise<void> {
   }
 }
 
+/** Every layer of a part, forwards, and forwards and back. */
+async function oneByOne(part: PlainRow['part']): Promise<void> {
+  for (const row of plainRows(part, flags.layer)) {
+    log(`bench: ${part}, ${row.name}`)
+    for (const mode of ['infer', 'train'] as const) {
+      const task: Task = {
+        ...{ workload: row.name, mode, batchSize: row.shapes[0][0], precision: 'float32', threads },
+        ...{ layers: [], weightsFile: '', onnxFile: '', row },
+      }
+      const able = entrants.filter(({ row: { doesLayers } }) => doesLayers)
+      const figures = await compare(task, able, rounds)
+      found[part].push(...layerFiguresOf(row, mode, figures))
+      found.failures.push(...reportOf(figures).failures)
+    }
+  }
+}
+
 const whole = entrants.filter(({ row }) => row.isWhole)
 const wholeRounds = Math.min(rounds, 3)
 const trainings = async (names: readonly string[]): Promise<Task[]> =>
@@ -156,36 +175,29 @@ const trainings = async (names: readonly string[]): Promise<Task[]> =>
 
 try {
   if (chosen.part.includes('speed')) for (const workload of chosen.workload) await speeds(workload)
+  for (const part of ['layers', 'norms'] as const) if (chosen.part.includes(part)) await oneByOne(part)
   for (const entrant of entrants) entrant.close()
-  if (chosen.part.includes('layers')) {
-    log('bench: layers one by one')
-    for (const engine of chosen.engine) found.layers.push(...(await measureLayers(engine, threads, rounds)))
+  if (chosen.part.includes('lowLevel')) {
+    log('bench: steps by hand and by fit')
+    const ours = entrants.filter(({ isOurs }) => isOurs)
+    found.lowLevel.push(...(await lowLevelTurns(ours, rounds)))
   }
   if (chosen.part.includes('starts')) {
     log('bench: from the start of a process to its first step')
-    const { figures, failures } = await starts(whole, await trainings(chosen.workload), wholeRounds)
+    const { figures, failures } = await measureStarts(whole, await trainings(chosen.workload), wholeRounds)
     found.starts.push(...figures)
     found.failures.push(...failures)
   }
   if (chosen.part.includes('epochs')) {
     log('bench: epochs of MNIST from its files')
     const networks = chosen.workload.filter((name) => name === 'lenet')
-    const { figures, failures } = await epochs(whole, await trainings(networks), wholeRounds)
+    const { figures, failures } = await measureEpochs(whole, await trainings(networks), wholeRounds)
     found.epochs.push(...figures)
     found.failures.push(...failures)
   }
-  if (chosen.part.includes('norms')) {
-    log('bench: normalisations, the fastest of the rounds')
-    const engines = chosen.engine.filter((name) => name !== 'reference').flatMap((name) => ['--engine', name])
-    const numbers = ['--threads', `${threads}`, '--rounds', `${rounds}`]
-    const file = fileURLToPath(new URL('./norms.ts', import.meta.url))
-    const peer = chosen.peer.includes('pytorch') ? ['--peer'] : []
-    const command = [...process.execArgv, file, ...engines, ...numbers, ...peer]
-    spawnSync(process.execPath, command, { stdio: ['ignore', flags.json ? 2 : 1, 2] })
-    if (chosen.part.length === 1) process.exit(0)
-  }
   tell()
-  if (found.results.length + found.layers.length + found.starts.length + found.epochs.length === 0) process.exitCode = 1
+  const { results, layers, norms, lowLevel, starts, epochs } = found
+  if ([results, layers, norms, lowLevel, starts, epochs].every(({ length }) => length === 0)) process.exitCode = 1
 } finally {
   for (const entrant of entrants) entrant.close()
   descriptions.close()

@@ -22,6 +22,7 @@ export interface Contestant {
   /** Ready with one step taken, and nothing else done. */
   readonly first?: (task: Task) => Promise<Ready>
   readonly epochs?: (asked: Asked['epochs']) => Promise<Answered['epochs']>
+  readonly lowLevel?: (asked: Asked['lowLevel']) => Promise<Answered['lowLevel']>
 }
 
 /** Batches until the time is over, one at least. */
@@ -45,7 +46,7 @@ async function turn({ ways, inFlight = 1, peak }: Ready, batchSize: number, { se
   return { images: done * batchSize, seconds: taken, ...most }
 }
 
-export async function serve({ hello, prepare, first, epochs }: Contestant): Promise<void> {
+export async function serve({ hello, prepare, first, epochs, lowLevel }: Contestant): Promise<void> {
   const say = (line: unknown): unknown => process.stdout.write(`${JSON.stringify(line)}\n`)
   console.log = console.error // whatever a library says, it is no answer
   let ready: Ready | undefined
@@ -83,6 +84,10 @@ export async function serve({ hello, prepare, first, epochs }: Contestant): Prom
     epochs: (asked) => {
       if (epochs) return epochs(asked)
       throw new Error('does not read files')
+    },
+    lowLevel: (asked) => {
+      if (lowLevel) return lowLevel(asked)
+      throw new Error('has no low-level way')
     },
   }
   say(hello)

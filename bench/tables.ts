@@ -4,7 +4,7 @@
  * those of runs that measured different things.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Bench, Comparison, Result } from './report.ts'
+import type { Bench, Comparison, LayerFigure, Result } from './report.ts'
 
 type Row = Readonly<Record<string, string>>
 
@@ -133,6 +133,49 @@ const failures = ({ failures }: Bench): string => {
   return lines.length > 0 ? lines.join('\n') : 'Nobody failed at anything.'
 }
 
+/** A row per layer and engine of ours; of each pass its time and speed, and the time of each peer with theirs / ours. */
+function oneByOne(figures: readonly LayerFigure[]): string {
+  const peers = figures.filter(({ isOurs }) => !isOurs)
+  const names = [...new Set(peers.map(({ name }) => name))]
+  const passes = ['forwards', 'forwards and back']
+  const cells = (ours: LayerFigure): (readonly [string, string])[] => [
+    [
+      ours.pass,
+      `${number(ours.milliseconds)} ms, ` +
+        (ours.gflops === null ? `${number(ours.gigabytesPerSecond)} GB/s` : `${number(ours.gflops)} GFLOP/s`),
+    ],
+    ...names.map((name) => {
+      const theirs = peers.find((peer) => peer.name === name && peer.layer === ours.layer && peer.pass === ours.pass)
+      const ratio = ours.ratios[name]
+      const text = theirs && ratio ? `${number(theirs.milliseconds)} ms (${number(ratio)} x)` : ''
+      return [`${name}, ${ours.pass}`, text] as const
+    }),
+  ]
+  const rows = Object.values(
+    Object.groupBy(
+      figures.filter(({ isOurs }) => isOurs),
+      ({ layer, name }) => `${layer}/${name}`,
+    ),
+  )
+  return table(
+    rows.map((row = []) => ({
+      layer: row[0].layer,
+      engine: row[0].name,
+      ...Object.fromEntries(passes.flatMap((pass) => row.filter((ours) => ours.pass === pass).flatMap(cells))),
+    })),
+  )
+}
+
+const lowLevel = ({ lowLevel }: Bench): string =>
+  table(
+    lowLevel.map(({ engine, byHand, fit, ratio }) => ({
+      engine,
+      'by hand, images/s': number(byHand),
+      'fit, images/s': number(fit),
+      'by hand / fit': ratio.toFixed(2),
+    })),
+  )
+
 const starts = ({ starts }: Bench): string =>
   table(
     starts.map(({ workload, precision, name, version, firstStepSeconds, peakRssBytes }) => ({
@@ -181,6 +224,9 @@ const tables: Readonly<Record<string, (bench: Bench) => string>> = {
   'one image bfloat16': (bench) => beside(bench, { mode: 'infer', batchSize: 1, precision: 'mixed_bfloat16' }),
   roofline,
   settings,
+  layers: ({ layers }) => oneByOne(layers),
+  norms: ({ norms }) => oneByOne(norms),
+  'low level': lowLevel,
   starts,
   epochs,
   failures,
@@ -196,6 +242,8 @@ const bench: Bench = {
   comparisons: parts.flatMap(({ comparisons }) => comparisons),
   failures: parts.flatMap(({ failures }) => failures),
   layers: parts.flatMap(({ layers = [] }) => layers), // results of older runs have none
+  norms: parts.flatMap(({ norms = [] }) => norms),
+  lowLevel: parts.flatMap(({ lowLevel = [] }) => lowLevel),
   starts: parts.flatMap(({ starts }) => starts),
   epochs: parts.flatMap(({ epochs }) => epochs),
 }

@@ -81,7 +81,7 @@ const described = ({ entrant, task, version }: Run<unknown>) => ({
 })
 
 /** From the start of the process to the end of its first training step, everything included. */
-export async function starts(entrants: readonly Entrant[], tasks: readonly Task[], rounds: number) {
+export async function measureStarts(entrants: readonly Entrant[], tasks: readonly Task[], rounds: number) {
   const runs = tasks.flatMap((task) =>
     entrants
       .filter((entrant) => entrant.does('train', task.precision))
@@ -104,7 +104,7 @@ export async function starts(entrants: readonly Entrant[], tasks: readonly Task[
 }
 
 /** An epoch of MNIST from its files: reading and unpacking apart, shuffling, batches, loss and accuracy included. */
-export async function epochs(entrants: readonly Entrant[], tasks: readonly Task[], rounds: number) {
+export async function measureEpochs(entrants: readonly Entrant[], tasks: readonly Task[], rounds: number) {
   const folder = mnistFolder()
   folder.catch(() => {}) // those who need it hear of it
   const runs = tasks.flatMap((task) =>

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pytorch_layers import layer_answer, layer_ways
+
 THREADS = int(sys.argv[1])
 torch.set_num_threads(THREADS)
 torch.set_num_interop_threads(1)
@@ -241,6 +243,9 @@ class Taking:
         check_blas()
         self.release(asked)
         self.task = asked['task']
+        if 'row' in self.task:
+            self.makers, self.answer = layer_ways(self.task), lambda: lambda: layer_answer(self.task)
+            return {'settings': list(self.makers), 'parameters': []}
         if self.task['mode'] == 'train':
             self.makers = training_ways(self.task)
         else:

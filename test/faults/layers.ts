@@ -407,6 +407,13 @@ export const layers: readonly Fault[] = [
     tests: ['golden-sample-layers: resizing'],
   },
   {
+    name: 'resizing: columns of many channels are taken without their channels',
+    file: 'src/nn/layers/resizing.ts',
+    find: 'isLong ? [n, height, width, channels]',
+    replace: 'isLong ? [n, height, channels, width]',
+    tests: ['sample-layers: many channels'],
+  },
+  {
     name: 'centerCrop: from the corner',
     file: 'src/nn/layers/resizing.ts',
     find: 'begin: [0, middle(h, height), middle(w, width), 0]',

@@ -44,6 +44,20 @@ test("resizing: Keras's printed values", async () => {
   assert.deepEqual((await of({})).slice(0, 2), [3.5714, 5.1429])
 })
 
+test('resizing many channels: each as it would be alone', async () => {
+  const [height, width, channels] = [6, 5, 7]
+  const of = async (count: number, data: Float32Array) => {
+    await using net = sequential({ inputShape: [height, width, count] }, [resizing({ height: 4, width: 9 })])
+    return (await net.predict(data)).data
+  }
+  const x = Float32Array.from({ length: height * width * channels }, (_, i) => Math.sin(i * i))
+  const together = await of(channels, x)
+  for (let channel = 0; channel < channels; channel++) {
+    const isOwn = (_: unknown, i: number) => i % channels === channel
+    assert.deepEqual(together.filter(isOwn), await of(1, x.filter(isOwn)))
+  }
+})
+
 test('resizing to another aspect ratio: cut to its middle, or framed', async () => {
   const of = async (options: object) => {
     await using net = sequential({ inputShape: [2, 4, 1] }, [resizing({ height: 2, width: 2, ...options })])
