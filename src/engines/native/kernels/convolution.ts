@@ -10,6 +10,7 @@ import type { Operation } from '../addon.ts'
 import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
 import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
+import { depthwiseFields, depthwiseGradient } from './depthwise.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
@@ -154,6 +155,8 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
+  const own = depthwiseFields(name, { x, dy }, axes, attrs.groups)
+  if (own) return depthwiseGradient(own, { x, dy, output, bias }, context)
   const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
