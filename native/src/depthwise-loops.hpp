@@ -5,40 +5,35 @@
 
 namespace fovea {
 
-/// Channels that the loops take at once.
-constexpr int64_t DEPTHWISE_LANES = 16;
-/// Such vectors of channels at most that are copied together: 256 bytes of a place.
-constexpr int64_t DEPTHWISE_VECTORS = 4;
+/// Filters are taken sixteen at a time, and so many of such vectors together: 256 bytes of a place.
+constexpr int64_t DEPTHWISE_LANES = 16, DEPTHWISE_VECTORS = 4;
+/// Taps side by side that share a place of dy.
+constexpr int64_t DEPTHWISE_TAPS = 3;
 
-/// Some vectors of the filters as they are copied from [places, channels]: filter f is of channel f / multiplier. The last vector
-/// of sixteen filters or more may have some of the one before as well; of fewer filters the lanes beyond are 0.
-struct DepthwiseLanes {
-  int64_t filters, multiplier;
-  int64_t first, vectors;
-  int64_t plane;  // floats from one vector's places to the next one's
-
-  static int64_t startOf(int64_t vector, int64_t filters) {
-    const int64_t start = vector * DEPTHWISE_LANES, last = filters - DEPTHWISE_LANES;
-    return start <= last || last < 0 ? start : last;
-  }
+/// Places of dy and, of x, those under some taps side by side; all steps are floats.
+struct DepthwiseRun {
+  int64_t counts[3], x[3], dy[3];     // places, and from one to the next, the most of them last
+  int64_t taps, tap;                  // how many; of x from one to the next
+  int64_t vectors;                    // of sixteen filters
+  int64_t starts[DEPTHWISE_VECTORS];  // of each, in a place
+  int64_t sums;                       // from the sums of one vector to those of the next
 };
 
-/// Places of dy, and the places of x under each tap of the window; steps are floats.
-struct DepthwiseTile {
-  int64_t rows, columns;
-  int64_t flowRow, flowColumn;    // of dy, from one place to the next
-  int64_t rowStride, columnStride;  // of x, from one place of dy to the next
-  int64_t height, width;            // of the window
-  int64_t rowTap, columnTap;        // of x, from one tap to the next
+/// Filters to be copied from places with so many channels: filter f is of channel f / multiplier. Of fewer than sixteen the lanes
+/// beyond are 0.
+struct DepthwiseCopy {
+  int64_t channels, multiplier, filters;
+  int64_t vectors;
+  int64_t starts[DEPTHWISE_VECTORS];
 };
 
 struct DepthwiseLoops {
-  /// to [vectors, places, 16] from so many places.
-  void (*copy)(const DepthwiseLanes &lanes, const void *from, bool isBfloat16, int64_t places, float *to);
-  /// Adds the products of sixteen filters to sums [height, width, 16].
-  void (*products)(const DepthwiseTile &tile, const float *x, const float *dy, float *sums);
-  /// Adds dy of sixteen filters to sums [16].
-  void (*flow)(const DepthwiseTile &tile, const float *dy, float *sums);
+  /// Adds the products at so many places to sums [vectors][taps, 16].
+  void (*products)(const DepthwiseRun &run, const float *x, const float *dy, float *sums);
+  /// Adds dy to sums [vectors][16].
+  void (*flow)(const DepthwiseRun &run, const float *dy, float *sums);
+  /// to [places, vectors, 16] in float32
+  void (*copy)(const DepthwiseCopy &copy, const void *from, bool isBfloat16, int64_t places, float *to);
 };
 const DepthwiseLoops &depthwiseLoops();
 
