@@ -10,7 +10,7 @@ import type { Operation } from '../addon.ts'
 import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
 import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
-import { depthwiseFields, depthwiseGradient } from './depthwise.ts'
+import { depthwiseGradient, hasDepthwiseLoop, isDepthwise } from './depthwise.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
@@ -155,8 +155,6 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
-  const own = depthwiseFields(name, { x, dy }, axes, attrs.groups)
-  if (own) return depthwiseGradient(own, { x, dy, output, bias }, context)
   const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape))
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
@@ -170,6 +168,9 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
     result: 'float32',
     bias: bias !== undefined,
   }
+  const isApart = isDepthwise(x.shape[x.shape.length - 1], attrs.groups)
+  if (isApart && !hasDepthwiseLoop(context.operation(fields)))
+    return depthwiseGradient(name, axes, { x, dy, output, bias }, context)
   const pieces = piecesOf({ x: x.shape, dy: dy.shape, kernel: attrs.kernelShape }, axes, context.threads)
   const { operation, product } = (pieces && inPieces(fields, pieces, context)) ?? whole(context.operation(fields))
   const target: Value = product.packed > 0 ? scratch(product.packed) : output
