@@ -66,7 +66,13 @@ def image_before(layers, index):
     return image_before(layers, layer['inputs'][0]) if layer['type'] == 'dropout' else None
 
 
-ACTIVATIONS = {'relu': nn.ReLU, 'relu6': nn.ReLU6}
+class Relu6(nn.ReLU6):
+    """PyTorch 1.13 has no gradient of its own one in bfloat16."""
+    def forward(self, x):
+        return x.clamp(0, 6) if torch.is_autocast_cpu_enabled() else super().forward(x)
+
+
+ACTIVATIONS = {'relu': nn.ReLU, 'relu6': Relu6}
 
 
 def activated(module, options):

@@ -20,7 +20,11 @@ void Tensor::release() {
 }
 
 Program::Program(std::vector<Place> places, std::vector<Stage> stages, int64_t arenaBytes, int64_t ownBytes)
-    : arenaBytes(arenaBytes), places_(std::move(places)), stages_(std::move(stages)), seen_(stages_.size(), 0) {
+    : arenaBytes(arenaBytes),
+      places_(std::move(places)),
+      stages_(std::move(stages)),
+      seen_(stages_.size(), 0),
+      versions_(places_.size(), 0) {
   for (Stage &stage : stages_)
     for (const uint32_t place : stage.places) stage.hasTensor = stage.hasTensor || places_[place].tensor;
   own_ = Bytes::allocate(ownBytes + SLACK);
@@ -114,7 +118,9 @@ void Program::run(const Team &team, char *arena, bool isPoisoned) {
       uint64_t versions = 1;
       for (size_t k = 0; k < stage.places.size(); k++) {
         const Place &place = places_[stage.places[k]];
-        if (place.tensor && !stage.isWritten[k]) versions += place.tensor->version;
+        if (stage.isWritten[k]) continue;
+        if (place.tensor) versions += place.tensor->version;
+        if (place.home == Place::Home::own) versions += versions_[stage.places[k]];
       }
       if (seen_[i] == versions) continue;
       now = versions;
@@ -126,7 +132,9 @@ void Program::run(const Team &team, char *arena, bool isPoisoned) {
     if (isTimed) seconds[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t k = 0; k < stage.places.size(); k++) {
       const Place &place = places_[stage.places[k]];
-      if (place.tensor && stage.isWritten[k]) place.tensor->version++;
+      if (!stage.isWritten[k]) continue;
+      if (place.tensor) place.tensor->version++;
+      if (place.home == Place::Home::own) versions_[stage.places[k]]++;
     }
     if (!stage.operation->isCommitted()) continue;
     for (const std::shared_ptr<Tensor> &tensor : stage.committed) {

@@ -72,9 +72,10 @@ class Program : public Held {
   std::unique_ptr<Bytes> own_;
   char *boundTo_ = nullptr;
   bool isBound_ = false;
-  uint64_t tensorPlaces_ = 0;   // of all its tensors, when it was bound
-  std::vector<uint64_t> seen_;  // of each stage that runs once: the sum of the versions it ran with
-  std::vector<bool> isMade_;    // of each place, where memory is poisoned: was it written in this run?
+  uint64_t tensorPlaces_ = 0;       // of all its tensors, when it was bound
+  std::vector<uint64_t> seen_;      // of each stage that runs once: the sum of the versions it ran with
+  std::vector<uint64_t> versions_;  // of each place in its own memory: counts its writes
+  std::vector<bool> isMade_;        // of each place, where memory is poisoned: was it written in this run?
   void bind(char *arena);
   void poison(const Stage &stage, const Team &team, char *arena);
   uint64_t tensorPlaces() const;

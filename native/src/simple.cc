@@ -32,7 +32,7 @@ int64_t reachOf(const Sizes &sizes, const Sizes &strides, int64_t offset, const 
   return reach;
 }
 
-/// y[offset + index . target] = x[offset + index . source] for every index of `sizes`: transposes, slices, repeats, parts.
+/// y[offset + index . target] = x[offset + index . source] for every index of `sizes`: transposes, slices, repeats, parts. once?
 class Copy : public Simple {
  public:
   explicit Copy(const Fields &fields) : Simple(fields.where()) {
@@ -44,6 +44,7 @@ class Copy : public Simple {
       throw fields.wrong("sizes", "an entry an axis, as 'source' and 'target'");
     sourceOffset_ = fields.integer("sourceOffset", 0, MOST);
     targetOffset_ = fields.integer("targetOffset", 0, MOST);
+    isOnce = fields.flag("once");
     const int64_t elements = product(sizes_, where), reach = reachOf(sizes_, target_, targetOffset_, fields);
     if (reach - targetOffset_ < elements) throw fields.wrong("target", "a place for every element");
     operandBytes = {reachOf(sizes_, source_, sourceOffset_, fields) * bytes_, reach * bytes_};

@@ -16,6 +16,18 @@ export function simplify(roots: readonly Node[]): Node[] {
     return numbers.get(thing) as number
   }
 
+  /** The node itself, or an equal one that there was before; so are those below it that a rule has just made. */
+  const unique = (node: Node): Node => {
+    if (numbers.has(node)) return node
+    const inputs = node.inputs.map(unique)
+    const own = inputs.every((x, i) => x === node.inputs[i]) ? node : makeNode(node.op, inputs, node.attrs)
+    const key = `${own.op.opName} ${inputs.map(number).join()} ${attrsKey(own, number)}`
+    const twin = known.get(key) ?? own
+    known.set(key, twin)
+    number(twin)
+    return twin
+  }
+
   for (const node of topological(roots)) {
     const inputs = node.inputs.map((x) => counterpart.get(x) as Node)
     const unchanged = inputs.every((x, i) => x === node.inputs[i])
@@ -25,10 +37,7 @@ export function simplify(roots: readonly Node[]): Node[] {
       next = simpler
       simpler = next.op.row.simplify?.(next.inputs as Node[], next.attrs, next)
     }
-    const key = `${next.op.opName} ${next.inputs.map(number).join()} ${attrsKey(next, number)}`
-    const twin = known.get(key)
-    if (!twin) known.set(key, next)
-    counterpart.set(node, twin ?? next)
+    counterpart.set(node, unique(next))
   }
   return roots.map((root) => counterpart.get(root) as Node)
 }

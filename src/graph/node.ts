@@ -39,7 +39,7 @@ export interface Sample<A> {
  * draws numbers from [0, 1); `kernelGradient` makes a kernel's gradient of x and dy; `windowMax` takes the largest of each window
  * (attributes `PoolAttrs`), and `windowMaxGradient`, of x, y and dy, goes back to it.
  */
-export type Role = 'sum' | 'uniform' | 'kernelGradient' | 'windowMax' | 'windowMaxGradient'
+export type Role = 'sum' | 'uniform' | 'kernelGradient' | 'windowMax' | 'windowMaxGradient' | 'part'
 
 /** Sizes, steps and distances of a window, one per spatial axis. */
 export interface SlidingWindow {

@@ -12,6 +12,7 @@ import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, sizeOf, slide } from '../graph/shape.ts'
 import { images, nodeArgument, perSpatialAxis, strides, windowPadding } from './arguments.ts'
 import { op } from './checked.ts'
+import { pad, slice } from './movement.ts'
 
 export interface ConvolutionAttrs {
   /** One entry per spatial axis. */
@@ -59,6 +60,37 @@ function wantOutput(dy: StoredSpec, x: Shape, kernel: Shape, attrs: ConvolutionA
   })
 }
 
+/** The part of a window along an axis that ever meets the input; the rest lies on the border wherever the window stands. */
+function metBy(axis: AxisWindow): { readonly first: number; readonly size: number; readonly pads: [number, number] } {
+  const { input, output, window, stride, dilation, before, after } = axis
+  const isMet = (_: unknown, tap: number): boolean => {
+    const offset = tap * dilation - before
+    const place = Math.max(0, Math.ceil(-offset / stride)) // the first at which the tap is not in front of the input
+    return place < output && place * stride + offset < input
+  }
+  const met = Array.from({ length: window }, isMet)
+  const first = Math.min(Math.max(0, met.indexOf(true)), Math.floor(before / dilation))
+  const size = met.lastIndexOf(true) - first + 1
+  const front = before - first * dilation
+  const end = (output - 1) * stride + (size - 1) * dilation + 1 - front
+  const isExact = size > 0 && end + stride > input // no further place of the shorter window would fit
+  return isExact
+    ? { first, size, pads: [front, Math.max(0, end - input)] }
+    : { first: 0, size: window, pads: [before, after] }
+}
+
+/** The same convolution without the parts of its kernel that only meet the border: where, and how. Undefined where there are none. */
+function withoutIdle<A extends ConvolutionAttrs>(x: Shape, kernel: Shape, attrs: A) {
+  const axes = convolutionAxes(x, kernel, attrs)
+  const met = axes.map(metBy)
+  if (met.every(({ size }, i) => size === axes[i].window)) return undefined
+  const ends = kernel.slice(-2)
+  return {
+    box: { begin: [...met.map(({ first }) => first), 0, 0], size: [...met.map(({ size }) => size), ...ends] },
+    attrs: { ...attrs, padding: met.map(({ pads }) => pads) },
+  }
+}
+
 const plain = { strides: [1, 1], dilation: [1, 1], padding: 'valid', groups: 1 } as const
 /** Settings of x, kernel and attributes that the samples of all three ops are made of. */
 const settings: { x: Shape; kernel: Shape; attrs: ConvolutionAttrs }[] = [
@@ -84,6 +116,9 @@ const settings: { x: Shape; kernel: Shape; attrs: ConvolutionAttrs }[] = [
   { x: [1, 7, 8, 8], kernel: [3, 3, 1, 8], attrs: { ...plain, groups: 8, dilation: [2, 2], padding: 'same' } },
   { x: [2, 5, 4, 6], kernel: [1, 1, 6, 9], attrs: plain },
   { x: [3, 12, 14, 1], kernel: [5, 5, 1, 20], attrs: { ...plain, padding: 'same' } },
+  { x: [2, 1, 1, 3], kernel: [3, 3, 3, 4], attrs: { ...plain, padding: 'same' } },
+  { x: [2, 2, 1, 4], kernel: [5, 4, 1, 4], attrs: { ...plain, groups: 4, strides: [2, 1], padding: 'same' } },
+  { x: [1, 3, 2, 2], kernel: [3, 3, 2, 3], attrs: { ...plain, dilation: [3, 2], padding: 'same' } },
   { x: [2, 11, 3], kernel: [4, 3, 5], attrs: { strides: [2], dilation: [1], padding: 'same', groups: 1 } },
   {
     x: [1, 4, 5, 6, 2],
@@ -102,6 +137,10 @@ export const convolution: Op<2, ConvolutionAttrs & Stored> = defineOp('convoluti
     convolutionInputGradient(dy, kernel, { ...attrs, inputShape: x.shape }),
     convolutionKernelGradient(x, dy, { ...attrs, kernelShape: kernel.shape }),
   ],
+  simplify: ([x, kernel], attrs) => {
+    const less = withoutIdle(x.shape, kernel.shape, attrs)
+    return less && convolution(x, slice(kernel, less.box), less.attrs)
+  },
   fuses: { tail: true },
   precision: { reads: 'bfloat16', gives: 'any' },
   multiplyAdds: ([, kernel], y) => sizeOf(y.shape) * sizeOf(kernel.shape.slice(0, -1)),
@@ -123,6 +162,10 @@ export const convolutionInputGradient: Op<2, ConvolutionAttrs & Stored & { reado
       convolution(g, kernel, attrs),
       convolutionKernelGradient(g, dy, { ...attrs, kernelShape: kernel.shape }),
     ],
+    simplify: ([dy, kernel], attrs) => {
+      const less = withoutIdle(attrs.inputShape, kernel.shape, attrs)
+      return less && convolutionInputGradient(dy, slice(kernel, less.box), less.attrs)
+    },
     fuses: { tail: true },
     precision: { reads: 'bfloat16', gives: 'any' },
     samples: settings.map(({ x, kernel, attrs }) => ({
@@ -146,6 +189,13 @@ export const convolutionKernelGradient: Op<2, ConvolutionAttrs & { readonly kern
       convolutionInputGradient(dy, g, { ...attrs, inputShape: x.shape }),
       convolution(x, g, attrs),
     ],
+    simplify: ([x, dy], attrs) => {
+      const less = withoutIdle(x.shape, attrs.kernelShape, attrs)
+      if (!less) return undefined
+      const { begin, size } = less.box
+      const padding = attrs.kernelShape.map((n, axis) => [begin[axis], n - begin[axis] - size[axis]] as const)
+      return pad(convolutionKernelGradient(x, dy, { ...less.attrs, kernelShape: size }), { padding })
+    },
     precision: { reads: 'bfloat16' },
     role: 'kernelGradient',
     samples: settings.map(({ x, kernel, attrs }) => ({

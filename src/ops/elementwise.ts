@@ -5,7 +5,7 @@ import { number } from '../base/options.ts'
 import type { FloatDType } from '../graph/dtype.ts'
 import { withinFloat32 } from '../graph/dtype.ts'
 import type { Node, Op, OpRow, Stored } from '../graph/node.ts'
-import { constant, defineOp } from '../graph/node.ts'
+import { constant, defineOp, isA } from '../graph/node.ts'
 import { broadcastShapes, sameShape } from '../graph/shape.ts'
 import type { Operand } from './arguments.ts'
 import { operandArgument } from './arguments.ts'
@@ -241,6 +241,13 @@ export function expression(label: string, inputs: readonly Node[], f: Scalar, df
 /** The same numbers, stored as `dtype`. */
 export function cast(x: Node, dtype: FloatDType): Node {
   return elementwise([x], { label: 'cast', f: argument(0), df: [scalar(1)], ...(dtype !== 'float32' && { dtype }) })
+}
+
+/** Does a node nothing but store the numbers of another one as its own dtype? */
+export function isCast(node: Node): boolean {
+  if (!isA(node, elementwise) || node.inputs.length !== 1) return false
+  const { f } = node.attrs as unknown as ElementwiseAttrs
+  return f.kind === 'argument' && sameShape(node.inputs[0].shape, node.shape)
 }
 
 const node = (x: Operand): Node => (typeof x === 'number' ? constant(x) : x)

@@ -1,6 +1,7 @@
 /** Movement: the same numbers in other places. */
 import { FoveaError } from '../base/errors.ts'
 import { integer, list, number } from '../base/options.ts'
+import type { FloatDType } from '../graph/dtype.ts'
 import { withinFloat32 } from '../graph/dtype.ts'
 import type { Attrs, Node, Op } from '../graph/node.ts'
 import { defineOp } from '../graph/node.ts'
@@ -9,6 +10,7 @@ import { axisOf, sameShape, shapeText } from '../graph/shape.ts'
 import { borders, lastAxis, nodeArgument, placeList, sizeList, values } from './arguments.ts'
 import { broadcastTo, reshape } from './broadcasting.ts'
 import { op } from './checked.ts'
+import { cast, isCast } from './elementwise.ts'
 
 /** Axes in another order: axis i of the result is axis `permutation[i]` of x. */
 export const transpose: Op<1, { readonly permutation: readonly number[] }> = defineOp('transpose', 1, {
@@ -103,8 +105,12 @@ export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Sh
   gradient: (dy, _, [x], { begin, size }) => [
     pad(dy, { padding: x.shape.map((n, axis) => [begin[axis], n - begin[axis] - size[axis]] as const) }),
   ],
-  simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
+  simplify: ([x], box, spec) => {
+    if (sameShape(x.shape, spec.shape)) return x
+    return isCast(x) ? cast(slice(x.inputs[0], box), x.dtype as FloatDType) : undefined // fewer elements to cast
+  },
   precision: { reads: 'alike', gives: 'any' },
+  role: 'part',
   samples: [
     { shapes: [[4, 5]], attrs: { begin: [1, 2], size: [2, 3] } },
     { shapes: [[2, 4, 4, 3]], attrs: { begin: [0, 1, 0, 0], size: [2, 2, 4, 3] } },

@@ -18,7 +18,7 @@ import { constant, input, variable } from '../../src/graph/node.ts'
 import { printGraph } from '../../src/graph/print.ts'
 import { broadcastTo, reshape } from '../../src/ops/broadcasting.ts'
 import { convolution } from '../../src/ops/convolution.ts'
-import { add, div, exp, less, mul, neg, relu, select, sigmoid, sub, tanh } from '../../src/ops/elementwise.ts'
+import { add, cast, div, exp, less, mul, neg, relu, select, sigmoid, sub, tanh } from '../../src/ops/elementwise.ts'
 import { gradients } from '../../src/ops/gradient.ts'
 import { matmul } from '../../src/ops/matmul.ts'
 import { concat, pad, slice, transpose } from '../../src/ops/movement.ts'
@@ -28,7 +28,7 @@ import { max, mean, sum } from '../../src/ops/reduction.ts'
 import { partsOf } from '../../src/ops/scalar.ts'
 import { failure } from '../support/failure.ts'
 import { addWeights, lenet } from '../support/network.ts'
-import { uniform } from '../support/tensors.ts'
+import { ladder, uniform } from '../support/tensors.ts'
 
 const x = input('x', [2, 3])
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
@@ -94,6 +94,17 @@ suite('simplify', () => {
       '%2 = mul(%0, %1) float32 [2, 3]',
     ],
     ['a sum over axes of size 1', sum(reshape(x, { shape: [2, 1, 3] }), { axes: [1] }), ''],
+    [
+      'a part of a cast',
+      slice(cast(x, 'bfloat16'), { begin: [0, 1], size: [2, 2] }),
+      '%1 = slice(%0) {begin: [0, 1], size: [2, 2]} float32 [2, 2]\n%2 = %1 bfloat16',
+    ],
+    [
+      'what of a kernel only meets the border',
+      convolution(input('x', [2, 1, 2, 3]), constant(new Float32Array(5 * 3 * 3 * 4), [5, 3, 3, 4]), same),
+      '%2 = slice(%1) {begin: [2, 0, 0, 0], size: [1, 3, 3, 4]} float32 [1, 3, 3, 4]\n' +
+        '%3 = convolution(%0, %2) {strides: [1, 1], dilation: [1, 1], padding: [[0, 0], [1, 1]], groups: 1}',
+    ],
     ['the gradient of a mean', gradients(mean(mul(x, x)), [x])[0], '%1 = '],
   ]
   for (const [title, graph, left] of rows) {
@@ -112,6 +123,54 @@ suite('simplify', () => {
     const again = simplify(simplify([softmax(y)]))
     assert.equal(printGraph(again), printGraph(simplify([softmax(y)])))
   })
+})
+
+test('a convolution without what only meets the border is the same one, and so are its gradients', async () => {
+  const numbers = [1, 2, 3, 4, 5]
+  const engine = referenceEngine()
+  const state = new State(engine)
+  let cropped = 0
+  for (const [at, size] of numbers.entries())
+    for (const window of numbers)
+      for (const stride of [1, 2, 3]) {
+        // every border that leaves room for the window, of two dilations
+        const borders = [0, 1, 3, 4].flatMap((before) => [0, 1, 4].map((after) => [before, after] as const))
+        const outputs: Record<string, Node> = {}
+        for (const dilation of [1, 2])
+          for (const [before, after] of borders) {
+            if (size + before + after < (window - 1) * dilation + 1) continue
+            const [x, k] = [input('x', [2, size, 2]), input('k', [window, 2, 3])]
+            const y = convolution(x, k, {
+              strides: [stride],
+              dilation: [dilation],
+              padding: [[before, after]],
+              groups: 1,
+            })
+            const name = [dilation, before, after].join()
+            outputs[`${name} y`] = y
+            const [dx, dk] = gradients(sum(mul(y, input('dy', [3]))), [x, k])
+            Object.assign(outputs, { [`${name} dx`]: dx, [`${name} dk`]: dk })
+          }
+        const values = {
+          x: ladder(2 * size * 2, at),
+          k: ladder(window * 2 * 3, at + 7),
+          dy: ladder(3, at + 9),
+        }
+        const run = async (optimize: 'on' | 'off') => {
+          const program = compile(state, { outputs }, { optimize })
+          const results = await program.run(values)
+          if (optimize === 'on') cropped += program.print().split('slice(').length - 1
+          program.close()
+          return results
+        }
+        const [now, plain] = [await run('on'), await run('off')]
+        for (const name of Object.keys(outputs))
+          for (const [i, value] of plain[name].entries())
+            assert.ok(Math.abs(value - now[name][i]) < 1e-12, `${size} by ${window}, stride ${stride}: ${name}[${i}]`)
+      }
+  state.close()
+  await engine.close()
+  assert.ok(cropped > 150, `${cropped}`)
 })
 
 suite('fuse', () => {

@@ -8,6 +8,7 @@ import { elementwiseStage } from './kernels/elementwise.ts'
 import { kernels } from './kernels/index.ts'
 import { sumStage } from './kernels/reduction.ts'
 import { planned } from './passes.ts'
+import { isSettledIn } from './settled.ts'
 
 interface Surroundings {
   /** What is read when all is done. */
@@ -31,7 +32,7 @@ export function lowerAll(
     operation,
     hasTiles,
     threads,
-    isSettled: ({ buffer }) => buffer.home.in === 'constant' || (buffer.home.in === 'state' && !written.has(buffer)),
+    isSettled: isSettledIn(written),
     uncast: (value) => {
       const from = casts.get(value.buffer)
       return from && stays(from) ? from : value

@@ -4,10 +4,11 @@ import { commits } from './commit.ts'
 import { masks } from './masks.ts'
 import { noted } from './noted.ts'
 import type { Pass, Plan } from './plan.ts'
+import { settled } from './settled.ts'
 import { joinedSums } from './sums.ts'
 import { unpooled } from './unpooled.ts'
 
-export const passes: readonly Pass[] = [masks, biasSums, noted, unpooled, commits, joinedSums]
+export const passes: readonly Pass[] = [settled, masks, biasSums, noted, unpooled, commits, joinedSums]
 
 export function planned({ steps, results }: Pick<Plan, 'steps' | 'results'>): Plan {
   const none = new Map<never, never>()

@@ -35,7 +35,9 @@ function joined({ sizes, source, target }: Walk): Walk {
 function copy(context: Context, x: Value, y: Value, walk: Walk, isPart = false): NativeStage {
   const { sourceOffset = 0, targetOffset = 0 } = walk
   const where = `copy [${x.shape.join(', ')}]`
-  const made = context.operation({ kind: 'copy', where, dtype: x.dtype, ...joined(walk), sourceOffset, targetOffset })
+  const once = y.buffer.home.in === 'program'
+  const places = { ...joined(walk), sourceOffset, targetOffset }
+  const made = context.operation({ kind: 'copy', where, dtype: x.dtype, ...places, once })
   const result = stage(made, [{ reads: x }, { writes: y }])
   return isPart ? { ...result, reads: [...result.reads, y.buffer] } : result // the values in the result stay
 }
