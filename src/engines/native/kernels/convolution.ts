@@ -15,6 +15,7 @@ import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-chann
 import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
+import { isProduct, productForward, productInputGradient, productKernelGradient } from './whole-window.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -62,6 +63,7 @@ const convolution: Lower<ConvolutionAttrs> = (step) => {
       context,
     )
   }
+  if (isProduct(axes, attrs.groups)) return productForward(name, { x, kernel, output, tail }, context)
   const ending = endingOf(rest, output)
   const operation = context.operation({
     kind: 'convolution',
@@ -114,6 +116,7 @@ const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: 
       context,
     )
   }
+  if (isProduct(axes, attrs.groups)) return productInputGradient(name, { dy, kernel, output, tail }, context)
   const ending = endingOf(tail, output)
   const operation = context.operation({
     kind: 'convolution',
@@ -159,6 +162,7 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
     return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)
+  if (isProduct(axes, attrs.groups)) return productKernelGradient(name, { x, dy, output, bias }, context)
   const fields = {
     ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
     kind: 'convolution',
