@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "depthwise-loops.hpp"
 #include "pooling-loops.hpp"
 #include "vector.hpp"
 #include "winograd-loops.hpp"
@@ -11,17 +12,20 @@ namespace isa_baseline {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
+extern const DepthwiseLoops depthwiseTable;
 }  // namespace isa_baseline
 #if defined(__x86_64__)
 namespace isa_avx2 {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
+extern const DepthwiseLoops depthwiseTable;
 }  // namespace isa_avx2
 namespace isa_avx512 {
 extern const VectorLoops table;
 extern const PoolingLoops poolingTable;
 extern const WinogradLoops winogradTable;
+extern const DepthwiseLoops depthwiseTable;
 }  // namespace isa_avx512
 static int most() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -47,11 +51,15 @@ const PoolingLoops &poolingLoops() {
 const WinogradLoops &winogradLoops() {
   return level() == 2 ? isa_avx512::winogradTable : level() == 1 ? isa_avx2::winogradTable : isa_baseline::winogradTable;
 }
+const DepthwiseLoops &depthwiseLoops() {
+  return level() == 2 ? isa_avx512::depthwiseTable : level() == 1 ? isa_avx2::depthwiseTable : isa_baseline::depthwiseTable;
+}
 const char *loopsName() { return level() == 2 ? "AVX-512" : level() == 1 ? "AVX2" : "SSE2"; }
 #else
 const VectorLoops &loops() { return isa_baseline::table; }
 const PoolingLoops &poolingLoops() { return isa_baseline::poolingTable; }
 const WinogradLoops &winogradLoops() { return isa_baseline::winogradTable; }
+const DepthwiseLoops &depthwiseLoops() { return isa_baseline::depthwiseTable; }
 const char *loopsName() { return "baseline"; }
 #endif
 

@@ -1,5 +1,6 @@
 #include "operations.hpp"
 
+#include "depthwise.hpp"
 #include "expression.hpp"
 #include "few-channels.hpp"
 #include "gradient-pieces.hpp"
@@ -24,6 +25,7 @@ const std::map<std::string, OperationMaker> ownOperations = {
     {"fewChannels", makeFewChannels},
     {"fewChannelsGradient", makeFewChannelsGradient},
     {"gradientPieces", makeGradientPieces},
+    {"depthwiseGradient", makeDepthwiseGradient},
     {"winograd", makeWinograd},
     {"winogradKernel", makeWinogradKernel},
     {"oneRow", makeOneRow},

@@ -269,4 +269,25 @@ export const planner: readonly Fault[] = [
     replace: '!given.has(value.buffer)',
     tests: ['wasm: state'],
   },
+  {
+    name: 'native: a depthwise gradient forgets the dilation',
+    file: 'src/engines/native/kernels/depthwise.ts',
+    find: 'dilation: three.map((a) => a.dilation)',
+    replace: 'dilation: three.map(() => 1)',
+    tests: ['depthwise'],
+  },
+  {
+    name: "native: any loop of oneDNN's counts as one for depthwise kernels",
+    file: 'src/engines/native/kernels/depthwise.ts',
+    find: "implementation.startsWith('jit_dw')",
+    replace: "implementation.startsWith('jit')",
+    tests: ['depthwise'],
+  },
+  {
+    name: 'native: a product in place of a convolution sums dy over too few axes',
+    file: 'src/engines/native/kernels/whole-window.ts',
+    find: 'to: dy.shape.length - 1',
+    replace: 'to: dy.shape.length - 2',
+    tests: ['depthwise'],
+  },
 ]

@@ -53,6 +53,7 @@ const list: Readonly<Record<string, { readonly kind: string } & Readonly<Record<
   'convolution of few channels': { kind: 'fewChannels', ...few, filters: 19, bias: true, tail: expressionFields([9, 8, 9, 19], [float(9, 8, 9, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
   'gradient for the kernel, few channels': { kind: 'fewChannelsGradient', ...few, dtype: 'float32', bias: true },
   'gradient for the kernel, few channels, of a pooling': { kind: 'fewChannelsGradient', ...few, dtype: 'bfloat16', bias: false, pooled: { images: 9, channels: 6, input: [1, 8, 9], output: [1, 4, 4], window: [1, 2, 2], strides: [1, 2, 2], before: [0, 0, 0], gated: true } }, // biome-ignore format: a row
+  'gradient for the kernel, depthwise': { kind: 'depthwiseGradient', images: 3, channels: 17, filters: 34, input: [2, 5, 6], output: [2, 3, 2], window: [1, 3, 2], strides: [1, 2, 3], dilation: [1, 1, 2], before: [0, 1, 1], dtype: 'bfloat16', bias: true }, // biome-ignore format: a row
   'convolution by Winograd': { kind: 'winograd', of: 'result', ...plane, window: 3, points: 6, bias: true, tail: expressionFields([3, 9, 10, 19], [float(3, 9, 10, 19)], [s.max(a, 0)], ['float32']) }, // biome-ignore format: a row
   'a kernel at the points of Winograd': {
     kind: 'winogradKernel',

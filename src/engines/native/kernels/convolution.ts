@@ -10,10 +10,12 @@ import type { Operation } from '../addon.ts'
 import { isTiled, tiledConvolution, tiledGradient } from './amx.ts'
 import type { Kernels, Lower, Lowering, Tail } from './context.ts'
 import { scratch, stage, tailFields } from './context.ts'
+import { depthwiseGradient, hasDepthwiseLoop, isDepthwise } from './depthwise.ts'
 import { fewChannels, fewChannelsFields, fewChannelsGradient } from './few-channels.ts'
 import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
+import { isProduct, productForward, productInputGradient, productKernelGradient } from './whole-window.ts'
 import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
@@ -61,6 +63,7 @@ const convolution: Lower<ConvolutionAttrs> = (step) => {
       context,
     )
   }
+  if (isProduct(axes, attrs.groups)) return productForward(name, { x, kernel, output, tail }, context)
   const ending = endingOf(rest, output)
   const operation = context.operation({
     kind: 'convolution',
@@ -113,6 +116,7 @@ const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: 
       context,
     )
   }
+  if (isProduct(axes, attrs.groups)) return productInputGradient(name, { dy, kernel, output, tail }, context)
   const ending = endingOf(tail, output)
   const operation = context.operation({
     kind: 'convolution',
@@ -158,6 +162,7 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
     return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)
+  if (isProduct(axes, attrs.groups)) return productKernelGradient(name, { x, dy, output, bias }, context)
   const fields = {
     ...fieldsOf([x.shape, attrs.kernelShape, dy.shape], attrs),
     kind: 'convolution',
@@ -167,6 +172,9 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
     result: 'float32',
     bias: bias !== undefined,
   }
+  const isApart = isDepthwise(x.shape[x.shape.length - 1], attrs.groups)
+  if (isApart && !hasDepthwiseLoop(context.operation(fields)))
+    return depthwiseGradient(name, axes, { x, dy, output, bias }, context)
   const pieces = piecesOf({ x: x.shape, dy: dy.shape, kernel: attrs.kernelShape }, axes, context.threads)
   const { operation, product } = (pieces && inPieces(fields, pieces, context)) ?? whole(context.operation(fields))
   const target: Value = product.packed > 0 ? scratch(product.packed) : output

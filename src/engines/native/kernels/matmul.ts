@@ -1,17 +1,29 @@
 /** Matrix products by oneDNN; of one row by settled weights by our own. */
+
+import type { Value } from '../../../compile/step.ts'
 import type { MatmulAttrs, matmulPrimitives } from '../../../ops/matmul.ts'
-import type { Kernels, Lower } from './context.ts'
+import type { Context, Kernels, Lower, NativeStage, Tail } from './context.ts'
 import { scratch, stage, tailFields, tailStage } from './context.ts'
 import { oneRow } from './one-row.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 
-const matmul: Lower<MatmulAttrs> = (step) => {
-  const { inputs, output, attrs, context, tail } = step
-  const [a, b] = inputs
+interface Factors {
+  readonly where: string
+  /** [m, k] and [k, n], or these transposed. */
+  readonly a: Value
+  readonly b: Value
+  readonly attrs?: MatmulAttrs
+  /** m rows of n, whatever its axes. */
+  readonly output: Value
+  readonly tail: Tail | undefined
+}
+
+/** The stages of a product. */
+export function product({ where, a, b, attrs = {}, output, tail }: Factors, context: Context): readonly NativeStage[] {
   const { transposeA = false, transposeB = false } = attrs
-  const [m, n] = output.shape
+  const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape
+  const n = b.shape[transposeB ? 0 : 1]
   const { bias, rest } = splitBias(tail, output)
-  const where = `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`
   const isPlain = !transposeA && !transposeB && [a, b, output].every(({ dtype }) => dtype === 'float32')
   if (m === 1 && isPlain && context.isSettled(b))
     return oneRow({ where, x: a, weights: b, bias, tail: rest, output }, context)
@@ -22,7 +34,7 @@ const matmul: Lower<MatmulAttrs> = (step) => {
     where,
     m,
     n,
-    k: a.shape[transposeA ? 0 : 1],
+    k,
     transposeA,
     transposeB,
     dtype: a.dtype,
@@ -46,5 +58,8 @@ const matmul: Lower<MatmulAttrs> = (step) => {
     ...(rest && !own ? [tailStage(rest, result, output, context)] : []),
   ]
 }
+
+const matmul: Lower<MatmulAttrs> = ({ inputs: [a, b], attrs, output, tail, context }) =>
+  product({ where: `matmul [${a.shape.join(', ')}] [${b.shape.join(', ')}]`, a, b, attrs, output, tail }, context)
 
 export const matmulKernels: Kernels<typeof matmulPrimitives> = { matmul }

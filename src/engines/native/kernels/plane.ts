@@ -7,6 +7,13 @@ import type { Tail } from './context.ts'
 export const where = (op: string, ...shapes: readonly Shape[]): string =>
   `${op} ${shapes.map((shape) => `[${shape.join(', ')}]`).join(' ')}`
 
+const unit: AxisWindow = { input: 1, output: 1, window: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+/** Axes that are not there come first, of size 1. */
+export const threeAxes = (axes: readonly AxisWindow[]): readonly AxisWindow[] => [
+  ...Array<AxisWindow>(3 - axes.length).fill(unit),
+  ...axes,
+]
+
 /** The fields of a convolution over pictures, or of a gradient. */
 export const planeFields = (kind: string, name: string, x: Value, y: Value, axes: readonly AxisWindow[]) => ({
   kind,
