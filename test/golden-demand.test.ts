@@ -208,6 +208,7 @@ const bent: Readonly<Record<string, readonly number[]>> = {
   'leakyRelu negativeSlope=-0.5': [0],
   'elu alpha=0.5': [0],
   'elu alpha=2': [0],
+  'hardTanh minValue=-2 maxValue=0.5': [-2, 0.5],
   'hardSigmoid slope=0.2 offset=0.5': [-2.5, 2.5],
   'hardSigmoid slope=0.5 offset=0.25': [-0.5, 1.5],
 }

@@ -7,6 +7,7 @@ import { overAxis } from '../ops/movement.ts'
 import { logSoftmax, softmax } from '../ops/normalization.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { argument, s } from '../ops/scalar.ts'
+import { axesOf } from './axes.ts'
 
 export interface ActivationRow<T extends OptionTable = OptionTable> extends NamedEntry<T> {
   readonly says: string
@@ -37,7 +38,13 @@ function bent(label: string, x: Node, { slope, threshold = 0, most }: Bend): Nod
   return of(label, x, s.min(f, most), s.select(s.less(read, most), rises, 0))
 }
 
-const axis = integer({ says: 'axis over which the values are shared, the batch being 0', default: -1 })
+const axis = integer({
+  says: 'axis over which the values are shared; -1 are the channels, 0, the batch, is refused',
+  default: -1,
+})
+
+/** A function of the values along an axis of a sample. */
+const along = (axis: number, x: Node, f: (x: Node) => Node): Node => overAxis(axesOf(axis, x.shape.length)[0], x, f)
 
 /** The words of Keras and the field. Options change a function; without them it is the one that the name stands for. */
 export const activations = {
@@ -114,9 +121,19 @@ export const activations = {
     },
   }),
   hardSwish: plain('x hardSigmoid(x).', elementwiseOps.hardSwish),
-  hardTanh: plain('x kept within -1 and 1.', (x) =>
-    of('hardTanh', x, s.min(s.max(value, -1), 1), s.mul(s.less(-1, result), s.less(result, 1))),
-  ),
+  hardTanh: define({
+    says: 'x kept within two bounds.',
+    options: {
+      minValue: number({ says: 'the lower bound', default: -1 }),
+      maxValue: number({ says: 'the upper bound', default: 1 }),
+    },
+    conflict: ({ minValue, maxValue }) =>
+      minValue < maxValue
+        ? undefined
+        : { what: "'minValue' is not below 'maxValue'", got: `${minValue} and ${maxValue}` },
+    of: (x, { minValue: low, maxValue: high }) =>
+      of('hardTanh', x, s.min(s.max(value, low), high), s.mul(s.less(low, result), s.less(result, high))),
+  }),
   softplus: plain('log(1 + e^x).', elementwiseOps.softplus),
   softsign: plain('x / (1 + |x|).', (x) => {
     const grown = s.add(1, s.abs(value))
@@ -129,12 +146,12 @@ export const activations = {
   softmax: define({
     says: 'exp(x) / sum(exp(x)) over an axis.',
     options: { axis },
-    of: (x, { axis }) => overAxis(axis, x, softmax),
+    of: (x, { axis }) => along(axis, x, softmax),
   }),
   logSoftmax: define({
     says: 'x - log(sum(exp(x))) over an axis.',
     options: { axis },
-    of: (x, { axis }) => overAxis(axis, x, logSoftmax),
+    of: (x, { axis }) => along(axis, x, logSoftmax),
   }),
 } as const
 

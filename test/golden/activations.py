@@ -27,7 +27,8 @@ FUNCTIONS = {
     'elu': lambda x, alpha=1.0: F.elu(x, alpha),
     'celu': lambda x, alpha=1.0: F.celu(x, alpha),
     'hardSigmoid': lambda x, slope, offset: torch.clamp(slope * x + offset, 0, 1),
-    'hardTanh': F.hardtanh,
+    'hardTanh': lambda x, minValue=-1.0, maxValue=1.0: F.hardtanh(x, minValue, maxValue),
+    'selu': F.selu,
     'softsign': F.softsign,
     'softmax': lambda x, axis=-1: F.softmax(x, axis),
     'logSoftmax': lambda x, axis=-1: F.log_softmax(x, axis),
@@ -52,6 +53,7 @@ OPTIONS = [
     ('relu', {'maxValue': 3.5, 'negativeSlope': 0.125, 'threshold': 1}), ('relu', {'maxValue': 6, 'negativeSlope': 0.5}),
     ('leakyRelu', {'negativeSlope': 0.01}), ('leakyRelu', {'negativeSlope': -0.5}),
     ('elu', {'alpha': 0.5}), ('elu', {'alpha': 2}), ('celu', {'alpha': 0.5}), ('celu', {'alpha': 3}),
+    ('hardTanh', {'minValue': -2, 'maxValue': 0.5}),
     ('hardSigmoid', {'slope': 0.2, 'offset': 0.5}), ('hardSigmoid', {'slope': 0.5, 'offset': 0.25}),
 ]
 SHARED = [(name, {'axis': axis}) for name in ('softmax', 'logSoftmax') for axis in (1, 2, -1)]
@@ -60,7 +62,7 @@ CASES = [
     *[('activation', {'activation': function(name, **options)}, flat, {}) for name, options in OPTIONS],
     *[('activation', {'activation': function(name, **options)}, images, {}) for name, options in SHARED],
     *[(name, options, flat, {}) for name, options in OPTIONS if name != 'hardSigmoid'],
-    *[(name, {}, flat, {}) for name in ('relu', 'leakyRelu', 'elu', 'softmax')],
+    *[(name, {}, flat, {}) for name in ('relu', 'leakyRelu', 'elu', 'softmax', 'selu')],
     *[('softmax', options, images, {}) for name, options in SHARED if name == 'softmax'],
     ('prelu', {}, flat, {'alpha': [16]}), ('prelu', {'sharedAxes': [1, 2]}, images, {'alpha': [1, 1, 5]}),
     ('prelu', {'sharedAxes': [2]}, images, {'alpha': [3, 1, 5]}),

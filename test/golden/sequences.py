@@ -18,6 +18,12 @@ def time_distributed(x, layer, **weights):
     return torch.stack([function(x[:, t], **weights, **options) for t in range(x.shape[1])], dim=1)
 
 
+def box(x, begin, size):
+    for axis, (first, length) in enumerate(zip(begin, size), 1):
+        x = x.narrow(axis, first, x.shape[axis] - first if length == -1 else length)
+    return x
+
+
 def unchanged(x, **_):
     return x
 
@@ -26,6 +32,7 @@ NEW = {
     'permute': lambda x, dims: x.permute(0, *dims),
     'repeatVector': lambda x, n: x.unsqueeze(1).repeat(1, n, 1),
     'identity': torch.nn.Identity(),
+    'slice': box,
     'masking': masking,
     'spatialDropout1d': lambda x, rate: channels_last(F.dropout1d(channels_first(x), rate, training=False)),
     'spatialDropout2d': lambda x, rate: channels_last(F.dropout2d(channels_first(x), rate, training=False)),
@@ -48,6 +55,7 @@ def inner(type, **options):
 CASES = [
     ('permute', {'dims': [2, 1]}, line, {}), ('permute', {'dims': [3, 1, 2]}, images, {}), ('permute', {'dims': [2, 4, 1, 3]}, volumes, {}),
     ('repeatVector', {'n': 3}, [2, 5], {}), ('identity', {}, images, {}),
+    ('slice', {'begin': [0, 0, 2], 'size': [-1, -1, 3]}, images, {}), ('slice', {'begin': [1, 1], 'size': [2, -1]}, line, {}),
     ('masking', {}, line, {}), ('masking', {'maskValue': -1.5}, line, {}), ('masking', {'maskValue': 2}, images, {}),
     *[(f'spatialDropout{rank}d', {'rate': 0.5}, shape, {}) for rank, shape in ((1, line), (2, images), (3, volumes))],
     ('alphaDropout', {'rate': 0.3}, line, {}), ('gaussianNoise', {'stddev': 2}, line, {}), ('gaussianDropout', {'rate': 0.4}, line, {}),

@@ -39,6 +39,7 @@ test('slopes by the result alone let the compiler forget x: all that rise', () =
     { type: 'elu', alpha: 2 },
     { type: 'celu', alpha: 2 },
     'hardTanh',
+    { type: 'hardTanh', minValue: 0, maxValue: 6 },
   ]
   for (const one of rising) {
     const { df } = activate(x, one).attrs as { df: readonly object[] }
@@ -57,6 +58,7 @@ suite('options of activations that are refused', () => {
     [{ type: 'leakyRelu', negativeSlope: Infinity }, "'negativeSlope' is wrong"],
     [{ type: 'hardSigmoid', slope: -1 }, "'slope' is wrong"],
     [{ type: 'softmax', axis: 0.5 }, "'axis' is wrong", 'an integer'],
+    [{ type: 'hardTanh', minValue: 1 }, "'minValue' is not below 'maxValue'", '1 and 1'],
     [{ type: 'tanh', alpha: 1 }, "unknown option 'alpha'", 'tanh'],
   ]
   for (const [given, ...says] of wrong)
@@ -71,13 +73,16 @@ suite('options of activations that are refused', () => {
   test('an axis that samples do not have', () => {
     const wrap = () => sequential({ inputShape: [4] }, [layers.softmax({ axis: 2 })])
     assert.throws(wrap, failure('E_SHAPE', 'softmax', 'axis'))
+    for (const axis of [0, -2])
+      for (const type of ['softmax', 'logSoftmax'] as const)
+        assert.throws(() => activate(x, { type, axis }), failure('E_OPTION', 'is the batch'))
     const shared = () => sequential({ inputShape: [4] }, [layers.prelu({ sharedAxes: [2] })])
     assert.throws(shared, failure('E_SHAPE', 'prelu', "'sharedAxes'", '1 to 1', '[4]'))
   })
 })
 
 test('every layer of an activation has its options and words', () => {
-  for (const name of ['relu', 'leakyRelu', 'elu', 'celu', 'softmax', 'softsign', 'hardTanh'] as const) {
+  for (const name of ['relu', 'leakyRelu', 'elu', 'celu', 'selu', 'softmax', 'softsign', 'hardTanh'] as const) {
     assert.deepEqual(Object.keys(layers[name].row.options), Object.keys(activations[name].options))
     assert.equal(layers[name].row.says, activations[name].says)
   }

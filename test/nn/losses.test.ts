@@ -595,7 +595,7 @@ test('hinge: its answers say yes above 0, in metrics, class weights and reports;
     const { history } = await net.fit(ones(data), { ...how, classWeight: { 1: 3 } })
     assert.equal(history['accuracy'][0], 0.5)
     near(history['loss'][0], (2 * 1.25 + 3 * 2 * 0.75) / 4)
-    const logs = await net.evaluate(ones(data), { metrics: ['recall', 'precision', 'auc'] })
+    const logs = await net.evaluate(ones(data), { metrics: ['recall', 'precision'] })
     assert.deepEqual([logs['recall'], logs['precision']], [1, 0.5])
   }
 })
@@ -618,6 +618,14 @@ const mistakes: [name: string, code: Parameters<typeof failure>[0], words: strin
   ['counts below 0', 'E_LABEL', ['>= 0', 'got -1'], async () => (await single()).fit(ones(Float32Array.of(-1, 1)), { loss: 'poisson' })],
   ['a class index for a hinge of classes', 'E_LABEL', ['0 to 2', 'got 3'], () => fit({ loss: 'categoricalHinge' }, ones(Int32Array.of(0, 3)))],
   ['a class beyond the outputs', 'E_MISMATCH', ['precision', 'classId 3 of 3 classes'], () => fit({ metrics: [{ type: 'precision', classId: 3 }] })],
+  ...['auc', { type: 'precisionAtRecall', recall: 0.5 }, 'expectedCalibrationError'].map(
+    (metric): (typeof mistakes)[number] => [
+      `${typeof metric === 'string' ? metric : metric.type} of a hinge's answers`,
+      'E_MISMATCH',
+      ['hinge', 'no probabilities'],
+      async () => (await single()).fit(ones(Int32Array.of(0, 1, 1, 0)), { loss: 'hinge', metrics: [metric as 'auc'] }),
+    ],
+  ),
   ['a rate that must be reached is missing', 'E_OPTION', ["'recall' is missing"], () => fit({ metrics: ['precisionAtRecall'] })],
   ['a name for logs that is taken', 'E_OPTION', ["the name 'epoch'"], () => fit({ metrics: [{ type: 'accuracy', name: 'epoch' }] })],
   ['a name for logs as validation has it', 'E_OPTION', ["the name 'val_loss'"], () => fit({ metrics: [{ type: 'accuracy', name: 'val_loss' }] })],

@@ -122,6 +122,16 @@ test('normalization and what passes bytes on are given them as they are', async 
   assert.deepEqual(await seen(normalization({ mean: 50, variance: 100 })), [-5, 0, 5, 20.5])
   const crop = centerCrop({ height: 2, width: 2 })
   assert.deepEqual(await seen(crop, rescaling({ scale: 2, offset: [1] })), [1, 101, 201, 511])
+  const { cropping2d, permute, reshape, slice, zeroPadding2d } = layers
+  const movers = [
+    [flatten(), [0, 100, 200, 510]],
+    [reshape({ targetShape: [1, 4, 1] }), [0, 100, 200, 510]],
+    [permute({ dims: [2, 1, 3] }), [0, 200, 100, 510]],
+    [cropping2d({ cropping: [[1, 0], [0, 0]] }), [200, 510]],
+    [zeroPadding2d({ padding: [[0, 0], [0, 1]] }), [0, 100, 0, 200, 510, 0]],
+    [slice({ begin: [0, 1, 0], size: [-1, -1, -1] }), [100, 510]],
+  ] as const // biome-ignore format: a row each
+  for (const [mover, wanted] of movers) assert.deepEqual(await seen(mover, rescaling({ scale: 2 })), wanted, mover.type)
   assert.deepEqual(
     (await seen(crop)).map((x) => Math.round(x * 255)),
     [...bytes],

@@ -1,7 +1,6 @@
 /** Layers of time steps, and layers that are functions: what is refused, weights, files, freezing, statistics and draws. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { stream, uniforms } from '../../src/base/random.ts'
 import type { Layer, Model } from '../../src/index.ts'
 import { defineLayer, fromArrays, input, layers, modelFrom, ops, sequential } from '../../src/index.ts'
 import { fastEngines } from '../support/engines.ts'
@@ -124,8 +123,6 @@ test('timeDistributed: what is drawn for a sample does not depend on its batch; 
   const whole = (await net.predict(zeros)).data
   assert.equal(new Set(whole).size, 60)
   assert.deepEqual((await net.predict(zeros, { batchSize: 4 })).data, whole)
-  const drawn = uniforms({ seed: 0, stream: stream('dropout', 0), step: 0 }, 60)
-  assert.equal(drawn.length, whole.length)
   const bytes = await net.toBytes()
   assert.throws(() => modelFrom(bytes), failure('E_FILE', 'an unknown kind of layer', 'time_distributed: layer'))
   assert.deepEqual((await modelFrom(bytes, 'mine', { customLayers: [noisy] }).predict(zeros)).data, whole)
@@ -135,6 +132,32 @@ test('timeDistributed of what takes bytes as they are: pixels are not divided fi
   const rescaled = (layer: Layer) => sequential({ inputShape: [2, 1] }, [layer]).predict(Uint8Array.of(10, 20))
   const scale = layers.rescaling({ scale: 2 })
   assert.deepEqual((await rescaled(timeDistributed({ layer: scale }))).data, (await rescaled(scale)).data)
+})
+
+test('timeDistributed: what the layer adds to the loss counts, summed over the steps of a sample', async () => {
+  const inner = dense({ units: 2, kernelInitializer: 'ones', activityRegularizer: { type: 'l2', l2: 0.5 } })
+  const data = fromArrays({
+    name: 'steps',
+    inputs: { x: { shape: [3, 4], data: ladder(5 * 12, 1) } },
+    targets: { y: { shape: [3, 2], data: new Float32Array(5 * 6) } },
+  })
+  const lossOf = async (layer: Layer) => (await sequential({ inputShape: [3, 4] }, [layer]).evaluate(data)).loss
+  const [whole, stepwise] = [await lossOf(inner), await lossOf(timeDistributed({ layer: inner }))]
+  const free = await lossOf(dense({ units: 2, kernelInitializer: 'ones' }))
+  assert.ok(whole > free + 1)
+  assert.ok(Math.abs(whole - stepwise) < 1e-5 * whole, `${whole} and ${stepwise}`)
+})
+
+test('slice: a box beyond the sample, or of another rank', () => {
+  const cut = (begin: number[], size: number[]) => () => layers.slice({ begin, size })(input([4, 6]))
+  for (const [wrong, got] of [
+    [cut([0, 4], [-1, 3]), 'begin [0, 4], size [-1, 3]'],
+    [cut([4, 0], [-1, -1]), 'begin [4, 0]'],
+    [cut([0], [2]), 'begin [0]'],
+    [cut([0, 0, 0], [1, 1, 1]), 'size [1, 1, 1]'],
+  ] as const)
+    assert.throws(wrong, failure('E_SHAPE', 'slice', 'no box', '[4, 6]', got))
+  assert.throws(cut([0, 0], [0, 1]), failure('E_SHAPE', 'no box'))
 })
 
 test('lambda trains; saving names the layer and the way out', async () => {

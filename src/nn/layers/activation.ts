@@ -5,8 +5,8 @@ import { expression } from '../../ops/elementwise.ts'
 import { argument, s } from '../../ops/scalar.ts'
 import type { ActivationRow } from '../activations.ts'
 import { activated, activations } from '../activations.ts'
+import { sampleAxis, wantAxes } from '../axes.ts'
 import { defineLayer } from '../layer.ts'
-import { sampleAxis, wantAxes } from './axes.ts'
 import { weightOptions, weightSpec } from './weights.ts'
 
 /** A function of every value (softmax: of an axis). */
@@ -41,7 +41,9 @@ export const celu = layerOf('celu', 'CELU', activations.celu)
 export const softmax = layerOf('softmax', 'Softmax', activations.softmax)
 /** x / (1 + |x|). */
 export const softsign = layerOf('softsign', 'Softsign', activations.softsign)
-/** x kept within -1 and 1. */
+/** x scaled above 0, a scaled ELU below: what self-normalizing networks use (Klambauer et al. 2017). */
+export const selu = layerOf('selu', 'SELU', activations.selu)
+/** x kept within two bounds, -1 and 1 when absent. */
 export const hardTanh = layerOf('hardTanh', 'HardTanh', activations.hardTanh)
 
 const [value, slope] = [argument(0), argument(1)]

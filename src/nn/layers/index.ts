@@ -1,5 +1,5 @@
 /** Every kind of layer by its word in model files and in code. */
-import { activation, celu, elu, hardTanh, leakyRelu, prelu, relu, softmax, softsign } from './activation.ts'
+import { activation, celu, elu, hardTanh, leakyRelu, prelu, relu, selu, softmax, softsign } from './activation.ts'
 import {
   adaptiveAveragePooling1d,
   adaptiveAveragePooling2d,
@@ -51,6 +51,7 @@ import {
   cropping3d,
   flatten,
   reshape,
+  slice,
   zeroPadding1d,
   zeroPadding2d,
   zeroPadding3d,
@@ -100,6 +101,7 @@ export const layers = {
   cropping3d,
   flatten,
   reshape,
+  slice,
   rescaling,
   normalization,
   resizing,
@@ -112,6 +114,7 @@ export const layers = {
   elu,
   celu,
   softmax,
+  selu,
   softsign,
   hardTanh,
   permute,

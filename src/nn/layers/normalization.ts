@@ -5,8 +5,8 @@ import { axisOf } from '../../graph/shape.ts'
 import { overAxis } from '../../ops/movement.ts'
 import { groupNorm, layerNorm, unitNorm } from '../../ops/normalization.ts'
 import { localResponseNorm, localResponseOptions } from '../../ops/window-sum.ts'
+import { axesOf, axesOption } from '../axes.ts'
 import { defineLayer } from '../layer.ts'
-import { axesOf, axesOption } from './axes.ts'
 import { weightOptions, weightSpec } from './weights.ts'
 
 const axes = axesOption('axes that are normalised together')

@@ -1,7 +1,7 @@
 import { list } from '../../base/options.ts'
 import { transpose } from '../../ops/movement.ts'
+import { sampleAxis, wantAxes } from '../axes.ts'
 import { defineLayer } from '../layer.ts'
-import { sampleAxis, wantAxes } from './axes.ts'
 
 /** The axes of a sample in another order: [10, 64] by `dims: [2, 1]` is [64, 10]. */
 export const permute = defineLayer('permute', {

@@ -15,9 +15,9 @@ import { constant } from '../../graph/node.ts'
 import type { Shape } from '../../graph/shape.ts'
 import { sizeOf } from '../../graph/shape.ts'
 import { add, mul, sub } from '../../ops/elementwise.ts'
+import { axesOf, axesOption } from '../axes.ts'
 import type { Layer } from '../layer.ts'
 import { commonOptions, defineLayer } from '../layer.ts'
-import { axesOf, axesOption } from './axes.ts'
 
 /** A number, or one for each place of `shape`, broadcast over a batch. */
 function spread(values: PerChannel, shape: Shape, name: string): Node | number {

@@ -6,7 +6,7 @@ import type { Shape } from '../../graph/shape.ts'
 import { shapeText } from '../../graph/shape.ts'
 import { broadcastTo, reshape } from '../../ops/broadcasting.ts'
 import { equal, mul, sub } from '../../ops/elementwise.ts'
-import { max } from '../../ops/reduction.ts'
+import { max, sum } from '../../ops/reduction.ts'
 import type { ForwardContext } from '../layer.ts'
 import { defineLayer, forwarded, isLayer, weightsOf } from '../layer.ts'
 
@@ -85,7 +85,7 @@ export const timeDistributed = defineLayer('timeDistributed', {
   forward: ([x], weights, { layer }, context) => {
     const [n, time] = x.shape
     const folded = reshape(x, { shape: [n * time, ...stepOf(x.shape.slice(1))] })
-    const { output, preactivation, updates } = forwarded(layer, [folded], weights, {
+    const { output, preactivation, updates, penalty } = forwarded(layer, [folded], weights, {
       ...context,
       draw: unfolding(context.draw, x.shape),
     })
@@ -94,6 +94,7 @@ export const timeDistributed = defineLayer('timeDistributed', {
       throw new FoveaError('E_SHAPE', { what: `${layer.type} mixes time steps`, ...facts })
     }
     const unfolded = (y: Node): Node => reshape(y, { shape: [n, time, ...y.shape.slice(1)] })
-    return { output: unfolded(output), preactivation: unfolded(preactivation), updates }
+    const together = penalty && { penalty: sum(reshape(penalty, { shape: [n, time] }), { axes: [1] }) }
+    return { output: unfolded(output), preactivation: unfolded(preactivation), updates, ...together }
   },
 })

@@ -2,24 +2,20 @@
 import { number } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import { add, div, mul, neg, sigmoid, sub } from '../../ops/elementwise.ts'
-import { sum } from '../../ops/reduction.ts'
-import { valuesLike } from '../per-sample.ts'
+import { sumOfSample, valuesLike } from '../per-sample.ts'
 import { defineLoss, yesNoTargets } from './row.ts'
 
 /** Keras's epsilon. */
 const EPSILON = 1e-7
-
-/** Sums over all of a sample but its number: [n]. */
-const ofSample = (x: Node): Node => sum(x, { axes: x.shape.slice(1).map((_, i) => i + 1) })
 
 /** What is in both, in the answer alone, and in the target alone. */
 function parts(logits: Node, target: Node) {
   const [inside, outside] = [sigmoid(logits), sigmoid(neg(logits))]
   const wanted = valuesLike(logits, target)
   return {
-    both: ofSample(mul(wanted, inside)),
-    tooMuch: ofSample(mul(sub(1, wanted), inside)),
-    tooLittle: ofSample(mul(wanted, outside)),
+    both: sumOfSample(mul(wanted, inside)),
+    tooMuch: sumOfSample(mul(sub(1, wanted), inside)),
+    tooLittle: sumOfSample(mul(wanted, outside)),
   }
 }
 

@@ -7,7 +7,7 @@ import { equal, expression, greater, maximum, sub } from '../../ops/elementwise.
 import { argmax, max } from '../../ops/reduction.ts'
 import type { Scalar } from '../../ops/scalar.ts'
 import { argument, s } from '../../ops/scalar.ts'
-import { fitsDecisions, NEEDS_DECISIONS } from './counts.ts'
+import { fitsDecisions, NEEDS_DECISIONS, noProbabilities } from './counts.ts'
 import { column, pooled, scored } from './decisions.ts'
 import type { Judged } from './row.ts'
 import { classIndex, comparisonOf, defineSummed, saysYesOrNo } from './row.ts'
@@ -39,6 +39,7 @@ export const calibration = {
     options: { bins: integer({ says: 'bins of equal width from 0 to 1', min: 1, default: 15 }) },
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,
+    misfit: (_, comparison) => noProbabilities(comparison),
     sums: (judged, weights, { bins }) => {
       const { confidence, right, ...all } = sureness(judged, weights)
       const operands = [confidence, right, column(all.weights)]

@@ -42,6 +42,10 @@ export function noSuchClass(classId: number | undefined, { output }: Comparison)
   return classId === undefined || classId < classes ? undefined : `classId ${classId} of ${classes} classes`
 }
 
+/** What compares answers with rates from 0 to 1 has no use for others. */
+export const noProbabilities = ({ yesAbove }: Comparison): string | undefined =>
+  yesAbove === 0 ? 'answers of a hinge loss, which are no probabilities' : undefined
+
 export const fitsDecisions = (comparison: Comparison): boolean => tellsClasses(comparison) || isElementwise(comparison)
 export const NEEDS_DECISIONS = "classes: outputs [classes], or yes and no of the outputs' shape"
 

@@ -5,7 +5,7 @@ import { constant } from '../../graph/node.ts'
 import { reshape } from '../../ops/broadcasting.ts'
 import { expression } from '../../ops/elementwise.ts'
 import { argument, s } from '../../ops/scalar.ts'
-import { fitsDecisions, NEEDS_DECISIONS, noSuchClass } from './counts.ts'
+import { fitsDecisions, NEEDS_DECISIONS, noProbabilities, noSuchClass } from './counts.ts'
 import type { Scored } from './decisions.ts'
 import { column, pooled, scored } from './decisions.ts'
 import type { Judged, Sums } from './row.ts'
@@ -144,7 +144,8 @@ const rateAt = <const A extends Rate>(rate: Rate, at: A, type: string) => {
     },
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,
-    misfit: (options, comparison) => noSuchClass(options.classId as number | undefined, comparison),
+    misfit: (options, comparison) =>
+      noProbabilities(comparison) ?? noSuchClass(options.classId as number | undefined, comparison),
     logName: (options) => (options.classId === undefined ? type : `${type}_${options.classId as number}`),
     sums: (judged, weights, options) =>
       curveSums(columnsOf(judged, weights, options.classId !== undefined), options.numThresholds as number),
@@ -173,7 +174,7 @@ export const curves = {
     },
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,
-    misfit: (options, comparison) => noSuchClass(options.classId, comparison),
+    misfit: (options, comparison) => noProbabilities(comparison) ?? noSuchClass(options.classId, comparison),
     logName: (options) => (options.classId === undefined ? 'auc' : `auc_${options.classId}`),
     sums: (judged, weights, options) =>
       curveSums(columnsOf(judged, weights, options.multiLabel || options.classId !== undefined), options.numThresholds),

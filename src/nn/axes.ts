@@ -1,9 +1,9 @@
 /** Axes as options of layers: one or several, the batch being 0. */
-import { FoveaError } from '../../base/errors.ts'
-import type { Option } from '../../base/options.ts'
-import { either, integer, list } from '../../base/options.ts'
-import type { Shape } from '../../graph/shape.ts'
-import { axisOf, shapeText } from '../../graph/shape.ts'
+import { FoveaError } from '../base/errors.ts'
+import type { Option } from '../base/options.ts'
+import { either, integer, list } from '../base/options.ts'
+import type { Shape } from '../graph/shape.ts'
+import { axisOf, shapeText } from '../graph/shape.ts'
 
 export type Axes = number | readonly number[]
 
