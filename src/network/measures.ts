@@ -6,7 +6,7 @@ import { confusionSums } from '../nn/metrics/agreement.ts'
 import { countSums } from '../nn/metrics/counts.ts'
 import type { Sums } from '../nn/metrics/row.ts'
 import type { SettledMetric } from '../nn/metrics.ts'
-import { metricLogName, metricPerSample, metricSums, metricValue } from '../nn/metrics.ts'
+import { isMoreBetter, metricLogName, metricPerSample, metricSums, metricValue } from '../nn/metrics.ts'
 import { weighed } from '../nn/per-sample.ts'
 import { add, div, mul, select } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduction.ts'
@@ -151,6 +151,12 @@ export function readingsOf(objective: Objective): Readings {
       .map((name) => [name, all[name]]),
   )
 }
+
+/** The logs of which more is better: those of metrics whose rows say so. */
+export const logsToRaise = (objective: Objective): string[] =>
+  logged(objective)
+    .filter(({ metric }) => isMoreBetter(metric))
+    .map(({ log }) => log)
 
 /** The loss that a step minimises: the mean over a batch of `size` samples; 0 where all weights are 0. */
 export function meanLoss(sums: ReturnType<typeof measures>, size: number): Node {

@@ -41,6 +41,9 @@ const rowOf = ({ type }: SettledMetric): MetricRow => metrics[type] as unknown a
 export const metricLogName = (metric: SettledMetric): string =>
   (metric.options['name'] as string | undefined) ?? rowOf(metric).logName?.(metric.options) ?? metric.type
 
+/** Is more of a metric better, or less? */
+export const isMoreBetter = (metric: SettledMetric): boolean => rowOf(metric).better === 'more'
+
 /** Metrics per sample, [n], where a metric is their mean; undefined for others. */
 export function metricPerSample(metric: SettledMetric, judged: Judged): Node | undefined {
   const row = rowOf(metric)

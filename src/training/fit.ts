@@ -1,6 +1,7 @@
 /** Training: epochs of steps with validation after each; it can end early, resume from a checkpoint, and calls callbacks. */
 import { FoveaError } from '../base/errors.ts'
 import { HALTED, judgedWeights } from '../network/graphs.ts'
+import { logsToRaise } from '../network/measures.ts'
 import type { Extras, Learner, Lesson } from './begin.ts'
 import { beginTraining } from './begin.ts'
 import type { Checkpointing } from './checkpointing.ts'
@@ -57,6 +58,9 @@ async function trainFrom(training: Training, checkpoints: Checkpointing | undefi
   extras.onBegun?.()
 
   const { arenaBytes, logs } = await planStep(training, source.batchSize)
+  /** Logs of training, and those of validation where there is one. */
+  const bothOf = (logs: readonly string[]): string[] =>
+    [...logs, ...(validation ? logs.map((log) => `val_${log}`) : [])].sort()
   const { name, description } = session.state.engine
   const { precision, askedPrecision } = session
   const info = {
@@ -64,7 +68,8 @@ async function trainFrom(training: Training, checkpoints: Checkpointing | undefi
     batches: source.batches,
     ...(source.samples !== undefined && { samples: source.samples }),
     validationSamples: validation?.data.length ?? 0,
-    logs: [...logs, ...(validation ? logs.map((log) => `val_${log}`) : [])].sort(),
+    logs: bothOf(logs),
+    logsToRaise: bothOf(logsToRaise(training.objective)),
     engine: `${name}: ${description}`,
     precision,
     ...(askedPrecision !== precision && { askedPrecision }),

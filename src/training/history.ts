@@ -57,6 +57,8 @@ export interface TrainingInfo {
   readonly validationSamples: number
   /** Names of the logs that every epoch will have, sorted: `accuracy`, `loss`, `val_loss`. */
   readonly logs: readonly string[]
+  /** Those of which more is better; of losses and errors less is. */
+  readonly logsToRaise: readonly string[]
   readonly engine: string
   /** How the engine computes, and what was asked of it where it cannot do that. */
   readonly precision: Precision

@@ -59,9 +59,16 @@ export const sequences: readonly Fault[] = [
     tests: ['golden-layers: masking'],
   },
   {
+    name: 'timeDistributed: what the layer adds to the loss is lost',
+    file: 'src/nn/layers/sequences.ts',
+    find: 'const together = penalty && {',
+    replace: 'const together = false && {',
+    tests: ['sequences: what the layer adds to the loss'],
+  },
+  {
     name: 'timeDistributed: the next statistics are lost',
     file: 'src/nn/layers/sequences.ts',
-    find: 'preactivation: unfolded(preactivation), updates }',
+    find: 'preactivation: unfolded(preactivation), updates, ...together }',
     replace: 'preactivation: unfolded(preactivation), updates: {} }',
     tests: ['sequences: moments'],
   },

@@ -7,6 +7,7 @@ const info: TrainingInfo = {
   samples: 10,
   validationSamples: 5,
   logs: [],
+  logsToRaise: ['accuracy', 'val_accuracy'],
   engine: 'none',
   precision: 'float32',
   arenaBytes: 0,

@@ -72,9 +72,10 @@ test('what hooks are told adds up', async () => {
   const told: Record<Hook, unknown[]> = Object.fromEntries(hooks.map((hook) => [hook, []])) as never
   const listen = everywhere((hook, what) => void told[hook].push(what))
   const history = await tiny().fit(points(10), { ...two, validationSplit: 0.2, callbacks: [listen] })
-  const [{ engine, arenaBytes, logs, ...info }] = told.onTrainBegin as Record<string, unknown>[]
+  const [{ engine, arenaBytes, logs, logsToRaise, ...info }] = told.onTrainBegin as Record<string, unknown>[]
   assert.deepEqual(info, { epochs: 2, batches: 2, samples: 8, validationSamples: 2, precision: 'float32' })
   assert.deepEqual(logs, ['accuracy', 'loss', 'val_accuracy', 'val_loss'])
+  assert.deepEqual(logsToRaise, ['accuracy', 'val_accuracy'])
   assert.match(String(engine), /^reference: /)
   assert.ok(Number(arenaBytes) > 0)
   const progress = told.onBatchEnd as Progress[]

@@ -72,7 +72,7 @@ test('saveTopK: the best files alone are left, also in a training that goes on',
   const play = async (callback: Callback, losses: readonly number[], told = {}) => {
     const control = { isCutShort: false, save: (path: string) => model.save(path) } as unknown as TrainingControl
     await callback.onTrainBegin?.(
-      { logs: ['val_loss'], validationSamples: 1, ...told } as unknown as TrainingInfo,
+      { logs: ['val_loss'], logsToRaise: [], validationSamples: 1, ...told } as unknown as TrainingInfo,
       control,
     )
     for (const val_loss of losses)

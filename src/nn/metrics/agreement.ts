@@ -98,6 +98,7 @@ const threshold = number({
 export const agreement = {
   cohenKappa: defineSummed({
     says: "Cohen's kappa: agreement beyond chance; 1 where all is right, 0 by chance.",
+    better: 'more',
     options: {
       weighting: choice(['none', 'linear', 'quadratic'], {
         says: 'what a confusion counts for: 1, the distance of the classes, or its square',
@@ -112,6 +113,7 @@ export const agreement = {
   }),
   matthewsCorrelation: defineSummed({
     says: 'Correlation of answers and truth, -1 to 1, which counts all classes alike, rare as they may be.',
+    better: 'more',
     options: { threshold },
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,

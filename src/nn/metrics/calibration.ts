@@ -36,6 +36,7 @@ export const calibration = {
   /** Naeini et al. 2015; Guo et al. 2017: the mean distance of confidence and accuracy over bins, by how full they are. */
   expectedCalibrationError: defineSummed({
     says: 'Mean distance between the probability of what was decided for and how often that is right, over bins of probability.',
+    better: 'less',
     options: { bins: integer({ says: 'bins of equal width from 0 to 1', min: 1, default: 15 }) },
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,

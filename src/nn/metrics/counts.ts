@@ -84,6 +84,7 @@ function scoreOf(sums: Sums, { average, classId }: ScoreOptions, score: (counts:
 const scoreRow = (type: string, says: string, score: (counts: Counts) => number) =>
   defineSummed({
     says,
+    better: 'more',
     options: scoreOptions,
     fits: fitsDecisions,
     needs: NEEDS_DECISIONS,

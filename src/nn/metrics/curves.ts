@@ -138,6 +138,7 @@ const rateAt = <const A extends Rate>(rate: Rate, at: A, type: string) => {
   const least = number({ says: `${at} that must be reached`, min: 0, max: 1 })
   return defineSummed({
     says: `The highest ${rate} of all thresholds whose ${at} is high enough.`,
+    better: 'more',
     options: { [at]: least, numThresholds, classId } as { readonly [N in A]: typeof least } & {
       readonly numThresholds: typeof numThresholds
       readonly classId: typeof classId
@@ -159,6 +160,7 @@ const rateAt = <const A extends Rate>(rate: Rate, at: A, type: string) => {
 export const curves = {
   auc: defineSummed({
     says: 'Area under the curve of true over false positives (ROC), or of precision over recall (PR), by sums at thresholds.',
+    better: 'more',
     options: {
       curve: choice(['ROC', 'PR'], { says: 'which curve', default: 'ROC' }),
       numThresholds,

@@ -20,6 +20,7 @@ const sides = ({ head, yesAbove }: Pick<Comparison, 'head' | 'yesAbove'>): numbe
 const ofErrors = (says: string, of: (error: Node) => Node) =>
   defineMean({
     says,
+    better: 'less',
     options: {},
     fits: isElementwise,
     needs: "targets of the outputs' shape",
@@ -29,6 +30,7 @@ const ofErrors = (says: string, of: (error: Node) => Node) =>
 export const means = {
   accuracy: defineMean({
     says: 'Share that is right: the largest output, or the side of 0.5 after binaryCrossentropy, of 0 after a hinge loss.',
+    better: 'more',
     options: {},
     fits: (comparison) => (sides(comparison) === undefined ? tellsClasses(comparison) : isElementwise(comparison)),
     needs: 'classes: outputs [classes], or a loss of yes and no such as binaryCrossentropy',
@@ -39,6 +41,7 @@ export const means = {
   }),
   binaryAccuracy: defineMean({
     says: 'Share of answers that are on the right side of a threshold.',
+    better: 'more',
     options: { threshold: number({ says: 'answers above it mean 1', default: 0.5 }) },
     fits: isElementwise,
     needs: "targets of the outputs' shape",
@@ -47,6 +50,7 @@ export const means = {
   /** Ties count for the sample, as in TensorFlow's in_top_k: only larger outputs rank above the right class. */
   topKAccuracy: defineMean({
     says: 'Share of samples with fewer than k outputs larger than that of the right class.',
+    better: 'more',
     options: { k: integer({ says: 'places that count as right', min: 1, default: 5 }) },
     fits: tellsClasses,
     needs: 'outputs [classes]',

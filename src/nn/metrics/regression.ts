@@ -65,6 +65,7 @@ const determined = (errors: number, variation: number): number =>
 export const regression = {
   rootMeanSquaredError: defineSummed({
     says: 'Root of the mean of the squares of the errors.',
+    better: 'less',
     options: {},
     fits: isElementwise,
     needs: NEEDS,
@@ -76,6 +77,7 @@ export const regression = {
   }),
   r2Score: defineSummed({
     says: 'Share of the variation of the targets that the answers explain: 1 at best, 0 for their mean.',
+    better: 'more',
     options: {
       classAggregation: choice(['uniformAverage', 'varianceWeightedAverage', 'sum'], {
         says: 'of several outputs: the mean of their scores, the mean weighted by how much they vary, or the sum',

@@ -28,6 +28,8 @@ export interface Comparison extends Pick<Judged, 'head' | 'yesAbove'> {
 
 interface Common<T extends OptionTable> {
   readonly says: string
+  /** Which way is better: what callbacks that watch its log go by. */
+  readonly better: 'more' | 'less'
   readonly options: T
   readonly conflict?: (options: Settled<T>) => Conflict | undefined
   readonly fits: (comparison: Comparison) => boolean

@@ -6,7 +6,7 @@ import type { EpochRecord, TrainingControl, TrainingInfo } from '../history.ts'
 export const monitorOptions = {
   monitor: text({ says: 'the log to watch', default: 'val_loss' }),
   mode: choice(['auto', 'min', 'max'], {
-    says: "whether less or more is better; 'auto': more of what counts hits, less of everything else",
+    says: "whether less or more is better; 'auto': as the metric has it, less of losses",
     default: 'auto',
   }),
 }
@@ -20,10 +20,12 @@ interface Watched {
 
 /** Watches a log for a callback called `where`. */
 export function watcher(watch: Watched, where: string) {
+  let isMax = watch.mode === 'max'
   return {
     /** Says before an epoch is spent that there will be no such log. */
     begin(info: TrainingInfo): void {
-      const { monitor } = watch
+      const { monitor, mode } = watch
+      if (mode === 'auto') isMax = info.logsToRaise.includes(monitor)
       if (info.logs.includes(monitor)) return
       if (!monitor.startsWith('val_') || info.validationSamples > 0) {
         const expected = info.logs.join(', ')
@@ -42,10 +44,6 @@ export function watcher(watch: Watched, where: string) {
       isCutShort ? undefined : record[watch.monitor],
     /** Is `value` better than `best` by more than `delta`? Any number is better than nothing, NaN than nothing at all. */
     isBetter: (value: number, best: number | undefined, delta = 0): boolean =>
-      best === undefined ? !Number.isNaN(value) : isMax(watch) ? value - delta > best : value + delta < best,
+      best === undefined ? !Number.isNaN(value) : isMax ? value - delta > best : value + delta < best,
   }
 }
-
-/** Names of logs of which more is better. */
-const higher = /accuracy|precision|recall|auc|f1|fBeta|r2Score|kappa|correlation|sensitivity|specificity/i
-const isMax = ({ monitor, mode }: Watched): boolean => mode === 'max' || (mode === 'auto' && higher.test(monitor))
