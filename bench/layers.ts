@@ -15,6 +15,8 @@ interface Row {
   readonly shapes: readonly Shape[]
   /** Its gradients read the input again, or the result. */
   readonly rereads?: true
+  /** It draws random numbers, which are others in every library. */
+  readonly draws?: true
 }
 
 const sequences = [64, 1024, 32]
@@ -38,6 +40,17 @@ const layersOneByOne: Readonly<Record<string, Row>> = {
   'conv1d, dilation 4': { layer: conv1d({ ...three, filters: 64, dilationRate: 4 }), shapes: [sequences] },
   conv3d: { layer: conv3d({ ...three, filters: 32 }), shapes: [volumes] },
   'conv3d, 4 groups': { layer: conv3d({ ...three, filters: 32, groups: 4 }), shapes: [volumes] },
+  depthwiseConv1d: { layer: layers.depthwiseConv1d({ kernelSize: 3, padding: 'same' }), shapes: [sequences] },
+  depthwiseConv2d: { layer: layers.depthwiseConv2d({ kernelSize: 3, padding: 'same' }), shapes: [images] },
+  'depthwiseConv2d, 5 x 5': { layer: layers.depthwiseConv2d({ kernelSize: 5, padding: 'same' }), shapes: [images] },
+  'depthwiseConv2d, dilation 2': {
+    layer: layers.depthwiseConv2d({ kernelSize: 3, padding: 'same', dilationRate: 2 }),
+    shapes: [images],
+  },
+  'depthwiseConv2d, 2 a channel': {
+    layer: layers.depthwiseConv2d({ kernelSize: 3, padding: 'same', depthMultiplier: 2 }),
+    shapes: [images],
+  },
   separableConv1d: { layer: separableConv1d({ ...three, filters: 64 }), shapes: [sequences] },
   separableConv2d: { layer: separableConv2d({ ...three, filters: 128 }), shapes: [images] },
   conv1dTranspose: { layer: conv1dTranspose({ ...two, filters: 32 }), shapes: [sequences] },
@@ -73,6 +86,22 @@ const layersOneByOne: Readonly<Record<string, Row>> = {
   globalAveragePooling2d: { layer: layers.globalAveragePooling2d(), shapes: [images] },
   globalMaxPooling2d: { layer: layers.globalMaxPooling2d(), shapes: [images] },
   'multiply by [1, 1, C]': { layer: layers.multiply(), shapes: [images, [32, 1, 1, 64]] },
+  concatenate: { layer: layers.concatenate(), shapes: [images, images] },
+  'permute, height and width': { layer: layers.permute({ dims: [2, 1, 3] }), shapes: [images] },
+  repeatVector: { layer: layers.repeatVector({ n: 64 }), shapes: [[64, 512]] },
+  masking: { layer: layers.masking(), shapes: [sequences] },
+  'timeDistributed, dense': {
+    layer: layers.timeDistributed({ layer: layers.dense({ units: 64 }) }),
+    shapes: [sequences],
+  },
+  'prelu, shared': { layer: layers.prelu({ sharedAxes: [1, 2] }), shapes: [images], rereads: true },
+  elu: { layer: layers.elu(), shapes: [images], rereads: true },
+  'softmax of channels': { layer: layers.softmax(), shapes: [images], rereads: true },
+  'softmax of rows': { layer: layers.softmax({ axis: 1 }), shapes: [images], rereads: true },
+  dropout: { layer: layers.dropout({ rate: 0.5 }), shapes: [images], draws: true },
+  spatialDropout2d: { layer: layers.spatialDropout2d({ rate: 0.5 }), shapes: [images], draws: true },
+  alphaDropout: { layer: layers.alphaDropout({ rate: 0.5 }), shapes: [images], draws: true },
+  gaussianNoise: { layer: layers.gaussianNoise({ stddev: 0.1 }), shapes: [images], draws: true },
 }
 
 const places = [64, 28, 28, 64]
@@ -101,7 +130,8 @@ export const plainRows = (part: PlainRow['part'], text: string): PlainRow[] =>
     const weights = Object.fromEntries(
       specs.map(([weight, { shape, trainable = true }]) => [weight, { shape, trained: trainable }]),
     )
-    return name.includes(text) ? [{ part, name, type: layer.type, options: layer.options, shapes, weights }] : []
+    const plain = { part, name, type: layer.type, options: layer.options, shapes, weights, draws: row.draws ?? false }
+    return name.includes(text) ? [plain] : []
   })
 
 const samplesOf = ({ shapes }: Row): Shape[] => shapes.map((shape) => shape.slice(1))

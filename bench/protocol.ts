@@ -36,6 +36,8 @@ export interface PlainRow {
   readonly shapes: readonly (readonly number[])[]
   /** Shapes of its weights, in order; the number of an input or weight in [...inputs, ...weights] says its values (`valueAt`). */
   readonly weights: Readonly<Record<string, { readonly shape: readonly number[]; readonly trained: boolean }>>
+  /** Whether it draws random numbers: then results are not compared. */
+  readonly draws: boolean
 }
 
 export interface Task {

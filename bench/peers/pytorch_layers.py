@@ -42,6 +42,14 @@ def conv(rank):
         *inputs, weights['kernel'], weights['bias'], options, rank, options['groups'])
 
 
+def depthwise(rank):
+    def layer(inputs, weights, options):
+        groups = inputs[0].shape[1]
+        weight = weights['kernel'].transpose(0, 1).flatten(0, 1).unsqueeze(1)  # [channels * multiplier, 1, ...]
+        return convolution(*inputs, weight, weights['bias'], options, rank, groups)
+    return layer
+
+
 def separable(rank):
     def layer(inputs, weights, options):
         depthwise = weights['depthwiseKernel'].transpose(0, 1)  # [channels, 1, ...]
@@ -92,8 +100,22 @@ def layer_norm(inputs, weights, options):
     return F.layer_norm(rows, rows.shape[-1:], weights['gamma'], weights['beta'], options['epsilon']).permute(0, 3, 1, 2)
 
 
+def permuted(inputs, _, options):
+    return inputs[0].movedim(1, -1).permute(0, *options['dims']).contiguous().movedim(-1, 1)
+
+
+def repeated(inputs, _, options):
+    rows, n = inputs[0].unsqueeze(1), options['n']
+    return rows.expand(-1, n, -1).contiguous().movedim(-1, 1)
+
+
+def time_distributed(inputs, weights, _):
+    return F.linear(inputs[0].movedim(1, -1), weights['kernel'], weights['bias']).movedim(-1, 1)
+
+
 LAYERS = {
     **{f'conv{rank}d': conv(rank) for rank in (1, 2, 3)},
+    **{f'depthwiseConv{rank}d': depthwise(rank) for rank in (1, 2)},
     **{f'separableConv{rank}d': separable(rank) for rank in (1, 2)},
     **{f'conv{rank}dTranspose': transposed(rank) for rank in (1, 2, 3)},
     **{f'upSampling{rank}d': up_sampling(rank) for rank in (1, 2, 3)},
@@ -109,6 +131,18 @@ LAYERS = {
     'globalAveragePooling2d': lambda inputs, *_: F.adaptive_avg_pool2d(*inputs, 1).flatten(1),
     'globalMaxPooling2d': lambda inputs, *_: F.adaptive_max_pool2d(*inputs, 1).flatten(1),
     'multiply': lambda inputs, *_: inputs[0] * inputs[1],
+    'concatenate': lambda inputs, *_: torch.cat(inputs, 1),
+    'permute': permuted,
+    'repeatVector': repeated,
+    'masking': lambda inputs, _, options: inputs[0] * (inputs[0] != options['maskValue']).any(1, keepdim=True),
+    'timeDistributed': time_distributed,
+    'prelu': lambda inputs, weights, _: F.prelu(*inputs, weights['alpha'].flatten()),
+    'elu': lambda inputs, _, options: F.elu(*inputs, options['alpha']),
+    'softmax': lambda inputs, _, options: F.softmax(*inputs, 1 if options['axis'] == -1 else 1 + options['axis']),
+    'dropout': lambda inputs, _, options: F.dropout(*inputs, options['rate']),
+    'spatialDropout2d': lambda inputs, _, options: F.dropout2d(*inputs, options['rate']),
+    'alphaDropout': lambda inputs, _, options: F.alpha_dropout(*inputs, options['rate'], True),
+    'gaussianNoise': lambda inputs, _, options: inputs[0] + options['stddev'] * torch.randn_like(*inputs),
     'rescaling': lambda inputs, _, options: inputs[0] * options['scale'] + options['offset'],
     'batchNormalization': batch_norm,
     'groupNormalization': group_norm,
