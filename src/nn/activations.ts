@@ -3,8 +3,7 @@ import type { Named, NamedEntry, OptionTable, Settled } from '../base/options.ts
 import { integer, named, number, settleNamed } from '../base/options.ts'
 import type { Node } from '../graph/node.ts'
 import { elementwiseOps, exp, expression, selu, sigmoid, tanh } from '../ops/elementwise.ts'
-import { overAxis } from '../ops/movement.ts'
-import { logSoftmax, softmax } from '../ops/normalization.ts'
+import { logSoftmaxOver, softmaxOver } from '../ops/normalization.ts'
 import type { Scalar } from '../ops/scalar.ts'
 import { argument, s } from '../ops/scalar.ts'
 import { axesOf } from './axes.ts'
@@ -42,9 +41,6 @@ const axis = integer({
   says: 'axis over which the values are shared; -1 are the channels, 0, the batch, is refused',
   default: -1,
 })
-
-/** A function of the values along an axis of a sample. */
-const along = (axis: number, x: Node, f: (x: Node) => Node): Node => overAxis(axesOf(axis, x.shape.length)[0], x, f)
 
 /** The words of Keras and the field. Options change a function; without them it is the one that the name stands for. */
 export const activations = {
@@ -146,12 +142,12 @@ export const activations = {
   softmax: define({
     says: 'exp(x) / sum(exp(x)) over an axis.',
     options: { axis },
-    of: (x, { axis }) => along(axis, x, softmax),
+    of: (x, { axis }) => softmaxOver(x, axesOf(axis, x.shape.length)[0]),
   }),
   logSoftmax: define({
     says: 'x - log(sum(exp(x))) over an axis.',
     options: { axis },
-    of: (x, { axis }) => along(axis, x, logSoftmax),
+    of: (x, { axis }) => logSoftmaxOver(x, axesOf(axis, x.shape.length)[0]),
   }),
 } as const
 

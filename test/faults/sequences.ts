@@ -32,9 +32,9 @@ export const sequences: readonly Fault[] = [
   },
   {
     name: 'softmax: the axis is the last one',
-    file: 'src/ops/movement.ts',
-    find: 'if (wanted === last) return f(x)',
-    replace: 'if (wanted <= last) return f(x)',
+    file: 'src/ops/normalization.ts',
+    find: 'if (isLast(axis, x)) return softmax(x)',
+    replace: 'return softmax(x)',
     tests: ['golden-layers: softmax'],
   },
   {
