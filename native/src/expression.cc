@@ -36,7 +36,7 @@ Expression::Expression(const Fields &fields) {
   if (sizes_.empty() || sizes_.size() > MOST_AXES) throw fields.wrong("sizes", "at least one size");
   elements_ = product(sizes_, where);
   width_ = sizes_.back();
-  step_ = width_ <= BLOCK ? BLOCK / width_ * width_ : width_;
+  step_ = width_ <= BLOCK ? BLOCK / width_ * width_ : BLOCK;  // pieces may begin within a long row
   for (const Fields &input : fields.list("inputs")) {
     const std::string walk = input.text("walk");
     Input one{typeOf(input, "dtype"), Walk::whole, {}, elements_};
