@@ -338,7 +338,10 @@ class Sum : public Operation {
       if (expression_.outputs()[size_t(i)].type != Type::float32) throw fields.wrong("head", "an expression with sums in float32");
     // pieces begin where rows do, so that operands of one row fit
     const int64_t width = expression_.width(), row = inner_ < width && width <= BLOCK ? width / inner_ : 1;
-    chunk_ = std::min(count_, std::max(row, GRAIN / inner_ / row * row));
+    const int64_t unit = expression_.unit();
+    if (outer_ > 1 && (count_ * inner_) % unit != 0) throw fields.wrong("outer", "rows that operands follow");
+    wide_ = inner_ >= WIDE && inner_ % unit == 0 ? WIDE / unit * unit : 0;
+    chunk_ = wide_ ? count_ : std::min(count_, std::max(row, GRAIN / inner_ / row * row));
     chunks_ = (count_ + chunk_ - 1) / chunk_;
     for (const Expression::Input &input : expression_.inputs()) operandBytes.push_back(bytesOf(input.type, input.elements));
     first_ = expression_.inputs().size();
@@ -346,13 +349,11 @@ class Sum : public Operation {
     operandBytes.push_back(product({sums_, partials()}, where) * 4);
     for (size_t i = size_t(sums_); i < expression_.outputs().size(); i++)
       operandBytes.push_back(bytesOf(expression_.outputs()[i].type, expression_.elements()));
-    // the tiles into which rows are added, one a sum
+    // the tiles into which rows are added, one a sum; of wide rows also what is added in double
     tile_ = inner_ < BLOCK ? BLOCK / inner_ * inner_ : inner_;
-    // short rows come many at a time, whole units of them
-    const int64_t unit = expression_.unit();
-    if (outer_ > 1 && (count_ * inner_) % unit != 0) throw fields.wrong("outer", "rows that operands follow");
     isShort_ = inner_ == 1 && count_ <= BLOCK;
-    scratchFloats = expression_.scratchFloats() + product({sums_, std::max<int64_t>(tile_, 2)}, where);
+    isSmall_ = count_ <= FEW && count_ * inner_ <= BLOCK;
+    scratchFloats = expression_.scratchFloats() + product({sums_, std::max<int64_t>(wide_ ? 3 * WIDE : tile_, 2)}, where);
   }
   void bind(const std::vector<char *> &operands) override {
     operands_ = operands;
@@ -366,6 +367,18 @@ class Sum : public Operation {
     if (isShort_) {
       inPieces(team, outer_, std::max<int64_t>(1, GRAIN / count_),
                [&](int64_t from, int64_t to, int thread) { alongShort(team.scratch[thread], from, to); });
+      return;
+    }
+    if (isSmall_) {
+      inPieces(team, outer_, std::max<int64_t>(1, GRAIN / (count_ * inner_)),
+               [&](int64_t from, int64_t to, int thread) { acrossSmall(team.scratch[thread], from, to); });
+      return;
+    }
+    if (wide_) {
+      const int64_t parts = (inner_ + wide_ - 1) / wide_;
+      inPieces(team, outer_ * parts, std::max<int64_t>(1, GRAIN / (count_ * wide_)), [&](int64_t from, int64_t to, int thread) {
+        for (int64_t piece = from; piece < to; piece++) acrossWide(team.scratch[thread], piece / parts, piece % parts * wide_);
+      });
       return;
     }
     const int64_t pieces = outer_ * chunks_, work = chunk_ * inner_;
@@ -382,11 +395,13 @@ class Sum : public Operation {
     for (int64_t sum = 0; sum < sums_; sum++) {
       const float *parts = targets_[sum];
       float *y = reinterpret_cast<float *>(operands_[first_ + sum]);
-      inPieces(team, outer_ * inner_, GRAIN, [&](int64_t from, int64_t to, int) {
-        for (int64_t i = from; i < to; i++) {
-          double total = 0;
-          for (int64_t c = 0; c < chunks_; c++) total += parts[(i / inner_ * chunks_ + c) * inner_ + i % inner_];
-          y[i] = float(total);
+      const int64_t blocks = (inner_ + BLOCK - 1) / BLOCK;
+      inPieces(team, outer_ * blocks, std::max<int64_t>(1, GRAIN / BLOCK / chunks_), [&](int64_t from, int64_t to, int) {
+        for (int64_t block = from; block < to; block++) {
+          const int64_t o = block / blocks, begin = block % blocks * BLOCK, n = std::min(BLOCK, inner_ - begin);
+          double totals[BLOCK] = {};
+          for (int64_t c = 0; c < chunks_; c++) loops().accumulateDoubles(totals, parts + (o * chunks_ + c) * inner_ + begin, n);
+          for (int64_t i = 0; i < n; i++) y[o * inner_ + begin + i] = float(totals[i]);
         }
       });
     }
@@ -394,8 +409,12 @@ class Sum : public Operation {
 
  private:
   Expression expression_;
+  /// As many rows are added in float32, before or without a sum in double; rows of so many columns are wide.
+  static constexpr int64_t FEW = 16, WIDE = 4 * BLOCK;
+
   int64_t outer_, count_, inner_, sums_, chunk_, chunks_, tile_;
-  bool isShort_;
+  int64_t wide_;  // columns at a time of wide rows; 0 where rows are not
+  bool isShort_, isSmall_;
   size_t first_;
   std::vector<char *> operands_;
   std::vector<float *> targets_;  // of each sum: the result, or the parts of it
@@ -425,6 +444,43 @@ class Sum : public Operation {
     std::fill(totals, totals + sums_, 0.0);
     each(scratch, begin, end, [&](int64_t, int64_t n, int64_t sum, const float *x) { totals[sum] += loops().total(x, n); });
     for (int64_t sum = 0; sum < sums_; sum++) targets_[sum][piece] = float(totals[sum]);
+  }
+  /// Groups [from, to) of a few rows, which fit into a block; of one that two blocks share, row by row.
+  void acrossSmall(float *scratch, int64_t from, int64_t to) const {
+    const int64_t group = count_ * inner_;
+    for (float *target : targets_) std::fill(target + from * inner_, target + to * inner_, 0.0f);
+    each(scratch, from * group, to * group, [&](int64_t at, int64_t n, int64_t sum, const float *x) {
+      for (int64_t done = 0; done < n;) {
+        const int64_t o = (at + done) / group, begin = (at + done) % group, groups = begin == 0 ? (n - done) / group : 0;
+        float *target = targets_[sum] + o * inner_;
+        if (groups > 0) loops().groupSums(x + done, groups, count_, inner_, target);
+        const int64_t column = begin % inner_, count = groups > 0 ? groups * group : std::min(inner_ - column, n - done);
+        if (groups == 0) loops().accumulate(target + column, x + done, count);
+        done += count;
+      }
+    });
+  }
+  /// Some columns of wide rows: a few rows in float32, these sums in double where there are several.
+  void acrossWide(float *scratch, int64_t o, int64_t first) const {
+    float *tiles = scratch + expression_.scratchFloats();
+    double *totals = reinterpret_cast<double *>(tiles + sums_ * WIDE);
+    const int64_t columns = std::min(wide_, inner_ - first), all = sums_ * WIDE;
+    std::fill(tiles, tiles + all, 0.0f);
+    if (count_ > FEW) std::fill(totals, totals + all, 0.0);
+    for (int64_t row = 0; row < count_; row++) {
+      if (row > 0 && row % FEW == 0) {
+        loops().accumulateDoubles(totals, tiles, all);
+        std::fill(tiles, tiles + all, 0.0f);
+      }
+      const int64_t begin = (o * count_ + row) * inner_ + first;
+      each(scratch, begin, begin + columns,
+           [&](int64_t at, int64_t n, int64_t sum, const float *x) { loops().accumulate(tiles + sum * WIDE + at - begin, x, n); });
+    }
+    if (count_ > FEW) {
+      loops().accumulateDoubles(totals, tiles, all);
+      for (int64_t i = 0; i < all; i++) tiles[i] = float(totals[i]);
+    }
+    for (int64_t sum = 0; sum < sums_; sum++) std::memcpy(targets_[sum] + o * inner_ + first, tiles + sum * WIDE, columns * sizeof(float));
   }
   /// Element i goes to column i % inner; blocks that begin in a column continue in the tile where they would lie.
   void across(float *scratch, int64_t begin, int64_t end, int64_t piece) const {

@@ -121,6 +121,25 @@ static void stream(const float *from, float *to, int64_t n) {
   std::memcpy(to + i, from + i, (n - i) * sizeof(float));
 }
 static void accumulate(float *sums, const float *x, int64_t n) { EACH sums[i] += x[i]; }
+/// Adds the rows [count, inner] of each group up, from the first to the last.
+static void groupSums(const float *x, int64_t groups, int64_t count, int64_t inner, float *sums) {
+  for (int64_t group = 0; group < groups; group++, x += count * inner, sums += inner) {
+    const int64_t whole = inner / 16 * 16;
+    for (int64_t column = 0; column < whole; column += 16) {
+      float total[16];
+      std::memcpy(total, x + column, sizeof(total));
+      for (int64_t row = 1; row < count; row++)
+        for (int64_t i = 0; i < 16; i++) total[i] += x[row * inner + column + i];
+      std::memcpy(sums + column, total, sizeof(total));
+    }
+    for (int64_t column = whole; column < inner; column++) {
+      float total = x[column];
+      for (int64_t row = 1; row < count; row++) total += x[row * inner + column];
+      sums[column] = total;
+    }
+  }
+}
+static void accumulateDoubles(double *sums, const float *x, int64_t n) { EACH sums[i] += double(x[i]); }
 
 typedef float Lanes __attribute__((vector_size(64)));
 static inline void loadLanes(Lanes &to, const float *x) { __builtin_memcpy(&to, x, 64); }
@@ -431,6 +450,8 @@ const VectorLoops table = {interpret,
                            gateBfloat16,
                            stream,
                            accumulate,
+                           accumulateDoubles,
+                           groupSums,
                            reach,
                            total,
                            rowTotals,

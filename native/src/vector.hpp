@@ -46,6 +46,8 @@ struct VectorLoops {
   void (*stream)(const float *from, float *to, int64_t n);
   /// sums[i] += x[i]
   void (*accumulate)(float *sums, const float *x, int64_t n);
+  void (*accumulateDoubles)(double *sums, const float *x, int64_t n);
+  void (*groupSums)(const float *x, int64_t groups, int64_t count, int64_t inner, float *sums);
   /// y[i] = bound <= x[i]
   void (*reach)(float bound, const float *x, uint8_t *y, int64_t n);
   /// The sum of x in sixteen lanes, these in a fixed order.

@@ -25,6 +25,23 @@ export const large: readonly GraphRow[] = [
     specs: floats([9001, 37], [37]),
     y: ([x, m]) => sum(mul(sub(x, m), x), { axes: [0] }),
   },
+  { name: 'sums of a few short rows', specs: floats([3001, 3, 37]), y: ([x]) => sum(x, { axes: [1] }) },
+  {
+    name: 'sums of a few differences',
+    specs: floats([701, 4, 6, 5], [5], [4, 1, 1]),
+    y: ([x, m, s]) => sum(mul(sub(x, m), s), { axes: [1] }),
+  },
+  { name: 'sums of a few wide rows', specs: floats([3, 5, 5003]), y: ([x]) => sum(x, { axes: [1] }) },
+  {
+    name: 'sums of differences of wide rows',
+    specs: floats([2, 40, 3003], [3003], [40, 1]),
+    y: ([x, m, s]) => sum(mul(sub(x, m), s), { axes: [1] }),
+  },
+  {
+    name: 'sums of wide planes',
+    specs: floats([2, 20, 40, 70], [70]),
+    y: ([x, m]) => sum(mul(sub(x, m), x), { axes: [1] }),
+  },
   { name: 'sum of all', specs: floats([90, 41, 23]), y: ([x]) => sum(x) },
   { name: 'max', specs: floats([9001, 19]), y: ([x]) => max(x, { axes: [0] }) },
   { name: 'slice of one run', specs: floats([70_001]), y: ([x]) => slice(x, { begin: [3], size: [69_990] }) },

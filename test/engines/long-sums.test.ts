@@ -33,7 +33,7 @@ type Bounds = Readonly<Record<string, number>>
 /** oneDNN's order of sums is its own. */
 const ofProducts: Bounds = { wasm: 1e-5, native: 5e-5 } // PyTorch in float32: 1.3e-2
 
-const columns = [2, 3, 8, 32, 100, 1000].map((inner): Row => {
+const columns = [2, 3, 8, 32, 100, 1000, 5000].map((inner): Row => {
   const rows = Math.floor(1e7 / inner)
   return { name: `columns of ${inner}`, shape: [rows, inner], of: (x) => sum(x, { axes: [0] }), wanted: rows * tenth }
 })
