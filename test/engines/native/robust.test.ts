@@ -316,9 +316,9 @@ suite('native: what is wrong is refused', { skip }, () => {
     await large.ready
     await refused(() => own.run(large.program, [], []), 'E_LIMIT', 'arena')
     await refused(() => own.run(large.program, [], [0]), 'E_LIMIT', 'no more memory')
-    // a scratch of 4 TB: it does not load, and does not run
-    const wide = expressionFields([1, 2 ** 40], [float(1)], [argument(0)], ['float32'])
-    const { handle: operation, operandBytes } = own.operation({ kind: 'sum', where: 'wide', sums: 1, outer: 1, count: 1, inner: 2 ** 40, head: wide }) // biome-ignore format: a row
+    // a scratch of 4 TB, for rows whose length is no multiple of 3: it does not load, and does not run
+    const wide = expressionFields([2 ** 40, 3], [float(3)], [argument(0)], ['float32'])
+    const { handle: operation, operandBytes } = own.operation({ kind: 'sum', where: 'wide', sums: 1, outer: 1, count: 3, inner: 2 ** 40, head: wide }) // biome-ignore format: a row
     const places = operandBytes.map((bytes): OperandPlace => ({ in: 'arena', at: 0, bytes }))
     const stages = [{ operation, operands: places.map((_, i) => i), written: [] }]
     const deep = own.load({ arenaBytes: 2 ** 44, places, stages })
