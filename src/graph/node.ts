@@ -46,6 +46,14 @@ export interface SlidingWindow {
   readonly size: readonly number[]
   readonly strides: readonly number[]
   readonly dilation: readonly number[]
+  /** Strides are those from an element of the input to the next in the result, as of transposed convolutions. */
+  readonly isTransposed?: true
+}
+
+/** A window of one element, for what moves elements along spatial axes. */
+export function oneByOne([x]: readonly StoredSpec[]): SlidingWindow {
+  const ones = x.shape.slice(1, -1).map(() => 1)
+  return { size: ones, strides: ones, dilation: ones }
 }
 
 /** All that is known of an op, in one place. */

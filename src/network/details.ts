@@ -6,6 +6,8 @@ import { input, topological } from '../graph/node.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Network } from './network.ts'
 import { forward, networkVariables } from './network.ts'
+import type { Field } from './receptive-field.ts'
+import { fieldOf, fieldOfInput } from './receptive-field.ts'
 import { sizeText } from './summary.ts'
 
 /** Of one use of a layer and one sample. */
@@ -18,8 +20,11 @@ export interface LayerDetails {
   readonly outputBytes: number
   /** Bytes that are needed while it is computed: its result, and every earlier one that is still read. */
   readonly aliveBytes: number
-  /** What of the picture one of its elements sees, per spatial axis; 'all' behind what mixes all places. */
-  readonly receptiveField: readonly number[] | 'all'
+  /**
+   * What of the picture one of its elements sees, per spatial axis; 'all' behind what mixes all places, 'unknown' behind what moves
+   * places in a way that is not followed (permute, resizing, places cut into several).
+   */
+  readonly receptiveField: readonly number[] | 'all' | 'unknown'
 }
 
 export interface NetworkDetails {
@@ -30,32 +35,6 @@ export interface NetworkDetails {
   readonly inferenceBytes: number
 }
 
-/** How far an element sees, and how far its neighbour's view is away, per spatial axis. */
-type Field = { readonly size: readonly number[]; readonly jump: readonly number[] } | 'all'
-
-const spatial = ({ shape }: Node): readonly number[] => shape.slice(1, -1)
-
-/** The wider of what several inputs see. */
-const wider = (a: Field, b: Field): Field =>
-  a === 'all' || b === 'all'
-    ? 'all'
-    : { size: a.size.map((n, i) => Math.max(n, b.size[i])), jump: a.jump.map((n, i) => Math.max(n, b.jump[i])) }
-
-function fieldOf(node: Node, known: ReadonlyMap<Node, Field>): Field | undefined {
-  const fields = node.inputs.flatMap((x) => known.get(x) ?? [])
-  if (fields.length === 0) return undefined
-  const seen = fields.reduce(wider)
-  if (seen === 'all') return 'all'
-  const window = node.op.row.window?.([...node.inputs], node.attrs)
-  if (window) {
-    const size = seen.size.map((n, i) => n + (window.size[i] - 1) * window.dilation[i] * seen.jump[i])
-    return { size, jump: seen.jump.map((n, i) => n * window.strides[i]) }
-  }
-  const [x] = node.inputs.filter((one) => known.has(one))
-  const isLess = node.shape.length < x.shape.length && node.shape.length - 2 < seen.size.length
-  return isLess ? 'all' : seen
-}
-
 /** Counts from the forward graph of one sample, so a layer of your own is counted too. */
 export function detailsOf(network: Network): NetworkDetails {
   const inputs = Object.fromEntries(
@@ -63,9 +42,7 @@ export function detailsOf(network: Network): NetworkDetails {
   )
   const key = input('key', [4], 'int32')
   const { values } = forward(network, networkVariables(network), inputs, { mode: 'infer', key })
-  const fields = new Map<Node, Field>(
-    Object.values(inputs).map((x) => [x, { size: spatial(x).map(() => 1), jump: spatial(x).map(() => 1) }]),
-  )
+  const fields = new Map<Node, Field>(Object.values(inputs).map((x) => [x, fieldOfInput(x)]))
   const costs = new Map<Node, number>()
   for (const node of topological(values)) {
     costs.set(node, node.op.row.multiplyAdds?.([...node.inputs], node) ?? 0)
@@ -81,7 +58,7 @@ export function detailsOf(network: Network): NetworkDetails {
     if (of.kind === 'input') return []
     const own = topological([values[i]]).filter((node) => !counted.has(node))
     for (const node of own) counted.add(node)
-    const field = fields.get(values[i]) ?? 'all'
+    const field = fields.get(values[i]) ?? 'unknown'
     return [
       {
         name: of.layer.name,
@@ -90,7 +67,7 @@ export function detailsOf(network: Network): NetworkDetails {
         multiplyAdds: own.reduce((sum, node) => sum + (costs.get(node) ?? 0), 0),
         outputBytes: bytes[i],
         aliveBytes: bytes.reduce((sum, size, j) => (j <= i && lastRead[j] >= i ? sum + size : sum), 0),
-        receptiveField: field === 'all' ? field : field.size,
+        receptiveField: typeof field === 'string' ? field : field.size.map(Math.ceil),
       },
     ]
   })
@@ -105,6 +82,15 @@ export function detailsOf(network: Network): NetworkDetails {
 
 const thousands = (n: number): string => n.toLocaleString('en-US')
 
+/** What one sample takes, as lines for people. */
+export function totalsLines(network: Network): string[] {
+  const { multiplyAdds, trainingBytes, inferenceBytes } = detailsOf(network)
+  return [
+    ` Multiply-adds of a sample: ${thousands(multiplyAdds)}`,
+    ` Its activations: ${sizeText(trainingBytes)} in training, ${sizeText(inferenceBytes)} in inference`,
+  ]
+}
+
 /** Rows of cells: a title, a row per layer, and the sums. */
 export function detailsCells(network: Network): string[][] {
   const { layers, multiplyAdds, trainingBytes, inferenceBytes } = detailsOf(network)
@@ -116,7 +102,7 @@ export function detailsCells(network: Network): string[][] {
       thousands(layer.multiplyAdds),
       sizeText(layer.outputBytes),
       sizeText(layer.aliveBytes),
-      layer.receptiveField === 'all' ? 'all' : layer.receptiveField.join(' x '),
+      typeof layer.receptiveField === 'string' ? layer.receptiveField : layer.receptiveField.join(' x '),
     ]),
     [
       'in all',

@@ -6,7 +6,7 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
 import { integer, sizes } from '../base/options.ts'
 import type { StoredSpec } from '../graph/dtype.ts'
-import type { Node, Op, Stored } from '../graph/node.ts'
+import type { Node, Op, SlidingWindow, Stored } from '../graph/node.ts'
 import { defineOp, wantAlike } from '../graph/node.ts'
 import type { AxisWindow, Padding, Shape } from '../graph/shape.ts'
 import { sameShape, shapeText, sizeOf, slide } from '../graph/shape.ts'
@@ -127,6 +127,12 @@ const settings: { x: Shape; kernel: Shape; attrs: ConvolutionAttrs }[] = [
   },
 ]
 
+const windowOf = ({ shape }: StoredSpec, { strides, dilation }: ConvolutionAttrs): SlidingWindow => ({
+  size: shape.slice(0, -2),
+  strides,
+  dilation,
+})
+
 /** y[n, o, f] = sum over window positions k and channels c of x[n, o * stride + k * dilation - before, c] kernel[k, c, f]. */
 export const convolution: Op<2, ConvolutionAttrs & Stored> = defineOp('convolution', 2, {
   infer: ([x, kernel], attrs) => {
@@ -144,7 +150,7 @@ export const convolution: Op<2, ConvolutionAttrs & Stored> = defineOp('convoluti
   fuses: { tail: true },
   precision: { reads: 'bfloat16', gives: 'any' },
   multiplyAdds: ([, kernel], y) => sizeOf(y.shape) * sizeOf(kernel.shape.slice(0, -1)),
-  window: ([, kernel], { strides, dilation }) => ({ size: kernel.shape.slice(0, -2), strides, dilation }),
+  window: ([, kernel], attrs) => windowOf(kernel, attrs),
   samples: settings.map(({ x, kernel, attrs }) => ({ shapes: [x, kernel], attrs })),
 })
 
@@ -168,6 +174,8 @@ export const convolutionInputGradient: Op<2, ConvolutionAttrs & Stored & { reado
     },
     fuses: { tail: true },
     precision: { reads: 'bfloat16', gives: 'any' },
+    multiplyAdds: ([dy, kernel]) => sizeOf(dy.shape) * sizeOf(kernel.shape.slice(0, -1)),
+    window: ([, kernel], attrs) => ({ ...windowOf(kernel, attrs), isTransposed: true }),
     samples: settings.map(({ x, kernel, attrs }) => ({
       shapes: [outputShape(x, kernel, attrs), kernel],
       attrs: { ...attrs, inputShape: x },

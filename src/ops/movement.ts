@@ -4,7 +4,7 @@ import { integer, list, number } from '../base/options.ts'
 import type { FloatDType } from '../graph/dtype.ts'
 import { withinFloat32 } from '../graph/dtype.ts'
 import type { Attrs, Node, Op } from '../graph/node.ts'
-import { defineOp } from '../graph/node.ts'
+import { defineOp, oneByOne } from '../graph/node.ts'
 import type { Shape } from '../graph/shape.ts'
 import { axisOf, sameShape, shapeText } from '../graph/shape.ts'
 import { borders, lastAxis, nodeArgument, placeList, sizeList, values } from './arguments.ts'
@@ -62,6 +62,7 @@ export const pad: Op<1, { readonly padding: readonly (readonly [number, number])
     gradient: (dy, _, [x], { padding }) => [slice(dy, { begin: padding.map(([before]) => before), size: x.shape })],
     simplify: ([x], _, spec) => (sameShape(x.shape, spec.shape) ? x : undefined),
     precision: { reads: 'alike', gives: 'any' },
+    window: oneByOne,
     samples: [
       {
         shapes: [[2, 3]],
@@ -111,6 +112,7 @@ export const slice: Op<1, { readonly begin: readonly number[]; readonly size: Sh
   },
   precision: { reads: 'alike', gives: 'any' },
   role: 'part',
+  window: oneByOne,
   samples: [
     { shapes: [[4, 5]], attrs: { begin: [1, 2], size: [2, 3] } },
     { shapes: [[2, 4, 4, 3]], attrs: { begin: [0, 1, 0, 0], size: [2, 2, 4, 3] } },
@@ -150,6 +152,7 @@ export const concatOp: Op<number, Axis> = defineOp('concat', 'several', {
   },
   simplify: (inputs) => (inputs.length === 1 ? inputs[0] : undefined),
   precision: { reads: 'alike', gives: 'any' },
+  window: oneByOne,
   samples: [
     {
       shapes: [

@@ -1,5 +1,7 @@
 /** How long an epoch takes on this machine, from a few training steps. */
 import { fromArrays } from '../data/in-memory.ts'
+import { subset } from '../data/subset.ts'
+import type { Shape } from '../graph/shape.ts'
 import { sizeOf } from '../graph/shape.ts'
 import type { Model } from '../model/model.ts'
 
@@ -23,24 +25,42 @@ interface Measured {
 const WARM = 2
 /** Steps that are measured, however long they take. */
 const LEAST = 3
+/** Of an epoch of the measurement, which shuffles and logs as any other. */
+const BATCHES = 64
+
+const bytesOf = (shape: Shape, samples: number) => ({
+  shape,
+  data: Uint8Array.from({ length: samples * sizeOf(shape) }, (_, i) => (i * 37) % 251),
+})
+
+/** Labels for rows of logits, numbers for what else a network gives. */
+function targetsOf(shape: Shape, samples: number) {
+  if (shape.length !== 1) return { shape, data: new Float32Array(samples * sizeOf(shape)) }
+  const classes = Math.max(2, shape[0])
+  return { shape: [], data: Int32Array.from({ length: samples }, (_, i) => i % classes) }
+}
 
 /**
- * Trains on numbers without meaning until the measured steps took `seconds`, which planning and the first steps do not count
+ * Trains as `fit` does unless more is said (its optimizer, loss and metrics, pixels as bytes) on numbers without meaning until the measured steps took `seconds`, which planning and the first steps do not count
  * in; the median of the steps times their number. The model is another one afterwards.
  */
 export async function measureEpoch(
   model: Model,
   { samples, batchSize, seconds, now = () => performance.now() }: Measured,
 ): Promise<EpochTime> {
-  const [[name, shape]] = Object.entries(model.inputs)
-  const data = Float32Array.from({ length: batchSize * sizeOf(shape) }, (_, i) => ((i * 37) % 101) / 101)
+  const inputs = Object.entries(model.inputs).map(([name, shape]) => [name, bytesOf(shape, batchSize)] as const)
   const outputs = Object.entries(model.network.outputs).map(
-    ([output, call]) => [output, model.network.calls[call].shape] as const,
+    ([name, call]) => [name, targetsOf(model.network.calls[call].shape, batchSize)] as const,
   )
-  const targets = Object.fromEntries(
-    outputs.map(([output, of]) => [output, { shape: of, data: new Float32Array(batchSize * sizeOf(of)) }]),
+  const batch = fromArrays({
+    name: 'measured',
+    inputs: Object.fromEntries(inputs),
+    targets: Object.fromEntries(outputs),
+  })
+  const set = subset(
+    batch,
+    Uint32Array.from({ length: BATCHES * batchSize }, (_, i) => i % batchSize),
   )
-  const set = fromArrays({ name: 'measured', inputs: { [name]: { shape, data } }, targets })
   const times: number[] = []
   const ending = new AbortController()
   let [steps, begin, last] = [0, 0, 0]
@@ -56,9 +76,7 @@ export async function measureEpoch(
   await model.fit(set, {
     batchSize,
     epochs: 1000,
-    loss: 'meanSquaredError',
-    metrics: [],
-    optimizer: { type: 'sgd', learningRate: 0 },
+    learningRate: 0,
     callbacks: [{ onBatchEnd }],
     signal: ending.signal,
   })

@@ -350,8 +350,74 @@ test('summary: of a network and of a model file', async () => {
   assert.equal(await fine('summary', join(trained, 'model.safetensors')), summary)
   const widths = (await fine('summary', 'lenet', '--columns', '60')).split('\n').map((line) => line.length)
   assert.ok(Math.max(...widths) <= 60)
-  assert.match(await fine('summary', 'lenet', '--style', 'keras2'), /^=+$/m)
+  assert.match(
+    summary,
+    /Multiply-adds of a sample: 6,522,000\n Its activations: 135.98 KB in training, 76.56 KB in infer/,
+  )
+  const keras2 = await fine('summary', 'lenet', '--style', 'keras2')
+  assert.match(keras2, /^=+$/m)
+  assert.doesNotMatch(keras2, /activations/)
 })
+
+test('summary --details and --time', async () => {
+  const details = (await fine('summary', 'lenet', '--details')).split('\n')
+  assert.match(details[0], /^layer \(type\) +parameters +multiply-adds +result +alive +receptive field$/)
+  assert.match(details[4], /^max_pooling2d_1 \(MaxPooling2D\) +0 +0 +9\.57 KB +47\.85 KB +16 x 16$/)
+  assert.match(details.at(-2) ?? '', /^in all +1,256,080 +6,522,000 +135\.98 KB +76\.56 KB$/)
+  const time = await fine('summary', 'articleNet', '--time', '--samples', '1000', '--batch-size', '8')
+  const [, epoch, step] =
+    time.match(/an epoch of 1000 samples takes about (\S+) s on \w+: (\S+) ms a step of 8, the median of \d+\n/) ?? []
+  assert.ok(Math.abs(Number(epoch) - (Number(step) * 125) / 1000) <= 0.06)
+})
+
+test('find-batch-size: the sizes that were tried, why none is larger, and what it is about', async () => {
+  const search = ['find-batch-size', 'articleNet', '--data', 'digits', '--samples', '100']
+  const found = await fine(...search, '--from', '8', '--to', '16')
+  assert.match(found, /^batch size +images\/s +memory of a step\n8 +\d+ +\S+ [KM]B\n16 +\d+ /m)
+  assert.match(
+    found,
+    /no larger one: this is the largest to try, --to\n.*--batch-size (8|16)\nThis is about speed only/,
+  )
+  const { ended, sizes } = JSON.parse(await fine(...search, '--from', '64', '--json'))
+  assert.equal(ended, 'the data have 100 samples')
+  assert.deepEqual(
+    sizes.map(({ batchSize }: { batchSize: number }) => batchSize),
+    [64],
+  )
+})
+
+test('profile: speed, memory, and the stages of a step', async () => {
+  const measured = ['profile', 'articleNet', '--data', 'digits', '--samples', '64', '--batch-size', '16']
+  assert.match(await fine(...measured, '--top', '2'), /^engine \w+: [\s\S]*images\/s[\s\S]*%/)
+  const { mode, batchSize, stages, imagesPerSecond } = JSON.parse(
+    await fine(...measured, '--mode', 'predict', '--json'),
+  )
+  assert.deepEqual([mode, batchSize], ['predict', 16])
+  assert.ok(imagesPerSecond > 0 && stages.length > 3)
+})
+
+const bars: readonly (readonly [string, RegExp])[] = [
+  ['fovea', /^4\/4 - \d+s - \d+ images\/s - accuracy: 0\.\d{4} - loss: \d\.\d{4}$/m],
+  ['keras3', /^4\/4 ━{20} \d+s \d+[mu]s\/step - accuracy: 0\.\d{4} - loss: \d\.\d{4}$/m],
+  ['keras2', /^4\/4 \[={30}\] - \d+s \d+[mu]s\/step - loss: \d\.\d{4} - accuracy: 0\.\d{4}$/m],
+  ['keras2.2', /^100\/100 \[={30}\] - \d+s \d+[mu]s\/step - loss: \d\.\d{4} - acc: 0\.\d{4}$/m],
+]
+for (const [progress, line] of bars)
+  test(`train --progress ${progress}`, async () => {
+    const words = [
+      '--data',
+      'digits',
+      '--samples',
+      '100',
+      '--batch-size',
+      '25',
+      '--epochs',
+      '1',
+      '--progress',
+      progress,
+    ]
+    assert.match(await fine('train', 'articleNet', ...words, '--out', inFolder(`bar-${progress}`)), line)
+  })
 
 test('engines: the first that is available is the one that auto takes', async () => {
   assert.match(await fine('engines'), new RegExp(`^${auto} +taken by auto +.*threads?$`, 'm'))
@@ -432,6 +498,13 @@ const failures: [words: string, code: number, says: RegExp][] = [
   ],
   [`${train} --reduce-on-plateau 3`, 2, /'--reduce-on-plateau' needs val_loss/],
   ['predict src x.png', 7, /^fovea: src: there is no model.safetensors in this folder\n$/],
+  ['summary lenet --samples 9', 2, /^fovea: summary: --samples is for --time; add --time\n$/],
+  ['summary lenet --engine wasm', 2, /--engine is for --time; add --time/],
+  [
+    'summary lenet --details --style keras2',
+    2,
+    /--style is for the table that --details replaces; leave one of the two/,
+  ],
   ['summary --columns wide lenet', 2, /'--columns' is wrong: expected an integer >= 1, got 'wide'/],
 ]
 describe('what goes wrong is said on stderr alone', { concurrency: 2 }, () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Layer, Model } from '../../src/index.ts'
 import { input, layers, model, sequential, zoo } from '../../src/index.ts'
+import type { LayerDetails } from '../../src/network/details.ts'
 import { detailsCells, detailsOf } from '../../src/network/details.ts'
 
 const { add, averagePooling2d, concatenate, conv2d, cropping2d, dense, depthwiseConv2d, flatten } = layers
@@ -68,6 +69,58 @@ test('receptive fields: dilation, the wider of two branches, a mean of all', () 
     [far, near],
   ])
     assert.deepEqual(detailsOf(model(x, add()(...pair)).network).layers.at(-1)?.receptiveField, [5, 5])
+})
+
+const eight: readonly (readonly [string, Layer, LayerDetails['receptiveField']])[] = [
+  ['normalised along the channels', layers.layerNormalization(), [3, 3]],
+  ['normalised by all places', layers.groupNormalization({ groups: 2 }), 'all'],
+  ['lengths of channels', layers.unitNormalization(), [3, 3]],
+  ['softmax of the channels', layers.softmax(), [3, 3]],
+  ['softmax of rows', layers.softmax({ axis: 1 }), 'unknown'],
+  ['a dense layer at every place', dense({ units: 36 }), [3, 3]],
+  ['height and width change places, in a square', layers.permute({ dims: [2, 1, 3] }), 'unknown'],
+  ['channels to the front', layers.permute({ dims: [3, 1, 2] }), 'unknown'],
+  ['resized', layers.resizing({ height: 6, width: 6 }), 'unknown'],
+  ['a border', layers.zeroPadding2d(), [3, 3]],
+  ['repeated', layers.upSampling2d(), [3, 3]],
+  ['what lies between neighbours', layers.upSampling2d({ interpolation: 'bilinear' }), [4, 4]],
+  [
+    'transposed, 4 x 4 by 2: two elements each',
+    layers.conv2dTranspose({ filters: 2, kernelSize: 4, strides: 2 }),
+    [4, 4],
+  ],
+  ['transposed, 3 x 3 by 1', layers.conv2dTranspose({ filters: 2, kernelSize: 3 }), [5, 5]],
+  ['as a row of numbers', flatten(), 'all'],
+]
+for (const [name, layer, wanted] of eight)
+  test(`receptive field behind 3 x 3: ${name}`, () => {
+    const stack = [conv2d({ filters: 4, kernelSize: 3 }), layer]
+    assert.deepEqual(detailsOf(sequential({ inputShape: [8, 8, 4] }, stack).network).layers[1].receptiveField, wanted)
+  })
+
+test('receptive fields: half steps behind a larger picture, zeros for new channels', () => {
+  const conv = () => conv2d({ filters: 4, kernelSize: 3, padding: 'same' })
+  const { layers: found } = detailsOf(
+    sequential({ inputShape: [8, 8, 1] }, [conv(), layers.upSampling2d(), conv(), conv()]).network,
+  )
+  assert.deepEqual(
+    found.map(({ receptiveField }) => receptiveField),
+    [
+      [3, 3],
+      [3, 3],
+      [4, 4],
+      [5, 5],
+    ],
+  )
+  const last = detailsOf(zoo.resnet20({ includeTop: false }).network).layers.at(-1)
+  assert.deepEqual(last?.receptiveField, [81, 81])
+})
+
+test('multiply-adds of a transposed convolution: every element of its input times the kernel', () => {
+  const { multiplyAdds } = detailsOf(
+    sequential({ inputShape: [5, 7, 3] }, [layers.conv2dTranspose({ filters: 4, kernelSize: 2, strides: 2 })]).network,
+  )
+  assert.equal(multiplyAdds, 5 * 7 * 3 * 4 * 4)
 })
 
 test('multiply-adds of groups, of depthwise convolution, of rows, and of a layer that is used twice', () => {

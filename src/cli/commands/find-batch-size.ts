@@ -44,7 +44,8 @@ function linesOf({ sizes, suggestion, ended }: BatchSizeSearch): string[] {
   return [
     ...aligned([['batch size', 'images/s', 'memory of a step'], ...rows]),
     '',
-    ...(ended === undefined ? [] : [`no larger one: ${ended}`]),
+    `no larger one: ${ended ?? 'this is the largest to try, --to'}`,
     `the smallest that is nearly as fast as the fastest: --batch-size ${suggestion}`,
+    'This is about speed only: larger batches mean fewer steps an epoch, and may need another learning rate.',
   ]
 }

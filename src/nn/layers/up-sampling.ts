@@ -49,16 +49,18 @@ function products([rows, columns]: readonly (readonly number[])[], shape: Shape)
  */
 function repeated(x: Node, factors: readonly number[]): Node {
   const [n, ...rest] = x.shape
-  const isPlane = factors.length === 2
-  const [first, ...inner] = isPlane ? [1, ...factors] : factors
-  const [length, ...sizes] = isPlane ? [1, ...rest] : rest
-  const taps = inner.map((factor) => Array<number>(factor).fill(1))
+  if (factors.length === 2) return ones(x, factors)
+  const [first, ...inner] = factors
+  const [length, ...sizes] = rest
   const planes = reshape(x, { shape: [n * length, ...sizes] })
-  const larger = inner.length === 2 ? spread(planes, { factors: inner, taps, border: [0, 0] }) : planes
-  const rows = reshape(larger, { shape: [n * length, 1, -1] })
+  const rows = reshape(inner.length === 2 ? ones(planes, inner) : planes, { shape: [n * length, 1, -1] })
   const all = broadcastTo(rows, { shape: rows.shape.with(1, first) })
   return reshape(all, { shape: [n, ...factors.map((factor, axis) => factor * rest[axis]), rest[factors.length]] })
 }
+
+/** Planes by a kernel of ones. */
+const ones = (x: Node, factors: readonly number[]): Node =>
+  spread(x, { factors, taps: factors.map((factor) => Array<number>(factor).fill(1)), border: [0, 0] })
 
 /** What lies between neighbours along one axis of n elements, as a transposed convolution. */
 interface Tent {
