@@ -3,7 +3,7 @@
 import { noFileHint, readFile } from '#platform'
 import { FoveaError } from '../base/errors.ts'
 import type { Options } from '../base/options.ts'
-import { custom, integer, list, settle, settleOne } from '../base/options.ts'
+import { custom, integer, list, settle, settleOne, show } from '../base/options.ts'
 import { isListOf } from '../base/realm.ts'
 import { engineOptions } from '../engines/index.ts'
 import { Namer, wire } from '../network/network.ts'
@@ -40,7 +40,9 @@ export function sequential(first: SequentialOptions | readonly Layer[], second?:
   } = settle(sequentialTable, given, 'sequential')
   if (!isListOf<Layer>(layers, isLayer) || layers.length === 0) {
     const hint = 'as in sequential({ inputShape: [28, 28, 1] }, [flatten(), dense({ units: 10 })])'
-    throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', hint })
+    const stray = Array.isArray(layers) ? layers.findIndex((one) => !isLayer(one)) : -1
+    const got = stray < 0 ? undefined : `${show(layers[stray])} in place ${stray + 1} of ${layers.length}`
+    throw new FoveaError('E_MODEL', { what: 'needs a list of layers', where: 'sequential', ...(got && { got }), hint })
   }
   const model = new Model({
     kind: 'sequential',

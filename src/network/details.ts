@@ -87,7 +87,7 @@ export function totalsLines(network: Network): string[] {
   const { multiplyAdds, trainingBytes, inferenceBytes } = detailsOf(network)
   return [
     ` Multiply-adds of a sample: ${thousands(multiplyAdds)}`,
-    ` Its activations: ${sizeText(trainingBytes)} in training, ${sizeText(inferenceBytes)} in inference`,
+    ` Its activations: ${sizeText(trainingBytes)} to train, ${sizeText(inferenceBytes)} to predict`,
   ]
 }
 

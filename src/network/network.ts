@@ -144,7 +144,10 @@ export function checkEnds(names: readonly string[]): void {
 /** A stack of layers. */
 export function chain(name: string, layers: readonly Layer[], inputShape: Shape): Network {
   const start = input(inputShape, { name: 'input_layer' })
-  const end = layers.reduce((tensor, layer) => layer(tensor), start)
+  const end = layers.reduce((tensor, layer, i) => {
+    const call = () => layer(tensor)
+    return layer.givenName === undefined ? locate(`layer ${i + 1} of ${layers.length}`, call) : call()
+  }, start)
   return wire(name, { input_layer: start }, { output: end })
 }
 

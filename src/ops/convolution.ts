@@ -33,11 +33,22 @@ export function convolutionAxes(x: Shape, kernel: Shape, attrs: ConvolutionAttrs
   }
   const [channels, perGroup, filters] = [x[rank + 1], kernel[rank], kernel[rank + 1]]
   const { groups } = attrs
-  if (!Number.isInteger(groups) || perGroup * groups !== channels || filters % groups !== 0) {
+  const stranger = Object.entries({ channels, filters }).find(
+    ([, n]) => !(Number.isInteger(groups) && n % groups === 0),
+  )
+  if (stranger) {
+    const [what, n] = stranger
     throw new FoveaError('E_SHAPE', {
-      what: 'channels and filters must be multiples of groups, and the kernel must hold channels / groups',
-      expected: `${channels / groups} channels in the kernel`,
-      got: `${channels} channels, kernel ${shapeText(kernel)}, ${groups} groups`,
+      what: `${what} must be a multiple of groups`,
+      got: `${n} ${what}, ${groups} groups`,
+    })
+  }
+  if (perGroup * groups !== channels) {
+    const each = groups === 1 ? '' : ` / ${groups} groups`
+    throw new FoveaError('E_SHAPE', {
+      what: `the kernel does not fit the channels of ${shapeText(x)}`,
+      expected: `[...window, ${channels / groups}, filters], ${channels} channels${each}`,
+      got: shapeText(kernel),
     })
   }
   return slide(x.slice(1, -1), { ...attrs, window: kernel.slice(0, rank) })

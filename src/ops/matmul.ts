@@ -25,7 +25,9 @@ export const matmul: Op<2, MatmulAttrs> = defineOp('matmul', 2, {
     const [m, k] = transposeA ? [a.shape[1], a.shape[0]] : a.shape
     const [l, n] = transposeB ? [b.shape[1], b.shape[0]] : b.shape
     if (k !== l) {
-      throw new FoveaError('E_SHAPE', { what: 'inner sizes differ', expected: `[${k}, ...]`, got: `[${l}, ...]` })
+      const what = `b does not fit a ${shapeText(a.shape)}${transposeA ? ', transposed' : ''}`
+      const [expected, got] = [transposeB ? `[n, ${k}]` : `[${k}, n]`, shapeText(b.shape)]
+      throw new FoveaError('E_SHAPE', { what, expected, got })
     }
     return { shape: [m, n], dtype }
   },

@@ -2,10 +2,10 @@
  * The network of the article, as it is meant: 176,286 parameters; 176,398 with batch normalisation, of which 56 are running
  * statistics. Convolutions have selu too, and the last layer gives logits of what the second dense layer gives.
  */
-import { flag } from '../base/options.ts'
+import { flag, number } from '../base/options.ts'
 import type { Layer } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { dropoutOption, dropping } from './blocks.ts'
+import { dropping } from './blocks.ts'
 import { defineNetwork, imageOptions } from './define.ts'
 
 const { batchNormalization, conv2d, dense, flatten, maxPooling2d } = layers
@@ -15,9 +15,19 @@ export const articleNet = defineNetwork('articleNet', {
   options: {
     ...imageOptions([28, 28, 1], 10),
     batchNorm: flag({ says: 'batch normalisation after the convolutions', default: false }),
-    dropout: dropoutOption('the values after batch normalisation', 0.5),
+    dropout: number({
+      says: 'share of the values after batch normalisation that a step drops; 0.5 when absent',
+      min: 0,
+      max: 1,
+      ends: 'right-open',
+      optional: true,
+    }),
   },
-  build: ({ classes, batchNorm, dropout: rate }): Layer[] => {
+  conflict: ({ batchNorm, dropout }) =>
+    dropout !== undefined && !batchNorm
+      ? { what: "'dropout' is for the values after batch normalisation", hint: 'add batchNorm: true' }
+      : undefined,
+  build: ({ classes, batchNorm, dropout: rate = 0.5 }): Layer[] => {
     const module = (filters: number): Layer[] => [
       conv2d({ filters, kernelSize: 3, padding: 'same', activation: 'selu', kernelInitializer: 'lecunNormal' }),
       maxPooling2d({ poolSize: 3, strides: 2 }),

@@ -17,8 +17,8 @@ export interface ConvBn {
   readonly kernelSize: Size
   readonly strides?: number
   /** Half the kernel when absent, so that stride 1 keeps the size. PyTorch's borders: the same on both sides. */
-  readonly padding?: Size
-  readonly groups?: number
+  readonly padding?: Size | undefined
+  readonly groups?: number | undefined
   /** 'linear' leaves the activation out. */
   readonly activation?: Activation
   readonly epsilon?: number
@@ -37,16 +37,17 @@ export const normalised = ({
   ...(f === 'linear' ? [] : [activation({ activation: f })]),
 ]
 
-/** A convolution without bias, batch normalisation, an activation. */
-export const convBn = ({
-  filters,
-  kernelSize,
+/** A convolution alone, without bias, where a normalisation follows or came before. */
+export const plainConv = (
+  filters: number,
+  kernelSize: Size,
   strides = 1,
-  padding = half(kernelSize),
-  groups = 1,
-  ...rest
-}: ConvBn): Layer[] => [
-  conv2d({ filters, kernelSize, strides, padding, groups, useBias: false, kernelInitializer: 'heNormal' }),
+  { padding = half(kernelSize), groups = 1 }: Pick<ConvBn, 'padding' | 'groups'> = {},
+): Layer => conv2d({ filters, kernelSize, strides, padding, groups, useBias: false, kernelInitializer: 'heNormal' })
+
+/** A convolution without bias, batch normalisation, an activation. */
+export const convBn = ({ filters, kernelSize, strides, padding, groups, ...rest }: ConvBn): Layer[] => [
+  plainConv(filters, kernelSize, strides, { padding, groups }),
   ...normalised(rest),
 ]
 

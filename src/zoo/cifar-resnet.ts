@@ -3,13 +3,13 @@
  * ResNets (Zagoruyko and Komodakis 2016), whose blocks normalise first and are `width` times as wide.
  */
 import { choice, integer, number } from '../base/options.ts'
-import type { Layer, Tensor } from '../nn/layer.ts'
+import type { Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { convBn, dropoutOption, dropping, normalised, pooledClasses, through } from './blocks.ts'
+import { convBn, dropoutOption, dropping, normalised, plainConv, pooledClasses, through } from './blocks.ts'
 import type { ZooNetwork } from './define.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { activation, add, conv2d, maxPooling2d, reshape, zeroPadding2d } = layers
+const { activation, add, maxPooling2d, reshape, zeroPadding2d } = layers
 
 /** The paper's option A: every second place of every second row, and zeros for the channels that are new. */
 function padded(x: Tensor, filters: number, strides: number): Tensor {
@@ -61,21 +61,11 @@ const cifar = (n: number, count: string): ZooNetwork<typeof cifarOptions> =>
 export const resnet20 = cifar(3, '269,722 (272,474 with projections)')
 export const resnet56 = cifar(9, '853,018 (855,770 with projections)')
 
-const bare = (filters: number, kernelSize: number, strides = 1): Layer =>
-  conv2d({
-    filters,
-    kernelSize,
-    strides,
-    padding: kernelSize >> 1,
-    useBias: false,
-    kernelInitializer: 'heNormal',
-  })
-
 /** Normalise, relu, convolve, twice; where the channels change, the normalised x goes through 1 x 1. */
 function wide(x: Tensor, { filters, strides, rate }: { filters: number; strides: number; rate: number }): Tensor {
   const first = through(x, ...normalised())
-  const y = through(first, bare(filters, 3, strides), ...normalised(), ...dropping(rate), bare(filters, 3))
-  return add()(y, x.shape[2] === filters && strides === 1 ? x : bare(filters, 1, strides)(first))
+  const y = through(first, plainConv(filters, 3, strides), ...normalised(), ...dropping(rate), plainConv(filters, 3))
+  return add()(y, x.shape[2] === filters && strides === 1 ? x : plainConv(filters, 1, strides)(first))
 }
 
 export const wideResnet = defineNetwork('wideResnet', {
@@ -87,9 +77,14 @@ export const wideResnet = defineNetwork('wideResnet', {
     width: number({ says: 'factor of the filters', min: 0, ends: 'open', default: 10 }),
     dropout: dropoutOption('the values between the convolutions of a block', 0),
   },
+  conflict: ({ depth }) => {
+    if ((depth - 4) % 6 === 0) return undefined
+    const less = depth - ((depth - 4) % 6)
+    return { what: "'depth' is wrong", expected: `6n + 4, such as ${less} or ${less + 6}`, got: `${depth}` }
+  },
   build: ({ classes, includeTop, depth, width, dropout: rate }, x) => {
-    const n = Math.floor((depth - 4) / 6)
-    let y = through(x, bare(16, 3))
+    const n = (depth - 4) / 6
+    let y = through(x, plainConv(16, 3))
     for (const [stage, filters] of [16, 32, 64].entries())
       for (let i = 0; i < n; i++)
         y = wide(y, { filters: Math.round(filters * width), strides: stage > 0 && i === 0 ? 2 : 1, rate })

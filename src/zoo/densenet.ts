@@ -2,17 +2,14 @@
 import { integer } from '../base/options.ts'
 import type { Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
-import { convBn, normalised, pooledClasses, through } from './blocks.ts'
+import { convBn, normalised, plainConv, pooledClasses, through } from './blocks.ts'
 import { defineNetwork, imageOptions, topOptions } from './define.ts'
 
-const { averagePooling2d, concatenate, conv2d, maxPooling2d } = layers
-
-const bare = (filters: number, kernelSize: number) =>
-  conv2d({ filters, kernelSize, padding: kernelSize >> 1, useBias: false, kernelInitializer: 'heNormal' })
+const { averagePooling2d, concatenate, maxPooling2d } = layers
 
 /** 1 x 1 to four times the growth, then 3 x 3, both after normalisation; what is new stands behind what was there. */
 const layer = (x: Tensor, growth: number): Tensor =>
-  concatenate()(x, through(x, ...normalised(), bare(4 * growth, 1), ...normalised(), bare(growth, 3)))
+  concatenate()(x, through(x, ...normalised(), plainConv(4 * growth, 1), ...normalised(), plainConv(growth, 3)))
 
 export const densenet121 = defineNetwork('densenet121', {
   says: 'DenseNet-121 (Huang et al. 2017), 7,978,856 parameters.',
@@ -29,7 +26,7 @@ export const densenet121 = defineNetwork('densenet121', {
     )
     for (const [block, many] of [6, 12, 24, 16].entries()) {
       if (block > 0)
-        y = through(y, ...normalised(), bare(y.shape[2] >> 1, 1), averagePooling2d({ name: `pool${block + 1}` }))
+        y = through(y, ...normalised(), plainConv(y.shape[2] >> 1, 1), averagePooling2d({ name: `pool${block + 1}` }))
       for (let i = 0; i < many; i++) y = layer(y, growth)
     }
     y = through(y, ...normalised())

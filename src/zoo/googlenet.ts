@@ -6,7 +6,7 @@ import { flag } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 import { ceilPool, conv, convBn, dropoutOption, dropping, pooledClasses, through, variantOption } from './blocks.ts'
-import { defineNetwork, imageOptions, topOptions } from './define.ts'
+import { defineNetwork, imageOptions, noHeads, topOptions } from './define.ts'
 
 const {
   adaptiveAveragePooling2d,
@@ -44,6 +44,7 @@ export const googlenet = defineNetwork('googlenet', {
     }),
     dropout: dropoutOption('the values before the last layer', 0.4),
   },
+  conflict: noHeads,
   build: ({ classes, includeTop, variant, auxiliary, dropout: rate }, x) => {
     const isPaper = variant === 'paper'
     const unit = (filters: number, kernelSize: number, strides = 1): Layer[] =>

@@ -3,9 +3,9 @@ import { flag } from '../base/options.ts'
 import type { Layer, Tensor } from '../nn/layer.ts'
 import { layers } from '../nn/layers/index.ts'
 import { convBn, dropoutOption, pooledClasses, through } from './blocks.ts'
-import { defineNetwork, imageOptions, topOptions } from './define.ts'
+import { defineNetwork, imageOptions, noHeads, topOptions } from './define.ts'
 
-const { averagePooling2d, concatenate, dense, globalAveragePooling2d, maxPooling2d, zeroPadding2d } = layers
+const { averagePooling2d, concatenate, dense, globalAveragePooling2d, maxPooling2d } = layers
 
 const epsilon = 1e-3
 type Size = number | readonly [number, number]
@@ -14,7 +14,7 @@ const unit = (filters: number, kernelSize: Size): Layer[] => convBn({ filters, k
 const bare = (filters: number, kernelSize: Size, strides = 1): Layer[] =>
   convBn({ filters, kernelSize, strides, padding: 0, epsilon })
 /** The mean of 3 x 3, zeros of the border included. */
-const mean = (): Layer[] => [zeroPadding2d({ padding: 1 }), averagePooling2d({ poolSize: 3, strides: 1 })]
+const mean = (): Layer => averagePooling2d({ poolSize: 3, strides: 1, padding: 1, countPadding: true })
 const pool = (): Layer => maxPooling2d({ poolSize: 3, strides: 2 })
 const wide: Size = [1, 7]
 const high: Size = [7, 1]
@@ -25,7 +25,7 @@ const a = (x: Tensor, pooled: number, name: string): Tensor =>
     through(x, ...unit(64, 1)),
     through(x, ...unit(48, 1), ...unit(64, 5)),
     through(x, ...unit(64, 1), ...unit(96, 3), ...unit(96, 3)),
-    through(x, ...mean(), ...unit(pooled, 1)),
+    through(x, mean(), ...unit(pooled, 1)),
   )
 
 /** Figure 10: half the size, more channels. */
@@ -42,7 +42,7 @@ const c = (x: Tensor, f: number, name: string): Tensor =>
     through(x, ...unit(192, 1)),
     through(x, ...unit(f, 1), ...unit(f, wide), ...unit(192, high)),
     through(x, ...unit(f, 1), ...unit(f, high), ...unit(f, wide), ...unit(f, high), ...unit(192, wide)),
-    through(x, ...mean(), ...unit(192, 1)),
+    through(x, mean(), ...unit(192, 1)),
   )
 
 const d = (x: Tensor, name: string): Tensor =>
@@ -61,7 +61,7 @@ const e = (x: Tensor, name: string): Tensor =>
     through(x, ...unit(320, 1)),
     split(through(x, ...unit(384, 1))),
     split(through(x, ...unit(448, 1), ...unit(384, 3))),
-    through(x, ...mean(), ...unit(192, 1)),
+    through(x, mean(), ...unit(192, 1)),
   )
 
 export const inceptionV3 = defineNetwork('inceptionV3', {
@@ -72,6 +72,7 @@ export const inceptionV3 = defineNetwork('inceptionV3', {
     auxiliary: flag({ says: 'one more output, aux, before the last size', default: false }),
     dropout: dropoutOption('the values before the last layer', 0.5),
   },
+  conflict: noHeads,
   build: ({ classes, includeTop, auxiliary, dropout: rate }, x) => {
     const stem = through(
       x,

@@ -352,7 +352,7 @@ test('summary: of a network and of a model file', async () => {
   assert.ok(Math.max(...widths) <= 60)
   assert.match(
     summary,
-    /Multiply-adds of a sample: 6,522,000\n Its activations: 135.98 KB in training, 76.56 KB in infer/,
+    /Multiply-adds of a sample: 6,522,000\n Its activations: 135.98 KB to train, 76.56 KB to predict/,
   )
   const keras2 = await fine('summary', 'lenet', '--style', 'keras2')
   assert.match(keras2, /^=+$/m)

@@ -84,7 +84,7 @@ const pool = { window: [2, 2], strides: [2, 2], padding: 'valid' } as const
 const wrong: readonly [title: string, make: () => unknown, code: 'E_SHAPE' | 'E_DTYPE' | 'E_GRAPH', ...words: string[]][] = [
   ['shapes that do not broadcast', () => add(x(3), x(4)), 'E_SHAPE', 'add', '[3] and [4]'],
   ['a vector for a matrix', () => matmul(x(3), x(3, 4)), 'E_SHAPE', 'matmul', '[3] and [3, 4]', 'reshape'],
-  ['inner sizes', () => matmul(x(2, 3), x(4, 5)), 'E_SHAPE', 'matmul', 'inner sizes', '[3, ...]', '[4, ...]'],
+  ['inner sizes', () => matmul(x(2, 3), x(4, 5)), 'E_SHAPE', 'matmul', 'b does not fit a [2, 3]', '[3, n]', '[4, 5]'],
   ['bytes in a product', () => matmul(bytes, x(4, 5)), 'E_DTYPE', 'matmul', 'float32', 'uint8', '1 / 255'],
   ['integers in a product', () => softmax(indices), 'E_DTYPE', 'softmax', 'int32'],
   ['images without channels', () => convolution(x(2, 5), x(3, 3), plain), 'E_SHAPE', 'convolution', '[2, 5] and [3, 3]'],

@@ -83,9 +83,9 @@ const features: readonly (readonly [Name, readonly [number, number, number], obj
   ['vgg11', [7, 7, 512]],
   ['vgg16', [7, 7, 512]],
   ['vgg19', [7, 7, 512]],
-  ['googlenet', [7, 7, 1024], { auxiliary: true }],
+  ['googlenet', [7, 7, 1024]],
   ['googlenet', [7, 7, 1024], { variant: 'torchvision' }],
-  ['inceptionV3', [8, 8, 2048], { auxiliary: true }],
+  ['inceptionV3', [8, 8, 2048]],
   ['resnet18', [7, 7, 512]],
   ['resnet34', [7, 7, 512]],
   ['resnet50', [7, 7, 2048]],
@@ -237,4 +237,23 @@ test('firstConvnet is trained with layers that classify behind it', async () => 
   assert.equal((await classifier.fit(train, { steps: 1 })).steps, 1)
   await using bare = zoo.firstConvnet()
   await assert.rejects(bare.fit(train), failure('E_MISMATCH', '[22, 22, 64] outputs', 'end the model in flatten()'))
+})
+
+const refused: readonly (readonly [Name, object, readonly string[]])[] = [
+  ['wideResnet', { depth: 17 }, ["'depth' is wrong", 'expected 6n + 4, such as 16 or 22', 'got 17']],
+  ['googlenet', { auxiliary: true, includeTop: false }, ["'auxiliary'", 'includeTop: false']],
+  ['inceptionV3', { auxiliary: true, includeTop: false }, ["'auxiliary'", 'includeTop: false']],
+  ['articleNet', { dropout: 0.2 }, ["'dropout'", 'batchNorm: true']],
+]
+for (const [name, options, says] of refused)
+  test(`${name} refuses ${JSON.stringify(options)}`, () => {
+    assert.throws(() => made(name, options), failure('E_OPTION', name, ...says))
+  })
+
+test('articleNet: dropout of 0 has no layer of it', () => {
+  const kinds = (dropout: number | undefined) =>
+    made('articleNet', { batchNorm: true, dropout }).network.calls.filter(
+      ({ of }) => of.kind === 'layer' && of.layer.layer.type === 'dropout',
+    ).length
+  assert.deepEqual([kinds(undefined), kinds(0.1), kinds(0)], [2, 2, 0])
 })
