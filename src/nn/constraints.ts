@@ -64,7 +64,6 @@ export const constraints = {
 } as const
 
 export type ConstraintName = keyof typeof constraints
-export const constraintNames = Object.keys(constraints) as ConstraintName[]
 
 /** A constraint: its name, or `{ type, ...options }` such as `{ type: 'maxNorm', maxValue: 3 }`. Plain JSON. */
 export type Constraint = Named<typeof constraints>

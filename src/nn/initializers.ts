@@ -160,7 +160,6 @@ export const initializers = {
 } as const
 
 export type InitializerName = keyof typeof initializers
-export const initializerNames = Object.keys(initializers) as InitializerName[]
 
 /** An initializer: its name, or `{ type, ...options }` such as `{ type: 'constant', value: 0.1 }`. Plain JSON. */
 export type Initializer = Named<typeof initializers>

@@ -24,7 +24,6 @@ const conflict = ({ name = '' }: { readonly name: string | undefined }) =>
 export const metrics = withCommon(rows, () => ({ name }), conflict)
 
 export type MetricName = keyof typeof metrics
-export const metricNames = Object.keys(metrics) as MetricName[]
 
 /** A metric as a user gives it: its name, or its name with options. Plain JSON. */
 export type Metric = Named<typeof metrics>

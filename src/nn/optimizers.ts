@@ -253,7 +253,6 @@ export const optimizers = withCommon(
   conflict,
 )
 export type OptimizerName = keyof typeof optimizers
-export const optimizerNames = Object.keys(optimizers) as OptimizerName[]
 
 /** An optimizer as a user gives it: its name, or its name with options. Plain JSON. */
 export type Optimizer = Named<typeof optimizers>

@@ -37,7 +37,6 @@ export const regularizers = {
 } as const
 
 export type RegularizerName = keyof typeof regularizers
-export const regularizerNames = Object.keys(regularizers) as RegularizerName[]
 
 /** A regularizer: its name, or `{ type, ...options }` such as `{ type: 'l2', l2: 1e-4 }`. Plain JSON. */
 export type Regularizer = Named<typeof regularizers>

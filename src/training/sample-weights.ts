@@ -1,7 +1,6 @@
 /** What samples count for: weights of samples and classes, for the loss of a batch. */
 
 import { FoveaError } from '../base/errors.ts'
-import type { Options } from '../base/options.ts'
 import { choice, custom, either, number, record, show } from '../base/options.ts'
 import { arrayKind, isListOf } from '../base/realm.ts'
 import type { Batch, Dataset } from '../data/dataset.ts'
@@ -55,7 +54,6 @@ export const sampleWeightOptions = {
 export const validationWeightOptions = {
   validationSampleWeight: weightsOf('weight of each sample of validationData, in val_loss and weighted metrics'),
 }
-export type SampleWeightOptions = Options<typeof sampleWeightOptions>
 
 /** What the samples of a dataset count for in the loss; all 1 where nothing is said. */
 export interface Weighting {

@@ -232,3 +232,8 @@ suite('mistakes', () => {
     await stepped
   })
 })
+
+test('a window larger than its picture: the layer is named by its place and type', () => {
+  const conv = (kernelSize: number) => layers.conv2d({ filters: 2, kernelSize })
+  assert.throws(() => sequential({ inputShape: [4, 4, 1] }, [conv(3), conv(5)]), /layer 2 of 2: conv2d: /)
+})

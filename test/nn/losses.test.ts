@@ -459,6 +459,10 @@ test('several outputs, each with its own loss, metrics and answers', async () =>
     loss: { size: 'huber' },
     metrics: { digit: ['accuracy', 'topKAccuracy', { type: 'topKAccuracy', k: 6 }] },
   })
+  await assert.rejects(
+    net.fit(data, { ...options, metrics: { digit: [{ type: 'topKAccuracy', k: 7 }] } }),
+    failure('E_OPTION', 'topKAccuracy', "'k' is wrong", 'at most 6, the classes', '7'),
+  )
   const names = ['digit_accuracy', 'digit_loss', 'digit_top5Accuracy', 'digit_top6Accuracy', 'loss']
   assert.deepEqual(Object.keys(history).sort(), [...names, 'size_loss', 'size_meanAbsoluteError'])
   near(history['loss'][0], history['digit_loss'][0] + history['size_loss'][0])

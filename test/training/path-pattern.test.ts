@@ -94,3 +94,15 @@ test("in a training: Keras's form, a file per epoch", async () => {
   const wanted = history['val_loss'].map((loss, i) => `w.0${i + 1}-${loss.toFixed(2)}.safetensors`)
   assert.deepEqual((await readdir(at)).sort(), wanted)
 })
+
+test('a log that no training has is named as such, also where there is no validation', async () => {
+  const stopping = (monitor: string) => tiny().fit(points(12), { callbacks: [callbacks.earlyStopping({ monitor })] })
+  await assert.rejects(
+    stopping('val_los'),
+    failure('E_OPTION', 'earlyStopping', 'names no log', 'accuracy, loss', 'val_los'),
+  )
+  await assert.rejects(
+    stopping('val_loss'),
+    failure('E_OPTION', 'earlyStopping', 'needs data for validation', "'loss'"),
+  )
+})

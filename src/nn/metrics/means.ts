@@ -1,4 +1,5 @@
 /** Metrics that are means over samples. */
+import { FoveaError } from '../../base/errors.ts'
 import { integer, number } from '../../base/options.ts'
 import type { Node } from '../../graph/node.ts'
 import { abs, equal, greater, less, lessEqual, select, square, sub } from '../../ops/elementwise.ts'
@@ -57,6 +58,10 @@ export const means = {
     logName: ({ k }) => `top${k}Accuracy`,
     perSample: ({ logits, target }, { k }) => {
       const classes = logits.shape[1]
+      if (k > classes) {
+        const [expected, got] = [`at most ${classes}, the classes`, `${k}`]
+        throw new FoveaError('E_OPTION', { what: "'k' is wrong", where: 'topKAccuracy', expected, got })
+      }
       const own = sum(select(oneHot(classIndex(target), { depth: classes }), logits, 0), { axes: [-1], keepDims: true })
       const notLarger = sum(lessEqual(logits, own), { axes: [-1] }) // none where it is NaN
       return less(sub(classes, notLarger), k)

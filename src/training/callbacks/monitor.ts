@@ -27,7 +27,8 @@ export function watcher(watch: Watched, where: string) {
       const { monitor, mode } = watch
       if (mode === 'auto') isMax = info.logsToRaise.includes(monitor)
       if (info.logs.includes(monitor)) return
-      if (!monitor.startsWith('val_') || info.validationSamples > 0) {
+      const isOfValidation = monitor.startsWith('val_') && info.logs.includes(monitor.slice(4))
+      if (!isOfValidation || info.validationSamples > 0) {
         const expected = info.logs.join(', ')
         throw new FoveaError('E_OPTION', {
           what: "'monitor' names no log of this training",
