@@ -16,7 +16,7 @@ import { inPieces, piecesOf, whole } from './gradient-pieces.ts'
 import { planeFields, where } from './plane.ts'
 import { packed, resultOf, splitBias } from './product.ts'
 import { isProduct, productForward, productInputGradient, productKernelGradient } from './whole-window.ts'
-import { backwards, forwards, winogradFields, winogradGradient, winogradResult } from './winograd.ts'
+import { backwards, forwards, winogradGradient, winogradOf, winogradResult } from './winograd.ts'
 
 /** [n, ...spatial, c] as oneDNN names axes. */
 const channelsFirst = (shape: Shape): Shape => [shape[0], shape[shape.length - 1], ...shape.slice(1, -1)]
@@ -49,7 +49,8 @@ const convolution: Lower<ConvolutionAttrs> = (step) => {
   if (few && isFloat(x, output) && output.shape[output.shape.length - 1] >= 16)
     return fewChannels(few, { source: x, kernel, bias, tail: rest, output }, context)
   const slide = forwards(axes, attrs.groups, x.shape, output.shape)
-  const fewer = isFloat(x, output) && winogradFields(slide, context.isSettled(kernel) ? 'settled' : 'computed')
+  const use = context.isSettled(context.uncast(kernel)) ? 'settled' : 'computed'
+  const fewer = winogradOf(slide, use, [x, output], context)
   if (fewer) {
     const fields = { ...fewer, where: name, turned: false }
     return winogradResult(fields, { source: x, kernel, bias, tail: rest, output }, context)
@@ -101,7 +102,8 @@ const convolutionInputGradient: Lower<ConvolutionAttrs & { readonly inputShape: 
   const [dy, kernel] = inputs
   const name = where('convolutionInputGradient', dy.shape, kernel.shape)
   const axes = convolutionAxes(output.shape, kernel.shape, attrs)
-  const fewer = isFloat(dy, output) && winogradFields(backwards(axes, attrs.groups, output.shape, dy.shape), 'computed')
+  const slide = backwards(axes, attrs.groups, output.shape, dy.shape)
+  const fewer = winogradOf(slide, 'computed', [dy, output], context)
   if (fewer) {
     const fields = { ...fewer, where: name, turned: true }
     return winogradResult(fields, { source: dy, kernel, tail, output }, context)
@@ -158,7 +160,7 @@ const convolutionKernelGradient: Lower<ConvolutionAttrs & { readonly kernelShape
   if (few) return fewChannelsGradient(few, { x, dy, output, bias }, context)
   const name = where('convolutionKernelGradient', x.shape, dy.shape)
   const axes = convolutionAxes(x.shape, attrs.kernelShape, attrs)
-  const fewer = isFloat(x, dy) && winogradFields(forwards(axes, attrs.groups, x.shape, dy.shape), 'gradient')
+  const fewer = winogradOf(forwards(axes, attrs.groups, x.shape, dy.shape), 'gradient', [x, dy], context)
   if (fewer) return winogradGradient({ ...fewer, where: name }, { x, dy, output, bias }, context)
   if (context.hasTiles && isTiled([x, dy], dy, axes, attrs.groups))
     return tiledGradient(planeFields('tiledGradient', name, x, dy, axes), { x, dy, output, bias }, context)

@@ -1,7 +1,10 @@
 /** Convolutions by Winograd's way (native/src/winograd.vector.cc): a quarter of the multiplications, and transforms around them. */
+import type { Value } from '../../../compile/step.ts'
+import { arenaValue } from '../../../compile/step.ts'
 import type { AxisWindow, Shape } from '../../../graph/shape.ts'
-import type { Context, NativeStage } from './context.ts'
-import { kept, scratch, stage, stageWithTail, tailFields } from './context.ts'
+import { argument } from '../../../ops/scalar.ts'
+import type { Context, NativeStage, Tail } from './context.ts'
+import { kept, scratch, stage, stageWithTail, tailFields, tailStage } from './context.ts'
 import type { Convolved, KernelGradient } from './plane.ts'
 
 /** A convolution with stride 1 as the addon's loops see it: windows that slide over `source`, one for each place of `result`. */
@@ -48,7 +51,7 @@ const MOST_BYTES = 40e6
  * picture of 2 x 2 results (3 x 3), 4 times less; but the transforms of source and result weigh the more, the fewer channels there
  * are. `use`: a kernel that stays, one that is transformed in every step, or the gradient of one.
  */
-export function winogradFields({ axes, groups, source, result, before }: Slide, use: keyof typeof LEAST_TILES) {
+function winogradFields({ axes, groups, source, result, before }: Slide, use: keyof typeof LEAST_TILES) {
   const [{ window }] = axes
   const [images, channels, filters] = [source[0], source[source.length - 1], result[result.length - 1]]
   const isPlain = axes.length === 2 && groups === 1 && axes.every((a) => a.stride === 1 && a.dilation === 1)
@@ -65,13 +68,45 @@ export function winogradFields({ axes, groups, source, result, before }: Slide, 
 }
 type Fields = NonNullable<ReturnType<typeof winogradFields>>
 
+/**
+ * Channels and filters from which on it is worth to compute what is stored as bfloat16 this way, in float32 between two loops that
+ * convert; on processors without tiles, where oneDNN multiplies at most twice as many numbers of bfloat16 as of float32.
+ */
+const LEAST_LOW_CHANNELS = 64
+
+/** The same where numbers are float32, or bfloat16 and that is worth it. */
+export function winogradOf(
+  slide: Slide,
+  use: keyof typeof LEAST_TILES,
+  values: readonly Value[],
+  { hasTiles }: Context,
+): Fields | undefined {
+  const isFull = values.every(({ dtype }) => dtype === 'float32')
+  const fields = isFull || !hasTiles ? winogradFields(slide, use) : undefined
+  const isWorth = isFull || (fields && Math.min(fields.channels, fields.filters) >= LEAST_LOW_CHANNELS)
+  return isWorth ? fields : undefined
+}
+
+/** A value as float32, and the loop that makes it so. */
+function widened(value: Value, context: Context): { readonly full: Value; readonly stages: readonly NativeStage[] } {
+  if (value.dtype === 'float32') return { full: value, stages: [] }
+  const full = arenaValue({ shape: value.shape, dtype: 'float32' })
+  return { full, stages: [tailStage(itself, value, full, context)] }
+}
+const itself: Tail = { f: argument(0), extras: [] }
+
 /** A convolution: of x by the kernel, or of dy by the kernel turned round. Where the kernel stays, so do its values at the points. */
 export function winogradResult(
   { where, turned, ...fields }: Fields & { readonly where: string; readonly turned: boolean },
-  { source, kernel, bias, tail, output }: Convolved,
+  { source, kernel: given, bias, tail, output }: Convolved,
   context: Context,
 ): readonly NativeStage[] {
   const { channels, filters, window, points: along } = fields
+  const { full: kernel, stages: kernelStages } = widened(context.uncast(given), context)
+  const { full: x, stages: sourceStages } = widened(source, context)
+  const isLow = output.dtype !== 'float32'
+  const y = isLow ? arenaValue({ shape: output.shape, dtype: 'float32' }) : output
+  const ending = isLow ? undefined : tail
   const once = context.isSettled(kernel)
   const shape = { channels, filters, window, points: along, turned, once }
   const evaluation = context.operation({
@@ -86,12 +121,15 @@ export function winogradResult(
     where,
     of: 'result',
     bias: bias !== undefined,
-    ...(tail && { tail: tailFields(tail, output) }),
+    ...(ending && { tail: tailFields(ending, y) }),
   })
   const work = scratch(operation.operandBytes[bias ? 3 : 2])
   return [
+    ...kernelStages,
+    ...sourceStages,
     stage(evaluation, [{ reads: kernel }, { writes: points }]),
-    stageWithTail(operation, [source, points, bias], { tail, work, output }),
+    stageWithTail(operation, [x, points, bias], { tail: ending, work, output: y }),
+    ...(isLow ? [tailStage(tail ?? itself, y, output, context)] : []),
   ]
 }
 
@@ -103,6 +141,11 @@ export function winogradGradient(
 ): readonly NativeStage[] {
   const operation = context.operation({ ...fields, of: 'kernel', bias: bias !== undefined })
   const work = scratch(operation.operandBytes[operation.operandBytes.length - 1])
+  const [source, flow] = [widened(x, context), widened(dy, context)]
   const results = [output, ...(bias ? [bias] : []), work].map((writes) => ({ writes }))
-  return [stage(operation, [{ reads: x }, { reads: dy }, ...results])]
+  return [
+    ...source.stages,
+    ...flow.stages,
+    stage(operation, [{ reads: source.full }, { reads: flow.full }, ...results]),
+  ]
 }
