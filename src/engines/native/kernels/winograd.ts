@@ -83,8 +83,8 @@ export function winogradOf(
 ): Fields | undefined {
   const isFull = values.every(({ dtype }) => dtype === 'float32')
   const fields = isFull || !hasTiles ? winogradFields(slide, use) : undefined
-  const isWorth = isFull || (fields && Math.min(fields.channels, fields.filters) >= LEAST_LOW_CHANNELS)
-  return isWorth ? fields : undefined
+  if (isFull || !fields) return fields
+  return use !== 'settled' && Math.min(fields.channels, fields.filters) >= LEAST_LOW_CHANNELS ? fields : undefined
 }
 
 /** A value as float32, and the loop that makes it so. */
@@ -102,7 +102,7 @@ export function winogradResult(
   context: Context,
 ): readonly NativeStage[] {
   const { channels, filters, window, points: along } = fields
-  const { full: kernel, stages: kernelStages } = widened(context.uncast(given), context)
+  const { full: kernel, stages: kernelStages } = widened(given, context)
   const { full: x, stages: sourceStages } = widened(source, context)
   const isLow = output.dtype !== 'float32'
   const y = isLow ? arenaValue({ shape: output.shape, dtype: 'float32' }) : output
