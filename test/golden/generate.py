@@ -17,6 +17,7 @@ from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
 from convolution import convolutions
+from geometry import geometry
 from initializers import initializers
 from layers import layers
 from lenet import train
@@ -49,6 +50,7 @@ if __name__ == '__main__':
     schedules()
     bfloat16()
     transforms()
+    geometry()
     activations()
     sequences()
     initializers()

@@ -1,7 +1,14 @@
 /** Transforms by name: what can be done to samples when they are read. */
 import { randomCrop } from './random-crop.ts'
 import { randomFlip } from './random-flip.ts'
+import { randomPerspective } from './random-perspective.ts'
+import { randomRotation } from './random-rotation.ts'
+import { randomShear } from './random-shear.ts'
+import { randomShift } from './random-shift.ts'
+import { randomZoom } from './random-zoom.ts'
 import { rescale } from './rescale.ts'
 
-export const transforms = { randomCrop, randomFlip, rescale } as const
+export const transforms = {
+  ...{ randomCrop, randomFlip, randomPerspective, randomRotation, randomShear, randomShift, randomZoom, rescale },
+} as const
 export type TransformName = keyof typeof transforms

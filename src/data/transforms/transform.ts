@@ -5,16 +5,29 @@ import type { TensorSpec, TypedArray } from '../../graph/dtype.ts'
 import { shapeText } from '../../graph/shape.ts'
 import type { Draws } from '../draws.ts'
 import type { Preprocessing } from '../preprocessing.ts'
+import type { Filling } from './fill.ts'
+import type { Matrix } from './geometry.ts'
 
-/** A transform for samples of one shape and dtype. */
-export interface Prepared {
+/** A transform for samples of one shape and dtype: a function that writes, or a matrix that others can be joined with. */
+export type Prepared = Pixels | Geometry
+
+export interface Pixels {
   /** Shape and dtype of what it makes. */
   readonly spec: TensorSpec
   /**
    * Writes all of `into`, which holds no part of `from`. Without `draws`, outside training, what is random is at its
-   * middle: nothing is flipped, the middle is cropped.
+   * middle: the middle is cropped.
    */
   readonly apply: (from: TypedArray, into: TypedArray, draws: Draws | undefined) => void
+}
+
+/** What moves the places of a picture and keeps its size. Outside training it does nothing. */
+export interface Geometry {
+  readonly spec: TensorSpec
+  /** Of one sample. Transforms that follow each other are one matrix, and the picture is interpolated once. */
+  readonly matrix: (draws: Draws) => Matrix
+  /** Those with another filling are not joined; absent where no pixel is between others or beyond the border. */
+  readonly filling?: Filling
 }
 
 export interface TransformRow<T extends OptionTable = OptionTable> {
