@@ -37,6 +37,7 @@ interface Case {
   readonly constraint?: Named
   readonly schedule?: Named
   readonly mode?: string
+  readonly transform?: string
 }
 
 /** The names that a file's cases have. */
@@ -133,6 +134,7 @@ const demands: Readonly<Record<string, Demand>> = {
     golden: [
       ...names('transforms', ({ mode }) => mode && 'randomCrop'),
       ...(golden('transforms').has('both/flipped') ? ['randomFlip'] : []),
+      ...names('geometry', ({ transform }) => transform),
     ],
     reasons: { rescale: 'x * scale + offset, worked out for every byte of a picture (test/data/transforms.test.ts)' },
   },

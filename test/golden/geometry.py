@@ -19,6 +19,7 @@ keras.transform_matrix_offset_center.__code__ = (
     )
 ).__code__
 SCIPY = {'constant': 'grid-constant', 'nearest': 'nearest', 'reflect': 'reflect', 'wrap': 'grid-wrap'}
+ROWS = {'rotation': 'randomRotation', 'shift': 'randomShift', 'zoom': 'randomZoom', 'shear': 'randomShear'}
 CHAINS = {
     'rotation': {'theta': 25},
     'shift': {'tx': 1.3, 'ty': -2.6},
@@ -42,7 +43,8 @@ def geometry():
                 moved = keras.apply_affine_transform(
                     picture.astype(np.float64), **parameters, fill_mode=scipys, cval=7, order=order
                 )
-                cases.append({'name': name, 'parameters': parameters, 'fillMode': mode, 'interpolation': interpolation})
+                case = {'name': name, 'parameters': parameters, 'fillMode': mode, 'interpolation': interpolation}
+                cases.append({**case, **({'transform': ROWS[chain]} if chain in ROWS else {})})
                 tensors[f'{name}/moved'] = moved
     right, bottom = width - 1, height - 1
     corners = [[1, 0], [right - 2, 1], [right, bottom - 3], [3, bottom]]
@@ -51,7 +53,8 @@ def geometry():
     for interpolation in ('bilinear', 'nearest'):
         name = f'perspective constant {interpolation}'
         moved = functional.perspective(tensor, own, corners, InterpolationMode(interpolation))  # fill=0 would weigh the border twice
-        cases.append({'name': name, 'corners': corners, 'fillMode': 'constant', 'interpolation': interpolation})
+        case = {'name': name, 'corners': corners, 'fillMode': 'constant', 'interpolation': interpolation}
+        cases.append({**case, 'transform': 'randomPerspective'})
         tensors[f'{name}/moved'] = moved[0].permute(1, 2, 0).numpy()
     about = 'pictures moved: keras-preprocessing with SciPy 1.10, torchvision 0.14'
     write('geometry', about, cases, tensors)

@@ -111,6 +111,8 @@ function nearest(spec: TensorSpec, how: Filling): Painter {
 function blendBytes(spec: TensorSpec, how: Filling): Painter {
   const { height, width, channels, columns, left, rows, top } = axesOf(spec, how)
   const [fill] = Uint8Array.of(how.fillValue)
+  const isFilled = how.fillMode === 'constant'
+  const line = width * channels
   const mix = (a: number, b: number, c: number, d: number, right: number, below: number): number => {
     const above = (a << BITS) + Math.imul(b - a, right)
     const under = (c << BITS) + Math.imul(d - c, right)
@@ -123,24 +125,32 @@ function blendBytes(spec: TensorSpec, how: Filling): Painter {
       const y = ys[k] >> BITS
       const right = xs[k] & (ONE - 1)
       const below = ys[k] & (ONE - 1)
-      if (x >= 0 && y >= 0 && x < width - 1 && y < height - 1) {
-        let at = (y * width + x) * channels
-        let under = at + width * channels
-        for (let n = 0; n < channels; n++, at++, under++, to++)
-          into[to] = mix(from[at], from[at + channels], from[under], from[under + channels], right, below)
-        continue
+      let a = (y * width + x) * channels
+      let b = a + channels
+      let c = a + line
+      let d = c + channels
+      if (x < 0 || y < 0 || x >= width - 1 || y >= height - 1) {
+        const x0 = columns[x + left] * channels
+        const x1 = columns[x + left + 1] * channels
+        const y0 = rows[y + top] * line
+        const y1 = rows[y + top + 1] * line
+        if (isFilled && (x0 < 0 || x1 < 0 || y0 < 0 || y1 < 0)) {
+          for (let n = 0; n < channels; n++, to++) {
+            const p = x0 < 0 || y0 < 0 ? fill : from[y0 + x0 + n]
+            const q = x1 < 0 || y0 < 0 ? fill : from[y0 + x1 + n]
+            const r = x0 < 0 || y1 < 0 ? fill : from[y1 + x0 + n]
+            const s = x1 < 0 || y1 < 0 ? fill : from[y1 + x1 + n]
+            into[to] = mix(p, q, r, s, right, below)
+          }
+          continue
+        }
+        a = y0 + x0
+        b = y0 + x1
+        c = y1 + x0
+        d = y1 + x1
       }
-      const x0 = columns[x + left]
-      const x1 = columns[x + left + 1]
-      const y0 = rows[y + top]
-      const y1 = rows[y + top + 1]
-      for (let n = 0; n < channels; n++, to++) {
-        const a = x0 < 0 || y0 < 0 ? fill : from[(y0 * width + x0) * channels + n]
-        const b = x1 < 0 || y0 < 0 ? fill : from[(y0 * width + x1) * channels + n]
-        const c = x0 < 0 || y1 < 0 ? fill : from[(y1 * width + x0) * channels + n]
-        const d = x1 < 0 || y1 < 0 ? fill : from[(y1 * width + x1) * channels + n]
-        into[to] = mix(a, b, c, d, right, below)
-      }
+      for (let n = 0; n < channels; n++)
+        into[to++] = mix(from[a + n], from[b + n], from[c + n], from[d + n], right, below)
     }
   }
 }
