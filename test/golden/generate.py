@@ -16,6 +16,7 @@ import torch
 from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
+from colour import colours
 from convolution import convolutions
 from geometry import geometry
 from initializers import initializers
@@ -51,6 +52,7 @@ if __name__ == '__main__':
     bfloat16()
     transforms()
     geometry()
+    colours()
     activations()
     sequences()
     initializers()

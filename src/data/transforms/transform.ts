@@ -54,3 +54,41 @@ export function pictureShape({ shape }: TensorSpec, where: string): readonly [nu
     got: shapeText(shape),
   })
 }
+
+/** A transform of pictures of bytes that changes pixels where they are, in training only; throws for other samples. */
+export function recolour(
+  spec: TensorSpec,
+  where: string,
+  change: (from: Uint8Array, into: Uint8Array, draws: Draws) => void,
+): Pixels {
+  pictureShape(spec, where)
+  if (spec.dtype !== 'uint8') {
+    const hint = 'put it before what makes other numbers, such as rescale'
+    throw new FoveaError('E_DTYPE', {
+      what: 'needs pictures of bytes',
+      where,
+      expected: 'uint8',
+      got: spec.dtype,
+      hint,
+    })
+  }
+  return {
+    spec,
+    apply(from, into, draws) {
+      if (draws) change(from as Uint8Array, into as Uint8Array, draws)
+      else into.set(from)
+    },
+  }
+}
+
+/** The same for red, green and blue. */
+export function recolourRgb(...[spec, where, change]: Parameters<typeof recolour>): Pixels {
+  const [, , channels] = pictureShape(spec, where)
+  if (channels === 3) return recolour(spec, where, change)
+  throw new FoveaError('E_SHAPE', {
+    what: 'needs red, green and blue',
+    where,
+    expected: '[height, width, 3]',
+    got: shapeText(spec.shape),
+  })
+}
