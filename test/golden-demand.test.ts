@@ -37,6 +37,7 @@ interface Case {
   readonly constraint?: Named
   readonly schedule?: Named
   readonly mode?: string
+  readonly transform?: string
 }
 
 /** The names that a file's cases have. */
@@ -133,8 +134,13 @@ const demands: Readonly<Record<string, Demand>> = {
     golden: [
       ...names('transforms', ({ mode }) => mode && 'randomCrop'),
       ...(golden('transforms').has('both/flipped') ? ['randomFlip'] : []),
+      ...['geometry', 'colour'].flatMap((topic) => names(topic, ({ transform }) => transform)),
     ],
-    reasons: { rescale: 'x * scale + offset, worked out for every byte of a picture (test/data/transforms.test.ts)' },
+    reasons: {
+      rescale: 'x * scale + offset, worked out for every byte of a picture (test/data/transforms.test.ts)',
+      randomErasing: 'rectangles are our own draws: their bounds by the options (test/data/colour.test.ts)',
+      randomNoise: 'the draws are our own: moments, and numbers that do not hang together (test/data/colour.test.ts)',
+    },
   },
   'fill modes': {
     rows: Object.fromEntries(fillModes.map((mode) => [mode, mode])),

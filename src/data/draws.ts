@@ -1,5 +1,5 @@
 /** The random numbers of one sample at a time. */
-import { philoxInPlace, split64, stream, uniformFromBits } from '../base/random.ts'
+import { normalPair, philoxInPlace, split64, stream, uniformFromBits } from '../base/random.ts'
 
 /**
  * Random numbers by their own number `i`, from 0 below 2^32, for the sample that `of` named last. The counter of
@@ -36,6 +36,12 @@ export class Draws {
   /** An integer from 0 to `count` - 1. */
   integer(i: number, count: number): number {
     return Math.floor((this.#bits(i) * count) / 2 ** 32)
+  }
+
+  /** A standard normal in steps of 2^-24, as hosts compute logarithms and cosines differently. */
+  normal(i: number): number {
+    const even = i - (i % 2)
+    return Math.round(normalPair(this.#bits(even), this.#bits(even + 1))[i % 2] * 2 ** 24) / 2 ** 24
   }
 
   #bits(i: number): number {

@@ -3,13 +3,12 @@ import { FoveaError } from '../base/errors.ts'
 import type { Options, OptionTable, Settled } from '../base/options.ts'
 import { settleNamed, show } from '../base/options.ts'
 import { checksum } from '../files/checksum.ts'
-import type { TensorSpec, TypedArray } from '../graph/dtype.ts'
-import { zeros } from '../graph/dtype.ts'
-import { sameShape, sizeOf } from '../graph/shape.ts'
+import type { TensorSpec } from '../graph/dtype.ts'
+import { sameShape } from '../graph/shape.ts'
 import { BatchPool } from './batch.ts'
-import type { Dataset, Reading, TransformStep } from './dataset.ts'
+import { passesOf, runPasses } from './chain.ts'
+import type { Dataset, TransformStep } from './dataset.ts'
 import { atRest, wantDataset } from './dataset.ts'
-import { Draws } from './draws.ts'
 import type { Preprocessing } from './preprocessing.ts'
 import { settlePreprocessing } from './preprocessing.ts'
 import type { TransformName } from './transforms/index.ts'
@@ -22,9 +21,10 @@ export type Transform = {
 }[TransformName]
 
 /** One of them, settled, for the samples of its dataset. */
-interface Stage extends Prepared {
-  readonly step: TransformStep & { readonly field: string }
-}
+type Stage = Prepared & { readonly step: TransformStep & { readonly field: string } }
+
+/** What a reader of ours is made of: further transforms are joined with its own. */
+const readers = new WeakMap<Dataset['read'], { readonly base: Dataset; readonly stages: readonly Stage[] }>()
 
 /**
  * The samples of `dataset`, each transformed by all of `list` in turn whenever it is read. What is random in that is a
@@ -37,10 +37,10 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
     const expected = "a list such as [{ type: 'randomFlip', mode: 'horizontal' }]"
     throw new FoveaError('E_OPTION', { what: 'needs transforms', where: 'transform', expected, got: show(list) })
   }
-  const before = dataset.transforms ?? []
+  const { base, stages: before } = readers.get(dataset.read) ?? { base: dataset, stages: [] }
   const inputs: Record<string, TensorSpec> = { ...dataset.inputs }
   let preprocessing = dataset.preprocessing && settlePreprocessing(dataset.preprocessing)
-  const stages = list.map((given): Stage => {
+  const added = list.map((given): Stage => {
     const { field: named, ...rest } = asObject(given)
     const field = named ?? onlyField(dataset)
     if (!Object.hasOwn(inputs, field)) {
@@ -54,22 +54,24 @@ export function transform(dataset: Dataset, list: readonly Transform[]): Dataset
     inputs[field] = prepared.spec
     return { ...prepared, step: { type, field, ...options } }
   })
+  const stages = [...before, ...added]
   const steps = stages.map(({ step }) => step)
-  const reader = readerOf(dataset, stages, before.length)
+  const reader = readerOf(base, stages)
+  readers.set(reader, { base, stages })
   const { preprocessing: _, ...about } = dataset
   return {
     ...about,
     ...(preprocessing && { preprocessing }),
     inputs,
-    transforms: [...before, ...steps],
+    transforms: [...(base.transforms ?? []), ...steps],
     read: reader,
     describe() {
-      const base = this.read === reader ? dataset.describe?.() : undefined
-      return base && { type: 'transformed', base, transforms: steps }
+      const from = this.read === reader ? base.describe?.() : undefined
+      return from && { type: 'transformed', base: from, transforms: steps }
     },
     async identity() {
-      const base = this.read === reader ? await dataset.identity?.() : undefined
-      return base && checksum([base, JSON.stringify(steps)].map((text) => new TextEncoder().encode(text)))
+      const from = this.read === reader ? await base.identity?.() : undefined
+      return from && checksum([from, JSON.stringify(steps)].map((text) => new TextEncoder().encode(text)))
     },
   }
 }
@@ -97,12 +99,13 @@ function preprocessingAfter(
 }
 
 /** Reads from `base` into arrays of its own where the fields differ, then sample by sample through all stages of a field. */
-function readerOf(base: Dataset, stages: readonly Stage[], first: number): Dataset['read'] {
+function readerOf(base: Dataset, stages: readonly Stage[]): Dataset['read'] {
   const fields = [...new Set(stages.map(({ step }) => step.field))]
-  const chains = fields.map((field) => ({
-    field,
-    chain: stages.flatMap((stage, i) => (stage.step.field === field ? [{ ...stage, place: first + i }] : [])),
-  }))
+  const first = base.transforms?.length ?? 0
+  const chains = fields.map((field) => {
+    const own = stages.flatMap((stage, i) => (stage.step.field === field ? [{ ...stage, place: first + i }] : []))
+    return { field, passes: passesOf(own) }
+  })
   const raw = new BatchPool({
     inputs: Object.fromEntries(fields.map((field) => [field, base.inputs[field]])),
     targets: {},
@@ -111,31 +114,12 @@ function readerOf(base: Dataset, stages: readonly Stage[], first: number): Datas
     const scratch = raw.take(indices.length)
     try {
       await base.read(indices, { ...into, inputs: { ...into.inputs, ...scratch.inputs } }, reading)
-      for (const { field, chain } of chains) {
+      for (const { field, passes } of chains) {
         const from = scratch.inputs[field]
-        runChain(chain, { from, into: into.inputs[field], indices }, reading)
+        runPasses(passes, { from, into: into.inputs[field], indices }, reading)
       }
     } finally {
       raw.give(scratch, indices.length)
-    }
-  }
-}
-
-function runChain(
-  chain: readonly (Prepared & { readonly place: number })[],
-  { from, into, indices }: { from: TypedArray; into: TypedArray; indices: ArrayLike<number> },
-  { mode, epoch, seed }: Reading,
-): void {
-  const last = chain.length - 1
-  const draws = chain.map(({ place }) => (mode === 'train' ? new Draws(seed, place) : undefined))
-  const between = chain.slice(0, last).map(({ spec }) => zeros(spec.dtype, sizeOf(spec.shape)))
-  const [read, written] = [from.length / indices.length, sizeOf(chain[last].spec.shape)]
-  for (let i = 0; i < indices.length; i++) {
-    let sample = from.subarray(i * read, (i + 1) * read)
-    for (const [k, { apply }] of chain.entries()) {
-      const result = k === last ? into.subarray(i * written, (i + 1) * written) : between[k]
-      apply(sample, result, draws[k]?.of(indices[i], epoch))
-      sample = result
     }
   }
 }

@@ -16,7 +16,9 @@ import torch
 from activations import activations
 from batch_normalization import batch_normalizations
 from bfloat16 import bfloat16
+from colour import colours
 from convolution import convolutions
+from geometry import geometry
 from initializers import initializers
 from layers import layers
 from lenet import train
@@ -49,6 +51,8 @@ if __name__ == '__main__':
     schedules()
     bfloat16()
     transforms()
+    geometry()
+    colours()
     activations()
     sequences()
     initializers()
