@@ -54,8 +54,8 @@ export const windows: readonly Fault[] = [
   {
     name: 'upSampling: the whole is repeated, not every row',
     file: 'src/nn/layers/up-sampling.ts',
-    find: 'reshape(larger, { shape: [n * length, 1, -1] })',
-    replace: 'reshape(larger, { shape: [n, 1, -1] })',
+    find: 'planes, { shape: [n * length, 1, -1] })',
+    replace: 'planes, { shape: [n, 1, -1] })',
     tests: ['golden-layers: upSampling3d'],
   },
   {

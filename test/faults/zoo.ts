@@ -153,29 +153,37 @@ export const zoo: readonly Fault[] = [
   {
     name: 'Wide ResNet: the shortcut takes what is not normalised',
     file: 'src/zoo/cifar-resnet.ts',
-    find: 'bare(filters, 1, strides)(first)',
-    replace: 'bare(filters, 1, strides)(x)',
+    find: 'plainConv(filters, 1, strides)(first)',
+    replace: 'plainConv(filters, 1, strides)(x)',
     tests: ['whole-networks: wasm: wideResnet-16-2 against'],
   },
   {
     name: 'Wide ResNet: dropout before the first convolution of a block',
     file: 'src/zoo/cifar-resnet.ts',
-    find: 'bare(filters, 3, strides), ...normalised(), ...dropping(rate), bare',
-    replace: '...dropping(rate), bare(filters, 3, strides), ...normalised(), bare',
+    find: 'plainConv(filters, 3, strides), ...normalised(), ...dropping(rate), plainConv',
+    replace: '...dropping(rate), plainConv(filters, 3, strides), ...normalised(), plainConv',
     tests: ['networks: wideResnet: where dropout stands'],
+  },
+  {
+    name: 'Wide ResNet: any depth is taken',
+    file: 'src/zoo/cifar-resnet.ts',
+    find: 'if ((depth - 4) % 6 === 0) return undefined',
+    replace: 'if (depth > 0) return undefined',
+    tests: ['networks: wideResnet refuses'],
   },
   {
     name: 'Wide ResNet: a block too many',
     file: 'src/zoo/cifar-resnet.ts',
-    find: 'Math.floor((depth - 4) / 6)',
-    replace: 'Math.ceil((depth - 2) / 6)',
+    find: 'const n = (depth - 4) / 6',
+    replace: 'const n = (depth + 2) / 6',
     tests: ['networks: wideResnet .* parameters'],
   },
   {
     name: 'DenseNet: what is new stands before what was there',
     file: 'src/zoo/densenet.ts',
-    find: 'concatenate()(x, through(x, ...normalised(), bare(4 * growth, 1), ...normalised(), bare(growth, 3)))',
-    replace: 'concatenate()(through(x, ...normalised(), bare(4 * growth, 1), ...normalised(), bare(growth, 3)), x)',
+    find: 'concatenate()(x, through(x, ...normalised(), plainConv(4 * growth, 1), ...normalised(), plainConv(growth, 3)))',
+    replace:
+      'concatenate()(through(x, ...normalised(), plainConv(4 * growth, 1), ...normalised(), plainConv(growth, 3)), x)',
     tests: ['whole-networks: wasm: densenet121 against'],
   },
   {
@@ -237,8 +245,8 @@ export const zoo: readonly Fault[] = [
   {
     name: 'Inception v3: the border does not count in a mean',
     file: 'src/zoo/inception-v3.ts',
-    find: '[zeroPadding2d({ padding: 1 }), averagePooling2d({ poolSize: 3, strides: 1 })]',
-    replace: "[averagePooling2d({ poolSize: 3, strides: 1, padding: 'same' })]",
+    find: 'padding: 1, countPadding: true',
+    replace: 'padding: 1',
     tests: ['whole-networks: wasm: inceptionV3-True against'],
   },
   {
