@@ -5,11 +5,13 @@ import { allocateBatch } from '../../src/data/batch.ts'
 import { dataHash } from '../../src/data/data-hash.ts'
 import type { Dataset, Reading } from '../../src/data/dataset.ts'
 import { Draws } from '../../src/data/draws.ts'
+import { resize } from '../../src/data/image.ts'
 import { fromArrays } from '../../src/data/in-memory.ts'
 import { type Transform, transform } from '../../src/data/transformed.ts'
 import type { Filling, FillMode } from '../../src/data/transforms/fill.ts'
 import type { Corners, Matrix } from '../../src/data/transforms/geometry.ts'
 import { identity, perspective, product, rotation, shear, shift, zoom } from '../../src/data/transforms/geometry.ts'
+import type { Rectangle } from '../../src/data/transforms/rectangle.ts'
 import { warpOf } from '../../src/data/transforms/warp.ts'
 import type { TypedArray } from '../../src/graph/dtype.ts'
 import { golden } from '../support/golden.ts'
@@ -26,6 +28,7 @@ const { cases, tensor } = golden<{
   name: string
   parameters?: Parameters
   corners?: Corners
+  part?: readonly [top: number, left: number, rows: number, columns: number]
   fillMode: FillMode
   interpolation: Filling['interpolation']
 }>('geometry')
@@ -45,7 +48,8 @@ const kinds = [
 ] as const
 const WEIGHTS = 255 / 2048
 
-for (const { name, parameters, corners, fillMode, interpolation } of cases) {
+for (const { name, parameters, corners, part, fillMode, interpolation } of cases) {
+  if (part) continue
   test(`${name}: the pixels of ${corners ? 'torchvision' : 'Keras and SciPy'}`, () => {
     const matrix = corners ? perspective([height, width], corners) : affine(parameters ?? {})
     const expected = tensor(`${name}/moved`).data
@@ -164,4 +168,69 @@ test('a list in parts is the list: joined across them, with one identity', async
   assert.deepEqual(await samples(parts, all(30), training), await samples(whole, all(30), training))
   assert.deepEqual([parts.transforms, parts.describe?.()], [whole.transforms, whole.describe?.()])
   assert.equal(await dataHash(parts), await dataHash(whole))
+})
+
+/** A part of a picture that is `wide` pixels wide, resized. */
+function scaledPart(
+  from: Uint8Array,
+  wide: number,
+  { top, left, rows, columns }: Rectangle,
+  to: readonly [number, number],
+): Uint8Array {
+  const row = (y: number): Uint8Array => from.slice((y * wide + left) * 3, (y * wide + left + columns) * 3)
+  const pixels = Uint8Array.from(all(rows).flatMap((y) => [...row(top + y)]))
+  return resize({ height: rows, width: columns, channels: 3, pixels }, { to, by: 'bilinear', antialias: true }).pixels
+}
+
+test('randomResizedCrop: a part is resized as torchvision resizes it', () => {
+  for (const { name, part } of cases) {
+    if (!part) continue
+    const [top, left, rows, columns] = part
+    const { shape: size, data: expected } = tensor(`${name}/moved`)
+    const scaled = scaledPart(picture, width, { top, left, rows, columns }, [size[0], size[1]])
+    for (const [i, value] of scaled.entries())
+      assert.ok(Math.abs(value - expected[i]) <= 0.5001, `${name} ${i}: ${value}, not ${expected[i]}`)
+  }
+})
+
+test('randomResizedCrop: parts within their bounds, from everywhere, resized; the largest in the middle at rest', async () => {
+  // a picture that says where it is: the bytes are 5y, 5x and 0
+  const [high, wide] = [40, 50]
+  const bytes = Uint8Array.from({ length: high * wide * 3 }, (_, i) => {
+    const [y, x] = [Math.floor(i / 3 / wide), Math.floor(i / 3) % wide]
+    return [5 * y, 5 * x, 0][i % 3]
+  })
+  const data = Uint8Array.from({ length: bytes.length * 300 }, (_, i) => bytes[i % bytes.length])
+  const map = fromArrays({ name: 'map', inputs: { image: { shape: [high, wide, 3], data } }, targets: {} })
+  const step = { type: 'randomResizedCrop', size: [6, 4], minAreaFraction: 0.1, maxAreaFraction: 0.5 } as const
+  const cropped = transform(map, [step])
+  assert.deepEqual(cropped.inputs['image'], { shape: [6, 4, 3], dtype: 'uint8' })
+  const batch = allocateBatch(cropped, 300)
+  await cropped.read(all(300), batch, training)
+  const { image } = batch.inputs
+  const areas: number[] = []
+  for (const i of all(300)) {
+    let found: Rectangle | undefined
+    const draws = new Draws(5, 0).of(i, 2)
+    for (let k = 4; k < 44 && !found; k += 4) {
+      const area = 2000 * draws.uniform(k, 0.1, 0.5)
+      const ratio = Math.exp(draws.uniform(k + 1, -Math.log(4 / 3), Math.log(4 / 3)))
+      const [rows, columns] = [Math.round(Math.sqrt(area * ratio)), Math.round(Math.sqrt(area / ratio))]
+      if (rows > high || columns > wide) continue
+      found = {
+        rows,
+        columns,
+        top: draws.integer(k + 2, high - rows + 1),
+        left: draws.integer(k + 3, wide - columns + 1),
+      }
+    }
+    assert.ok(found)
+    areas.push((found.rows * found.columns) / 2000)
+    assert.deepEqual(image.slice(i * 72, (i + 1) * 72), scaledPart(bytes, wide, found, [6, 4]), `sample ${i}`)
+  }
+  assert.ok(Math.min(...areas) < 0.14 && Math.max(...areas) > 0.45)
+  const rest = allocateBatch(cropped, 1)
+  await cropped.read([0], rest)
+  const middle = { rows: 40, columns: 27, top: 0, left: 11 } // 26.7 columns
+  assert.deepEqual(rest.inputs['image'], scaledPart(bytes, wide, middle, [6, 4]))
 })

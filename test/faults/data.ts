@@ -95,10 +95,17 @@ export const data: readonly Fault[] = [
   },
   {
     name: 'the last place of an erased rectangle is never drawn',
-    file: 'src/data/transforms/random-erasing.ts',
+    file: 'src/data/transforms/rectangle.ts',
     find: 'width - columns + 1',
     replace: 'width - columns',
     tests: ['colour'],
+  },
+  {
+    name: 'a part that is resized is read from the row above',
+    file: 'src/data/transforms/random-resized-crop.ts',
+    find: '(top + y) * row',
+    replace: '(top + Math.max(0, y - 1)) * row',
+    tests: ['geometry'],
   },
   {
     name: 'transforms are no part of what tells datasets apart',

@@ -1,5 +1,5 @@
 """
-Pictures moved by ImageDataGenerator's affine (keras-preprocessing with SciPy) and by torchvision's perspective.
+Pictures moved by ImageDataGenerator's affine (keras-preprocessing with SciPy) and by torchvision's perspective; parts resized.
 
 SciPy's words for what our modes mean are reflect, nearest, grid-constant and grid-wrap. The centre is (size - 1) / 2, as in
 Keras since 2.10; keras-preprocessing has size / 2 + 1/2, a pixel off.
@@ -56,5 +56,10 @@ def geometry():
         case = {'name': name, 'corners': corners, 'fillMode': 'constant', 'interpolation': interpolation}
         cases.append({**case, 'transform': 'randomPerspective'})
         tensors[f'{name}/moved'] = moved[0].permute(1, 2, 0).numpy()
+    for top, left, rows, columns, size in ((0, 0, 9, 12, [5, 4]), (2, 3, 4, 7, [11, 6]), (1, 5, 8, 2, [3, 5])):
+        name = f'part {top} {left} {rows} {columns}'
+        part = functional.resized_crop(tensor, top, left, rows, columns, size, antialias=True)
+        cases.append({'name': name, 'part': [top, left, rows, columns], 'transform': 'randomResizedCrop'})
+        tensors[f'{name}/moved'] = part[0].permute(1, 2, 0).numpy()
     about = 'pictures moved: keras-preprocessing with SciPy 1.10, torchvision 0.14'
     write('geometry', about, cases, tensors)

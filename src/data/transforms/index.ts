@@ -13,6 +13,7 @@ import { randomErasing } from './random-erasing.ts'
 import { randomFlip } from './random-flip.ts'
 import { randomNoise } from './random-noise.ts'
 import { randomPerspective } from './random-perspective.ts'
+import { randomResizedCrop } from './random-resized-crop.ts'
 import { randomRotation } from './random-rotation.ts'
 import { randomShear } from './random-shear.ts'
 import { randomShift } from './random-shift.ts'
@@ -22,6 +23,6 @@ import { rescale } from './rescale.ts'
 export const transforms = {
   ...{ randomCrop, randomFlip, randomPerspective, randomRotation, randomShear, randomShift, randomZoom },
   ...{ randomBrightness, randomChannelShift, randomContrast, randomGrayscale, randomHue, randomSaturation },
-  ...{ randomBlur, randomErasing, randomNoise, rescale },
+  ...{ randomBlur, randomErasing, randomNoise, randomResizedCrop, rescale },
 } as const
 export type TransformName = keyof typeof transforms

@@ -55,6 +55,14 @@ export function pictureShape({ shape }: TensorSpec, where: string): readonly [nu
   })
 }
 
+/** The same of pictures of bytes. */
+export function bytePictureShape(spec: TensorSpec, where: string): readonly [number, number, number] {
+  const shape = pictureShape(spec, where)
+  if (spec.dtype === 'uint8') return shape
+  const hint = 'put it before what makes other numbers, such as rescale'
+  throw new FoveaError('E_DTYPE', { what: 'needs pictures of bytes', where, expected: 'uint8', got: spec.dtype, hint })
+}
+
 /** A transform of pictures of bytes that changes pixels where they are, in training only; throws for other samples. */
 export function recolour(
   spec: TensorSpec,
