@@ -12,7 +12,7 @@ const layerRow = ({ layer, name, pass, milliseconds, gflops, gigabytesPerSecond,
 })
 
 export function print(bench: Bench): void {
-  const { machine, results, comparisons, failures, layers, norms, lowLevel, starts, epochs, peers } = bench
+  const { machine, results, comparisons, failures, layers, norms, lowLevel, data, starts, epochs, peers } = bench
   const peak = machine.peakGflops ? `; peak of ${machine.threads} threads ${machine.peakGflops.toFixed(1)} GFLOP/s` : ''
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}${peak}`)
   const sections: Record<string, readonly object[]> = {
@@ -45,6 +45,9 @@ export function print(bench: Bench): void {
     'normalisations one by one': norms.map(layerRow),
     'steps by hand beside fit': lowLevel.map(({ engine, byHand, fit, ratio }) => ({
       ...{ engine, 'by hand, images/s': rounded(byHand), 'fit, images/s': rounded(fit), ratio: ratio.toFixed(2) },
+    })),
+    'pictures augmented': data.map(({ what, engine, imagesPerSecond }) => ({
+      ...{ what, engine: engine ?? 'none', 'images/s': rounded(imagesPerSecond) },
     })),
     'to the first trained step': starts.map(({ workload, precision, name, firstStepSeconds, peakRssBytes }) => ({
       ...{ workload, precision, name, seconds: firstStepSeconds.toFixed(2), 'peak MB': Math.round(peakRssBytes / 1e6) },

@@ -1,8 +1,10 @@
 /** Figures as the JSON that `bench --json` prints. */
+
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import type { Figure } from './compare.ts'
 import { counted, isQuiet, ratioOf, speedOf } from './compare.ts'
+import type { DataFigure } from './data.ts'
 import { workOf } from './layers.ts'
 import type { LowLevelFigure } from './low-level-turns.ts'
 import { median, spread } from './measure.ts'
@@ -164,6 +166,7 @@ export interface Bench extends Report {
   readonly layers: readonly LayerFigure[]
   readonly norms: readonly LayerFigure[]
   readonly lowLevel: readonly LowLevelFigure[]
+  readonly data: readonly DataFigure[]
   readonly starts: readonly Start[]
   readonly epochs: readonly Epoch[]
 }

@@ -10,6 +10,7 @@ import type { EngineName } from '../src/engines/index.ts'
 import { autoEngine, engineNames } from '../src/engines/index.ts'
 import { compare } from './compare.ts'
 import { Entrant, peers } from './contestants.ts'
+import { measureData } from './data.ts'
 import { installPeers } from './install.ts'
 import { plainRows } from './layers.ts'
 import { lowLevelTurns } from './low-level-turns.ts'
@@ -21,7 +22,7 @@ import { layerFiguresOf, machineWith, precisions, reportOf } from './report.ts'
 import { measureEpochs, measureStarts } from './whole-process.ts'
 import { workloads } from './workloads.ts'
 
-const PARTS = ['speed', 'layers', 'norms', 'lowLevel', 'starts', 'epochs']
+const PARTS = ['speed', 'layers', 'norms', 'lowLevel', 'data', 'starts', 'epochs']
 const USAGE = `usage: npm run bench [-- options]; options of names may be given several times
   --engine <name>     ${engineNames.join(', ')}; the best one here when absent
   --workload <name>   ${Object.keys(workloads).join(', ')}; all when absent
@@ -33,7 +34,7 @@ const USAGE = `usage: npm run bench [-- options]; options of names may be given 
   --peer <name>       beside some
   --against <folder>  beside the same engines of another checkout, which has its own node_modules
   --part <name>       ${PARTS.join(', ')}: images a second, layers and normalisations one by one,
-                      training steps by hand beside those of fit, from a start to the first step, epochs of MNIST from its files
+                      training steps by hand beside those of fit, augmentation by itself and in fit, from a start to the first step, epochs of MNIST from its files
   --layer <text>      of layers and norms, those whose names hold it
   --json              one JSON object on stdout`
 if (process.argv.slice(2).some((word) => word === '--help' || word === '-h')) {
@@ -115,7 +116,7 @@ async function tasksOf(workload: string, sizes: readonly (readonly [Mode, number
 
 /** What has been measured so far, all of it kept when the bench is stopped. */
 // biome-ignore format: a line
-const found = { results: [], peers: [], comparisons: [], failures: [], layers: [], norms: [], lowLevel: [], starts: [], epochs: [] } as Found
+const found = { results: [], peers: [], comparisons: [], failures: [], layers: [], norms: [], lowLevel: [], data: [], starts: [], epochs: [] } as Found
 type Found = { -readonly [K in keyof Omit<Bench, 'machine'>]: Bench[K][number][] }
 
 function tell(): void {
@@ -182,6 +183,10 @@ try {
     const ours = entrants.filter(({ isOurs }) => isOurs)
     found.lowLevel.push(...(await lowLevelTurns(ours, rounds)))
   }
+  if (chosen.part.includes('data')) {
+    log('bench: pictures augmented, by themselves and in fit')
+    found.data.push(...(await measureData(chosen.engine, threads, rounds)))
+  }
   if (chosen.part.includes('starts')) {
     log('bench: from the start of a process to its first step')
     const { figures, failures } = await measureStarts(whole, await trainings(chosen.workload), wholeRounds)
@@ -196,8 +201,8 @@ try {
     found.failures.push(...failures)
   }
   tell()
-  const { results, layers, norms, lowLevel, starts, epochs } = found
-  if ([results, layers, norms, lowLevel, starts, epochs].every(({ length }) => length === 0)) process.exitCode = 1
+  const { results, layers, norms, lowLevel, data, starts, epochs } = found
+  if ([results, layers, norms, lowLevel, data, starts, epochs].every(({ length }) => length === 0)) process.exitCode = 1
 } finally {
   for (const entrant of entrants) entrant.close()
   descriptions.close()

@@ -176,6 +176,15 @@ const lowLevel = ({ lowLevel }: Bench): string =>
     })),
   )
 
+const data = ({ data }: Bench): string =>
+  table(
+    data.map(({ what, engine, imagesPerSecond }) => ({
+      what,
+      engine: engine ?? '-',
+      'images/s': number(imagesPerSecond),
+    })),
+  )
+
 const starts = ({ starts }: Bench): string =>
   table(
     starts.map(({ workload, precision, name, version, firstStepSeconds, peakRssBytes }) => ({
@@ -227,6 +236,7 @@ const tables: Readonly<Record<string, (bench: Bench) => string>> = {
   layers: ({ layers }) => oneByOne(layers),
   norms: ({ norms }) => oneByOne(norms),
   'low level': lowLevel,
+  data,
   starts,
   epochs,
   failures,
@@ -244,6 +254,7 @@ const bench: Bench = {
   layers: parts.flatMap(({ layers = [] }) => layers), // results of older runs have none
   norms: parts.flatMap(({ norms = [] }) => norms),
   lowLevel: parts.flatMap(({ lowLevel = [] }) => lowLevel),
+  data: parts.flatMap(({ data = [] }) => data),
   starts: parts.flatMap(({ starts }) => starts),
   epochs: parts.flatMap(({ epochs }) => epochs),
 }

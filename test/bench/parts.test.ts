@@ -14,12 +14,12 @@ const node = (...words: readonly string[]) =>
     env: { ...process.env, FOVEA_BENCH_PATIENCE: '0' },
   })
 
-test('layers, norms and steps by hand: a figure each, and a table each', (t) => {
-  const parts = ['layers', 'norms', 'lowLevel'].flatMap((part) => ['--part', part])
+test('layers, norms, steps by hand and data: a figure each, and a table each', (t) => {
+  const parts = ['layers', 'norms', 'lowLevel', 'data'].flatMap((part) => ['--part', part])
   const words = [...parts, '--layer', 'plain pass', '--engine', 'wasm', '--rounds', '1', '--json']
   const { stdout, stderr, status } = node('bench/run.ts', ...words)
   assert.equal(status, 0, stderr)
-  const { layers, norms, lowLevel, failures } = JSON.parse(stdout) as Bench
+  const { layers, norms, lowLevel, data, failures } = JSON.parse(stdout) as Bench
   assert.deepEqual(failures, [])
   assert.deepEqual(layers, [])
   assert.deepEqual(
@@ -35,13 +35,19 @@ test('layers, norms and steps by hand: a figure each, and a table each', (t) => 
   assert.equal(engine, 'wasm')
   assert.ok(Math.abs(ratio - byHand / fit) < 1e-9)
 
+  assert.deepEqual(
+    data.map(({ engine }) => engine),
+    [null, 'wasm', 'wasm', 'wasm'],
+  )
+  for (const { what, imagesPerSecond } of data) assert.ok(imagesPerSecond > 1, `${what}: ${imagesPerSecond}`)
+
   const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const [result, page] = [join(folder, 'result.json'), join(folder, 'page.md')]
   writeFileSync(result, stdout)
   writeFileSync(
     page,
-    ['layers', 'norms', 'low level'].map((name) => `<!-- bench: ${name} -->\n<!-- end -->`).join('\n'),
+    ['layers', 'norms', 'low level', 'data'].map((name) => `<!-- bench: ${name} -->\n<!-- end -->`).join('\n'),
   )
   const filled = node('bench/tables.ts', result, page)
   assert.equal(filled.status, 0, filled.stderr)
@@ -50,6 +56,7 @@ test('layers, norms and steps by hand: a figure each, and a table each', (t) => 
   assert.match(text, /\| layer \| engine \| forwards \| forwards and back \|/)
   assert.match(text, /\| plain pass \| wasm \| [\d.]+ ms, [\d.]+ GB\/s \| [\d.]+ ms, [\d.]+ GB\/s \|/)
   assert.match(text, /\| wasm \| [\d,]+ \| [\d,]+ \| \d\.\d\d \|/)
+  assert.match(text, /\| read, one thread \| - \| [\d,]+ \|/)
 })
 
 test('the work of a layer: products of its kernel, and gradients that read the input again', () => {
