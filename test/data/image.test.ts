@@ -70,6 +70,26 @@ test('image: channels stay apart, a flat picture stays flat', () => {
 })
 
 for (const to of [
+  [5, 4],
+  [3, 9],
+  [14, 2],
+  [1, 1],
+] as const)
+  for (const by of ['bilinear', 'nearest'] as const)
+    test(`image: resize: colour to [${to}], ${by}, is each channel alone`, () => {
+      const [width, height, channels] = [7, 10, 3]
+      const pixels = Uint8Array.from({ length: width * height * channels }, (_, i) => (i * i * 37) % 256)
+      const colour = resize({ width, height, channels, pixels }, { to, by, antialias: true })
+      for (let c = 0; c < channels; c++) {
+        const alone = resize(gray(width, ...pixels.filter((_, i) => i % channels === c)), { to, by, antialias: true })
+        assert.deepEqual(
+          alone.pixels,
+          colour.pixels.filter((_, i) => i % channels === c),
+        )
+      }
+    })
+
+for (const to of [
   [0, 2],
   [2, -1],
   [1.5, 2],

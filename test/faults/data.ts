@@ -156,4 +156,25 @@ export const data: readonly Fault[] = [
     replace: 'return false',
     tests: ['image: resize'],
   },
+  {
+    name: 'resize: bytes are cut off instead of rounded',
+    file: 'src/data/image.ts',
+    find: 'bytes[at + x] = row[x] + 0.5',
+    replace: 'bytes[at + x] = row[x]',
+    tests: ['image: bytes'],
+  },
+  {
+    name: 'resize: in colour, blue is taken from green',
+    file: 'src/data/image.ts',
+    find: 'blue += weight * from[at + 2]',
+    replace: 'blue += weight * from[at + 1]',
+    tests: ['image: resize'],
+  },
+  {
+    name: 'resize: the third of three rows is left out',
+    file: 'src/data/image.ts',
+    find: 'u * a[x] + v * b[x] + w * c[x]',
+    replace: 'u * a[x] + v * b[x]',
+    tests: ['image: resize'],
+  },
 ]
